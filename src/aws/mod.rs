@@ -1,0 +1,1 @@
+//! Concrete AWS clients that speak our words.

@@ -1,0 +1,1 @@
+//! Rules over the rendered templates, one file a rule.

@@ -1,0 +1,1 @@
+//! Carries out a plan; the only code that changes AWS.

@@ -1,0 +1,1 @@
+//! The pipeline document: what the jobs and Lambdas know of the spec.

@@ -1,0 +1,1 @@
+//! Lambda zips and Glue jobs as content-addressed artifacts.

@@ -1,0 +1,2 @@
+//! The pipeline, run end to end on this machine.
+pub mod warehouse;

@@ -1,0 +1,1 @@
+//! Spec and templates to CloudFormation.
