@@ -1,1 +1,25 @@
-//! Exit codes.
+//! The exit codes: one table, the same for every command.
+
+/// What a command tells its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Success = 0,
+    /// The work failed.
+    Failure = 1,
+    /// There are changes, asked for with `--exit-code`.
+    Changes = 2,
+    /// The command line is wrong.
+    Usage = 64,
+    /// The project's files are wrong.
+    Project = 65,
+    /// Interrupted by Ctrl-C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
