@@ -1,0 +1,1 @@
+//! The limits that AWS sets on names.
