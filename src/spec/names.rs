@@ -2,7 +2,7 @@
 
 /// The longest S3 bucket name (S3 user guide, "Bucket naming rules").
 pub const BUCKET: usize = 63;
-/// The longest IAM role name (schema of AWS::IAM::Role).
+/// The longest IAM role name (schema of `AWS::IAM::Role`).
 pub const ROLE: usize = 64;
 /// The longest Redshift identifier in bytes (developer guide, "Names and identifiers").
 pub const IDENTIFIER: usize = 127;

@@ -238,8 +238,7 @@ impl<'a> Checker<'a> {
         for (name, node) in entries {
             let property = properties.and_then(|properties| properties.get(&name.name));
             let below = match (property, additional) {
-                (Some(schema), _) => Some(schema),
-                (None, Some(schema @ Schema::Object(_))) => Some(schema),
+                (Some(schema), _) | (None, Some(schema @ Schema::Object(_))) => Some(schema),
                 (None, Some(Schema::Bool(false))) => {
                     let known = properties.into_iter().flat_map(|all| all.keys().map(String::as_str));
                     let known: Vec<&str> = known.collect();
