@@ -1,1 +1,3 @@
-//! Rules over the rendered templates, one file a rule.
+//! Rules over a whole project, one file a rule. They read; they never stop at the first error.
+
+pub mod marts;
