@@ -7,9 +7,10 @@ mod input;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph;
+use crate::graph::Graph;
 use crate::spec::{Map, Spec};
-use crate::yaml::{self, Node, Source};
+use crate::template::Template;
+use crate::yaml::{Source, Span};
 
 pub use input::{Input, InputSource};
 
@@ -26,9 +27,9 @@ pub struct RenderedStack {
     /// The name in the account: `shop-dev-storage`.
     pub stack_name: String,
     /// The template as it is deployed.
-    pub text: Arc<Source>,
-    /// The template, parsed.
-    pub template: Node,
+    pub text: String,
+    /// The same, read.
+    pub template: Template,
     /// The parameters and where their values come from.
     pub inputs: Vec<Input>,
     /// Tags of the stack, which CloudFormation hands on to its resources.
@@ -58,34 +59,36 @@ pub type Templates<'a> = &'a dyn Fn(&str) -> Result<Option<Arc<Source>>>;
 pub fn stacks(spec: &Spec, templates: Templates<'_>) -> Result<Vec<RenderedStack>> {
     let engine = engine::Engine::load(&STACKS, templates)?;
     let context = context::context(spec)?;
-    let (mut rendered, mut errors) = (Vec::new(), Vec::new());
+    let (mut rendered, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for name in STACKS {
-        match engine.render(name, &context).and_then(|text| stack(spec, name, text)) {
-            Ok(stack) => rendered.push(stack),
+        match engine.render(name, &context).and_then(|text| stack(spec, name, &text)) {
+            Ok((stack, spans)) => {
+                rendered.push(stack);
+                places.push(spans);
+            }
             Err(error) => errors.push(error),
         }
     }
     Error::all(errors)?;
-    Error::all(input::check(&rendered))?;
+    Error::all(input::check(&rendered, &places))?;
     in_order(rendered)
 }
 
-fn stack(spec: &Spec, name: &str, text: Arc<Source>) -> Result<RenderedStack> {
-    let template = yaml::parse(&text).map_err(|error| {
-        error.hint(format!(
-            "the text was made from `templates/{name}.yaml.hbs`: mend it there; `pipectl render {name}` shows the text"
-        ))
-    })?;
-    let inputs = input::inputs(&template)?;
-    Ok(RenderedStack {
+/// Reads one stack's text; with each input comes the place that declares it.
+fn stack(spec: &Spec, name: &str, text: &Arc<Source>) -> Result<(RenderedStack, Vec<Span>)> {
+    let made_from = |error: Error| error.note(format!("`{}` is made from `templates/{name}.yaml.hbs`", text.name));
+    let template = Template::parse(text).map_err(made_from)?;
+    let (inputs, spans) = input::inputs(&template).map_err(made_from)?;
+    let stack = RenderedStack {
         name: name.to_owned(),
         stack_name: spec.stack_name(name),
+        text: text.text.clone(),
         template,
         inputs,
-        text,
         tags: tags(spec),
         termination_protection: spec.environment.production,
-    })
+    };
+    Ok((stack, spans))
 }
 
 fn tags(spec: &Spec) -> Map<String> {
@@ -97,14 +100,8 @@ fn tags(spec: &Spec) -> Map<String> {
 }
 
 fn in_order(mut stacks: Vec<RenderedStack>) -> Result<Vec<RenderedStack>> {
-    let needs: Map<Vec<String>> = stacks
-        .iter()
-        .map(|stack| (stack.name.clone(), stack.needs().into_iter().map(str::to_owned).collect()))
-        .collect();
-    let order = graph::order(&needs).map_err(|cycle| {
-        Error::project(format!("the stacks need each other in a circle: {}", cycle.join(" → ")))
-            .hint("take one of these inputs out of `Metadata.pipectl.inputs`, and name the resource by its fixed name")
-    })?;
+    let graph = Graph::new(stacks.iter().map(|stack| (stack.name.as_str(), stack.needs())))?;
+    let order: Vec<String> = graph.order().into_iter().map(str::to_owned).collect();
     stacks.sort_by_key(|stack| order.iter().position(|name| *name == stack.name));
     Ok(stacks)
 }

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::spec::{ColumnType, Github, Source, Spec, TriggerMode};
 
 /// The user that Redshift makes for a namespace, and whose password it keeps.
-pub const ADMIN_USER: &str = "pipectl_admin";
+const ADMIN_USER: &str = "pipectl_admin";
 
 #[derive(Serialize)]
 struct Names {
@@ -136,7 +136,7 @@ struct Trusted {
 }
 
 /// The context of all templates. Fails if two names of the spec come to the same logical id.
-pub fn context(spec: &Spec) -> Result<Context> {
+pub(super) fn context(spec: &Spec) -> Result<Context> {
     let prefix = spec.prefix();
     let names = Names {
         environment: EnvironmentNames {

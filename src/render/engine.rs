@@ -15,7 +15,7 @@ use crate::yaml::{Source, Span};
 use super::Templates;
 
 /// The templates of all stacks with their partials, compiled once.
-pub struct Engine {
+pub(super) struct Engine {
     registry: Handlebars<'static>,
     /// The sources by the name under which they are registered: a stack's or a partial's.
     sources: BTreeMap<String, Arc<Source>>,
@@ -23,7 +23,7 @@ pub struct Engine {
 
 impl Engine {
     /// Compiles the templates of these stacks and every partial that they use. Fails with each that cannot be.
-    pub fn load(stacks: &[&str], templates: Templates<'_>) -> Result<Self> {
+    pub(super) fn load(stacks: &[&str], templates: Templates<'_>) -> Result<Self> {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(handlebars::no_escape);
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Renders one stack's template. The text ends with one newline and has no spaces at the ends of its lines.
-    pub fn render(&self, name: &str, context: &Context) -> Result<Arc<Source>> {
+    pub(super) fn render(&self, name: &str, context: &Context) -> Result<Arc<Source>> {
         let text = self.registry.render_with_context(name, context).map_err(|error| self.problem(name, &error))?;
         let mut clean = String::with_capacity(text.len());
         for line in text.trim_end().lines() {

@@ -1,20 +1,19 @@
 //! The parameters of a stack and where their values come from, as the template says under `Metadata.pipectl.inputs`.
 
 use crate::error::{Error, Result, did_you_mean};
+use crate::template::Template;
 use crate::yaml::{Node, Span};
 
 use super::{RenderedStack, STACKS};
 
 /// What the packaging makes, by the names under which templates ask for its keys.
-pub const ARTIFACTS: [&str; 5] = ["shopify", "load", "clean", "transform", "library"];
+const ARTIFACTS: [&str; 5] = ["shopify", "load", "clean", "transform", "library"];
 
 /// A parameter whose value is known only when the stack is deployed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     pub parameter: String,
     pub from: InputSource,
-    /// Where the template says so.
-    pub span: Span,
 }
 
 /// Where a parameter's value comes from.
@@ -44,20 +43,23 @@ impl InputSource {
     }
 }
 
-/// Reads the inputs of a template. Fails with every one that cannot be understood, or that no parameter takes.
-pub fn inputs(template: &Node) -> Result<Vec<Input>> {
-    let (mut inputs, mut errors) = (Vec::new(), Vec::new());
-    let parameters = template.get("Parameters").map_or(&[][..], Node::entries);
-    for (key, node) in template.pointer("/Metadata/pipectl/inputs").map_or(&[][..], Node::entries) {
-        if !parameters.iter().any(|(parameter, _)| parameter == key) {
+/// Reads the inputs of a template, and the place of each. Fails with every one that cannot be understood, or that no parameter takes.
+pub(super) fn inputs(template: &Template) -> Result<(Vec<Input>, Vec<Span>)> {
+    let (mut inputs, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let declared = template.metadata.as_ref().and_then(|metadata| metadata.pointer("/pipectl/inputs"));
+    for (key, node) in declared.map_or(&[][..], Node::entries) {
+        if template.parameter(&key.name).is_none() {
             errors.push(
                 Error::project(format!("an input for the unknown parameter `{}`", key.name))
                     .at(&key.span, "no parameter has this name")
-                    .hint(did_you_mean(&key.name, parameters.iter().map(|(parameter, _)| parameter.name.as_str()))),
+                    .hint(did_you_mean(&key.name, template.parameters.iter().map(|parameter| parameter.name.as_str()))),
             );
         }
         match node.as_str().and_then(InputSource::parse) {
-            Some(from) => inputs.push(Input { parameter: key.name.clone(), from, span: node.span.clone() }),
+            Some(from) => {
+                inputs.push(Input { parameter: key.name.clone(), from });
+                places.push(node.span.clone());
+            }
             None => errors.push(
                 Error::project(format!("the input `{}` says not where its value comes from", key.name))
                     .at(&node.span, "")
@@ -65,45 +67,44 @@ pub fn inputs(template: &Node) -> Result<Vec<Input>> {
             ),
         }
     }
-    for (key, node) in parameters {
-        if node.get("Default").is_none() && !inputs.iter().any(|input| input.parameter == key.name) {
-            errors.push(
-                Error::project(format!("the parameter `{}` gets no value", key.name)).at(&key.span, "").hint(format!(
-                    "add `{}: output <stack>.<Output>` under `Metadata.pipectl.inputs`, or give it a `Default`",
-                    key.name
-                )),
-            );
+    for parameter in &template.parameters {
+        let name = &parameter.name;
+        if parameter.default.is_none() && !inputs.iter().any(|input| input.parameter == *name) {
+            errors.push(Error::project(format!("the parameter `{name}` gets no value")).at(&parameter.span, "").hint(
+                format!("add `{name}: output <stack>.<Output>` under `Metadata.pipectl.inputs`, or give it a `Default`"),
+            ));
         }
     }
     Error::all(errors)?;
-    Ok(inputs)
+    Ok((inputs, places))
 }
 
 /// Checks that every input names an output or an artifact that exists, and returns all that do not.
-pub fn check(stacks: &[RenderedStack]) -> Vec<Error> {
+pub(super) fn check(stacks: &[RenderedStack], places: &[Vec<Span>]) -> Vec<Error> {
     let mut errors = Vec::new();
-    for input in stacks.iter().flat_map(|stack| &stack.inputs) {
+    let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
+    for (input, span) in inputs.zip(places.iter().flatten()) {
         match &input.from {
             InputSource::Document => {}
             InputSource::Artifact { name } if ARTIFACTS.contains(&name.as_str()) => {}
             InputSource::Artifact { name } => errors.push(
                 Error::project(format!("unknown artifact `{name}`"))
-                    .at(&input.span, "nothing of this name is packaged")
+                    .at(span, "nothing of this name is packaged")
                     .hint(did_you_mean(name, ARTIFACTS)),
             ),
             InputSource::Output { stack, output } => match stacks.iter().find(|known| known.name == *stack) {
                 None => errors.push(
                     Error::project(format!("unknown stack `{stack}`"))
-                        .at(&input.span, "no stack has this name")
+                        .at(span, "no stack has this name")
                         .hint(did_you_mean(stack, STACKS)),
                 ),
                 Some(known) => {
-                    let outputs = known.template.get("Outputs").map_or(&[][..], Node::entries);
-                    if !outputs.iter().any(|(key, _)| key.name == *output) {
+                    if known.template.output(output).is_none() {
+                        let outputs = known.template.outputs.iter().map(|output| output.name.as_str());
                         errors.push(
                             Error::project(format!("the stack `{stack}` has no output `{output}`"))
-                                .at(&input.span, "no such output")
-                                .hint(did_you_mean(output, outputs.iter().map(|(key, _)| key.name.as_str()))),
+                                .at(span, "no such output")
+                                .hint(did_you_mean(output, outputs)),
                         );
                     }
                 }
