@@ -6,6 +6,7 @@ use aws_sdk_redshiftdata::Client;
 use aws_sdk_redshiftdata::operation::describe_statement::DescribeStatementOutput;
 use aws_sdk_redshiftdata::types::{StatementStatusString, StatusString, SubStatementData};
 use aws_smithy_types::DateTime;
+use pipeline::aws::service;
 use pipeline::document::Warehouse;
 use pipeline::error::aws;
 use pipeline::{Error, Result};
@@ -56,7 +57,7 @@ impl<'a> Statements<'a> {
         document: &'a str,
     ) -> Self {
         Self {
-            client: Client::new(config),
+            client: Client::new(&service(config, "REDSHIFT_DATA")),
             warehouse,
             prefix,
             document,

@@ -48,10 +48,19 @@ pub fn config() -> Result<SdkConfig> {
 
 /// Makes the S3 client; behind an endpoint override, buckets stand in the path, as their host names do not resolve.
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = &service(config, "S3");
     let s3 = aws_sdk_s3::config::Builder::from(config)
         .force_path_style(config.endpoint_url().is_some())
         .build();
     aws_sdk_s3::Client::from_conf(s3)
+}
+
+/// Applies the endpoint override of one service, such as `AWS_ENDPOINT_URL_S3`, which goes before the common one.
+pub fn service(config: &SdkConfig, name: &str) -> SdkConfig {
+    match env::var(format!("AWS_ENDPOINT_URL_{name}")) {
+        Ok(endpoint) => config.to_builder().endpoint_url(endpoint).build(),
+        Err(_) => config.clone(),
+    }
 }
 
 /// Reads an environment variable that the template sets.

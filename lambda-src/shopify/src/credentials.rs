@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use pipeline::aws::service;
 use pipeline::error::aws;
 use pipeline::{Error, Result};
 use serde::Deserialize;
@@ -45,7 +46,7 @@ struct Value {
 
 /// Reads the credentials from Secrets Manager.
 pub async fn read(config: &aws_types::SdkConfig, name: &str) -> Result<Credentials> {
-    let client = aws_sdk_secretsmanager::Client::new(config);
+    let client = aws_sdk_secretsmanager::Client::new(&service(config, "SECRETS_MANAGER"));
     let output = client.get_secret_value().secret_id(name).send().await;
     let output = output.map_err(|error| {
         Error::new(format!("cannot read the secret `{name}`"))
