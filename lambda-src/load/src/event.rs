@@ -8,11 +8,7 @@ pub enum Event {
     /// There may be something to load: the transform job is done, or a person asks.
     Look,
     /// A statement of this pipeline is over.
-    Statement {
-        name: Name,
-        id: String,
-        failed: bool,
-    },
+    Statement { name: Name, id: String, failed: bool },
     /// Nothing of this pipeline, or nothing that is over.
     Other(String),
 }
@@ -38,32 +34,16 @@ impl Name {
 
     /// Reads a name; `None` when it is not one of this pipeline.
     pub fn parse(prefix: &str, text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text
-            .strip_prefix(prefix)?
-            .strip_prefix('/')?
-            .split('/')
-            .collect();
+        let parts: Vec<&str> = text.strip_prefix(prefix)?.strip_prefix('/')?.split('/').collect();
         let owned = |text: &str| text.to_owned();
         match parts[..] {
-            ["setup", document] => Some(Self::Setup {
-                document: owned(document),
-                part: 1,
-            }),
+            ["setup", document] => Some(Self::Setup { document: owned(document), part: 1 }),
             ["setup", document, part] => {
                 let part = part.parse().ok()?;
-                Some(Self::Setup {
-                    document: owned(document),
-                    part,
-                })
+                Some(Self::Setup { document: owned(document), part })
             }
-            ["load", batch, table] => Some(Self::Load {
-                batch: owned(batch),
-                table: owned(table),
-            }),
-            ["marts", batch, mart] => Some(Self::Mart {
-                batch: owned(batch),
-                mart: owned(mart),
-            }),
+            ["load", batch, table] => Some(Self::Load { batch: owned(batch), table: owned(table) }),
+            ["marts", batch, mart] => Some(Self::Mart { batch: owned(batch), mart: owned(mart) }),
             _ => None,
         }
     }
@@ -88,11 +68,9 @@ impl Event {
                 let (statement, state) = (text("statementName"), text("state"));
                 let failed = matches!(state, "FAILED" | "ABORTED");
                 match Name::parse(prefix, statement) {
-                    Some(name) if failed || state == "FINISHED" => Self::Statement {
-                        name,
-                        id: text("statementId").to_owned(),
-                        failed,
-                    },
+                    Some(name) if failed || state == "FINISHED" => {
+                        Self::Statement { name, id: text("statementId").to_owned(), failed }
+                    }
                     _ => Self::Other(format!("the statement `{statement}` is {state}")),
                 }
             }
@@ -109,47 +87,15 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written() {
         for (text, name) in [
-            (
-                "p/setup/abc",
-                Name::Setup {
-                    document: "abc".into(),
-                    part: 1,
-                },
-            ),
-            (
-                "p/setup/abc/2",
-                Name::Setup {
-                    document: "abc".into(),
-                    part: 2,
-                },
-            ),
-            (
-                "p/load/b/t",
-                Name::Load {
-                    batch: "b".into(),
-                    table: "t".into(),
-                },
-            ),
-            (
-                "p/marts/b/m",
-                Name::Mart {
-                    batch: "b".into(),
-                    mart: "m".into(),
-                },
-            ),
+            ("p/setup/abc", Name::Setup { document: "abc".into(), part: 1 }),
+            ("p/setup/abc/2", Name::Setup { document: "abc".into(), part: 2 }),
+            ("p/load/b/t", Name::Load { batch: "b".into(), table: "t".into() }),
+            ("p/marts/b/m", Name::Mart { batch: "b".into(), mart: "m".into() }),
         ] {
             assert_eq!(name.text("p"), text);
             assert_eq!(Name::parse("p", text), Some(name));
         }
-        for text in [
-            "",
-            "p",
-            "p/load/b",
-            "p/load/b/t/x",
-            "pp/load/b/t",
-            "other/load/b/t",
-            "p/setup/abc/x",
-        ] {
+        for text in ["", "p", "p/load/b", "p/load/b/t/x", "pp/load/b/t", "other/load/b/t", "p/setup/abc/x"] {
             assert_eq!(Name::parse("p", text), None, "{text}");
         }
     }
@@ -159,10 +105,7 @@ mod tests {
         let glue = |job: &str, state: &str| json!({"detail-type": "Glue Job State Change", "detail": {"jobName": job, "state": state}});
         let sql = |name: &str, state: &str| json!({"detail-type": "Redshift Data Statement Status Change", "detail": {"statementName": name, "statementId": "i", "state": state}});
         let statement = |failed| Event::Statement {
-            name: Name::Load {
-                batch: "b".into(),
-                table: "t".into(),
-            },
+            name: Name::Load { batch: "b".into(), table: "t".into() },
             id: "i".into(),
             failed,
         };

@@ -18,14 +18,9 @@ pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
     let bytes = Document::fetch(&s3, &aws::variable("PIPELINE_DOCUMENT")?).await?;
     let document = Document::parse(&bytes)?;
     let warehouse = document.warehouse.as_ref().ok_or_else(|| {
-        Error::new("the pipeline document has no `warehouse`")
-            .hint("run `pipectl deploy`, which writes it")
+        Error::new("the pipeline document has no `warehouse`").hint("run `pipectl deploy`, which writes it")
     })?;
-    let sha: String = Sha256::digest(&bytes)
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let sha: String = Sha256::digest(&bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let run = Run {
         prefix: &document.prefix,
         warehouse,

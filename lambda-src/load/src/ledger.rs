@@ -50,33 +50,20 @@ impl Ledger {
         }
         let latest = staged.into_iter().next_back();
         let refreshed = match &latest {
-            Some(batch) => {
-                self.names(&format!("_ledger/marts/{batch}/{}/", self.document))
-                    .await?
-            }
+            Some(batch) => self.names(&format!("_ledger/marts/{batch}/{}/", self.document)).await?,
             None => BTreeSet::new(),
         };
         let set_up = self.transformed.get(&self.setup_key()).await?.is_some();
-        Ok(View {
-            setup: if set_up { self.setup_parts } else { 0 },
-            pending,
-            latest,
-            refreshed,
-        })
+        Ok(View { setup: if set_up { self.setup_parts } else { 0 }, pending, latest, refreshed })
     }
 
     /// Records what a statement did. A record is written once; a second one changes nothing.
     pub async fn record(&self, name: &Name, outcome: &Outcome) -> Result<()> {
         let (key, mut entry) = match name {
-            Name::Setup { document, part }
-                if document != &self.document || *part < self.setup_parts =>
-            {
+            Name::Setup { document, part } if document != &self.document || *part < self.setup_parts => {
                 return Ok(());
             }
-            Name::Setup { document, .. } => (
-                self.setup_key(),
-                json!({"stage": "setup", "document": document}),
-            ),
+            Name::Setup { document, .. } => (self.setup_key(), json!({"stage": "setup", "document": document})),
             Name::Load { batch, table } => (
                 format!("_ledger/load/{batch}/{table}.json"),
                 json!({"stage": "load", "batch": batch, "table": table, "staged": outcome.staged, "changed": outcome.changed}),
@@ -92,21 +79,13 @@ impl Ledger {
 
     /// Marks a batch as wholly loaded.
     pub async fn close(&self, batch: &str) -> Result<()> {
-        self.write(
-            &format!("_ledger/loaded/{batch}.json"),
-            json!({"stage": "loaded", "batch": batch}),
-        )
-        .await
+        self.write(&format!("_ledger/loaded/{batch}.json"), json!({"stage": "loaded", "batch": batch})).await
     }
 
     async fn write(&self, key: &str, mut entry: serde_json::Value) -> Result<()> {
         entry["version"] = json!(1);
         entry["committed_at"] = json!(instant::format(&instant::now()));
-        if !self
-            .transformed
-            .put_new(key, entry.to_string().into_bytes())
-            .await?
-        {
+        if !self.transformed.put_new(key, entry.to_string().into_bytes()).await? {
             tracing::info!(key, "was recorded before");
         }
         Ok(())
@@ -115,23 +94,14 @@ impl Ledger {
     async fn pending(&self, batch: &str) -> Result<Pending> {
         let key = format!("_ledger/transform/{batch}.json");
         let broken = |cause: String| {
-            let error = Error::new(format!(
-                "the ledger entry s3://{}/{key} cannot be read",
-                self.transformed.name
-            ));
-            error
-                .cause(cause)
-                .hint("restore an earlier version of the object; the transform job writes it once")
+            let error = Error::new(format!("the ledger entry s3://{}/{key} cannot be read", self.transformed.name));
+            error.cause(cause).hint("restore an earlier version of the object; the transform job writes it once")
         };
         let bytes = self.transformed.get(&key).await?;
         let bytes = bytes.ok_or_else(|| broken("it is gone".to_owned()))?;
-        let entry: Transform =
-            serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+        let entry: Transform = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
         let staged = |(name, table): (String, Table)| {
-            let staged = Staged {
-                path: table.path,
-                rows: table.rows_out,
-            };
+            let staged = Staged { path: table.path, rows: table.rows_out };
             (name, staged)
         };
         Ok(Pending {

@@ -42,11 +42,7 @@ pub enum Step {
     /// A transaction in the warehouse.
     Run { name: Name, statements: Vec<String> },
     /// A table without a row, or without a place in the warehouse: recorded and nothing else.
-    Skip {
-        batch: String,
-        table: String,
-        known: bool,
-    },
+    Skip { batch: String, table: String, known: bool },
     /// All tables of a batch are recorded.
     Close { batch: String },
 }
@@ -61,45 +57,26 @@ pub fn setup_parts(warehouse: &Warehouse) -> Vec<&[String]> {
 /// The order: the set-up of this document; the batches from the oldest on, table by table; when all are in, the marts.
 pub fn next(warehouse: &Warehouse, document: &str, view: &View) -> Option<Step> {
     if let Some(part) = setup_parts(warehouse).get(view.setup) {
-        let name = Name::Setup {
-            document: document.to_owned(),
-            part: view.setup + 1,
-        };
-        return Some(Step::Run {
-            name,
-            statements: part.to_vec(),
-        });
+        let name = Name::Setup { document: document.to_owned(), part: view.setup + 1 };
+        return Some(Step::Run { name, statements: part.to_vec() });
     }
     if let Some((batch, pending)) = view.pending.first_key_value() {
         let open = |(table, _): &(&String, &Staged)| !pending.recorded.contains(*table);
         let Some((table, staged)) = pending.tables.iter().find(open) else {
-            return Some(Step::Close {
-                batch: batch.clone(),
-            });
+            return Some(Step::Close { batch: batch.clone() });
         };
         let (batch, table) = (batch.clone(), table.clone());
         return Some(match warehouse.tables.get(&table) {
-            Some(load) if staged.rows > 0 => Step::Run {
-                statements: fill(&load.load, &batch, &staged.path),
-                name: Name::Load { batch, table },
-            },
-            load => Step::Skip {
-                known: load.is_some(),
-                batch,
-                table,
-            },
+            Some(load) if staged.rows > 0 => {
+                Step::Run { statements: fill(&load.load, &batch, &staged.path), name: Name::Load { batch, table } }
+            }
+            load => Step::Skip { known: load.is_some(), batch, table },
         });
     }
     let batch = view.latest.as_ref()?;
-    let mart = warehouse
-        .marts
-        .iter()
-        .find(|mart| !view.refreshed.contains(&mart.name))?;
+    let mart = warehouse.marts.iter().find(|mart| !view.refreshed.contains(&mart.name))?;
     Some(Step::Run {
-        name: Name::Mart {
-            batch: batch.clone(),
-            mart: mart.name.clone(),
-        },
+        name: Name::Mart { batch: batch.clone(), mart: mart.name.clone() },
         statements: mart.refresh.clone(),
     })
 }
@@ -135,23 +112,14 @@ mod tests {
     use pipeline::document::{Load, Mart};
 
     fn warehouse(setup: usize) -> Warehouse {
-        let load = Load {
-            load: vec!["COPY stage FROM '{path}'".into(), "INSERT '{batch}'".into()],
-        };
+        let load = Load { load: vec!["COPY stage FROM '{path}'".into(), "INSERT '{batch}'".into()] };
         Warehouse {
             workgroup: "w".into(),
             database: "d".into(),
             secret: "s".into(),
             setup: (0..setup).map(|number| format!("s{number}")).collect(),
-            tables: [("a", load.clone()), ("b", load)]
-                .map(|(name, load)| (name.to_owned(), load))
-                .into(),
-            marts: ["z", "y"]
-                .map(|name| Mart {
-                    name: name.into(),
-                    refresh: vec![format!("refresh {name}")],
-                })
-                .into(),
+            tables: [("a", load.clone()), ("b", load)].map(|(name, load)| (name.to_owned(), load)).into(),
+            marts: ["z", "y"].map(|name| Mart { name: name.into(), refresh: vec![format!("refresh {name}")] }).into(),
         }
     }
 
@@ -162,13 +130,7 @@ mod tests {
                 ((*table).to_owned(), Staged { path, rows: *rows })
             };
             let tables = tables.iter().map(staged).collect();
-            (
-                (*batch).to_owned(),
-                Pending {
-                    tables,
-                    recorded: BTreeSet::new(),
-                },
-            )
+            ((*batch).to_owned(), Pending { tables, recorded: BTreeSet::new() })
         });
         View {
             pending: pending.collect(),
@@ -188,11 +150,7 @@ mod tests {
                     walked.push(name.text("p"));
                     view.done(&name);
                 }
-                Step::Skip {
-                    batch,
-                    table,
-                    known,
-                } => {
+                Step::Skip { batch, table, known } => {
                     walked.push(format!("skip {batch}/{table} {known}"));
                     view.done(&Name::Load { batch, table });
                 }
@@ -207,10 +165,7 @@ mod tests {
 
     #[test]
     fn set_up_then_batches_then_marts() {
-        let batches = view(&[
-            ("1", &[("b", 1), ("a", 1)]),
-            ("2", &[("a", 0), ("gone", 5)]),
-        ]);
+        let batches = view(&[("1", &[("b", 1), ("a", 1)]), ("2", &[("a", 0), ("gone", 5)])]);
         assert_eq!(
             walk(&warehouse(41), batches),
             [
@@ -231,24 +186,15 @@ mod tests {
     #[test]
     fn nothing_to_load_is_nothing_to_do() {
         assert_eq!(walk(&warehouse(0), View::default()), [""; 0]);
-        let refreshed = View {
-            latest: Some("1".into()),
-            refreshed: ["z".into()].into(),
-            ..View::default()
-        };
+        let refreshed = View { latest: Some("1".into()), refreshed: ["z".into()].into(), ..View::default() };
         assert_eq!(walk(&warehouse(0), refreshed), ["p/marts/1/y"]);
     }
 
     #[test]
     fn statements_get_batch_and_path() {
-        let Some(Step::Run { statements, .. }) =
-            next(&warehouse(0), "sha", &view(&[("1", &[("a", 1)])]))
-        else {
+        let Some(Step::Run { statements, .. }) = next(&warehouse(0), "sha", &view(&[("1", &[("a", 1)])])) else {
             panic!("no statement");
         };
-        assert_eq!(
-            statements,
-            ["COPY stage FROM 's3://t/a/batch=1/'", "INSERT '1'"]
-        );
+        assert_eq!(statements, ["COPY stage FROM 's3://t/a/batch=1/'", "INSERT '1'"]);
     }
 }

@@ -31,22 +31,13 @@ impl Run<'_> {
                 tracing::info!("nothing to do: {what}");
                 return Ok(json!({"ignored": what}));
             }
-            Event::Statement {
-                name,
-                id,
-                failed: true,
-            } => return Err(self.statements.failure(&name, &id).await),
-            Event::Statement {
-                name,
-                id,
-                failed: false,
-            } => {
+            Event::Statement { name, id, failed: true } => return Err(self.statements.failure(&name, &id).await),
+            Event::Statement { name, id, failed: false } => {
                 let outcome = self.statements.finished(&name, &id).await?;
                 self.record(&name, &outcome).await?;
                 // A part of the set-up that is not the last leaves no record; the event itself says that it is done.
                 let mut read = self.ledger.view().await?;
-                if !matches!(&name, Name::Setup { document, .. } if document != &self.ledger.document)
-                {
+                if !matches!(&name, Name::Setup { document, .. } if document != &self.ledger.document) {
                     read.done(&name);
                 }
                 view = Some(read);
@@ -63,12 +54,8 @@ impl Run<'_> {
         let mut recorded = Vec::new();
         while let Some(step) = plan::next(self.warehouse, &self.ledger.document, &view) {
             if !self.deadline.allows(Duration::ZERO) {
-                return Err(Error::new(
-                    "the time of this invocation ended before the next statement was submitted",
-                )
-                .hint(
-                    "invoke this Lambda with {} to go on; raise its timeout if this happens again",
-                ));
+                return Err(Error::new("the time of this invocation ended before the next statement was submitted")
+                    .hint("invoke this Lambda with {} to go on; raise its timeout if this happens again"));
             }
             match step {
                 Step::Run { name, statements } => {
@@ -88,11 +75,7 @@ impl Run<'_> {
                         }
                     }
                 }
-                Step::Skip {
-                    batch,
-                    table,
-                    known,
-                } => {
+                Step::Skip { batch, table, known } => {
                     if !known {
                         tracing::warn!(
                             batch,
@@ -101,11 +84,7 @@ impl Run<'_> {
                         );
                     }
                     let name = Name::Load { batch, table };
-                    let outcome = Outcome {
-                        id: None,
-                        staged: Some(0),
-                        changed: Some(0),
-                    };
+                    let outcome = Outcome { id: None, staged: Some(0), changed: Some(0) };
                     self.record(&name, &outcome).await?;
                     view.done(&name);
                     recorded.push(name.text(self.prefix));
@@ -123,13 +102,7 @@ impl Run<'_> {
     async fn record(&self, name: &Name, outcome: &Outcome) -> Result<()> {
         self.ledger.record(name, outcome).await?;
         let statement = name.text(self.prefix);
-        tracing::info!(
-            statement,
-            id = outcome.id,
-            staged = outcome.staged,
-            changed = outcome.changed,
-            "recorded"
-        );
+        tracing::info!(statement, id = outcome.id, staged = outcome.staged, changed = outcome.changed, "recorded");
         Ok(())
     }
 }

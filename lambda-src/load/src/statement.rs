@@ -50,12 +50,7 @@ pub enum Progress {
 }
 
 impl<'a> Statements<'a> {
-    pub fn new(
-        config: &aws_types::SdkConfig,
-        warehouse: &'a Warehouse,
-        prefix: &'a str,
-        document: &'a str,
-    ) -> Self {
+    pub fn new(config: &aws_types::SdkConfig, warehouse: &'a Warehouse, prefix: &'a str, document: &'a str) -> Self {
         Self {
             client: Client::new(&service(config, "REDSHIFT_DATA")),
             warehouse,
@@ -71,29 +66,16 @@ impl<'a> Statements<'a> {
     pub async fn submit(&self, name: &Name, statements: &[String]) -> Result<Progress> {
         let text = name.text(self.prefix);
         for attempt in 0..ATTEMPTS {
-            let request = self
-                .client
-                .batch_execute_statement()
-                .set_sqls(Some(statements.to_vec()));
-            let request = request
-                .workgroup_name(&self.warehouse.workgroup)
-                .database(&self.warehouse.database);
-            let request = request
-                .secret_arn(&self.warehouse.secret)
-                .statement_name(&text)
-                .with_event(true);
-            let sent = request
-                .client_token(token(&text, self.document, attempt))
-                .send()
-                .await;
+            let request = self.client.batch_execute_statement().set_sqls(Some(statements.to_vec()));
+            let request = request.workgroup_name(&self.warehouse.workgroup).database(&self.warehouse.database);
+            let request = request.secret_arn(&self.warehouse.secret).statement_name(&text).with_event(true);
+            let sent = request.client_token(token(&text, self.document, attempt)).send().await;
             let sent = sent.map_err(|error| {
                 let hint = format!(
                     "is the workgroup `{}` available, and may the role of this Lambda use it?",
                     self.warehouse.workgroup
                 );
-                Error::new(format!("cannot submit the statement `{text}`"))
-                    .cause(aws(&error))
-                    .hint(hint)
+                Error::new(format!("cannot submit the statement `{text}`")).cause(aws(&error)).hint(hint)
             })?;
             let id = sent.id.unwrap_or_default();
             let described = self.describe(&text, &id).await?;
@@ -104,19 +86,13 @@ impl<'a> Statements<'a> {
                     if !self.earlier(described.created_at.as_ref()) {
                         return Err(error);
                     }
-                    tracing::warn!(
-                        statement = text,
-                        attempt,
-                        "trying again what failed before: {error}"
-                    );
+                    tracing::warn!(statement = text, attempt, "trying again what failed before: {error}");
                 }
                 _ => return Ok(Progress::Running(id)),
             }
         }
-        Err(Error::new(format!(
-            "the statement `{text}` has failed {ATTEMPTS} times in 8 hours"
-        ))
-        .hint("correct the data or the SQL and deploy; a changed document starts afresh"))
+        Err(Error::new(format!("the statement `{text}` has failed {ATTEMPTS} times in 8 hours"))
+            .hint("correct the data or the SQL and deploy; a changed document starts afresh"))
     }
 
     /// Looks at a statement that is said to be finished.
@@ -140,9 +116,7 @@ impl<'a> Statements<'a> {
 
     async fn describe(&self, text: &str, id: &str) -> Result<DescribeStatementOutput> {
         let sent = self.client.describe_statement().id(id).send().await;
-        sent.map_err(|error| {
-            Error::new(format!("cannot look at the statement `{text}` ({id})")).cause(aws(&error))
-        })
+        sent.map_err(|error| Error::new(format!("cannot look at the statement `{text}` ({id})")).cause(aws(&error)))
     }
 
     fn earlier(&self, created: Option<&DateTime>) -> bool {
@@ -168,57 +142,31 @@ fn outcome(described: &DescribeStatementOutput) -> Outcome {
         id: Some(described.id.clone()),
         staged: rows(|sql| starts(sql, "copy ")),
         changed: rows(|sql| {
-            starts(sql, "merge into ")
-                || (starts(sql, "insert into ") && !starts(sql, "insert into pipectl."))
+            starts(sql, "merge into ") || (starts(sql, "insert into ") && !starts(sql, "insert into pipectl."))
         }),
     }
 }
 
 fn starts(sql: &str, start: &str) -> bool {
     let sql = sql.trim_start();
-    sql.get(..start.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(start))
+    sql.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
 }
 
 fn failure(text: &str, described: &DescribeStatementOutput) -> Error {
     let parts = described.sub_statements();
     let failed = |part: &&SubStatementData| {
-        matches!(
-            part.status,
-            Some(StatementStatusString::Failed | StatementStatusString::Aborted)
-        ) && part.error.is_some()
+        matches!(part.status, Some(StatementStatusString::Failed | StatementStatusString::Aborted))
+            && part.error.is_some()
     };
     let part = parts.iter().find(failed);
-    let cause = part
-        .and_then(|part| part.error.as_deref())
-        .or(described.error.as_deref());
-    let status = described
-        .status
-        .as_ref()
-        .map_or("in an unknown state", StatusString::as_str);
-    let mut error = Error::new(format!(
-        "the statement `{text}` ({}) is {status}",
-        described.id
-    ));
+    let cause = part.and_then(|part| part.error.as_deref()).or(described.error.as_deref());
+    let status = described.status.as_ref().map_or("in an unknown state", StatusString::as_str);
+    let mut error = Error::new(format!("the statement `{text}` ({}) is {status}", described.id));
     error = error.cause(cause.unwrap_or("Redshift gives no reason"));
-    let sql = part
-        .and_then(|part| part.query_string.as_deref())
-        .unwrap_or_default();
-    let sql: String = sql
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(EXCERPT)
-        .collect();
-    let at = if sql.is_empty() {
-        String::new()
-    } else {
-        format!("in `{sql}`; ")
-    };
-    error.hint(format!(
-        "{at}nothing of it was kept; correct the cause and invoke this Lambda with {{}} to go on"
-    ))
+    let sql = part.and_then(|part| part.query_string.as_deref()).unwrap_or_default();
+    let sql: String = sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect();
+    let at = if sql.is_empty() { String::new() } else { format!("in `{sql}`; ") };
+    error.hint(format!("{at}nothing of it was kept; correct the cause and invoke this Lambda with {{}} to go on"))
 }
 
 #[cfg(test)]
@@ -226,30 +174,14 @@ mod tests {
     use super::*;
 
     fn part(sql: &str, rows: i64) -> SubStatementData {
-        SubStatementData::builder()
-            .id("1")
-            .query_string(sql)
-            .result_rows(rows)
-            .build()
-            .unwrap()
+        SubStatementData::builder().id("1").query_string(sql).result_rows(rows).build().unwrap()
     }
 
     #[test]
     fn tokens_tell_submissions_apart() {
-        let tokens = [
-            token("a", "d", 0),
-            token("a", "d", 1),
-            token("a", "e", 0),
-            token("b", "d", 0),
-        ];
+        let tokens = [token("a", "d", 0), token("a", "d", 1), token("a", "e", 0), token("b", "d", 0)];
         assert!(tokens.iter().all(|token| token.len() == 64));
-        assert_eq!(
-            tokens
-                .iter()
-                .collect::<std::collections::BTreeSet<_>>()
-                .len(),
-            4
-        );
+        assert_eq!(tokens.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
         assert_eq!(token("a", "d", 0), tokens[0]);
     }
 
@@ -263,11 +195,7 @@ mod tests {
             .sub_statements(part("INSERT INTO pipectl.ledger SELECT 1", 1))
             .build()
             .unwrap();
-        let expected = Outcome {
-            id: Some("i".into()),
-            staged: Some(12),
-            changed: Some(7),
-        };
+        let expected = Outcome { id: Some("i".into()), staged: Some(12), changed: Some(7) };
         assert_eq!(outcome(&described), expected);
         let append = DescribeStatementOutput::builder()
             .id("i")
@@ -276,13 +204,6 @@ mod tests {
             .sub_statements(part("INSERT INTO pipectl.ledger SELECT 1", 1))
             .build()
             .unwrap();
-        assert_eq!(
-            outcome(&append),
-            Outcome {
-                staged: None,
-                changed: Some(3),
-                ..expected
-            }
-        );
+        assert_eq!(outcome(&append), Outcome { staged: None, changed: Some(3), ..expected });
     }
 }

@@ -35,11 +35,7 @@ pub fn config() -> Result<SdkConfig> {
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts)
-        .http_client(
-            aws_smithy_http_client::Builder::new()
-                .tls_provider(TLS)
-                .build_https(),
-        );
+        .http_client(aws_smithy_http_client::Builder::new().tls_provider(TLS).build_https());
     if let Ok(endpoint) = env::var("AWS_ENDPOINT_URL") {
         config = config.endpoint_url(endpoint);
     }
@@ -49,9 +45,7 @@ pub fn config() -> Result<SdkConfig> {
 /// Makes the S3 client; behind an endpoint override, buckets stand in the path, as their host names do not resolve.
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let config = &service(config, "S3");
-    let s3 = aws_sdk_s3::config::Builder::from(config)
-        .force_path_style(config.endpoint_url().is_some())
-        .build();
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build();
     aws_sdk_s3::Client::from_conf(s3)
 }
 

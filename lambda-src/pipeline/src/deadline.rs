@@ -17,9 +17,7 @@ impl Deadline {
     }
 
     pub fn remaining(&self) -> Duration {
-        self.at
-            .duration_since(SystemTime::now())
-            .unwrap_or_default()
+        self.at.duration_since(SystemTime::now()).unwrap_or_default()
     }
 
     /// True when a wait of this length still leaves time to act on what it brings.
@@ -35,13 +33,9 @@ mod tests {
     #[test]
     fn a_reserve_is_kept() {
         let deadline = Deadline::new(SystemTime::now() + Duration::from_secs(100));
-        assert!(
-            deadline.allows(Duration::from_secs(89)) && !deadline.allows(Duration::from_secs(91))
-        );
+        assert!(deadline.allows(Duration::from_secs(89)) && !deadline.allows(Duration::from_secs(91)));
         let short = Deadline::new(SystemTime::now() + Duration::from_secs(10));
-        assert!(
-            short.allows(Duration::from_millis(8500)) && !short.allows(Duration::from_millis(9500))
-        );
+        assert!(short.allows(Duration::from_millis(8500)) && !short.allows(Duration::from_millis(9500)));
         assert!(!Deadline::new(SystemTime::UNIX_EPOCH).allows(Duration::ZERO));
     }
 }

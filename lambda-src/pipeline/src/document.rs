@@ -82,18 +82,12 @@ pub struct Mart {
 
 impl Document {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let redeploy =
-            "run `pipectl deploy`: the document and the Lambdas belong to one version of pipectl";
-        let document: Self = serde_json::from_slice(bytes).map_err(|error| {
-            Error::new("the pipeline document cannot be read")
-                .cause(error)
-                .hint(redeploy)
-        })?;
+        let redeploy = "run `pipectl deploy`: the document and the Lambdas belong to one version of pipectl";
+        let document: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::new("the pipeline document cannot be read").cause(error).hint(redeploy))?;
         if document.version != VERSION {
-            let message = format!(
-                "the pipeline document has version {}, this Lambda reads version {VERSION}",
-                document.version
-            );
+            let message =
+                format!("the pipeline document has version {}, this Lambda reads version {VERSION}", document.version);
             return Err(Error::new(message).hint(redeploy));
         }
         Ok(document)
@@ -102,10 +96,8 @@ impl Document {
     /// Reads the bytes of the document that `PIPELINE_DOCUMENT` names.
     pub async fn fetch(client: &aws_sdk_s3::Client, address: &str) -> Result<Vec<u8>> {
         let (bucket, key) = s3::address(address).ok_or_else(|| {
-            Error::new(format!(
-                "PIPELINE_DOCUMENT is `{address}`, not s3://bucket/key"
-            ))
-            .hint("run `pipectl deploy`, which sets it")
+            Error::new(format!("PIPELINE_DOCUMENT is `{address}`, not s3://bucket/key"))
+                .hint("run `pipectl deploy`, which sets it")
         })?;
         let bucket = s3::Bucket::new(client, bucket);
         bucket.get(key).await?.ok_or_else(|| {
@@ -139,9 +131,6 @@ mod tests {
     fn another_version_is_an_error_with_a_fix() {
         let text = TEXT.replacen("\"version\":1", "\"version\":2", 1);
         let error = Document::parse(text.as_bytes()).unwrap_err().to_string();
-        assert!(
-            error.contains("version 2") && error.contains("pipectl deploy"),
-            "{error}"
-        );
+        assert!(error.contains("version 2") && error.contains("pipectl deploy"), "{error}");
     }
 }

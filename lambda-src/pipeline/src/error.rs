@@ -18,11 +18,7 @@ pub struct Error {
 
 impl Error {
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            cause: None,
-            hint: None,
-        }
+        Self { message: message.into(), cause: None, hint: None }
     }
 
     /// Adds what went wrong underneath.
@@ -113,13 +109,8 @@ mod tests {
 
     #[test]
     fn an_error_reads_as_one_line() {
-        let error = Error::new("cannot read `x`")
-            .cause("AccessDenied")
-            .hint("grant it");
-        assert_eq!(
-            error.to_string(),
-            "cannot read `x`: AccessDenied (hint: grant it)"
-        );
+        let error = Error::new("cannot read `x`").cause("AccessDenied").hint("grant it");
+        assert_eq!(error.to_string(), "cannot read `x`: AccessDenied (hint: grant it)");
     }
 
     #[test]

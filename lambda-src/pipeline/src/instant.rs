@@ -35,27 +35,12 @@ mod tests {
     #[test]
     fn moments_are_normalised_to_utc() {
         for (text, formatted, stamped) in [
-            (
-                "2026-10-01T12:00:00Z",
-                "2026-10-01T12:00:00Z",
-                "20261001T120000Z",
-            ),
-            (
-                "2026-10-01T14:00:00+02:00",
-                "2026-10-01T12:00:00Z",
-                "20261001T120000Z",
-            ),
-            (
-                "2026-10-01T12:00:00.250Z",
-                "2026-10-01T12:00:00.25Z",
-                "20261001T120000Z",
-            ),
+            ("2026-10-01T12:00:00Z", "2026-10-01T12:00:00Z", "20261001T120000Z"),
+            ("2026-10-01T14:00:00+02:00", "2026-10-01T12:00:00Z", "20261001T120000Z"),
+            ("2026-10-01T12:00:00.250Z", "2026-10-01T12:00:00.25Z", "20261001T120000Z"),
         ] {
             let moment = parse(text).unwrap();
-            assert_eq!(
-                (format(&moment).as_str(), stamp(&moment).as_str()),
-                (formatted, stamped)
-            );
+            assert_eq!((format(&moment).as_str(), stamp(&moment).as_str()), (formatted, stamped));
         }
         assert!(parse("yesterday").is_err());
     }

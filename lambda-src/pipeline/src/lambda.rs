@@ -34,8 +34,5 @@ pub async fn run(
 }
 
 fn diagnostic(error: &Error) -> Diagnostic {
-    Diagnostic {
-        error_type: "PipelineError".to_owned(),
-        error_message: error.to_string(),
-    }
+    Diagnostic { error_type: "PipelineError".to_owned(), error_message: error.to_string() }
 }

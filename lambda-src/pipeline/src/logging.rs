@@ -15,17 +15,9 @@ pub fn start() {
         .find_map(|name| std::env::var(name).ok()?.to_ascii_lowercase().parse().ok())
         .unwrap_or(LevelFilter::INFO);
     // The libraries stay at `warn`: below, an HTTP stack may print headers, and headers carry tokens.
-    let filter = Targets::new()
-        .with_targets(OURS.map(|name| (name, level)))
-        .with_default(level.min(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false);
+    let filter = Targets::new().with_targets(OURS.map(|name| (name, level))).with_default(level.min(LevelFilter::WARN));
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
     // A second start, which only a test can make, changes nothing.
-    let _ = tracing_subscriber::registry()
-        .with(lines)
-        .with(filter)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
 }

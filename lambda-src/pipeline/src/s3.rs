@@ -16,21 +16,12 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn new(client: &Client, name: impl Into<String>) -> Self {
-        Self {
-            client: client.clone(),
-            name: name.into(),
-        }
+        Self { client: client.clone(), name: name.into() }
     }
 
     /// Reads an object; `None` when there is none.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let sent = self
-            .client
-            .get_object()
-            .bucket(&self.name)
-            .key(key)
-            .send()
-            .await;
+        let sent = self.client.get_object().bucket(&self.name).key(key).send().await;
         let body = match sent {
             Ok(object) => object.body.collect().await,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
@@ -45,18 +36,12 @@ impl Bucket {
     pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<()> {
         let request = self.client.put_object().bucket(&self.name).key(key);
         let sent = request.body(ByteStream::from(body)).send().await;
-        sent.map(drop)
-            .map_err(|error| self.error("write", key, aws(&error)))
+        sent.map(drop).map_err(|error| self.error("write", key, aws(&error)))
     }
 
     /// Writes an object that must not exist yet; false when it did, and was left as it was.
     pub async fn put_new(&self, key: &str, body: Vec<u8>) -> Result<bool> {
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.name)
-            .key(key)
-            .if_none_match("*");
+        let request = self.client.put_object().bucket(&self.name).key(key).if_none_match("*");
         match request.body(ByteStream::from(body)).send().await {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("PreconditionFailed") => Ok(false),
@@ -66,21 +51,12 @@ impl Bucket {
 
     /// Lists the keys under a prefix, in the order of their bytes.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
-        let request = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.name)
-            .prefix(prefix);
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
         let mut pages = request.into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.error("list", prefix, aws(&error)))?;
-            keys.extend(
-                page.contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|object| object.key),
-            );
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
         }
         Ok(keys)
     }
@@ -109,12 +85,9 @@ mod tests {
 
     #[test]
     fn addresses_have_a_bucket_and_a_key() {
-        for (text, expected) in [
-            ("s3://b/k/l.json", Some(("b", "k/l.json"))),
-            ("s3://b/", None),
-            ("s3:///k", None),
-            ("https://b/k", None),
-        ] {
+        for (text, expected) in
+            [("s3://b/k/l.json", Some(("b", "k/l.json"))), ("s3://b/", None), ("s3:///k", None), ("https://b/k", None)]
+        {
             assert_eq!(address(text), expected, "{text}");
         }
     }

@@ -62,10 +62,7 @@ impl Operation {
 
     /// True when the operation will not change any more.
     pub fn over(&self) -> bool {
-        !matches!(
-            self.status,
-            Status::Created | Status::Running | Status::Canceling
-        )
+        !matches!(self.status, Status::Created | Status::Running | Status::Canceling)
     }
 
     /// Says why an operation that is over has no whole result.
@@ -79,10 +76,7 @@ impl Operation {
             Status::Failed => "has failed",
         };
         let code = self.error_code.as_deref();
-        let error = Error::new(format!(
-            "the bulk operation {} of `{object}` {reason}",
-            self.id
-        ));
+        let error = Error::new(format!("the bulk operation {} of `{object}` {reason}", self.id));
         let error = match code {
             Some(code) => error.cause(code),
             None => error,
@@ -105,9 +99,8 @@ impl Operation {
 
 /// Puts the cursor into the query.
 pub fn query(object: &Object, cursor: Option<&str>, start: Option<&str>) -> Result<String> {
-    let since = instant::parse(cursor.or(start).unwrap_or(BEGINNING)).map_err(|error| {
-        error.hint("`start` of the source is a time such as 2026-01-01T00:00:00Z")
-    })?;
+    let since = instant::parse(cursor.or(start).unwrap_or(BEGINNING))
+        .map_err(|error| error.hint("`start` of the source is a time such as 2026-01-01T00:00:00Z"))?;
     Ok(object.query.replace(SINCE, &instant::format(&since)))
 }
 
@@ -132,31 +125,19 @@ pub async fn start(client: &Client<'_>, object: &str, query: &str) -> Result<Sta
     let data: Data = client.query(RUN, json!({"query": query})).await?;
     let payload = data.bulk_operation_run_query;
     let errors = payload.user_errors.iter().map(|error| {
-        let field = error
-            .field
-            .as_ref()
-            .map(|field| format!("{}: ", field.join(".")));
+        let field = error.field.as_ref().map(|field| format!("{}: ", field.join(".")));
         format!("{}{}", field.unwrap_or_default(), error.message)
     });
     let errors = errors.collect::<Vec<_>>().join("; ");
-    let busy = |error: &UserError| {
-        matches!(
-            error.code.as_deref(),
-            Some("OPERATION_IN_PROGRESS" | "LIMIT_REACHED")
-        )
-    };
+    let busy = |error: &UserError| matches!(error.code.as_deref(), Some("OPERATION_IN_PROGRESS" | "LIMIT_REACHED"));
     if payload.user_errors.iter().any(busy) {
         return Ok(Start::Busy(errors));
     }
     match payload.bulk_operation {
         Some(operation) if payload.user_errors.is_empty() => Ok(Start::Started(operation.id)),
-        _ => Err(Error::new(format!(
-            "Shopify does not accept the bulk query of `{object}`"
-        ))
-        .cause(errors)
-        .hint(format!(
-            "correct the query of `{object}`; try it in the shop's GraphiQL app first"
-        ))),
+        _ => Err(Error::new(format!("Shopify does not accept the bulk query of `{object}`"))
+            .cause(errors)
+            .hint(format!("correct the query of `{object}`; try it in the shop's GraphiQL app first"))),
     }
 }
 
@@ -175,10 +156,7 @@ fn unsigned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
     use serde::de::Error;
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::Null => Ok(None),
-        serde_json::Value::Number(number) => number
-            .as_u64()
-            .map(Some)
-            .ok_or_else(|| D::Error::custom("not a count")),
+        serde_json::Value::Number(number) => number.as_u64().map(Some).ok_or_else(|| D::Error::custom("not a count")),
         serde_json::Value::String(text) => text.parse().map(Some).map_err(D::Error::custom),
         _ => Err(D::Error::custom("not a count")),
     }
@@ -197,22 +175,10 @@ mod tests {
         };
         for (cursor, start, expected) in [
             (None, None, "1970-01-01T00:00:00Z"),
-            (
-                None,
-                Some("2026-01-01T01:00:00+01:00"),
-                "2026-01-01T00:00:00Z",
-            ),
-            (
-                Some("2026-05-01T00:00:00Z"),
-                Some("2026-01-01T00:00:00Z"),
-                "2026-05-01T00:00:00Z",
-            ),
+            (None, Some("2026-01-01T01:00:00+01:00"), "2026-01-01T00:00:00Z"),
+            (Some("2026-05-01T00:00:00Z"), Some("2026-01-01T00:00:00Z"), "2026-05-01T00:00:00Z"),
         ] {
-            assert!(
-                query(&object, cursor, start)
-                    .unwrap()
-                    .contains(&format!("updated_at:>='{expected}'"))
-            );
+            assert!(query(&object, cursor, start).unwrap().contains(&format!("updated_at:>='{expected}'")));
         }
         assert!(query(&object, Some("x' OR"), None).is_err());
     }
@@ -222,10 +188,7 @@ mod tests {
         let text = r#"{"id":"gid:\/\/shopify\/BulkOperation\/7","status":"FAILED","errorCode":"ACCESS_DENIED","createdAt":"2026-10-01T00:00:00Z",
             "objectCount":"12","fileSize":null,"url":null,"partialDataUrl":"https://x"}"#;
         let operation: Operation = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            (operation.object_count, operation.file_size),
-            (Some(12), None)
-        );
+        assert_eq!((operation.object_count, operation.file_size), (Some(12), None));
         let failure = operation.failure("orders").unwrap().to_string();
         assert!(
             failure.contains("ACCESS_DENIED")

@@ -75,20 +75,14 @@ impl<'a> Client<'a> {
 
     /// Runs a query, and waits and retries as far as the deadline allows.
     pub async fn query<T: DeserializeOwned>(&self, query: &str, variables: Value) -> Result<T> {
-        let url = format!(
-            "{}/admin/api/{}/graphql.json",
-            self.endpoint, self.source.api_version
-        );
+        let url = format!("{}/admin/api/{}/graphql.json", self.endpoint, self.source.api_version);
         let body = json!({"query": query, "variables": variables}).to_string();
         let mut refreshed = false;
         let mut retries = 0;
         loop {
             let headers = [
                 ("content-type", "application/json".to_owned()),
-                (
-                    "x-shopify-access-token",
-                    self.token().await?.reveal().to_owned(),
-                ),
+                ("x-shopify-access-token", self.token().await?.reveal().to_owned()),
             ];
             let next = match self.http.send("POST", &url, &headers, body.clone()).await {
                 Ok(answer) => self.understand(answer).await?,
@@ -97,10 +91,7 @@ impl<'a> Client<'a> {
             match next {
                 Next::Done(data) => {
                     return serde_json::from_value(data).map_err(|error| {
-                        Error::new(
-                            "an answer of Shopify has another form than its documentation says",
-                        )
-                        .cause(error)
+                        Error::new("an answer of Shopify has another form than its documentation says").cause(error)
                     });
                 }
                 Next::Wait(wait, reason) => self.sleep(wait, &reason).await?,
@@ -108,9 +99,7 @@ impl<'a> Client<'a> {
                     self.retry(retries, &reason).await?;
                     retries += 1;
                 }
-                Next::Unauthorized
-                    if !refreshed && matches!(self.credentials, Credentials::Client { .. }) =>
-                {
+                Next::Unauthorized if !refreshed && matches!(self.credentials, Credentials::Client { .. }) => {
                     tracing::info!("Shopify does not accept the token; fetching a new one");
                     self.token.replace(None);
                     refreshed = true;
@@ -123,13 +112,8 @@ impl<'a> Client<'a> {
     /// Sleeps when the deadline allows it.
     pub async fn sleep(&self, wait: Duration, reason: &str) -> Result<()> {
         if !self.deadline.allows(wait) {
-            let message = format!(
-                "the time of this invocation ends before a wait of {:.1} s",
-                wait.as_secs_f64()
-            );
-            return Err(Error::new(message)
-                .cause(reason)
-                .hint("the next invocation goes on where this one stopped"));
+            let message = format!("the time of this invocation ends before a wait of {:.1} s", wait.as_secs_f64());
+            return Err(Error::new(message).cause(reason).hint("the next invocation goes on where this one stopped"));
         }
         tracing::debug!(seconds = wait.as_secs_f64(), "waiting: {reason}");
         tokio::time::sleep(wait).await;
@@ -150,10 +134,7 @@ impl<'a> Client<'a> {
     async fn understand(&self, answer: Answer) -> Result<Next<Value>> {
         let status = answer.status;
         if status == 429 {
-            return Ok(Next::Wait(
-                retry_after(answer.retry_after.as_deref()),
-                "HTTP 429".into(),
-            ));
+            return Ok(Next::Wait(retry_after(answer.retry_after.as_deref()), "HTTP 429".into()));
         }
         let served = answer.api_version.clone();
         let bytes = match answer.bytes().await {
@@ -169,9 +150,7 @@ impl<'a> Client<'a> {
         self.compare_version(served.as_deref());
         match serde_json::from_slice(&bytes) {
             Ok(envelope) => self.open(envelope),
-            Err(error) => Ok(Next::Retry(format!(
-                "the answer is not the expected JSON: {error}"
-            ))),
+            Err(error) => Ok(Next::Retry(format!("the answer is not the expected JSON: {error}"))),
         }
     }
 
@@ -181,37 +160,25 @@ impl<'a> Client<'a> {
             Value::Array(errors) => errors,
             other => std::slice::from_ref(other),
         };
-        let code = |error: &Value| {
-            error["extensions"]["code"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let code = |error: &Value| error["extensions"]["code"].as_str().unwrap_or_default().to_owned();
         let codes: Vec<String> = errors.iter().map(code).collect();
-        let messages = errors.iter().map(|error| {
-            error["message"]
-                .as_str()
-                .map_or_else(|| error.to_string(), str::to_owned)
-        });
+        let messages =
+            errors.iter().map(|error| error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned));
         let messages = excerpt(messages.collect::<Vec<_>>().join("; ").as_bytes());
         let has = |code: &str| codes.iter().any(|other| other == code);
         if has("THROTTLED") {
             let cost = envelope.extensions.and_then(|extensions| extensions.cost);
             let wait = cost.map_or(Some(Duration::from_secs(1)), |cost| cost.wait());
-            return wait
-                .map(|wait| Next::Wait(wait, "THROTTLED".into()))
-                .ok_or_else(|| {
-                    Error::new("a query costs more points than this shop's limit ever holds")
-                        .cause(messages)
-                        .hint("select fewer fields or smaller pages in the query")
-                });
+            return wait.map(|wait| Next::Wait(wait, "THROTTLED".into())).ok_or_else(|| {
+                Error::new("a query costs more points than this shop's limit ever holds")
+                    .cause(messages)
+                    .hint("select fewer fields or smaller pages in the query")
+            });
         }
         if has("ACCESS_DENIED") {
             let hint = "add the scope that it names to the app's configuration, release it and install it again; \
                         orders older than 60 days need `read_all_orders`, personal data an approval";
-            return Err(Error::new("Shopify denies access")
-                .cause(messages)
-                .hint(hint));
+            return Err(Error::new("Shopify denies access").cause(messages).hint(hint));
         }
         if has("INTERNAL_SERVER_ERROR") {
             return Ok(Next::Retry(messages));
@@ -220,10 +187,7 @@ impl<'a> Client<'a> {
             Some(data) if errors.is_empty() => Ok(Next::Done(data)),
             _ => Err(Error::new("Shopify refuses a query")
                 .cause(messages)
-                .hint(format!(
-                    "check the query of the object against the Admin API {}",
-                    self.source.api_version
-                ))),
+                .hint(format!("check the query of the object against the Admin API {}", self.source.api_version))),
         }
     }
 
@@ -260,11 +224,9 @@ impl<'a> Client<'a> {
             access_token: Secret,
         }
         let url = format!("{}/admin/oauth/access_token", self.endpoint);
-        let body = json!({"client_id": id, "client_secret": secret.reveal(), "grant_type": "client_credentials"}).to_string();
-        let headers = [
-            ("content-type", "application/json".to_owned()),
-            ("accept", "application/json".to_owned()),
-        ];
+        let body =
+            json!({"client_id": id, "client_secret": secret.reveal(), "grant_type": "client_credentials"}).to_string();
+        let headers = [("content-type", "application/json".to_owned()), ("accept", "application/json".to_owned())];
         let mut retries = 0;
         loop {
             let fault = match self.http.send("POST", &url, &headers, body.clone()).await {
@@ -279,9 +241,7 @@ impl<'a> Client<'a> {
                     let status = answer.status;
                     let bytes = answer.bytes().await.unwrap_or_default();
                     // Neither the parser's words nor the body are told: they may hold the token.
-                    let grant = (status == 200)
-                        .then(|| serde_json::from_slice::<Grant>(&bytes).ok())
-                        .flatten();
+                    let grant = (status == 200).then(|| serde_json::from_slice::<Grant>(&bytes).ok()).flatten();
                     return grant.map(|grant| grant.access_token).ok_or_else(|| {
                         let message = format!("Shopify gives no token for the app in the secret `{}` (HTTP {status})", self.source.secret);
                         Error::new(message).hint(format!(
@@ -299,18 +259,14 @@ impl<'a> Client<'a> {
 
     fn unauthorized(&self) -> Error {
         let secret = &self.source.secret;
-        let message = format!(
-            "Shopify does not accept the token of the secret `{secret}`: it is invalid or expired"
-        );
+        let message = format!("Shopify does not accept the token of the secret `{secret}`: it is invalid or expired");
         Error::new(message).hint(match self.credentials {
-            Credentials::Token(_) => format!(
-                "store a new token, or the client id and secret of an app: {}",
-                fix(secret)
-            ),
-            Credentials::Client { .. } => format!(
-                "a token fetched just now was refused: is the app still installed on {}?",
-                self.source.store
-            ),
+            Credentials::Token(_) => {
+                format!("store a new token, or the client id and secret of an app: {}", fix(secret))
+            }
+            Credentials::Client { .. } => {
+                format!("a token fetched just now was refused: is the app still installed on {}?", self.source.store)
+            }
         })
     }
 
@@ -318,9 +274,7 @@ impl<'a> Client<'a> {
         let store = &self.source.store;
         let hint = match status {
             402 => format!("the shop {store} is frozen until its bill is paid"),
-            403 => format!(
-                "the app may not use the Admin API of {store}: check its scopes and that it is installed"
-            ),
+            403 => format!("the app may not use the Admin API of {store}: check its scopes and that it is installed"),
             404 => format!(
                 "is `{store}` the shop's permanent myshopify.com name, and `{}` an API version?",
                 self.source.api_version
@@ -328,9 +282,7 @@ impl<'a> Client<'a> {
             423 => format!("Shopify has locked the shop {store}"),
             _ => "see https://shopify.dev/docs/api/usage/response-codes".to_owned(),
         };
-        Error::new(format!("Shopify answers HTTP {status}"))
-            .cause(excerpt(body))
-            .hint(hint)
+        Error::new(format!("Shopify answers HTTP {status}")).cause(excerpt(body)).hint(hint)
     }
 }
 

@@ -48,32 +48,23 @@ struct Value {
 pub async fn read(config: &aws_types::SdkConfig, name: &str) -> Result<Credentials> {
     let client = aws_sdk_secretsmanager::Client::new(&service(config, "SECRETS_MANAGER"));
     let output = client.get_secret_value().secret_id(name).send().await;
-    let output = output.map_err(|error| {
-        Error::new(format!("cannot read the secret `{name}`"))
-            .cause(aws(&error))
-            .hint(fix(name))
-    })?;
+    let output = output
+        .map_err(|error| Error::new(format!("cannot read the secret `{name}`")).cause(aws(&error)).hint(fix(name)))?;
     parse(name, output.secret_string().unwrap_or_default())
 }
 
 /// Understands the value of a secret.
 pub fn parse(name: &str, value: &str) -> Result<Credentials> {
     // The parser's own words could quote the value.
-    let value: Value = serde_json::from_str(value).map_err(|_| {
-        Error::new(format!("the secret `{name}` is not the expected JSON")).hint(fix(name))
-    })?;
+    let value: Value = serde_json::from_str(value)
+        .map_err(|_| Error::new(format!("the secret `{name}` is not the expected JSON")).hint(fix(name)))?;
     let filled = |secret: &Secret| !secret.0.is_empty();
-    match (
-        value.access_token.filter(filled),
-        value.client_id,
-        value.client_secret.filter(filled),
-    ) {
+    match (value.access_token.filter(filled), value.client_id, value.client_secret.filter(filled)) {
         (Some(token), _, _) => Ok(Credentials::Token(token)),
         (None, Some(id), Some(secret)) => Ok(Credentials::Client { id, secret }),
         _ => {
-            let message = format!(
-                "the secret `{name}` has neither an `access_token` nor a `client_id` with its `client_secret`"
-            );
+            let message =
+                format!("the secret `{name}` has neither an `access_token` nor a `client_id` with its `client_secret`");
             Err(Error::new(message).hint(fix(name)))
         }
     }
@@ -95,33 +86,16 @@ mod tests {
     fn both_kinds_are_read() {
         let token = parse("s", r#"{"access_token":"shpat_1"}"#);
         assert_eq!(token, Ok(Credentials::Token(Secret::new("shpat_1"))));
-        let client = parse(
-            "s",
-            r#"{"client_id":"i","client_secret":"c","access_token":""}"#,
-        );
+        let client = parse("s", r#"{"client_id":"i","client_secret":"c","access_token":""}"#);
         let secret = Secret::new("c");
-        assert_eq!(
-            client,
-            Ok(Credentials::Client {
-                id: "i".into(),
-                secret
-            })
-        );
+        assert_eq!(client, Ok(Credentials::Client { id: "i".into(), secret }));
     }
 
     #[test]
     fn errors_name_the_secret_and_never_show_it() {
-        for value in [
-            "",
-            "shpat_hidden",
-            r#"{"client_id":"shpat_hidden"}"#,
-            r#"{"access_token":["shpat_hidden"]}"#,
-        ] {
+        for value in ["", "shpat_hidden", r#"{"client_id":"shpat_hidden"}"#, r#"{"access_token":["shpat_hidden"]}"#] {
             let error = parse("shop-dev/shop", value).unwrap_err().to_string();
-            assert!(
-                error.contains("shop-dev/shop") && error.contains("put-secret-value"),
-                "{error}"
-            );
+            assert!(error.contains("shop-dev/shop") && error.contains("put-secret-value"), "{error}");
             assert!(!error.contains("shpat_hidden"), "{error}");
         }
         assert_eq!(format!("{:?}", Secret::new("shpat_hidden")), "Secret(…)");

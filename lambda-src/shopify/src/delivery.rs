@@ -53,22 +53,14 @@ pub async fn deliver(
     let Some(url) = &operation.url else {
         return match expected {
             0 => Ok(Delivery::default()),
-            _ => Err(Fault::Broken(format!(
-                "Shopify counts {expected} rows and gives no result"
-            ))),
+            _ => Err(Fault::Broken(format!("Shopify counts {expected} rows and gives no result"))),
         };
     };
-    let answer = http
-        .send("GET", url, &[], String::new())
-        .await
-        .map_err(Fault::Broken)?;
+    let answer = http.send("GET", url, &[], String::new()).await.map_err(Fault::Broken)?;
     if answer.status != 200 {
         let status = answer.status;
         let body = answer.bytes().await.unwrap_or_default();
-        return Err(Fault::Broken(format!(
-            "HTTP {status} for the result: {}",
-            excerpt(&body)
-        )));
+        return Err(Fault::Broken(format!("HTTP {status} for the result: {}", excerpt(&body))));
     }
     let mut stream = Stream {
         raw,
@@ -91,10 +83,7 @@ pub async fn deliver(
 /// The part of the keys that is common to all tables: `2026/10/01/20261001T120000Z-7.jsonl`.
 fn folder(operation: &Operation) -> Result<String, Error> {
     let stamp = instant::stamp(&operation.started()?);
-    let day = stamp
-        .get(..8)
-        .map(|day| format!("{}/{}/{}", &day[..4], &day[4..6], &day[6..]))
-        .unwrap_or_default();
+    let day = stamp.get(..8).map(|day| format!("{}/{}/{}", &day[..4], &day[4..6], &day[6..])).unwrap_or_default();
     Ok(format!("{day}/{stamp}-{}.jsonl", number_of(&operation.id)))
 }
 
@@ -109,12 +98,7 @@ struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    async fn receive(
-        &mut self,
-        mut answer: Answer,
-        operation: &Operation,
-        deadline: Deadline,
-    ) -> Result<(), Fault> {
+    async fn receive(&mut self, mut answer: Answer, operation: &Operation, deadline: Deadline) -> Result<(), Fault> {
         let mut lines = Lines::default();
         let mut bytes: u64 = 0;
         while let Some(piece) = answer.next().await.map_err(Fault::Broken)? {
@@ -123,9 +107,7 @@ impl<'a> Stream<'a> {
                     "the result of `{}` did not arrive in the time of this invocation, {} rows did",
                     self.object.name, self.rows
                 );
-                return Err(Error::new(message)
-                    .hint("raise the timeout or the memory of the ingest Lambda")
-                    .into());
+                return Err(Error::new(message).hint("raise the timeout or the memory of the ingest Lambda").into());
             }
             bytes += piece.as_ref().len() as u64;
             lines.push(piece.as_ref());
@@ -141,23 +123,14 @@ impl<'a> Stream<'a> {
     }
 
     async fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let routed = self
-            .routes
-            .route(line)
-            .map_err(|misrouted| match misrouted {
-                Misrouted::NotJson(_) => Fault::Broken(misrouted.to_string()),
-                _ => Fault::Fatal(Error::new(misrouted.to_string())),
-            })?;
+        let routed = self.routes.route(line).map_err(|misrouted| match misrouted {
+            Misrouted::NotJson(_) => Fault::Broken(misrouted.to_string()),
+            _ => Fault::Fatal(Error::new(misrouted.to_string())),
+        })?;
         if routed.root && self.object.query.contains(SINCE) {
             let updated_at = routed.updated_at.ok_or_else(|| {
-                let message = format!(
-                    "a row of `{}` has no `updatedAt`, which its cursor needs",
-                    self.object.name
-                );
-                Error::new(message).hint(format!(
-                    "select `updatedAt` in the query of `{}`",
-                    self.object.name
-                ))
+                let message = format!("a row of `{}` has no `updatedAt`, which its cursor needs", self.object.name);
+                Error::new(message).hint(format!("select `updatedAt` in the query of `{}`", self.object.name))
             })?;
             self.newest = self.newest.max(Some(instant::parse(&updated_at)?));
         }
@@ -169,9 +142,7 @@ impl<'a> Stream<'a> {
 
     fn upload(&mut self, table: &'a str) -> &mut Upload {
         let (raw, folder) = (self.raw, &self.folder);
-        self.uploads
-            .entry(table)
-            .or_insert_with(|| Upload::new(raw.clone(), format!("landing/{table}/{folder}")))
+        self.uploads.entry(table).or_insert_with(|| Upload::new(raw.clone(), format!("landing/{table}/{folder}")))
     }
 
     async fn complete(self) -> Result<Delivery, Fault> {
@@ -182,11 +153,7 @@ impl<'a> Stream<'a> {
             tracing::info!(object = self.object.name, table, rows, key, "rows landed");
             files.push(key);
         }
-        Ok(Delivery {
-            rows: self.rows,
-            files,
-            newest: self.newest,
-        })
+        Ok(Delivery { rows: self.rows, files, newest: self.newest })
     }
 
     async fn abort(&mut self) {
@@ -199,9 +166,7 @@ impl<'a> Stream<'a> {
 /// Compares what Shopify says it wrote with what arrived. Less is a loss; more is only strange.
 fn reconcile(what: &str, expected: Option<u64>, found: u64) -> Result<(), Fault> {
     match expected {
-        Some(expected) if found < expected => Err(Fault::Broken(format!(
-            "{found} of {expected} {what} arrived"
-        ))),
+        Some(expected) if found < expected => Err(Fault::Broken(format!("{found} of {expected} {what} arrived"))),
         Some(expected) if found > expected => {
             tracing::warn!("Shopify counts {expected} {what} in a result of {found}");
             Ok(())

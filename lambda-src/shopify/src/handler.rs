@@ -19,22 +19,13 @@ pub async fn handle(deadline: Deadline) -> Result<Value> {
     let document = Document::parse(&Document::fetch(&s3, &address).await?)?;
     let Some(Source::Shopify(source)) = document.sources.get(&name) else {
         let error = Error::new(format!("the pipeline has no Shopify source `{name}`"));
-        return Err(
-            error.hint("SOURCE must name one of `sources`; run `pipectl deploy`, which sets it")
-        );
+        return Err(error.hint("SOURCE must name one of `sources`; run `pipectl deploy`, which sets it"));
     };
     let http = Http::new();
-    let endpoint =
-        std::env::var("SHOPIFY_ENDPOINT").unwrap_or_else(|_| format!("https://{}", source.store));
+    let endpoint = std::env::var("SHOPIFY_ENDPOINT").unwrap_or_else(|_| format!("https://{}", source.store));
     let credentials = credentials::read(&config, &source.secret).await?;
     let client = Client::new(&http, &endpoint, source, credentials, deadline);
-    let ingest = Ingest {
-        name: &name,
-        source,
-        client,
-        http: &http,
-        raw: Bucket::new(&s3, &document.buckets.raw),
-        deadline,
-    };
+    let ingest =
+        Ingest { name: &name, source, client, http: &http, raw: Bucket::new(&s3, &document.buckets.raw), deadline };
     ingest.run().await
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorSettings, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
@@ -31,23 +29,16 @@ pub struct Answer {
 }
 
 impl Http {
-    #[expect(
-        clippy::new_without_default,
-        reason = "it loads the certificates of the system"
-    )]
+    #[expect(clippy::new_without_default, reason = "it loads the certificates of the system")]
     pub fn new() -> Self {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(SILENCE)
-            .build();
+        let settings =
+            HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(10)).read_timeout(SILENCE).build();
         let connector = aws_smithy_http_client::Connector::builder()
             .connector_settings(settings)
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
             .tls_provider(pipeline::aws::TLS)
             .build();
-        Self {
-            connector: SharedHttpConnector::new(connector),
-        }
+        Self { connector: SharedHttpConnector::new(connector) }
     }
 
     /// Sends a request; the error is a sentence about the transport.
@@ -68,11 +59,7 @@ impl Http {
                 // The value may be a token, so the error is not told.
                 .map_err(|_| format!("the value of the header {name} is not printable ASCII"))?;
         }
-        let response = self
-            .connector
-            .call(request)
-            .await
-            .map_err(|error| chain(&error))?;
+        let response = self.connector.call(request).await.map_err(|error| chain(&error))?;
         let header = |name| response.headers().get(name).map(str::to_owned);
         Ok(Answer {
             status: response.status().as_u16(),

@@ -58,10 +58,7 @@ impl Ingest<'_> {
                 match self.finish(&mut state, object, &id).await {
                     Ok(delivery) => {
                         let files = delivery.files;
-                        delivered.insert(
-                            object.name.clone(),
-                            json!({"rows": delivery.rows, "files": files}),
-                        );
+                        delivered.insert(object.name.clone(), json!({"rows": delivery.rows, "files": files}));
                     }
                     Err(error) => errors.push(error),
                 }
@@ -86,11 +83,7 @@ impl Ingest<'_> {
         let query = bulk::query(object, own.cursor.as_deref(), self.source.start.as_deref())?;
         if let Some(started) = &own.operation {
             if started.query == query {
-                tracing::info!(
-                    object = object.name,
-                    operation = started.id,
-                    "continuing a bulk operation"
-                );
+                tracing::info!(object = object.name, operation = started.id, "continuing a bulk operation");
                 return Ok(Start::Started(started.id.clone()));
             }
             tracing::warn!(
@@ -101,15 +94,8 @@ impl Ingest<'_> {
         }
         let start = bulk::start(&self.client, &object.name, &query).await?;
         if let Start::Started(id) = &start {
-            tracing::info!(
-                object = object.name,
-                operation = id,
-                "started a bulk operation"
-            );
-            own.operation = Some(Started {
-                id: id.clone(),
-                query,
-            });
+            tracing::info!(object = object.name, operation = id, "started a bulk operation");
+            own.operation = Some(Started { id: id.clone(), query });
             state.save(&self.raw, self.name).await?;
         }
         Ok(start)
@@ -120,22 +106,12 @@ impl Ingest<'_> {
         let mut fetches = 0;
         loop {
             let operation = self.wait(state, object, id).await?;
-            let fault = match deliver(self.http, &self.raw, object, &operation, self.deadline).await
-            {
+            let fault = match deliver(self.http, &self.raw, object, &operation, self.deadline).await {
                 Ok(delivery) => {
                     let own = state.objects.entry(object.name.clone()).or_default();
-                    own.cursor = advance(
-                        own.cursor.as_deref(),
-                        delivery.newest.as_ref(),
-                        &operation.started()?,
-                    )?;
+                    own.cursor = advance(own.cursor.as_deref(), delivery.newest.as_ref(), &operation.started()?)?;
                     own.operation = None;
-                    tracing::info!(
-                        object = object.name,
-                        rows = delivery.rows,
-                        cursor = own.cursor,
-                        "delivered"
-                    );
+                    tracing::info!(object = object.name, rows = delivery.rows, cursor = own.cursor, "delivered");
                     state.save(&self.raw, self.name).await?;
                     return Ok(delivery);
                 }
@@ -145,11 +121,10 @@ impl Ingest<'_> {
             fetches += 1;
             if fetches == FETCHES {
                 self.forget(state, object).await?;
-                let message = format!(
-                    "the result of the bulk operation {id} of `{}` does not arrive whole",
-                    object.name
-                );
-                let hint = "nothing of it was kept and the cursor did not move; the next invocation starts a new operation";
+                let message =
+                    format!("the result of the bulk operation {id} of `{}` does not arrive whole", object.name);
+                let hint =
+                    "nothing of it was kept and the cursor did not move; the next invocation starts a new operation";
                 return Err(Error::new(message).cause(fault).hint(hint));
             }
             tracing::warn!(object = object.name, "{fault}; fetching the result again");
@@ -162,12 +137,8 @@ impl Ingest<'_> {
         loop {
             let Some(operation) = bulk::look(&self.client, id).await? else {
                 self.forget(state, object).await?;
-                let message = format!(
-                    "Shopify does not know the bulk operation {id} of `{}`",
-                    object.name
-                );
-                return Err(Error::new(message)
-                    .hint("the next invocation starts a new one from the same cursor"));
+                let message = format!("Shopify does not know the bulk operation {id} of `{}`", object.name);
+                return Err(Error::new(message).hint("the next invocation starts a new one from the same cursor"));
             };
             if let Some(failure) = operation.failure(&object.name) {
                 self.forget(state, object).await?;
@@ -176,10 +147,7 @@ impl Ingest<'_> {
             if operation.over() {
                 return Ok(operation);
             }
-            let reason = format!(
-                "the bulk operation {id} of `{}` is still running",
-                object.name
-            );
+            let reason = format!("the bulk operation {id} of `{}` is still running", object.name);
             self.client.sleep(pause(polls), &reason).await?;
             polls += 1;
         }
@@ -187,11 +155,7 @@ impl Ingest<'_> {
 
     /// Drops an operation that will not be delivered, so that the next invocation starts another.
     async fn forget(&self, state: &mut State, object: &Object) -> Result<()> {
-        state
-            .objects
-            .entry(object.name.clone())
-            .or_default()
-            .operation = None;
+        state.objects.entry(object.name.clone()).or_default().operation = None;
         state.save(&self.raw, self.name).await
     }
 }

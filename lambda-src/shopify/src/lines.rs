@@ -25,10 +25,7 @@ impl Lines {
     /// Takes the next complete line, without its line break; empty lines are passed over.
     pub fn next(&mut self) -> Result<Option<&[u8]>, String> {
         loop {
-            let Some(found) = self.buffer[self.searched..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-            else {
+            let Some(found) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
                 self.searched = self.buffer.len();
                 if self.buffer.len() - self.start > LONGEST {
                     return Err(format!("a line is longer than {LONGEST} bytes"));

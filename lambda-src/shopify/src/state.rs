@@ -32,10 +32,7 @@ pub struct Started {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            version: 1,
-            objects: BTreeMap::new(),
-        }
+        Self { version: 1, objects: BTreeMap::new() }
     }
 }
 
@@ -50,8 +47,7 @@ impl State {
                 .cause(cause)
                 .hint("restore an earlier version of the object, or delete it to fetch everything again")
         };
-        let state: Self =
-            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        let state: Self = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
         if state.version != 1 {
             return Err(unreadable(format!("it has version {}", state.version)));
         }
@@ -59,8 +55,7 @@ impl State {
     }
 
     pub async fn save(&self, raw: &Bucket, source: &str) -> Result<()> {
-        let body = serde_json::to_vec(self)
-            .map_err(|error| Error::new("the state cannot be written").cause(error))?;
+        let body = serde_json::to_vec(self).map_err(|error| Error::new("the state cannot be written").cause(error))?;
         raw.put(&key(source), body).await
     }
 }
@@ -73,11 +68,7 @@ fn key(source: &str) -> String {
 ///
 /// A row that changed while the operation ran may have been read before its change, or after it. Whatever changed after
 /// the start is fetched again next time.
-pub fn advance(
-    cursor: Option<&str>,
-    newest: Option<&DateTime>,
-    started: &DateTime,
-) -> Result<Option<String>> {
+pub fn advance(cursor: Option<&str>, newest: Option<&DateTime>, started: &DateTime) -> Result<Option<String>> {
     let cursor = cursor.map(instant::parse).transpose()?;
     let seen = newest.map(|newest| *newest.min(started));
     Ok(cursor.max(seen).map(|moment| instant::format(&moment)))
@@ -91,31 +82,11 @@ mod tests {
     fn cursors_stop_at_the_start_and_never_go_back() {
         for (cursor, newest, expected) in [
             (None, None, None),
-            (
-                None,
-                Some("2026-01-02T00:00:00Z"),
-                Some("2026-01-02T00:00:00Z"),
-            ),
-            (
-                Some("2026-01-01T00:00:00Z"),
-                Some("2026-01-02T00:00:00Z"),
-                Some("2026-01-02T00:00:00Z"),
-            ),
-            (
-                Some("2026-01-05T00:00:00Z"),
-                Some("2026-01-02T00:00:00Z"),
-                Some("2026-01-05T00:00:00Z"),
-            ),
-            (
-                Some("2026-01-05T00:00:00Z"),
-                None,
-                Some("2026-01-05T00:00:00Z"),
-            ),
-            (
-                None,
-                Some("2026-02-01T00:00:01Z"),
-                Some("2026-02-01T00:00:00Z"),
-            ),
+            (None, Some("2026-01-02T00:00:00Z"), Some("2026-01-02T00:00:00Z")),
+            (Some("2026-01-01T00:00:00Z"), Some("2026-01-02T00:00:00Z"), Some("2026-01-02T00:00:00Z")),
+            (Some("2026-01-05T00:00:00Z"), Some("2026-01-02T00:00:00Z"), Some("2026-01-05T00:00:00Z")),
+            (Some("2026-01-05T00:00:00Z"), None, Some("2026-01-05T00:00:00Z")),
+            (None, Some("2026-02-01T00:00:01Z"), Some("2026-02-01T00:00:00Z")),
         ] {
             let started = instant::parse("2026-02-01T00:00:00Z").unwrap();
             let newest = newest.map(|text| instant::parse(text).unwrap());

@@ -28,16 +28,12 @@ impl Cost {
     /// Returns the time until the bucket holds what the query costs, or `None` when it never will.
     pub fn wait(&self) -> Option<Duration> {
         let status = &self.throttle_status;
-        let cost = self
-            .requested_query_cost
-            .unwrap_or(status.maximum_available);
+        let cost = self.requested_query_cost.unwrap_or(status.maximum_available);
         if cost > status.maximum_available || status.restore_rate <= 0.0 {
             return None;
         }
         let seconds = (cost - status.currently_available).max(0.0) / status.restore_rate;
-        Duration::try_from_secs_f64(seconds)
-            .ok()
-            .map(|wait| wait.max(SHORTEST))
+        Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.max(SHORTEST))
     }
 }
 
@@ -49,9 +45,7 @@ pub fn backoff(retry: u32) -> Duration {
 /// Returns the pause before the given poll (from 0) of a running operation: from 0.2 s to 10 s, half as long again each time.
 pub fn pause(poll: u32) -> Duration {
     let growth = 1.5_f64.powi(i32::try_from(poll.min(20)).unwrap_or(20));
-    Duration::from_millis(200)
-        .mul_f64(growth)
-        .min(Duration::from_secs(10))
+    Duration::from_millis(200).mul_f64(growth).min(Duration::from_secs(10))
 }
 
 /// Reads a `Retry-After` header, whole seconds or a fraction; 2 s when it is missing or unreadable.
@@ -75,15 +69,9 @@ mod tests {
             (None, 0.0, Some(10_000)),
             (Some(1001.0), 1000.0, None),
         ] {
-            let throttle_status = ThrottleStatus {
-                maximum_available: 1000.0,
-                currently_available: available,
-                restore_rate: 100.0,
-            };
-            let cost = Cost {
-                requested_query_cost: cost,
-                throttle_status,
-            };
+            let throttle_status =
+                ThrottleStatus { maximum_available: 1000.0, currently_available: available, restore_rate: 100.0 };
+            let cost = Cost { requested_query_cost: cost, throttle_status };
             assert_eq!(cost.wait(), expected.map(Duration::from_millis), "{cost:?}");
         }
     }
@@ -96,18 +84,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound() {
-        assert_eq!(
-            [0, 1, 3, 7, 99].map(backoff),
-            [250, 500, 2000, 20_000, 20_000].map(Duration::from_millis)
-        );
-        assert_eq!(
-            [0, 1, 2, 99].map(pause),
-            [200, 300, 450, 10_000].map(Duration::from_millis)
-        );
+        assert_eq!([0, 1, 3, 7, 99].map(backoff), [250, 500, 2000, 20_000, 20_000].map(Duration::from_millis));
+        assert_eq!([0, 1, 2, 99].map(pause), [200, 300, 450, 10_000].map(Duration::from_millis));
         let headers = [Some("0"), Some("1.5"), Some("-1"), Some("soon"), None];
-        assert_eq!(
-            headers.map(retry_after),
-            [0, 1500, 2000, 2000, 2000].map(Duration::from_millis)
-        );
+        assert_eq!(headers.map(retry_after), [0, 1500, 2000, 2000, 2000].map(Duration::from_millis));
     }
 }

@@ -25,23 +25,14 @@ pub struct Upload {
 
 impl Upload {
     pub fn new(bucket: Bucket, key: String) -> Self {
-        Self {
-            bucket,
-            key,
-            rows: 0,
-            buffer: Vec::new(),
-            id: None,
-            parts: Vec::new(),
-        }
+        Self { bucket, key, rows: 0, buffer: Vec::new(), id: None, parts: Vec::new() }
     }
 
     pub async fn write(&mut self, line: &[u8]) -> Result<()> {
         let needed = self.buffer.len() + line.len() + 1;
         if needed > self.buffer.capacity() {
             // Doubling past a part would hold twice the memory that is ever used.
-            let capacity = (self.buffer.capacity() * 2)
-                .clamp(64 << 10, PART + (64 << 10))
-                .max(needed);
+            let capacity = (self.buffer.capacity() * 2).clamp(64 << 10, PART + (64 << 10)).max(needed);
             self.buffer.reserve_exact(capacity - self.buffer.len());
         }
         self.buffer.extend_from_slice(line);
@@ -63,18 +54,9 @@ impl Upload {
             self.send_part().await?;
         }
         let client = &self.bucket.client;
-        let parts = CompletedMultipartUpload::builder()
-            .set_parts(Some(self.parts))
-            .build();
-        let request = client
-            .complete_multipart_upload()
-            .bucket(&self.bucket.name)
-            .key(&self.key);
-        let sent = request
-            .set_upload_id(self.id)
-            .multipart_upload(parts)
-            .send()
-            .await;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(self.parts)).build();
+        let request = client.complete_multipart_upload().bucket(&self.bucket.name).key(&self.key);
+        let sent = request.set_upload_id(self.id).multipart_upload(parts).send().await;
         sent.map_err(|error| self.bucket.error("write", &self.key, aws(&error)))?;
         Ok(self.key)
     }
@@ -85,16 +67,9 @@ impl Upload {
             return;
         }
         let client = &self.bucket.client;
-        let request = client
-            .abort_multipart_upload()
-            .bucket(&self.bucket.name)
-            .key(&self.key);
+        let request = client.abort_multipart_upload().bucket(&self.bucket.name).key(&self.key);
         if let Err(error) = request.set_upload_id(self.id).send().await {
-            tracing::warn!(
-                "{}",
-                self.bucket
-                    .error("abort the upload of", &self.key, aws(&error))
-            );
+            tracing::warn!("{}", self.bucket.error("abort the upload of", &self.key, aws(&error)));
         }
     }
 
@@ -104,24 +79,13 @@ impl Upload {
         if self.id.is_none() {
             let request = client.create_multipart_upload().bucket(name).key(&self.key);
             let created = request.send().await.map_err(|sdk| error(aws(&sdk)))?;
-            let id = created
-                .upload_id
-                .ok_or_else(|| error("S3 gave no upload id".to_owned()))?;
+            let id = created.upload_id.ok_or_else(|| error("S3 gave no upload id".to_owned()))?;
             self.id = Some(id);
         }
-        let number =
-            i32::try_from(self.parts.len() + 1).map_err(|_| error("too many parts".to_owned()))?;
+        let number = i32::try_from(self.parts.len() + 1).map_err(|_| error("too many parts".to_owned()))?;
         let body = ByteStream::from(std::mem::take(&mut self.buffer));
-        let request = client
-            .upload_part()
-            .bucket(name)
-            .key(&self.key)
-            .part_number(number);
-        let sent = request
-            .set_upload_id(self.id.clone())
-            .body(body)
-            .send()
-            .await;
+        let request = client.upload_part().bucket(name).key(&self.key).part_number(number);
+        let sent = request.set_upload_id(self.id.clone()).body(body).send().await;
         let sent = sent.map_err(|sdk| error(aws(&sdk)))?;
         let part = CompletedPart::builder()
             .part_number(number)

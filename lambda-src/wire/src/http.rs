@@ -45,19 +45,11 @@ enum Fault {
 
 impl Reply {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: body.into(),
-            fault: None,
-        }
+        Self { status, headers: Vec::new(), body: body.into(), fault: None }
     }
 
     pub fn reset() -> Self {
-        Self {
-            fault: Some(Fault::Reset),
-            ..Self::new(0, "")
-        }
+        Self { fault: Some(Fault::Reset), ..Self::new(0, "") }
     }
 
     #[must_use]
@@ -80,9 +72,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(
-        handler: impl Fn(Request) -> Reply + Send + Sync + 'static,
-    ) -> std::io::Result<Self> {
+    pub async fn start(handler: impl Fn(Request) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let handler = Arc::new(handler);
@@ -99,10 +89,7 @@ impl Server {
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    handler: &(impl Fn(Request) -> Reply + Sync),
-) -> std::io::Result<()> {
+async fn serve(stream: TcpStream, handler: &(impl Fn(Request) -> Reply + Sync)) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream).await? {
@@ -111,11 +98,7 @@ async fn serve(
         if let Some(Fault::Reset) = reply.fault {
             return Ok(());
         }
-        let mut text = format!(
-            "HTTP/1.1 {} reply\r\ncontent-length: {}\r\n",
-            reply.status,
-            reply.body.len()
-        );
+        let mut text = format!("HTTP/1.1 {} reply\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
         for (name, value) in &reply.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -139,10 +122,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
         return Ok(None);
     }
     let mut words = line.split_whitespace().map(str::to_owned);
-    let (method, target) = (
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
-    );
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
@@ -152,10 +132,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers
-        .get("content-length")
-        .and_then(|length| length.parse().ok())
-        .unwrap_or(0);
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
@@ -163,18 +140,8 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (name.to_owned(), decode(value))
     };
-    let query = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(pair)
-        .collect();
-    Ok(Some(Request {
-        method,
-        path: path.to_owned(),
-        query,
-        headers,
-        body,
-    }))
+    let query = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
+    Ok(Some(Request { method, path: path.to_owned(), query, headers, body }))
 }
 
 /// Undoes percent-encoding.
@@ -183,8 +150,7 @@ pub(crate) fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let code = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let code =
-            code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
         bytes.push(code.unwrap_or(*first));
         rest = if code.is_some() { &tail[2..] } else { tail };
     }

@@ -41,9 +41,7 @@ impl Lambda {
         ];
         Self {
             binary,
-            environment: environment
-                .map(|(name, value)| (name, value.to_owned()))
-                .into(),
+            environment: environment.map(|(name, value)| (name, value.to_owned())).into(),
             timeout: Duration::from_secs(60),
         }
     }
@@ -58,17 +56,11 @@ impl Lambda {
     pub async fn invoke(&self, event: &Value) -> std::io::Result<Invocation> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let deadline = SystemTime::now() + self.timeout;
-        let deadline = deadline
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
+        let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let waiting = Arc::new(Mutex::new(Some(event.to_string())));
         let api = Server::start(move |request| {
             if request.path.ends_with("/next") {
-                let event = waiting
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take();
+                let event = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
                 return match event {
                     Some(event) => Reply::new(200, event)
                         .header("lambda-runtime-aws-request-id", "request-1")
@@ -82,11 +74,7 @@ impl Lambda {
             }
             let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
             let message = || body["errorMessage"].as_str().unwrap_or_default().to_owned();
-            let result = if request.path.ends_with("/response") {
-                Ok(body.clone())
-            } else {
-                Err(message())
-            };
+            let result = if request.path.ends_with("/response") { Ok(body.clone()) } else { Err(message()) };
             // The receiver is gone only when the invocation is over.
             let _ = sender.send(result);
             Reply::new(202, "{}")
@@ -95,18 +83,12 @@ impl Lambda {
         let mut child = Command::new(self.binary)
             .env_clear()
             .envs(self.environment.clone())
-            .env(
-                "AWS_LAMBDA_RUNTIME_API",
-                api.url.trim_start_matches("http://"),
-            )
+            .env("AWS_LAMBDA_RUNTIME_API", api.url.trim_start_matches("http://"))
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         let result = tokio::time::timeout(self.timeout, receiver.recv()).await;
-        let result = result
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| Err("no answer".to_owned()));
+        let result = result.ok().flatten().unwrap_or_else(|| Err("no answer".to_owned()));
         child.kill().await?;
         let mut logs = String::new();
         if let Some(mut stdout) = child.stdout.take() {

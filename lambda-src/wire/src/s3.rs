@@ -36,10 +36,7 @@ impl S3 {
     }
 
     pub fn text(&self, key: &str) -> Option<String> {
-        self.lock()
-            .objects
-            .get(key)
-            .map(|body| String::from_utf8_lossy(body).into_owned())
+        self.lock().objects.get(key).map(|body| String::from_utf8_lossy(body).into_owned())
     }
 
     pub fn keys(&self) -> Vec<String> {
@@ -79,10 +76,8 @@ impl S3 {
         let line = format!("{verb} {path}");
         let mut inner = self.lock();
         inner.log.push(line.clone());
-        if let Some(fault) = inner
-            .faults
-            .iter_mut()
-            .find(|(start, _, times)| line.starts_with(start.as_str()) && *times > 0)
+        if let Some(fault) =
+            inner.faults.iter_mut().find(|(start, _, times)| line.starts_with(start.as_str()) && *times > 0)
         {
             fault.2 -= 1;
             return error(fault.1, "Injected");
@@ -110,15 +105,11 @@ impl Inner {
                 let bucket = format!("{}/", path.trim_end_matches('/'));
                 let start = format!("{bucket}{}", query("prefix"));
                 let keys = self.objects.keys().filter(|key| key.starts_with(&start));
-                let entry = |key: &String| {
-                    format!("<Contents><Key>{}</Key></Contents>", &key[bucket.len()..])
-                };
+                let entry = |key: &String| format!("<Contents><Key>{}</Key></Contents>", &key[bucket.len()..]);
                 let entries: String = keys.map(entry).collect();
                 Reply::new(
                     200,
-                    format!(
-                        "<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"
-                    ),
+                    format!("<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"),
                 )
             }
             "CREATE" => {
@@ -127,29 +118,20 @@ impl Inner {
                 self.uploads.insert(id.clone(), BTreeMap::new());
                 Reply::new(
                     200,
-                    format!(
-                        "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
-                    ),
+                    format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"),
                 )
             }
             "PART" => match self.uploads.get_mut(&query("uploadId")) {
                 Some(parts) => {
-                    parts.insert(
-                        query("partNumber").parse().unwrap_or(0),
-                        request.body.clone(),
-                    );
+                    parts.insert(query("partNumber").parse().unwrap_or(0), request.body.clone());
                     Reply::new(200, "").header("etag", "\"p\"")
                 }
                 None => error(404, "NoSuchUpload"),
             },
             "COMPLETE" => match self.uploads.remove(&query("uploadId")) {
                 Some(parts) => {
-                    self.objects
-                        .insert(path, parts.into_values().flatten().collect());
-                    Reply::new(
-                        200,
-                        "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>",
-                    )
+                    self.objects.insert(path, parts.into_values().flatten().collect());
+                    Reply::new(200, "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>")
                 }
                 None => error(404, "NoSuchUpload"),
             },
@@ -163,8 +145,5 @@ impl Inner {
 }
 
 fn error(status: u16, code: &str) -> Reply {
-    Reply::new(
-        status,
-        format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>"),
-    )
+    Reply::new(status, format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>"))
 }

@@ -7,14 +7,14 @@ use wire::{Reply, Request, Server};
 
 /// The kinds of requests that a fault can hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Run,
     Look,
     Result,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Shop {
+pub(crate) struct Shop {
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -30,67 +30,60 @@ struct Inner {
 }
 
 /// An order with one line, which `rows` writes as two rows.
-pub fn order(number: u32, updated_at: &str) -> Value {
+pub(crate) fn order(number: u32, updated_at: &str) -> Value {
     json!({"id": format!("gid://shopify/Order/{number}"), "updatedAt": updated_at, "line": number})
 }
 
 /// Writes a result as Shopify does: with `\/`, and the children after all parents.
-pub fn rows(objects: &[Value]) -> String {
+pub(crate) fn rows(objects: &[Value]) -> String {
     let line = |object: &Value| {
         object["line"].as_u64().map(|number| {
         json!({"id": format!("gid://shopify/LineItem/{number}"), "__parentId": format!("gid://shopify/Order/{number}")})
     })
     };
     let children = objects.iter().filter_map(line);
-    objects
-        .iter()
-        .cloned()
-        .chain(children)
-        .map(|row| row.to_string().replace('/', "\\/") + "\n")
-        .collect()
+    objects.iter().cloned().chain(children).map(|row| row.to_string().replace('/', "\\/") + "\n").collect()
 }
 
 impl Shop {
-    pub async fn serve(&self, secret: Value) -> Server {
+    pub(crate) async fn serve(&self, secret: Value) -> Server {
         let shop = self.clone();
-        let server = Server::start(move |request| shop.lock().answer(&request))
-            .await
-            .unwrap();
+        let server = Server::start(move |request| shop.lock().answer(&request)).await.unwrap();
         self.lock().url.clone_from(&server.url);
         self.lock().secret = secret.to_string();
         server
     }
 
     /// Sets the rows of every result from now on.
-    pub fn result(&self, objects: &[Value]) {
+    pub(crate) fn result(&self, objects: &[Value]) {
         self.lock().result = rows(objects);
     }
 
     /// Answers the next request of a kind with this instead.
-    pub fn fault(&self, kind: Kind, reply: Reply) {
+    pub(crate) fn fault(&self, kind: Kind, reply: Reply) {
         self.lock().faults.push((kind, reply));
     }
 
     /// Lets one more look find the operation running.
-    pub fn pending(&self) {
+    pub(crate) fn pending(&self) {
         self.lock().pending += 1;
     }
 
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.lock().pending = 0;
     }
 
     /// The queries of all operations that were started.
-    pub fn queries(&self) -> Vec<String> {
+    pub(crate) fn queries(&self) -> Vec<String> {
         self.lock().queries.clone()
     }
 
-    pub fn grants(&self) -> usize {
+    pub(crate) fn grants(&self) -> usize {
         self.lock().grants
     }
 
     /// The state of an operation that was started from the first cursor.
-    pub fn started(&self) -> Value {
+    pub(crate) fn started(&self) -> Value {
         let query = "{ orders(query: \"updated_at:>='1970-01-01T00:00:00Z'\") { edges { node { id updatedAt lineItems { edges { node { id } } } } } } }";
         self.lock().queries.push(query.to_owned());
         json!({"id": "gid://shopify/BulkOperation/1", "query": query})
@@ -104,17 +97,13 @@ impl Shop {
 impl Inner {
     fn answer(&mut self, request: &Request) -> Reply {
         if request.header("x-amz-target") == "secretsmanager.GetSecretValue" {
-            return Reply::new(
-                200,
-                json!({"Name": "shop-dev/shop", "SecretString": self.secret}).to_string(),
-            );
+            return Reply::new(200, json!({"Name": "shop-dev/shop", "SecretString": self.secret}).to_string());
         }
         if request.path == "/admin/oauth/access_token" {
             self.grants += 1;
             return Reply::new(
                 200,
-                json!({"access_token": format!("hidden-{}", self.grants), "expires_in": 86399})
-                    .to_string(),
+                json!({"access_token": format!("hidden-{}", self.grants), "expires_in": 86399}).to_string(),
             );
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
@@ -132,15 +121,17 @@ impl Inner {
         }
         match kind {
             Kind::Run => {
-                self.queries
-                    .push(body["variables"]["query"].as_str().unwrap().to_owned());
+                self.queries.push(body["variables"]["query"].as_str().unwrap().to_owned());
                 let operation = json!({"id": format!("gid://shopify/BulkOperation/{}", self.queries.len()), "status": "CREATED", "createdAt": "2026-10-01T00:00:00Z"});
-                Reply::new(200, json!({"data": {"bulkOperationRunQuery": {"bulkOperation": operation, "userErrors": []}}}).to_string())
+                Reply::new(
+                    200,
+                    json!({"data": {"bulkOperationRunQuery": {"bulkOperation": operation, "userErrors": []}}})
+                        .to_string(),
+                )
             }
-            Kind::Look => Reply::new(
-                200,
-                json!({"data": {"node": self.operation(&body["variables"]["id"])}}).to_string(),
-            ),
+            Kind::Look => {
+                Reply::new(200, json!({"data": {"node": self.operation(&body["variables"]["id"])}}).to_string())
+            }
             Kind::Result => Reply::new(200, self.result.clone()),
         }
     }
