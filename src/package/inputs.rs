@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
+
 use super::write_if_changed;
 use crate::error::Result;
 
@@ -118,10 +120,6 @@ fn collect(folder: &Path, start: &str, files: &mut BTreeMap<String, Vec<u8>>) ->
 fn embedded<Sources: RustEmbed>() -> BTreeMap<String, Vec<u8>> {
     let file = |path: std::borrow::Cow<'static, str>| Some((path.to_string(), Sources::get(&path)?.data.into_owned()));
     Sources::iter().filter_map(file).collect()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

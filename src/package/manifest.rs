@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::inputs::hex;
 use super::{Artifact, Kind, write_if_changed};
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::project;
 
@@ -69,7 +68,7 @@ impl Part {
     pub(super) fn is_current(&self, folder: &Path, digest: &str) -> bool {
         let whole = |built: &Built| {
             fs_err::read(folder.join(built.key()))
-                .is_ok_and(|bytes| bytes.len() as u64 == built.size && hex(&Sha256::digest(&bytes)) == built.sha256)
+                .is_ok_and(|bytes| bytes.len() as u64 == built.size && sha256(&bytes) == built.sha256)
         };
         self.digest == digest && self.artifacts.iter().all(whole)
     }
@@ -89,7 +88,7 @@ impl Built {
         Self {
             kind,
             name: name.to_owned(),
-            sha256: hex(&Sha256::digest(&bytes)),
+            sha256: sha256(&bytes),
             size: bytes.len() as u64,
             bytes: Some(bytes),
         }

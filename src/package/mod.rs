@@ -169,7 +169,9 @@ mod tests {
             let manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
             files.push((format!("lambda-src/{name}/Cargo.toml"), manifest));
             files.push((format!("lambda-src/{name}/src/main.rs"), "fn main() {}\n".to_owned()));
-            lock += &format!("\n[[package]]\nname = \"{name}\"\nversion = \"0.1.0\"\n");
+            lock.push_str("\n[[package]]\nname = \"");
+            lock.push_str(name);
+            lock.push_str("\"\nversion = \"0.1.0\"\n");
         }
         files.push(("lambda-src/Cargo.lock".to_owned(), lock));
         files.push(("glue-src/jobs/clean.py".to_owned(), "print()\n".to_owned()));
@@ -189,7 +191,7 @@ mod tests {
         let shopify = first.find(Kind::Lambda, "shopify").unwrap();
         assert_eq!(shopify.key, format!("lambda/shopify-{}.zip", shopify.sha256));
         assert_eq!(fs_err::metadata(&shopify.path).unwrap().len(), shopify.size);
-        assert!(first.find(Kind::Job, "clean").unwrap().key.ends_with(".py"));
+        assert!(first.find(Kind::Job, "clean").unwrap().key.starts_with("glue/clean-"));
         assert!(first.find(Kind::Library, "pipectl_glue").is_some());
 
         let mut silence = |line: &str| panic!("{line}");
