@@ -63,6 +63,22 @@ fn a_mart_that_reads_what_is_not_there() {
     174 |     sql: sql/marts/top_product.sql
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^ no such file
       = hint: write the file with one `SELECT`, or name another: sql/marts/customer_value.sql, sql/marts/daily_revenue.sql, sql/marts/top_products.sql
+
+    error: unknown table `order`
+      --> sql/marts/daily_revenue.sql:12:6
+       |
+    12 | FROM core.order
+       |      ^^^^^^^^^^ no table of the spec has this name
+      = hint: did you mean `orders`?
+
+    error: unknown table `order`
+      --> sql/marts/daily_revenue.sql:12:6
+       |
+    12 | FROM core.order
+       |      ^^^^^^^^^^ no table of the spec has this name
+      = hint: did you mean `orders`?
+
+    2 errors
     ");
 }
 
