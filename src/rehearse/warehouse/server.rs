@@ -64,6 +64,14 @@ impl Server {
         self.child.id()
     }
 
+    /// Leaves the server running, as a run that is killed does.
+    #[cfg(test)]
+    pub(crate) fn abandon(self) {
+        let mut server = std::mem::ManuallyDrop::new(self);
+        // Closing the file is what the kernel does for a killed process.
+        server._lock = File::open("/dev/null").unwrap();
+    }
+
     /// Starts the server again if it has died.
     pub(crate) fn revive(&mut self) -> Result<()> {
         if self.child.try_wait()?.is_none() {
@@ -189,9 +197,9 @@ fn spawn(binaries: &Binaries, account: &Account, data: &Path, socket: &Path) -> 
     let settings = [
         "listen_addresses=",
         "port=5432",
-        // Nothing here must survive a power cut: it can be loaded again.
+        // Nothing here must survive a power cut: it can be loaded again. What is committed does survive a killed
+        // server, so commits still write their log.
         "fsync=off",
-        "synchronous_commit=off",
         "full_page_writes=off",
         "wal_level=minimal",
         "max_wal_senders=0",
@@ -230,22 +238,23 @@ fn end_leftover(data: &Path) -> Result<()> {
         for signal in [Signal::INT, Signal::QUIT, Signal::KILL] {
             kill_process(process, signal).ok();
             let limit = Instant::now() + STOP_LIMIT;
-            while Instant::now() < limit && test_kill_process(process).is_ok() {
+            while Instant::now() < limit && serves(process, data) {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
     }
     let socket = lines.get(4).map(|line| Path::new(line.trim()));
-    if let Some(socket) = socket.filter(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SOCKET_PREFIX))
-    }) {
+    if let Some(socket) =
+        socket.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SOCKET_PREFIX)))
+    {
         // It is in the temporary directory: what cannot be removed is cleaned with that.
         std::fs::remove_dir_all(socket).ok();
     }
     remove_if_there(&path)
 }
 
-/// Whether the process is a server on this data, and not another that has its number now.
+/// Whether the process is a living server on this data: neither another that has its number now, nor one that has ended
+/// and that nobody has waited for.
 fn serves(process: Pid, data: &Path) -> bool {
     let mut command = Vec::new();
     let path = format!("/proc/{}/cmdline", process.as_raw_nonzero());
