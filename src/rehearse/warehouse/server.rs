@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 /// The database superuser.
 pub(crate) const USER: &str = "pipectl_admin";
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// The prefix of the directory that holds the server's socket.
 const SOCKET_PREFIX: &str = "pipectl-warehouse-";
@@ -31,7 +31,8 @@ pub(crate) struct Server {
     socket: TempDir,
     child: Child,
     /// Held as long as this process uses the data.
-    _lock: File,
+    #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
+    lock: File,
 }
 
 impl Server {
@@ -50,7 +51,7 @@ impl Server {
         }
         let socket = socket_directory(&account)?;
         let child = spawn(&binaries, &account, &data, socket.path())?;
-        let mut server = Self { binaries, account, data, socket, child, _lock: lock };
+        let mut server = Self { binaries, account, data, socket, child, lock };
         server.wait_until_listening()?;
         Ok(server)
     }
@@ -67,9 +68,9 @@ impl Server {
     /// Leaves the server running, as a run that is killed does.
     #[cfg(test)]
     pub(crate) fn abandon(self) {
-        let mut server = std::mem::ManuallyDrop::new(self);
-        // Closing the file is what the kernel does for a killed process.
-        server._lock = File::open("/dev/null").unwrap();
+        let server = std::mem::ManuallyDrop::new(self);
+        // What the kernel does with the files of a killed process.
+        rustix::fs::flock(&server.lock, rustix::fs::FlockOperation::Unlock).unwrap();
     }
 
     /// Starts the server again if it has died.

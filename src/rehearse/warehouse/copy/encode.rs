@@ -143,10 +143,10 @@ impl Reader {
                 out.put_f64(values[index]);
             }
             (Values::Fixed(_, values), Conversion::Decimal { scale }) => {
-                numeric(unscaled(values[index].data()), *scale, out)
+                numeric(unscaled(values[index].data()), *scale, out);
             }
             (Values::Bytes(_, values), Conversion::Decimal { scale }) => {
-                numeric(unscaled(values[index].data()), *scale, out)
+                numeric(unscaled(values[index].data()), *scale, out);
             }
             (Values::Bytes(_, values), conversion) => text(values[index].data(), conversion, out)?,
             (Values::Fixed(..), _) => return Err("A fixed-length value is no text".to_owned()),

@@ -17,8 +17,9 @@ const ORDERS: &str = "message orders {
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS core.orders (id BIGINT NOT NULL, name VARCHAR(8), day DATE, updated TIMESTAMP, \
     total DECIMAL(12,2), units INTEGER, paid BOOLEAN, weight DOUBLE PRECISION, extra SUPER, PRIMARY KEY (id)) DISTKEY (id) SORTKEY (updated)";
 
-fn text(value: &str) -> Option<String> {
-    Some(value.to_owned())
+/// A column with one text for each row.
+fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> Values {
+    Values::Texts(values.into_iter().map(|value| Some(value.to_owned())).collect())
 }
 
 /// Rows (id, name, microseconds of `updated`).
@@ -26,14 +27,14 @@ fn orders(rows: &[(i64, &str, i64)]) -> Vec<Values> {
     let none = rows.len() - 1;
     vec![
         Values::Int64s(rows.iter().map(|row| Some(row.0)).collect()),
-        Values::Texts(rows.iter().map(|row| text(row.1)).collect()),
+        texts(rows.iter().map(|row| row.1)),
         Values::Int32s((0..=none).map(|index| (index != none).then_some(19_800)).collect()),
         Values::Int64s(rows.iter().map(|row| Some(row.2)).collect()),
         Values::Int64s((0..=none).map(|index| (index != none).then_some(-123_456_789)).collect()),
         Values::Int32s(rows.iter().map(|_| Some(-7)).collect()),
         Values::Booleans(rows.iter().map(|_| Some(true)).collect()),
         Values::Doubles(rows.iter().map(|_| Some(1.5)).collect()),
-        Values::Texts(rows.iter().map(|_| text("{\"a\":1}")).collect()),
+        texts(rows.iter().map(|_| "{\"a\":1}")),
     ]
 }
 
@@ -82,7 +83,7 @@ async fn a_file_that_does_not_fit_is_refused_as_a_whole() {
         ])
         .await;
     let two = "message two { optional int64 id; optional byte_array name (UTF8); }";
-    let rows = |name: &str| vec![Values::Int64s(vec![Some(1)]), Values::Texts(vec![text(name)])];
+    let rows = |name: &str| vec![Values::Int64s(vec![Some(1)]), texts([name])];
     let bucket = fixture.bucket();
     write_parquet(&bucket.join("two/a.parquet"), two, rows("ab"));
     write_parquet(&bucket.join("two/b.parquet"), two, rows("äöü"));
