@@ -15,9 +15,8 @@ use crate::yaml::{Source, Span};
 pub use input::{Input, InputSource};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.
-pub const STACKS: [&str; 10] = [
-    "bootstrap", "network", "iam", "storage", "warehouse", "ingest", "glue", "events", "monitoring", "analytics",
-];
+pub const STACKS: [&str; 10] =
+    ["bootstrap", "network", "iam", "storage", "warehouse", "ingest", "glue", "events", "monitoring", "analytics"];
 
 /// One rendered stack.
 #[derive(Debug, Clone)]

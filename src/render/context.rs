@@ -273,7 +273,9 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Re
     for (name, id) in names {
         if let Some((other, _)) = known.iter().find(|(_, other)| *other == id) {
             return Err(Error::project(format!("the {what} `{other}` and `{name}` differ in punctuation only"))
-                .note(format!("both would be called `{id}` in the templates, where only letters and digits are allowed"))
+                .note(format!(
+                    "both would be called `{id}` in the templates, where only letters and digits are allowed"
+                ))
                 .hint(format!("rename `{name}`")));
         }
         known.push((name, id));

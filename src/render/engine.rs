@@ -244,8 +244,7 @@ impl HelperDef for Branch {
         if parameter.is_value_missing() {
             return Err(RenderError::strict_error(parameter.relative_path()));
         }
-        let branch =
-            if parameter.value().is_truthy(false) == self.when { helper.template() } else { helper.inverse() };
+        let branch = if parameter.value().is_truthy(false) == self.when { helper.template() } else { helper.inverse() };
         branch.map_or(Ok(()), |branch| branch.render(registry, context, render_context, out))
     }
 }

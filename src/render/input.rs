@@ -71,7 +71,9 @@ pub(super) fn inputs(template: &Template) -> Result<(Vec<Input>, Vec<Span>)> {
         let name = &parameter.name;
         if parameter.default.is_none() && !inputs.iter().any(|input| input.parameter == *name) {
             errors.push(Error::project(format!("the parameter `{name}` gets no value")).at(&parameter.span, "").hint(
-                format!("add `{name}: output <stack>.<Output>` under `Metadata.pipectl.inputs`, or give it a `Default`"),
+                format!(
+                    "add `{name}: output <stack>.<Output>` under `Metadata.pipectl.inputs`, or give it a `Default`"
+                ),
             ));
         }
     }
