@@ -13,7 +13,7 @@ fn reference(environment: &str) -> (Spec, Vec<(String, Arc<yaml::Source>)>) {
 fn the_reference_document() {
     let (spec, marts) = reference("dev");
     let document = document(&spec, &marts).unwrap_or_else(|error| panic!("{error}"));
-    insta::assert_json_snapshot!(document);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn paths_become_selections() {
         ),
     ] {
         let text = format!(
-            "name: t\nsources: {{s: {{shopify: {{store: a.myshopify.com}}}}}}\ntables:\n  c:\n    source: s.customers\n    \
+            "name: shop\nsources: {{s: {{shopify: {{store: a.myshopify.com}}}}}}\ntables:\n  c:\n    source: s.customers\n    \
              load: append\n    columns:\n      {columns}\n"
         );
         let place = "account: \"111111111111\"\nregion: eu-central-1\n";
@@ -57,7 +57,7 @@ fn paths_become_selections() {
 #[test]
 fn two_tables_of_one_object_are_refused() {
     let text = "\
-name: t
+name: shop
 sources: {s: {shopify: {store: a.myshopify.com}}}
 tables:
   a: {source: s.orders, columns: {id: bigint}, key: [id]}
@@ -65,5 +65,12 @@ tables:
 ";
     let place = "account: \"111111111111\"\nregion: eu-central-1\n";
     let spec = Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("dev.yaml", place), "dev").unwrap();
-    insta::assert_snapshot!(document(&spec, &[]).unwrap_err(), @"");
+    insta::assert_snapshot!(document(&spec, &[]).unwrap_err(), @r"
+    error: the tables `a` and `b` are both made from `s.orders`
+     --> p.yaml:5:15
+      |
+    5 |   b: {source: s.orders, columns: {id: bigint}, key: [id]}
+      |               ^^^^^^^^ `a` has it already
+      = hint: put the columns of `b` into `a`, and select them in a mart
+    ");
 }
