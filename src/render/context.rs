@@ -18,9 +18,10 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::spec::{ColumnType, Github, Source, Spec, TriggerMode};
+use crate::warehouse::ADMIN_USER;
 
-/// The user that Redshift makes for a namespace, and whose password it keeps.
-const ADMIN_USER: &str = "pipectl_admin";
+
+
 
 #[derive(Serialize)]
 struct Names {
