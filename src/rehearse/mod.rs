@@ -1,2 +1,4 @@
 //! The pipeline, run end to end on this machine.
+
+pub mod runtime;
 pub mod warehouse;
