@@ -1,4 +1,5 @@
 //! The pipeline, run end to end on this machine.
 
 pub mod runtime;
+pub mod shopify;
 pub mod warehouse;
