@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -308,6 +308,8 @@ async fn download(State(shop): State<Arc<Shop>>, Path(file): Path<String>) -> Re
     let pieces = stream::unfold((BufReader::new(opened.take(end)), end), move |(mut reader, left)| async move {
         if left == 0 {
             // Announced but not sent: the connection breaks, as it does in the wild.
+            // What came before is sent first.
+            tokio::time::sleep(Duration::from_millis(20)).await;
             let cut = (end < size).then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset)));
             return cut.map(|piece| (piece, (reader, u64::MAX)));
         }
