@@ -1,5 +1,7 @@
 //! The pipeline, run end to end on this machine.
 
+pub mod resource;
 pub mod runtime;
 pub mod shopify;
 pub mod warehouse;
+pub mod wiring;
