@@ -22,6 +22,7 @@ struct Inner {
     hints: Vec<String>,
     causes: Vec<String>,
     more: Vec<Error>,
+    summary: Option<String>,
     exit: Exit,
 }
 
@@ -35,6 +36,7 @@ impl Error {
             hints: Vec::new(),
             causes: Vec::new(),
             more: Vec::new(),
+            summary: None,
             exit: Exit::Failure,
         }))
     }
@@ -88,6 +90,13 @@ impl Error {
             }
             next = cause.source();
         }
+        self
+    }
+
+    /// A last line that sums several errors up.
+    #[must_use]
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.0.summary = Some(summary.into());
         self
     }
 
@@ -170,7 +179,10 @@ impl fmt::Display for Error {
             }
             error.write_one(f)?;
         }
-        Ok(())
+        match &self.0.summary {
+            Some(summary) => write!(f, "\n\n{summary}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,1 +1,7 @@
-fn main() {}
+//! Parse, run, print, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pipectl::cli::main().into()
+}

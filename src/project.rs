@@ -1,1 +1,160 @@
-//! The only reader of project files.
+//! The only reader of project files: the user's own, else those that are built in.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rust_embed::RustEmbed;
+
+use crate::error::{Error, Result, did_you_mean};
+use crate::exit::Exit;
+use crate::render::{self, RenderedStack};
+use crate::spec::Spec;
+use crate::yaml::Source;
+
+/// What every project has unless it brings its own: the templates, and the reference pipeline that `init` writes.
+#[derive(RustEmbed)]
+#[folder = "templates"]
+#[prefix = "templates/"]
+struct Templates;
+
+#[derive(RustEmbed)]
+#[folder = "stacks"]
+#[prefix = "stacks/"]
+struct Stacks;
+
+#[derive(RustEmbed)]
+#[folder = "sql"]
+#[prefix = "sql/"]
+struct Sql;
+
+#[derive(RustEmbed)]
+#[folder = ".github/workflows"]
+#[prefix = ".github/workflows/"]
+struct Workflows;
+
+/// A folder with `stacks/pipeline.yaml`.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub root: PathBuf,
+}
+
+impl Project {
+    /// Finds the project that a folder is in: itself or the nearest folder above with `stacks/pipeline.yaml`.
+    pub fn find(start: &Path) -> Result<Self> {
+        let start = fs_err::canonicalize(start)?;
+        match start.ancestors().find(|folder| folder.join("stacks/pipeline.yaml").is_file()) {
+            Some(root) => Ok(Self { root: root.to_owned() }),
+            None => Err(Error::project(format!("no `stacks/pipeline.yaml` in `{}` or above", start.display()))
+                .hint("run `pipectl init` to write a project here, or name its folder with `--project DIR`")),
+        }
+    }
+
+    /// A file by its path within the project: the user's own, else the built-in one, else `None`.
+    pub fn file(&self, path: &str) -> Result<Option<Arc<Source>>> {
+        match fs_err::read_to_string(self.root.join(path)) {
+            Ok(text) => Ok(Some(Source::new(path, text))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(built_in(path)),
+            Err(error) => Err(Error::project(error.to_string()).hint("make the file readable, in UTF-8")),
+        }
+    }
+
+    fn own(&self, path: &str) -> Result<Arc<Source>> {
+        match fs_err::read_to_string(self.root.join(path)) {
+            Ok(text) => Ok(Source::new(path, text)),
+            Err(error) => Err(Error::project(error.to_string())),
+        }
+    }
+
+    /// The names of the project's environments, sorted.
+    pub fn environments(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs_err::read_dir(self.root.join("stacks"))
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.path().file_name()?.to_str()?.strip_suffix(".yaml").map(str::to_owned))
+            .filter(|name| name != "pipeline")
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The pipeline in one environment, checked, its marts' files included.
+    pub fn spec(&self, environment: &str) -> Result<Spec> {
+        let environments = self.environments();
+        if !environments.iter().any(|name| name == environment) {
+            return Err(Error::project(format!("unknown environment `{environment}`"))
+                .note(format!("`stacks/{environment}.yaml` is missing"))
+                .hint(did_you_mean(environment, environments.iter().map(String::as_str))));
+        }
+        Spec::load(&self.own("stacks/pipeline.yaml")?, &self.own(&format!("stacks/{environment}.yaml"))?, environment)
+    }
+
+    /// The templates of all stacks, rendered, each stack after those that it needs.
+    pub fn render(&self, spec: &Spec) -> Result<Vec<RenderedStack>> {
+        render::stacks(spec, &|path| self.file(path))
+    }
+
+    /// The SQL text of each mart, in the order of the spec, and an error for each file that is missing.
+    pub fn marts(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
+        let (mut marts, mut errors) = (Vec::new(), Vec::new());
+        for (name, mart) in &spec.pipeline.marts {
+            if let Ok(source) = self.own(&mart.sql) {
+                marts.push((name.clone(), source));
+                continue;
+            }
+            let error = Error::project(format!("mart `{name}` names a file that is not there: `{}`", mart.sql));
+            let error = match spec.tree.pointer(&format!("/marts/{name}/sql")) {
+                Some(node) => error.at(&node.span, "no such file"),
+                None => error,
+            };
+            errors.push(error.hint(format!("write the file with one `SELECT`, or name another: {}", self.sql_files())));
+        }
+        (marts, errors)
+    }
+
+    fn sql_files(&self) -> String {
+        let mut names: Vec<String> = fs_err::read_dir(self.root.join("sql/marts"))
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(format!("sql/marts/{}", entry.ok()?.file_name().to_str()?)))
+            .collect();
+        names.sort();
+        names.join(", ")
+    }
+
+    /// Where pipectl keeps what it makes; nothing in it is worth a backup.
+    pub fn state(&self) -> PathBuf {
+        self.root.join(".pipectl")
+    }
+}
+
+/// A built-in file by its path.
+pub fn built_in(path: &str) -> Option<Arc<Source>> {
+    let file = Templates::get(path)
+        .or_else(|| Stacks::get(path))
+        .or_else(|| Sql::get(path))
+        .or_else(|| Workflows::get(path))?;
+    Some(Source::new(path, String::from_utf8_lossy(&file.data).into_owned()))
+}
+
+/// The built-in files whose path starts so, sorted.
+pub fn built_in_files(start: &str) -> Vec<String> {
+    let all = Templates::iter().chain(Stacks::iter()).chain(Sql::iter()).chain(Workflows::iter());
+    let mut paths: Vec<String> = all.filter(|path| path.starts_with(start)).map(|path| path.to_string()).collect();
+    paths.sort();
+    paths
+}
+
+/// Writes a file as a whole or not at all.
+pub fn write(path: &Path, text: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::from)?;
+    std::io::Write::write_all(&mut file, text).map_err(Error::from)?;
+    file.persist(path).map_err(|error| Error::from(error.error).note(format!("while writing `{}`", path.display())))?;
+    Ok(())
+}
+
+/// Used where a file is the user's mistake.
+pub fn misuse(message: impl Into<String>) -> Error {
+    Error::new(message).exit(Exit::Usage)
+}

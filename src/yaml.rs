@@ -275,7 +275,7 @@ impl Raw {
     fn into_node(self, source: &Arc<Source>) -> Node {
         let span = to_span(source, &self.0.defined);
         let Tagged(content, tag) = self.0.value;
-        let tag = tag.map(|tag| tag.to_string()).filter(|tag| tag.starts_with('!') && !tag.starts_with("!!"));
+        let tag = tag.filter(|tag| tag.starts_with('!') && !tag.starts_with("!!"));
         let value = match content {
             RawValue::Null => Value::Null,
             RawValue::Bool(value) => Value::Bool(value),

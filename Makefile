@@ -1,0 +1,43 @@
+# `make demo` shows the product, `make test` proves it. Both set up what they need inside of the repository.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench clean
+
+PIPECTL := target/debug/pipectl
+LAMBDA := --locked --manifest-path lambda-src/Cargo.toml
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | column -t -s $$'\t'
+
+setup: ## Install what is missing into .venv
+	@scripts/setup.sh
+
+build: setup ## Build pipectl
+	@cargo build --quiet --locked
+
+demo: build ## Deploy the reference pipeline to an account on this machine, run it, show the marts
+	@scripts/demo.sh $(PIPECTL)
+
+lint: setup ## Format, clippy, ruff, cfn-lint
+	cargo fmt --check
+	cargo clippy --quiet --locked --all-targets -- -D warnings
+	cargo fmt --check --manifest-path lambda-src/Cargo.toml
+	cargo clippy --quiet $(LAMBDA) --all-targets -- -D warnings
+	.venv/bin/ruff check glue-src scripts tests
+	.venv/bin/ruff format --check glue-src scripts tests
+	scripts/lint-templates.sh
+
+test: lint build ## Run all tests
+	cargo test --quiet $(LAMBDA)
+	.venv/bin/python -m pytest -q glue-src
+	$(PIPECTL) package --env local
+	cargo test --quiet --locked
+	scripts/test-ministack.sh $(PIPECTL)
+
+bench: setup ## Measure, and print the table of docs/performance.md
+	@cargo build --quiet --locked --release
+	@.venv/bin/python benches/run.py
+
+clean: ## Remove what was built and the local account
+	rm -rf target .venv .pipectl

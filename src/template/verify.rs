@@ -1,0 +1,215 @@
+//! What a template's parts say about each other: names that nothing carries, attributes that no type has, cycles.
+
+use super::expression::{Expression, Form, Intrinsic};
+use super::problem::Problem;
+use super::references::Reference;
+use super::{Template, schema};
+use crate::error::did_you_mean;
+use crate::yaml::Span;
+
+/// The pseudo parameters that every template has.
+pub(super) const PSEUDO: [&str; 8] = [
+    "AWS::AccountId",
+    "AWS::NoValue",
+    "AWS::NotificationARNs",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+];
+
+/// Everything that is wrong between the parts of a template.
+pub(super) fn problems(template: &Template) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for resource in &template.resources {
+        for reference in resource.properties.references() {
+            check_reference(template, &reference, "Resources", &mut problems);
+        }
+        for (name, span) in &resource.depends_on {
+            if template.resource(name).is_none() {
+                problems.push(
+                    Problem::unresolved(span, name, "Resources")
+                        .hint(did_you_mean(name, template.resources.iter().map(|other| other.logical_id.as_str()))),
+                );
+            }
+        }
+        check_conditions(template, &resource.properties, &mut problems);
+        check_maps(template, &resource.properties, &mut problems);
+        if let Some((name, span)) = &resource.condition {
+            check_condition(template, name, span, &mut problems);
+        }
+    }
+    for output in &template.outputs {
+        for expression in [Some(&output.value), output.export.as_ref()].into_iter().flatten() {
+            for reference in expression.references() {
+                check_reference(template, &reference, "Outputs", &mut problems);
+            }
+            check_conditions(template, expression, &mut problems);
+            check_maps(template, expression, &mut problems);
+        }
+        if let Some((name, span)) = &output.condition {
+            check_condition(template, name, span, &mut problems);
+        }
+    }
+    for (key, expression) in &template.conditions {
+        for reference in expression.references() {
+            let known = reference.attribute.is_none()
+                && (template.parameter(reference.name).is_some() || PSEUDO.contains(&reference.name));
+            if !known {
+                problems.push(
+                    Problem::new(
+                        reference.span,
+                        format!("the condition `{}` refers to `{}`, which is no parameter", key.name, reference.name),
+                        format!(
+                            "Template format error: Unresolved dependencies [{}]. Cannot reference resources in the \
+                             Conditions block of the template",
+                            reference.name
+                        ),
+                    )
+                    .hint(did_you_mean(
+                        reference.name,
+                        template.parameters.iter().map(|parameter| parameter.name.as_str()),
+                    )),
+                );
+            }
+        }
+        check_conditions(template, expression, &mut problems);
+        check_maps(template, expression, &mut problems);
+    }
+    check_cycles(template, &mut problems);
+    problems
+}
+
+fn check_cycles(template: &Template, problems: &mut Vec<Problem>) {
+    if let Some(cycle) = template.cycle() {
+        let span = template.resource(cycle[0]).map_or_else(|| Span::new(&template.source, 0, 0), |r| r.span.clone());
+        let mut names: Vec<&str> = cycle[1..].to_vec();
+        names.sort_unstable();
+        problems.push(
+            Problem::new(
+                &span,
+                format!("resources need each other in a circle: {}", cycle.join(" → ")),
+                format!("Circular dependency between resources: [{}]", names.join(", ")),
+            )
+            .label("the circle starts here")
+            .hint("take one reference out of the circle: write the name as a text, or move the policy into its own resource"),
+        );
+    }
+    for (key, _) in &template.conditions {
+        let mut path = vec![key.name.as_str()];
+        if condition_cycle(template, &mut path) {
+            problems.push(Problem::new(
+                &key.span,
+                format!("conditions need each other in a circle: {}", path.join(" → ")),
+                format!("Template format error: Circular dependencies detected in conditions [{}]", path.join(", ")),
+            ));
+            break;
+        }
+    }
+}
+
+fn condition_cycle<'a>(template: &'a Template, path: &mut Vec<&'a str>) -> bool {
+    let Some(expression) = path.last().and_then(|name| template.condition(name)) else { return false };
+    let mut next = Vec::new();
+    expression.walk(&mut |inner| {
+        if let Some(Intrinsic::Condition(name)) = inner.intrinsic() {
+            next.push(name.as_str());
+        }
+    });
+    for name in next {
+        let again = path.contains(&name);
+        path.push(name);
+        if again || condition_cycle(template, path) {
+            return true;
+        }
+        path.pop();
+    }
+    false
+}
+
+fn check_reference(template: &Template, reference: &Reference<'_>, block: &'static str, problems: &mut Vec<Problem>) {
+    let name = reference.name;
+    let Some(attribute) = &reference.attribute else {
+        let known = PSEUDO.contains(&name) || template.parameter(name).is_some() || template.resource(name).is_some();
+        if !known {
+            let names = template
+                .resources
+                .iter()
+                .map(|resource| resource.logical_id.as_str())
+                .chain(template.parameters.iter().map(|parameter| parameter.name.as_str()))
+                .chain(PSEUDO);
+            problems.push(Problem::unresolved(reference.span, name, block).hint(did_you_mean(name, names)));
+        }
+        return;
+    };
+    let Some(resource) = template.resource(name) else {
+        problems.push(
+            Problem::new(
+                reference.span,
+                format!("`{name}.{attribute}` refers to a resource that this template does not have"),
+                format!("Template error: instance of Fn::GetAtt references undefined resource {name}"),
+            )
+            .label("unknown resource")
+            .hint(did_you_mean(name, template.resources.iter().map(|resource| resource.logical_id.as_str()))),
+        );
+        return;
+    };
+    // An attribute that is itself computed is only known when evaluated.
+    if attribute.is_empty() {
+        return;
+    }
+    if let Some(schema) = schema::of(&resource.resource_type)
+        && !schema.has_attribute(attribute)
+    {
+        problems.push(
+            Problem::new(
+                reference.span,
+                format!("`{}` has no attribute `{attribute}`", resource.resource_type),
+                format!("Template error: resource {name} does not support attribute type {attribute} in Fn::GetAtt"),
+            )
+            .hint(did_you_mean(attribute, schema.attributes.iter().map(String::as_str))),
+        );
+    }
+}
+
+fn check_conditions(template: &Template, expression: &Expression, problems: &mut Vec<Problem>) {
+    expression.walk(&mut |inner| {
+        if let Some(Intrinsic::If { condition, .. } | Intrinsic::Condition(condition)) = inner.intrinsic() {
+            check_condition(template, condition, &inner.span, problems);
+        }
+    });
+}
+
+fn check_condition(template: &Template, name: &str, span: &Span, problems: &mut Vec<Problem>) {
+    if template.condition(name).is_none() {
+        problems.push(
+            Problem::new(
+                span,
+                format!("unknown condition `{name}`"),
+                format!("Template format error: Unresolved condition dependency {name} in the Resources block of the template"),
+            )
+            .hint(did_you_mean(name, template.conditions.iter().map(|(key, _)| key.name.as_str()))),
+        );
+    }
+}
+
+fn check_maps(template: &Template, expression: &Expression, problems: &mut Vec<Problem>) {
+    expression.walk(&mut |inner| {
+        if let Some(Intrinsic::FindInMap { map, default: None, .. }) = inner.intrinsic()
+            && let Form::String(name) = &map.form
+            && !template.mappings.iter().any(|(key, _)| key.name == *name)
+        {
+            problems.push(
+                Problem::new(
+                    &map.span,
+                    format!("unknown mapping `{name}`"),
+                    format!(
+                        "Template error: Mapping named '{name}' is not present in the 'Mappings' section of template."
+                    ),
+                )
+                .hint(did_you_mean(name, template.mappings.iter().map(|(key, _)| key.name.as_str()))),
+            );
+        }
+    });
+}
