@@ -123,7 +123,8 @@ impl Warehouse {
     pub async fn duplicates(&self, schema: &str, table: &str, key: &[String]) -> Result<Rows> {
         let key = key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
         let table = format!("{}.{}", quote(schema), quote(table));
-        let sql = format!("SELECT {key}, count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1 ORDER BY {key} LIMIT 100");
+        let sql =
+            format!("SELECT {key}, count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1 ORDER BY {key} LIMIT 100");
         self.rows(&sql).await
     }
 
@@ -169,7 +170,9 @@ impl Warehouse {
         let session = Session::open(socket, database, None).await?;
         let applied = session.query("SELECT obj_description(to_regnamespace('redshift'), 'pg_namespace')").await?;
         if applied.rows.first().and_then(|row| row.first()) != Some(&Some(version.clone())) {
-            session.execute(&format!("BEGIN; {PRELUDE}; COMMENT ON SCHEMA redshift IS {}; COMMIT", literal(&version))).await?;
+            session
+                .execute(&format!("BEGIN; {PRELUDE}; COMMENT ON SCHEMA redshift IS {}; COMMIT", literal(&version)))
+                .await?;
         }
         Ok(())
     }

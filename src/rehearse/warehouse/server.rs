@@ -236,9 +236,9 @@ fn end_leftover(data: &Path) -> Result<()> {
         }
     }
     let socket = lines.get(4).map(|line| Path::new(line.trim()));
-    if let Some(socket) = socket.filter(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SOCKET_PREFIX))
-    }) {
+    if let Some(socket) =
+        socket.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SOCKET_PREFIX)))
+    {
         // It is in the temporary directory: what cannot be removed is cleaned with that.
         std::fs::remove_dir_all(socket).ok();
     }

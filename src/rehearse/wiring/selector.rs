@@ -108,7 +108,7 @@ mod tests {
                 Err("`readOnly` is `false`, the selector wants Equals [\"true\"]"),
             ),
             (
-                json!([{"Field": "userName", "Equals": ["x"]}]),
+                json!([data, {"Field": "userName", "Equals": ["x"]}]),
                 Err("CloudTrail does not select data events of S3 by `userName`"),
             ),
             (json!([data, {"Field": "resources.ARN", "EndsWith": [".csv"]}]), Ok(())),

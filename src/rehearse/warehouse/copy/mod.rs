@@ -100,9 +100,10 @@ async fn targets(client: &Client, copy: &Copy) -> SqlResult<Vec<Target>> {
         return Ok(all);
     }
     let find = |name: &String| {
-        all.iter().find(|target| target.name == *name).cloned().ok_or_else(|| {
-            SqlError::new(format!("column \"{name}\" of relation \"{}\" does not exist", copy.table))
-        })
+        all.iter()
+            .find(|target| target.name == *name)
+            .cloned()
+            .ok_or_else(|| SqlError::new(format!("column \"{name}\" of relation \"{}\" does not exist", copy.table)))
     };
     copy.columns.iter().map(find).collect()
 }

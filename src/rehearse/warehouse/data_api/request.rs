@@ -108,7 +108,9 @@ impl Execute {
 
     fn into_submission(self, sqls: Vec<String>, is_batch: bool, together: bool) -> Result<Submission, Fault> {
         if self.cluster_identifier.is_some() || self.db_user.is_some() {
-            return Err(Fault::validation("the rehearsal has no provisioned cluster: give WorkgroupName, not ClusterIdentifier or DbUser"));
+            return Err(Fault::validation(
+                "the rehearsal has no provisioned cluster: give WorkgroupName, not ClusterIdentifier or DbUser",
+            ));
         }
         if self.session_id.is_some() || self.session_keep_alive_seconds.is_some_and(|seconds| seconds > 0) {
             return Err(Fault::validation("the rehearsal does not keep sessions (SessionId, SessionKeepAliveSeconds)"));
@@ -127,7 +129,10 @@ impl Execute {
         }
         for sql in &sqls {
             if sql.len() > LONGEST_STATEMENT {
-                return Err(Fault::validation(format!("Query string size of {} bytes exceeds the limit of 100 KB", sql.len())));
+                return Err(Fault::validation(format!(
+                    "Query string size of {} bytes exceeds the limit of 100 KB",
+                    sql.len()
+                )));
             }
             if sql.trim().is_empty() {
                 return Err(Fault::validation("Query string cannot be empty"));
@@ -189,7 +194,9 @@ fn missing(field: &str) -> Fault {
 /// A secret is known by its name or by its ARN, which ends in the name, a hyphen and six random characters.
 fn same_secret(known: &str, asked: &str) -> bool {
     let name = |text: &str| match text.split_once(":secret:") {
-        Some((_, tail)) => tail.rsplit_once('-').filter(|(_, end)| end.len() == 6).map_or(tail, |(name, _)| name).to_owned(),
+        Some((_, tail)) => {
+            tail.rsplit_once('-').filter(|(_, end)| end.len() == 6).map_or(tail, |(name, _)| name).to_owned()
+        }
         None => text.to_owned(),
     };
     known == asked || name(known) == name(asked)

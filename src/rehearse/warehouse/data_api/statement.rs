@@ -250,7 +250,8 @@ impl Statement {
             answer.insert("Error".to_owned(), error.clone().into());
         }
         if !self.submission.parameters.is_empty() {
-            let parameters = self.submission.parameters.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+            let parameters =
+                self.submission.parameters.iter().map(|(name, value)| json!({ "name": name, "value": value }));
             answer.insert("QueryParameters".to_owned(), parameters.collect());
         }
         if self.submission.is_batch {

@@ -34,9 +34,9 @@ fn append(target: &str, nodes: &[Node]) -> SqlResult<Translated> {
     if let Some(node) = nodes.get(length) {
         return Err(SqlError::not_rehearsed(&format!("ALTER TABLE … APPEND … {}", node.shown().to_uppercase())));
     }
-    let steps = vec![
-        Step::Execute(format!("DO $$ BEGIN INSERT INTO {target} SELECT * FROM {source}; DELETE FROM {source}; END $$")),
-    ];
+    let steps = vec![Step::Execute(format!(
+        "DO $$ BEGIN INSERT INTO {target} SELECT * FROM {source}; DELETE FROM {source}; END $$"
+    ))];
     Ok(Translated { steps, ..Translated::default() }.alone("ALTER TABLE APPEND"))
 }
 
@@ -46,7 +46,9 @@ fn retype(table: &str, rest: &[Node]) -> SqlResult<Translated> {
     let mut declared = vec![rest[2].clone()];
     declared.extend(rest[4..].to_vec());
     let Some((kind, limit)) = Column::read(&declared)?.limit() else {
-        return Err(SqlError::new(format!("cannot alter type of column \"{column}\": only the length of a VARCHAR can change")));
+        return Err(SqlError::new(format!(
+            "cannot alter type of column \"{column}\": only the length of a VARCHAR can change"
+        )));
     };
     let sql = format!(
         "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {}, ALTER COLUMN {column} TYPE {kind}, ADD {limit}",

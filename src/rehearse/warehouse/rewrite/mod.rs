@@ -91,7 +91,8 @@ pub(crate) fn translate(
         ("INSERT", "INTO") => Ok(Translated::execute(insert(nodes)?)),
         ("UPDATE" | "DELETE", _) => Ok(Translated::execute(rewritten(nodes)?)),
         ("MERGE", "INTO") => merge::translate(&nodes),
-        ("COPY", _) => copy_options::parse(&nodes).map(|copy| Translated { steps: vec![Step::Copy(copy)], ..Translated::default() }),
+        ("COPY", _) => copy_options::parse(&nodes)
+            .map(|copy| Translated { steps: vec![Step::Copy(copy)], ..Translated::default() }),
         ("CREATE", _) => create(nodes),
         ("ALTER", "TABLE") => alter::table(&nodes),
         ("DROP", "TABLE" | "VIEW" | "SCHEMA" | "MATERIALIZED" | "USER" | "ROLE" | "GROUP")
