@@ -7,7 +7,6 @@ mod query;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::spec::{ColumnType, FileFormat, Load, Map, Source, Spec, Table};
@@ -134,8 +133,7 @@ impl Document {
 
     /// The key of these bytes in the artifact bucket.
     pub fn key(bytes: &[u8]) -> String {
-        let hash = Sha256::digest(bytes);
-        format!("config/pipeline-{}.json", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        format!("config/pipeline-{}.json", crate::digest::sha256(bytes))
     }
 }
 

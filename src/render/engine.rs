@@ -35,7 +35,8 @@ impl Engine {
         registry.register_helper("unless", Box::new(Branch { when: false }));
         let mut errors = Vec::new();
         let names: Vec<(&String, &Arc<Source>)> = sources.iter().collect();
-        for ((name, source), compiled) in names.iter().zip(side_by_side(&names, |(name, source)| compile(name, source))) {
+        for ((name, source), compiled) in names.iter().zip(side_by_side(&names, |(name, source)| compile(name, source)))
+        {
             match compiled {
                 Ok(template) => registry.register_template(name, template),
                 Err(error) => errors.push(syntax(source, &error)),
