@@ -4,6 +4,7 @@
 
 mod query;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -134,8 +135,13 @@ impl Document {
 
     /// The key of these bytes in the artifact bucket.
     pub fn key(bytes: &[u8]) -> String {
-        let hash = Sha256::digest(bytes);
-        format!("config/pipeline-{}.json", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        let mut key = "config/pipeline-".to_owned();
+        for byte in Sha256::digest(bytes) {
+            // Writing into a `String` cannot fail.
+            let _ = write!(key, "{byte:02x}");
+        }
+        key.push_str(".json");
+        key
     }
 }
 

@@ -20,9 +20,6 @@ use crate::error::{Error, Result};
 use crate::spec::{ColumnType, Github, Source, Spec, TriggerMode};
 use crate::warehouse::ADMIN_USER;
 
-
-
-
 #[derive(Serialize)]
 struct Names {
     pipeline: Value,

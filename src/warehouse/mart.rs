@@ -62,7 +62,13 @@ fn select(source: &Arc<Source>) -> Result<&str> {
     let Some(text) = source.text.get(start..end) else { return Ok("") };
     if let Some(at) = code[start..end].find(';') {
         let message = format!("`{}` holds more than one statement", source.name);
-        return wrong(start + at, 1, message, "the first one ends here", "leave one `SELECT`; use `WITH` for its steps");
+        return wrong(
+            start + at,
+            1,
+            message,
+            "the first one ends here",
+            "leave one `SELECT`; use `WITH` for its steps",
+        );
     }
     let word: String = code[start..end].chars().take_while(char::is_ascii_alphabetic).collect();
     if !["select", "with"].contains(&word.to_ascii_lowercase().as_str()) {

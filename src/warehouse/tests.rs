@@ -90,12 +90,14 @@ fn made(marts: &[(&str, &str)]) -> String {
     let declared: Vec<String> =
         marts.iter().map(|(name, sql)| format!("{name}: {{sql: {name}.sql{}}}", kinds(sql))).collect();
     let spec = spec("  t: {source: erp, columns: {id: bigint}, key: [id]}\n", &declared.join(", "));
-    let sources: Vec<(String, Arc<Source>)> = marts
-        .iter()
-        .map(|(name, sql)| ((*name).to_owned(), Source::new(format!("{name}.sql"), *sql)))
-        .collect();
+    let sources: Vec<(String, Arc<Source>)> =
+        marts.iter().map(|(name, sql)| ((*name).to_owned(), Source::new(format!("{name}.sql"), *sql))).collect();
     match super::marts(&spec, &sources) {
-        Ok(marts) => marts.iter().map(|mart| format!("{}: {}", mart.name, mart.refresh.join(";\n"))).collect::<Vec<_>>().join("\n"),
+        Ok(marts) => marts
+            .iter()
+            .map(|mart| format!("{}: {}", mart.name, mart.refresh.join(";\n")))
+            .collect::<Vec<_>>()
+            .join("\n"),
         Err(error) => error.to_string(),
     }
 }
