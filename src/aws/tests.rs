@@ -8,8 +8,8 @@ use super::fake::{ACCOUNT, Fake, Reply, environment, to_xml};
 use super::{Aws, Kind};
 use crate::error::Error;
 use crate::plan::change_set::Progress;
-use crate::plan::wanted::WantedStack;
 use crate::plan::{Comparison, Known, Place, Plan};
+use crate::render::RenderedStack;
 use crate::spec::Map;
 use crate::template::Template;
 use crate::yaml::Source;
@@ -201,7 +201,7 @@ async fn every_recorded_change_is_in_the_plan() {
         return;
     };
     let text = "Resources: {X: {Type: 'AWS::SNS::Topic'}}";
-    let wanted = WantedStack {
+    let wanted = RenderedStack {
         name: "x".into(),
         stack_name: "x".into(),
         text: text.into(),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Result;
+use crate::render::RenderedStack;
 use crate::spec::Map;
 use crate::template::Template;
 use crate::yaml::Source;
@@ -15,7 +16,7 @@ use super::local::{Evaluation, Place, is_dynamic};
 use super::mask::{AFTER_DEPLOY, Mask, SECRET};
 use super::outputs;
 use super::resource::{Action, PropertyChange, ResourcePlan};
-use super::wanted::{ParameterValue, WantedStack};
+use super::wanted::ParameterValue;
 
 /// What happens to one stack.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -69,7 +70,7 @@ impl Known {
 
 /// One stack with all that its plan depends on.
 pub struct Comparison<'a> {
-    pub wanted: &'a WantedStack,
+    pub wanted: &'a RenderedStack,
     /// None for a stack that does not exist yet.
     pub known: Option<&'a Known>,
     pub parameters: &'a Map<ParameterValue>,

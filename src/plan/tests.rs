@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::change_set::{Change, ChangeSet, Detail};
 use super::deployed::{Stack, Status};
-use super::wanted::{Input, InputSource, ParameterValue, WantedStack};
+use super::wanted::ParameterValue;
 use super::*;
+use crate::render::{Input, InputSource, RenderedStack};
 use crate::spec::Map;
 use crate::template::Template;
 use crate::yaml::Source;
@@ -34,8 +35,8 @@ Outputs:
   Zone: {Value: !Sub '${Prefix}-raw'}
 ";
 
-fn wanted(text: &str) -> WantedStack {
-    WantedStack {
+fn wanted(text: &str) -> RenderedStack {
+    RenderedStack {
         name: "storage".into(),
         stack_name: "shop-dev-storage".into(),
         text: text.into(),

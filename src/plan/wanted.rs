@@ -2,42 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::render::{InputSource, RenderedStack};
 use crate::spec::Map;
-use crate::template::Template;
-
-/// A stack as the project wants it.
-#[derive(Debug, Clone)]
-pub struct WantedStack {
-    /// The short name, such as `storage`.
-    pub name: String,
-    /// The name in the account, such as `shop-dev-storage`.
-    pub stack_name: String,
-    /// The template, as it is sent.
-    pub text: String,
-    pub template: Template,
-    pub inputs: Vec<Input>,
-    /// All tags: an update replaces the whole set.
-    pub tags: Map<String>,
-    pub termination_protection: bool,
-}
-
-/// A parameter, and where its value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
-    pub parameter: String,
-    pub from: InputSource,
-}
-
-/// Where the value of a parameter comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InputSource {
-    /// An output of another stack.
-    Output { stack: String, output: String },
-    /// The key of an artifact in the artifact bucket.
-    Artifact { name: String },
-    /// The key of the pipeline document in the artifact bucket.
-    Document,
-}
 
 /// The outputs of the stacks that a stack reads, by stack and output. An output that only a deploy can tell is none.
 pub type Outputs = BTreeMap<String, BTreeMap<String, Option<String>>>;
@@ -68,7 +34,7 @@ impl ParameterValue {
 
 /// The values that the project gives to the parameters of a stack. Parameters that keep their default are not among
 /// them.
-pub fn parameters(wanted: &WantedStack, outputs: &Outputs, keys: &ArtifactKeys) -> Map<ParameterValue> {
+pub fn parameters(wanted: &RenderedStack, outputs: &Outputs, keys: &ArtifactKeys) -> Map<ParameterValue> {
     let value = |from: &InputSource| {
         let (known, place) = match from {
             InputSource::Output { stack, output } => (
@@ -81,12 +47,4 @@ pub fn parameters(wanted: &WantedStack, outputs: &Outputs, keys: &ArtifactKeys) 
         known.map_or(ParameterValue::AfterDeploy(place), ParameterValue::Known)
     };
     wanted.inputs.iter().map(|input| (input.parameter.clone(), value(&input.from))).collect()
-}
-
-/// The stacks that a stack reads outputs of.
-pub fn upstream(wanted: &WantedStack) -> impl Iterator<Item = &str> {
-    wanted.inputs.iter().filter_map(|input| match &input.from {
-        InputSource::Output { stack, .. } => Some(stack.as_str()),
-        _ => None,
-    })
 }

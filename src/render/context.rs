@@ -1,0 +1,340 @@
+//! What a template can speak of.
+//!
+//! - `pipeline`: the spec, key by key as in `stacks/pipeline.yaml`, with the environment's overrides and all defaults.
+//! - `environment`: `name`, `account`, `region`, `production`, `local`.
+//! - `prefix`, and the names that follow from it: `buckets.raw`, `buckets.cleaned`, `buckets.transformed`,
+//!   `buckets.raw_archive`, `buckets.cleaned_archive`, `buckets.logs`, `buckets.artifacts`, `load_function`,
+//!   `landing_rule`, `transformed_rule`, `statement_rule`, `admin_user`, `warehouse_secret`, `job_log_prefix`.
+//! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`.
+//! - `tables`: each with `id`, `name` and `columns` (`name` and Glue's `type`).
+//! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
+//! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
+
+use std::net::Ipv4Addr;
+
+use handlebars::Context;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::spec::{ColumnType, Github, Source, Spec, TriggerMode};
+
+/// The user that Redshift makes for a namespace, and whose password it keeps.
+const ADMIN_USER: &str = "pipectl_admin";
+
+#[derive(Serialize)]
+struct Names {
+    pipeline: Value,
+    environment: EnvironmentNames,
+    prefix: String,
+    buckets: Buckets,
+    load_function: String,
+    landing_rule: String,
+    transformed_rule: String,
+    statement_rule: String,
+    admin_user: &'static str,
+    warehouse_secret: String,
+    job_log_prefix: String,
+    shopify: Vec<ShopifyNames>,
+    tables: Vec<TableNames>,
+    databases: Vec<Database>,
+    subnets: Vec<Subnet>,
+    load_rules: Vec<Named>,
+    rules: Vec<Named>,
+    functions: Vec<Named>,
+    queues: Vec<Queue>,
+    job_logs: Vec<Named>,
+    cloudtrail: bool,
+    s3_events: bool,
+    github: Option<Trusted>,
+}
+
+#[derive(Serialize)]
+struct EnvironmentNames {
+    name: String,
+    account: String,
+    region: String,
+    production: bool,
+    local: bool,
+}
+
+#[derive(Serialize)]
+struct Buckets {
+    raw: String,
+    cleaned: String,
+    transformed: String,
+    raw_archive: String,
+    cleaned_archive: String,
+    logs: String,
+    artifacts: String,
+}
+
+#[derive(Serialize)]
+struct ShopifyNames {
+    id: String,
+    name: String,
+    function: String,
+    secret: String,
+    schedule: String,
+    tables: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TableNames {
+    id: String,
+    name: String,
+    columns: Vec<CatalogColumn>,
+}
+
+#[derive(Serialize)]
+struct CatalogColumn {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// A Glue database: the catalog of one zone.
+#[derive(Serialize)]
+struct Database {
+    id: &'static str,
+    name: String,
+    zone: &'static str,
+    /// The bucket, as `Fn::Sub` refers to it.
+    bucket_reference: String,
+    /// Where the tables' folders are.
+    path: &'static str,
+}
+
+#[derive(Serialize)]
+struct Subnet {
+    id: String,
+    zone: char,
+    cidr: String,
+}
+
+#[derive(Serialize)]
+struct Named {
+    id: String,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Queue {
+    id: &'static str,
+    stack: &'static str,
+    purpose: &'static str,
+}
+
+/// What a token of GitHub must say.
+#[derive(Serialize)]
+struct Trusted {
+    create_provider: bool,
+    repository_id: Option<String>,
+    r#ref: String,
+    plan_subjects: Vec<String>,
+    deploy_subjects: Vec<String>,
+}
+
+/// The context of all templates. Fails if two names of the spec come to the same logical id.
+pub(super) fn context(spec: &Spec) -> Result<Context> {
+    let prefix = spec.prefix();
+    let names = Names {
+        environment: EnvironmentNames {
+            name: spec.environment_name.clone(),
+            account: spec.environment.account.clone(),
+            region: spec.environment.region.clone(),
+            production: spec.environment.production,
+            local: spec.environment.local,
+        },
+        buckets: Buckets {
+            raw: spec.bucket("raw"),
+            cleaned: spec.bucket("cleaned"),
+            transformed: spec.bucket("transformed"),
+            raw_archive: spec.bucket("raw-archive"),
+            cleaned_archive: spec.bucket("cleaned-archive"),
+            logs: spec.bucket("logs"),
+            artifacts: spec.bucket("artifacts"),
+        },
+        load_function: format!("{prefix}-load"),
+        landing_rule: format!("{prefix}-landing"),
+        transformed_rule: format!("{prefix}-transformed"),
+        statement_rule: format!("{prefix}-statement"),
+        admin_user: ADMIN_USER,
+        warehouse_secret: format!("redshift!{prefix}-{ADMIN_USER}"),
+        job_log_prefix: format!("/pipectl/{prefix}/glue"),
+        shopify: shopify(spec)?,
+        tables: tables(spec)?,
+        databases: databases(&prefix),
+        subnets: subnets(&spec.pipeline.network.cidr),
+        load_rules: vec![
+            Named { id: "Transformed".into(), name: format!("{prefix}-transformed") },
+            Named { id: "Statement".into(), name: format!("{prefix}-statement") },
+        ],
+        rules: ["Landing", "Transformed", "Statement"]
+            .map(|id| Named { id: id.into(), name: format!("{prefix}-{}", id.to_lowercase()) })
+            .into(),
+        functions: functions(spec),
+        queues: vec![
+            Queue { id: "Failure", stack: "ingest", purpose: "calls of Lambdas that failed for good" },
+            Queue { id: "Undelivered", stack: "events", purpose: "events that no target took" },
+        ],
+        job_logs: vec![
+            Named { id: "JobErrorLogs".into(), name: format!("/pipectl/{prefix}/glue/error") },
+            Named { id: "JobOutputLogs".into(), name: format!("/pipectl/{prefix}/glue/output") },
+        ],
+        cloudtrail: spec.pipeline.trigger.mode == TriggerMode::Cloudtrail,
+        s3_events: spec.pipeline.trigger.mode == TriggerMode::S3,
+        github: spec.pipeline.github.as_ref().map(|github| trusted(github, &spec.environment_name)),
+        pipeline: json(&spec.pipeline)?,
+        prefix,
+    };
+    Ok(Context::from(json(&names)?))
+}
+
+fn json(value: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(|error| Error::new("the spec cannot be written as JSON").cause(&error))
+}
+
+fn shopify(spec: &Spec) -> Result<Vec<ShopifyNames>> {
+    let prefix = spec.prefix();
+    let mut names = Vec::new();
+    for (name, source) in &spec.pipeline.sources {
+        let Source::Shopify(source) = source else { continue };
+        let of_source = |object: &str| object.split_once('.').is_some_and(|(of, _)| of == name);
+        names.push(ShopifyNames {
+            id: logical_id(name),
+            name: name.clone(),
+            function: format!("{prefix}-ingest-{name}"),
+            secret: format!("{prefix}/{name}"),
+            schedule: source.schedule.clone(),
+            tables: spec
+                .pipeline
+                .tables
+                .iter()
+                .filter(|(_, table)| of_source(&table.source))
+                .map(|(table, _)| table.clone())
+                .collect(),
+        });
+    }
+    // A source without a table would make a Lambda that may write nowhere, and IAM refuses a policy without resources.
+    names.retain(|source| !source.tables.is_empty());
+    unique("sources", names.iter().map(|source| (source.name.as_str(), source.id.as_str())))?;
+    if let Some(source) = names.iter().find(|source| source.id == "Load") {
+        return Err(Error::project(format!("a source cannot be called `{}`: the load Lambda is", source.name))
+            .hint("rename the source, for example to `shop`"));
+    }
+    Ok(names)
+}
+
+fn tables(spec: &Spec) -> Result<Vec<TableNames>> {
+    let tables: Vec<TableNames> = spec
+        .pipeline
+        .tables
+        .iter()
+        .map(|(name, table)| TableNames {
+            id: logical_id(name),
+            name: name.clone(),
+            columns: table
+                .columns
+                .iter()
+                .map(|(name, column)| CatalogColumn { name: name.clone(), kind: glue_type(column.kind()) })
+                .collect(),
+        })
+        .collect();
+    unique("tables", tables.iter().map(|table| (table.name.as_str(), table.id.as_str())))?;
+    Ok(tables)
+}
+
+fn functions(spec: &Spec) -> Vec<Named> {
+    let prefix = spec.prefix();
+    let shops = spec.pipeline.sources.iter().filter(|(name, source)| {
+        matches!(source, Source::Shopify(_))
+            && spec.pipeline.tables.values().any(|table| table.source.split('.').next() == Some(name.as_str()))
+    });
+    shops
+        .map(|(name, _)| Named { id: logical_id(name), name: format!("{prefix}-ingest-{name}") })
+        .chain([Named { id: "Load".into(), name: format!("{prefix}-load") }])
+        .collect()
+}
+
+/// `order_lines` to `OrderLines`: logical ids take letters and digits only.
+fn logical_id(name: &str) -> String {
+    name.split(['_', '-'])
+        .map(|word| {
+            let mut letters = word.chars();
+            letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+        })
+        .collect()
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    let mut known: Vec<(&str, &str)> = Vec::new();
+    for (name, id) in names {
+        if let Some((other, _)) = known.iter().find(|(_, other)| *other == id) {
+            return Err(Error::project(format!("the {what} `{other}` and `{name}` differ in punctuation only"))
+                .note(format!(
+                    "both would be called `{id}` in the templates, where only letters and digits are allowed"
+                ))
+                .hint(format!("rename `{name}`")));
+        }
+        known.push((name, id));
+    }
+    Ok(())
+}
+
+/// A column's type in the words of the Glue catalog.
+fn glue_type(kind: &ColumnType) -> String {
+    match kind {
+        ColumnType::Integer => "int".into(),
+        ColumnType::Super | ColumnType::Varchar(_) => "string".into(),
+        other => other.to_string(),
+    }
+}
+
+fn databases(prefix: &str) -> Vec<Database> {
+    let start = prefix.replace('-', "_");
+    [("Raw", "raw", "landing/"), ("Cleaned", "cleaned", ""), ("Transformed", "transformed", "")]
+        .map(|(id, zone, path)| Database {
+            id,
+            name: format!("{start}_{zone}"),
+            zone,
+            bucket_reference: format!("${{{id}BucketName}}"),
+            path,
+        })
+        .into()
+}
+
+/// Three quarters of the range; the last is left for what may come.
+fn subnets(cidr: &str) -> Vec<Subnet> {
+    let (address, bits) = cidr.split_once('/').unwrap_or((cidr, "22"));
+    let start = u32::from(address.parse().unwrap_or(Ipv4Addr::new(10, 40, 0, 0)));
+    let bits = bits.parse::<u32>().unwrap_or(22).clamp(16, 24) + 2;
+    let size = 1_u32 << (32 - bits);
+    (0..3_u8)
+        .map(|index| Subnet {
+            id: format!("Subnet{}", char::from(b'A' + index)),
+            zone: char::from(b'a' + index),
+            cidr: format!("{}/{bits}", Ipv4Addr::from(start.wrapping_add(size * u32::from(index)))),
+        })
+        .collect()
+}
+
+/// GitHub names a repository in a token's subject by its name, and since 2026-07-15 by name and number for those that
+/// were made, renamed or transferred from then on. Where the numbers are known both forms are trusted.
+fn trusted(github: &Github, environment: &str) -> Trusted {
+    let mut starts = vec![format!("repo:{}", github.repository)];
+    if let (Some((owner, name)), Some(owner_id), Some(id)) =
+        (github.repository.split_once('/'), github.owner_id, github.repository_id)
+    {
+        starts.push(format!("repo:{owner}@{owner_id}/{name}@{id}"));
+    }
+    let environment = github.environment.as_deref().unwrap_or(environment);
+    let subjects = |end: &str| starts.iter().map(|start| format!("{start}:{end}")).collect();
+    Trusted {
+        create_provider: github.create_provider,
+        repository_id: github.repository_id.map(|id| id.to_string()),
+        r#ref: format!("refs/heads/{}", github.branch),
+        plan_subjects: subjects("pull_request"),
+        deploy_subjects: subjects(&format!("environment:{environment}")),
+    }
+}

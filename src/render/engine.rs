@@ -1,0 +1,171 @@
+//! Handlebars as we use it: strict, without escaping, and with errors that point into the template.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy, Output, RenderContext, RenderError,
+    RenderErrorReason, Renderable, TemplateError, handlebars_helper,
+};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::yaml::{Source, Span};
+
+use super::Templates;
+
+/// The templates of all stacks with their partials, compiled once.
+pub(super) struct Engine {
+    registry: Handlebars<'static>,
+    /// The sources by the name under which they are registered: a stack's or a partial's.
+    sources: BTreeMap<String, Arc<Source>>,
+}
+
+impl Engine {
+    /// Compiles the templates of these stacks and every partial that they use. Fails with each that cannot be.
+    pub(super) fn load(stacks: &[&str], templates: Templates<'_>) -> Result<Self> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(handlebars::no_escape);
+        registry.register_helper("concat", Box::new(concat));
+        registry.register_helper("if", Box::new(Branch { when: true }));
+        registry.register_helper("quote", Box::new(quote));
+        registry.register_helper("unless", Box::new(Branch { when: false }));
+        let mut engine = Self { registry, sources: BTreeMap::new() };
+        let mut errors = Vec::new();
+        let mut wanted: Vec<(String, String, Option<Span>)> =
+            stacks.iter().rev().map(|name| ((*name).to_owned(), format!("templates/{name}.yaml.hbs"), None)).collect();
+        while let Some((name, path, used)) = wanted.pop() {
+            if engine.sources.contains_key(&name) {
+                continue;
+            }
+            match templates(&path) {
+                Ok(Some(source)) => {
+                    for (partial, span) in partials(&source) {
+                        let path = format!("templates/partials/{partial}.yaml.hbs");
+                        wanted.push((partial, path, Some(span)));
+                    }
+                    if let Err(error) = engine.registry.register_template_string(&name, &source.text) {
+                        errors.push(syntax(&source, &error));
+                    }
+                    engine.sources.insert(name, source);
+                }
+                Ok(None) => {
+                    let error = Error::project(format!("the template `{path}` is missing"))
+                        .hint(format!("write `{path}`, or take its use out"));
+                    errors.push(match used {
+                        Some(span) => error.at(&span, "is used here"),
+                        None => error,
+                    });
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        Error::all(errors)?;
+        Ok(engine)
+    }
+
+    /// Renders one stack's template. The text ends with one newline and has no spaces at the ends of its lines.
+    pub(super) fn render(&self, name: &str, context: &Context) -> Result<Arc<Source>> {
+        let text = self.registry.render_with_context(name, context).map_err(|error| self.problem(name, &error))?;
+        let mut clean = String::with_capacity(text.len());
+        for line in text.trim_end().lines() {
+            clean.push_str(line.trim_end());
+            clean.push('\n');
+        }
+        Ok(Source::new(format!("{name}.yaml"), clean))
+    }
+
+    fn problem(&self, name: &str, error: &RenderError) -> Error {
+        let source = error.template_name.as_deref().and_then(|name| self.sources.get(name));
+        let source = source.or_else(|| self.sources.get(name));
+        let (message, hint) = match error.reason() {
+            RenderErrorReason::MissingVariable(path) => {
+                let path = path.as_deref().unwrap_or("?");
+                (
+                    format!("the template `{name}` uses the unknown variable `{path}`"),
+                    "see the head of `src/render/context.rs`, or the keys of `stacks/pipeline.yaml`, for what there is",
+                )
+            }
+            RenderErrorReason::HelperNotFound(helper) => (
+                format!("the template `{name}` uses the unknown helper `{helper}`"),
+                "known helpers: concat, each, if, lookup, quote, unless, with",
+            ),
+            reason => (format!("the template `{name}` cannot be rendered: {reason}"), "mend the template here"),
+        };
+        let error_at = match (source, error.line_no, error.column_no) {
+            (Some(source), Some(line), Some(column)) => Some(tag(source, line, column)),
+            _ => None,
+        };
+        let problem = Error::project(message);
+        let problem = match error_at {
+            Some(span) => problem.at(&span, ""),
+            None => problem,
+        };
+        problem.hint(hint)
+    }
+}
+
+fn syntax(source: &Arc<Source>, error: &TemplateError) -> Error {
+    let problem = Error::project(format!("`{}` is not a valid Handlebars template", source.name));
+    let problem = match error.pos() {
+        Some((line, column)) => problem.at(&tag(source, line, column), error.reason().to_string()),
+        None => problem.note(error.reason().to_string()),
+    };
+    problem.hint("close every `{{#…}}` with its `{{/…}}`, and every `{{` with `}}`")
+}
+
+/// From a place to the end of the tag that begins there, or of the line.
+fn tag(source: &Arc<Source>, line: usize, column: usize) -> Span {
+    let rest = Span::at_line(source, line, column);
+    let length = rest.text().find("}}").map_or(rest.text().len(), |at| at + 2);
+    let start = rest.text().as_ptr() as usize - source.text.as_ptr() as usize;
+    Span::new(source, start, start + length)
+}
+
+/// The partials that a template uses, with the place of their first use.
+fn partials(source: &Arc<Source>) -> Vec<(String, Span)> {
+    let mut found: Vec<(String, Span)> = Vec::new();
+    for (start, _) in source.text.match_indices("{{>") {
+        let rest = &source.text[start + 3..];
+        let indent = rest.len() - rest.trim_start().len();
+        let name: String =
+            rest[indent..].chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-')).collect();
+        if !found.iter().any(|(known, _)| *known == name) {
+            let at = start + 3 + indent;
+            let span = Span::new(source, at, at + name.len());
+            found.push((name, span));
+        }
+    }
+    found
+}
+
+// `{{quote x}}`: any text as a YAML string, with quotes and escapes.
+handlebars_helper!(quote: |text: Value| Value::to_string(&text));
+
+// `{{concat a b}}`: two texts in one.
+handlebars_helper!(concat: |first: str, second: str| format!("{first}{second}"));
+
+/// `{{#if x}}` and `{{#unless x}}`. Handlebars' own take an unknown variable for false, even in strict mode.
+#[derive(Clone, Copy)]
+struct Branch {
+    when: bool,
+}
+
+impl HelperDef for Branch {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        registry: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        render_context: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let parameter = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("if", 0))?;
+        if parameter.is_value_missing() {
+            return Err(RenderError::strict_error(parameter.relative_path()));
+        }
+        let branch = if parameter.value().is_truthy(false) == self.when { helper.template() } else { helper.inverse() };
+        branch.map_or(Ok(()), |branch| branch.render(registry, context, render_context, out))
+    }
+}
