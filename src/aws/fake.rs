@@ -75,7 +75,7 @@ impl Fake {
 
     /// The actions that were asked for, those that only read left out if `changing`.
     pub(crate) fn calls(&self, changing: bool) -> Vec<String> {
-        let reads = ["Describe", "Get", "List", "HEAD"];
+        let reads = ["Describe", "Get", "List", "HEAD", "GET"];
         let script = self.script.lock().unwrap();
         let actions = script.requests.iter().map(|request| request.action.clone());
         actions.filter(|action| !changing || !reads.iter().any(|read| action.starts_with(read))).collect()

@@ -34,6 +34,8 @@ pub struct Aws {
     pub account: String,
     pub region: String,
     pub pace: Pace,
+    /// Where the account is, if it is not AWS itself.
+    endpoint: Option<String>,
 }
 
 /// How often to ask whether something is done.
@@ -91,7 +93,17 @@ impl Aws {
             account: environment.account.clone(),
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },
+            endpoint: address,
         })
+    }
+
+    /// The URL of an object, in the path style: it is the one that AWS and everything like it know.
+    pub fn object_url(&self, bucket: &str, key: &str) -> String {
+        let suffix = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        match &self.endpoint {
+            Some(endpoint) => format!("{}/{bucket}/{key}", endpoint.trim_end_matches('/')),
+            None => format!("https://s3.{}.{suffix}/{bucket}/{key}", self.region),
+        }
     }
 }
 

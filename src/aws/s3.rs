@@ -72,6 +72,17 @@ impl S3 {
         Ok(Some(versions.chain(markers).filter_map(version).collect()))
     }
 
+    /// Deletes an empty bucket. One that is gone is as good; S3 refuses one that holds anything.
+    pub async fn delete_bucket(&self, bucket: &str) -> Result<(), Failure> {
+        match self.0.delete_bucket().bucket(bucket).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match Failure::new("DeleteBucket", &error) {
+                Failure { kind: Kind::NoSuchBucket | Kind::NotFound, .. } => Ok(()),
+                failure => Err(failure),
+            },
+        }
+    }
+
     /// Deletes versions for good.
     pub async fn delete(&self, bucket: &str, versions: &[Version]) -> Result<(), Failure> {
         let identifier = |version: &Version| {

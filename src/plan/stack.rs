@@ -173,10 +173,9 @@ impl Comparison<'_> {
             Some(Known { stack, .. }) if stack.status.standing() == Standing::Busy => {
                 notes.push(format!("the stack is in {}: deploy waits until that is over", stack.status));
             }
-            Some(_) if protected && !self.wanted.termination_protection => notes.push(
-                "the stack is protected against termination; pipectl leaves that on until `destroy --unprotect`"
-                    .to_owned(),
-            ),
+            Some(_) if protected && !self.wanted.termination_protection => {
+                notes.push("the stack is protected against termination; pipectl never takes that off".to_owned())
+            }
             _ => {}
         }
         StackPlan {
