@@ -33,10 +33,38 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done, or no changes · 1 failed · 2 changes are there (with --exit-code) ·
 64 bad usage · 65 the project's files are wrong · 130 interrupted";
 
+/// Which environment.
+#[derive(Debug, clap::Args)]
+struct Environment {
+    /// The environment: NAME for `stacks/NAME.yaml`
+    #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV")]
+    name: String,
+}
+
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Write a project: stacks, marts and workflows
     Init(command::init::Args),
+    /// Check everything that can be checked without AWS
+    Check {
+        /// The environment (default: each one)
+        #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV")]
+        environment: Option<String>,
+    },
+    /// Write the CloudFormation templates
+    Render {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::render::Args,
+    },
+    /// Build the Lambda zips and the Glue jobs
+    Package {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::package::Args,
+    },
     /// Print the JSON schema of the YAML files, for editors
     Schema(command::schema::Args),
 }
@@ -68,6 +96,15 @@ pub fn main() -> Exit {
 fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
     match verb {
         Verb::Init(args) => command::init::run(context, &args),
+        Verb::Check { environment } => command::check::run(context, environment.as_deref()),
+        Verb::Render { environment, args } => {
+            context.environment = environment.name;
+            command::render::run(context, &args)
+        }
+        Verb::Package { environment, args } => {
+            context.environment = environment.name;
+            command::package::run(context, &args)
+        }
         Verb::Schema(args) => command::schema::run(context, &args),
     }
 }

@@ -125,11 +125,11 @@ mod tests {
 
     #[test]
     fn cycles_and_unknown_needs_are_named() {
-        insta::assert_snapshot!(graph("a<c b<a c<b d<a").unwrap_err(), @r"
+        insta::assert_snapshot!(graph("a<c b<a c<b d<a").unwrap_err(), @"
         error: `a` → `c` → `b` → `a` need each other in a circle
         = hint: take one of these needs away: each must be complete before the next can start
         ");
-        insta::assert_snapshot!(graph("storage iam<storge").unwrap_err(), @r"
+        insta::assert_snapshot!(graph("storage iam<storge").unwrap_err(), @"
         error: `iam` needs `storge`, which does not exist
         = hint: did you mean `storage`?
         ");

@@ -24,6 +24,7 @@ pub mod cli;
 pub mod command;
 pub mod context;
 pub mod deploy;
+pub mod digest;
 pub mod document;
 pub mod error;
 pub mod exit;

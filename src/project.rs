@@ -7,6 +7,7 @@ use rust_embed::RustEmbed;
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::render::{self, RenderedStack};
 use crate::spec::Spec;
 use crate::yaml::Source;
 
@@ -87,27 +88,27 @@ impl Project {
         Spec::load(&self.own("stacks/pipeline.yaml")?, &self.own(&format!("stacks/{environment}.yaml"))?, environment)
     }
 
-    /// The SQL text of each mart, in the order of the spec. Fails with every file that is missing.
-    pub fn marts(&self, spec: &Spec) -> Result<Vec<(String, Arc<Source>)>> {
-        let mut errors = Vec::new();
-        let mut marts = Vec::new();
+    /// The templates of all stacks, rendered, each stack after those that it needs.
+    pub fn render(&self, spec: &Spec) -> Result<Vec<RenderedStack>> {
+        render::stacks(spec, &|path| self.file(path))
+    }
+
+    /// The SQL text of each mart, in the order of the spec, and an error for each file that is missing.
+    pub fn marts(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
+        let (mut marts, mut errors) = (Vec::new(), Vec::new());
         for (name, mart) in &spec.pipeline.marts {
-            match self.own(&mart.sql) {
-                Ok(source) => marts.push((name.clone(), source)),
-                Err(_) => {
-                    let error = Error::project(format!("mart `{name}` names a file that is not there: `{}`", mart.sql));
-                    let error = match spec.tree.pointer(&format!("/marts/{name}/sql")) {
-                        Some(node) => error.at(&node.span, "no such file"),
-                        None => error,
-                    };
-                    errors.push(
-                        error.hint(format!("write the file with one `SELECT`, or name another: {}", self.sql_files())),
-                    );
-                }
+            if let Ok(source) = self.own(&mart.sql) {
+                marts.push((name.clone(), source));
+                continue;
             }
+            let error = Error::project(format!("mart `{name}` names a file that is not there: `{}`", mart.sql));
+            let error = match spec.tree.pointer(&format!("/marts/{name}/sql")) {
+                Some(node) => error.at(&node.span, "no such file"),
+                None => error,
+            };
+            errors.push(error.hint(format!("write the file with one `SELECT`, or name another: {}", self.sql_files())));
         }
-        Error::all(errors)?;
-        Ok(marts)
+        (marts, errors)
     }
 
     fn sql_files(&self) -> String {

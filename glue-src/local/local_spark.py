@@ -1,0 +1,136 @@
+"""Spark on this machine as the rehearsal wants it: `s3://` paths on plain folders, and a start of seconds.
+
+Spark's own jars hold no S3 client. A view file system maps each bucket to the folder in which the local account keeps
+it, so that the jobs' paths are the same here and on Glue.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pyspark
+from pyspark.sql import SparkSession
+
+_VIEW = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
+_MOUNT = "fs.viewfs.mounttable.{}.linkFallback"
+
+_SETTINGS = {
+    "spark.master": "local[2]",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": "2g",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.hadoop.fs.s3.impl": _VIEW,
+    "spark.hadoop.fs.s3a.impl": _VIEW,
+    "spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl": "org.apache.hadoop.fs.LocalFileSystem",
+    "spark.hadoop.fs.viewfs.overload.scheme.target.s3a.impl": "org.apache.hadoop.fs.LocalFileSystem",
+    # Writes no .crc files: what is in the folder is what S3 would list.
+    "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": (
+        "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
+    ),
+    # A rehearsal's tables are small: planning and compiling would cost more than the work.
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.sql.codegen.wholeStage": "false",
+}
+# Quick to start rather than quick for hours.
+_JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+
+
+class Trouble(Exception):
+    """Spark cannot be started here."""
+
+
+def java() -> str:
+    """The Java that Spark will use."""
+    home = os.environ.get("JAVA_HOME")
+    found = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    if not found or not Path(found).exists():
+        raise Trouble("no Java found; install a Java 17 runtime (Debian, Ubuntu: apt install openjdk-17-jre-headless)")
+    return found
+
+
+def archive_path(cache: Path) -> Path:
+    """Where the class archive for exactly this Java, these jars and these flags lies."""
+    version = subprocess.run([java(), "-version"], capture_output=True, text=True, check=True).stderr
+    jars = Path(pyspark.__file__).parent / "jars"
+    parts = [version, str(jars), *_JVM]
+    for jar in sorted(jars.iterdir()):
+        state = jar.stat()
+        parts.append(f"{jar.name} {state.st_size} {state.st_mtime_ns}")
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return cache / f"spark-classes-{digest[:16]}.jsa"
+
+
+def build_archive(cache: Path) -> Path:
+    """Builds the class archive once: Spark starts in half the time with it."""
+    archive = archive_path(cache)
+    if archive.exists():
+        return archive
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        fresh = Path(folder, "classes.jsa")
+        trainer = Path(__file__).with_name("train.py")
+        run = subprocess.run([sys.executable, str(trainer), str(fresh)], capture_output=True, text=True, check=False)
+        if not fresh.exists():
+            # Only slower without: the rehearsal goes on.
+            print(f"no class archive was made, Spark will start slowly: {run.stderr[-2000:]}", file=sys.stderr)
+            return archive
+        for old in cache.glob("spark-classes-*.jsa"):
+            old.unlink(missing_ok=True)
+        fresh.replace(archive)
+    return archive
+
+
+def start(mounts: dict[str, str], work: Path, jvm_options: list[str]) -> SparkSession:
+    """Starts the JVM and the session; `work` holds Spark's own scratch files."""
+    settings = _SETTINGS | {
+        "spark.local.dir": str(work),
+        "spark.sql.warehouse.dir": str(work / "warehouse"),
+        "spark.driver.extraJavaOptions": " ".join([*_JVM, *jvm_options]),
+    }
+    settings |= {f"spark.hadoop.{_MOUNT.format(bucket)}": _folder(path) for bucket, path in mounts.items()}
+    java()
+    # A properties file, not a configuration folder: a folder on the class path makes the JVM refuse its archive.
+    properties = work / "spark.properties"
+    properties.write_text("".join(f"{name} {_escape(value)}\n" for name, value in settings.items()))
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {json.dumps(str(properties))} pyspark-shell"
+    os.environ["SPARK_LAUNCHER_OPTS"] = " ".join(_JVM)
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ.pop("SPARK_CONF_DIR", None)
+    os.environ.pop("SPARK_HOME", None)
+    session = SparkSession.builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def mount(session: SparkSession, mounts: dict[str, str]) -> None:
+    """Adds buckets to a running session; one that is already in use keeps its folder."""
+    hadoop = session.sparkContext._jsc.hadoopConfiguration()
+    for bucket, path in mounts.items():
+        hadoop.set(_MOUNT.format(bucket), _folder(path))
+
+
+def stop(session: SparkSession) -> None:
+    """Stops Spark and waits for its JVM, which writes its class archive only on a proper end."""
+    gateway = session.sparkContext._gateway
+    session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(timeout=120)
+
+
+def _folder(path: str) -> str:
+    return Path(path).absolute().as_uri()
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\")

@@ -1,0 +1,63 @@
+"""The columns that travel beside a table's own until its rows are written."""
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+# Where a row comes from: the file, the block of the file, and its place in that block. Together they give every row of
+# a run a place in one order that does not depend on how Spark splits the work.
+FILE = "__file"
+BLOCK = "__block"
+PLACE = "__place"
+# What was read, as text, for the quarantine.
+RAW = "__raw"
+# What is wrong with a row as a whole (null: nothing), found while reading.
+FAULT = "__fault"
+# Names that the row has and the table has not.
+UNKNOWN = "__unknown"
+# Why a row goes to quarantine (null: it does not).
+REASON = "__reason"
+# 1 for the row that stays, more for those that it replaces.
+RANK = "__rank"
+BATCH = "__batch"
+
+PROVENANCE = (FILE, BLOCK, PLACE)
+_SHORT = 40
+
+
+def cell(index: int) -> str:
+    """The name of the column that holds the text of a table's column number `index`."""
+    return f"__cell_{index}"
+
+
+def named(name: str) -> Column:
+    """A column by its exact name, whatever characters it has."""
+    return F.col(f"`{name}`")
+
+
+def provenance() -> list[Column]:
+    """Where the rows of a file source come from."""
+    # The path is that of a URI. A plus in it is a plus, although `url_decode` reads forms.
+    path = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
+    return [
+        path.alias(FILE),
+        F.col("_metadata.file_block_start").alias(BLOCK),
+        F.monotonically_increasing_id().alias(PLACE),
+    ]
+
+
+def union(frames: list[DataFrame]) -> DataFrame:
+    """Puts frames of equal columns under each other."""
+    return reduce(DataFrame.unionAll, frames)
+
+
+def quote(text: Column) -> Column:
+    """A value as a reason shows it: in quotes, shortened."""
+    short = F.when(F.length(text) > _SHORT, F.concat(F.substring(text, 1, _SHORT), F.lit("…"))).otherwise(text)
+    return F.concat(F.lit('"'), short, F.lit('"'))
+
+
+def none_if_empty(text: Column) -> Column:
+    """The text, or null instead of nothing."""
+    return F.when(text != "", text)

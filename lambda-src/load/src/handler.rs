@@ -1,0 +1,36 @@
+//! One invocation: from the environment and the event to the run.
+
+use pipeline::s3::Bucket;
+use pipeline::{Deadline, Document, Error, Result, aws};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::event::Event;
+use crate::ledger::Ledger;
+use crate::plan::setup_parts;
+use crate::run::Run;
+use crate::statement::{Statements, hex};
+
+/// Handles an event of EventBridge, or `{}` from a person.
+pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
+    let config = aws::config()?;
+    let s3 = aws::s3(&config);
+    let bytes = Document::fetch(&s3, &aws::variable("PIPELINE_DOCUMENT")?).await?;
+    let document = Document::parse(&bytes)?;
+    let warehouse = document.warehouse.as_ref().ok_or_else(|| {
+        Error::new("the pipeline document has no `warehouse`").hint("run `pipectl deploy`, which writes it")
+    })?;
+    let sha = hex(&Sha256::digest(&bytes)[..6]);
+    let run = Run {
+        prefix: &document.prefix,
+        warehouse,
+        ledger: Ledger {
+            transformed: Bucket::new(&s3, &document.buckets.transformed),
+            document: sha.clone(),
+            setup_parts: setup_parts(warehouse).len(),
+        },
+        statements: Statements::new(&config, warehouse, &document.prefix, &sha),
+        deadline,
+    };
+    run.handle(Event::parse(&document.prefix, &event)).await
+}

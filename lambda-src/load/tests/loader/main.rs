@@ -1,0 +1,190 @@
+//! The loader as Lambda runs it: the binary, against an S3 and a Redshift Data API on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+mod warehouse;
+
+use serde_json::{Value, json};
+use wire::{Invocation, Lambda, S3};
+
+use warehouse::Warehouse;
+
+struct Setting {
+    warehouse: Warehouse,
+    s3: S3,
+    lambda: Lambda,
+}
+
+impl Setting {
+    async fn new() -> Self {
+        let (warehouse, s3) = (Warehouse::default(), S3::default());
+        let lambda = Lambda::new(env!("CARGO_BIN_EXE_load"))
+            .with("PIPELINE_DOCUMENT", "s3://artifacts/config/pipeline-1.json")
+            .with("AWS_ENDPOINT_URL_REDSHIFT_DATA", warehouse.serve().await.url)
+            .with("AWS_ENDPOINT_URL", s3.serve().await.unwrap().url);
+        let setting = Self { warehouse, s3, lambda };
+        setting.document("SELECT 1");
+        setting
+    }
+
+    fn document(&self, mart: &str) {
+        let load = |table: &str| {
+            json!({"load": ["CREATE TEMP TABLE stage (LIKE core.t)", "COPY stage FROM '{path}'",
+            format!("MERGE INTO core.{table} USING stage"), "INSERT INTO pipectl.ledger SELECT '{batch}'"]})
+        };
+        let document = json!({"version": 1, "prefix": "shop-dev", "buckets": {"raw": "raw", "transformed": "t"}, "warehouse": {
+            "workgroup": "shop-dev", "database": "warehouse", "secret": "redshift!shop-dev-pipectl_admin",
+            "setup": ["CREATE SCHEMA IF NOT EXISTS core"], "tables": {"orders": load("orders"), "lines": load("lines")},
+            "marts": [{"name": "daily", "refresh": [mart]}]}});
+        self.s3.put("artifacts/config/pipeline-1.json", document.to_string());
+    }
+
+    fn batch(&self, batch: &str, tables: &[(&str, u64)]) {
+        let table = |(name, rows): &(&str, u64)| {
+            let entry = json!({"path": format!("s3://t/{name}/batch={batch}/"), "rows_in": rows, "rows_out": rows, "quarantined": 0, "duplicates": 0});
+            ((*name).to_owned(), entry)
+        };
+        let tables: serde_json::Map<String, Value> = tables.iter().map(table).collect();
+        let entry = json!({"version": 1, "stage": "transform", "batch": batch, "tables": tables});
+        self.s3.put(&format!("t/_ledger/transform/{batch}.json"), entry.to_string());
+    }
+
+    async fn invoke(&self, event: Value) -> Invocation {
+        self.lambda.invoke(&event).await.unwrap()
+    }
+
+    /// Invokes with `{}` and then with each event that Redshift sends, until it sends none.
+    async fn run(&self) -> Vec<Result<Value, String>> {
+        let mut results = vec![self.invoke(json!({})).await.result];
+        while let Some(event) = self.warehouse.event() {
+            assert!(results.len() < 30, "{results:?}");
+            results.push(self.invoke(event).await.result);
+        }
+        results
+    }
+
+    fn ledger(&self) -> Vec<String> {
+        let own = |key: &String| key.starts_with("t/_ledger/") && !key.starts_with("t/_ledger/transform/");
+        self.s3.keys().into_iter().filter(own).collect()
+    }
+}
+
+#[tokio::test]
+async fn events_carry_the_batches_into_the_warehouse_one_statement_at_a_time() {
+    let setting = Setting::new().await;
+    setting.batch("20261001T000000Z-a", &[("orders", 3), ("lines", 0)]);
+    setting.batch("20261002T000000Z-b", &[("orders", 2)]);
+    let results = setting.run().await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let names = setting.warehouse.submitted();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(names[0].starts_with("shop-dev/setup/") && names[0].len() == "shop-dev/setup/".len() + 12);
+    assert_eq!(
+        names[1..],
+        [
+            "shop-dev/load/20261001T000000Z-a/orders",
+            "shop-dev/load/20261002T000000Z-b/orders",
+            "shop-dev/marts/20261002T000000Z-b/daily"
+        ]
+    );
+    let entry = setting.s3.text("t/_ledger/load/20261001T000000Z-a/orders.json").unwrap();
+    let entry: Value = serde_json::from_str(&entry).unwrap();
+    assert_eq!((&entry["staged"], &entry["changed"], &entry["statement_id"]), (&json!(10), &json!(10), &json!("id-2")));
+    assert_eq!(setting.ledger().len(), 7, "{:?}", setting.ledger());
+    assert!(setting.warehouse.sql().contains(&"COPY stage FROM 's3://t/orders/batch=20261001T000000Z-a/'".to_owned()));
+
+    // Once more changes nothing.
+    let results = setting.run().await;
+    assert_eq!(results, [Ok(json!({"recorded": [], "submitted": null, "pending": 0}))]);
+    assert_eq!(setting.warehouse.submitted().len(), 4);
+}
+
+#[tokio::test]
+async fn double_events_submit_nothing_twice() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("lines", 1), ("orders", 1)]);
+    for _ in 0..2 {
+        setting.invoke(json!({})).await.result.unwrap();
+    }
+    while let Some(event) = setting.warehouse.event() {
+        for _ in 0..2 {
+            setting.invoke(event.clone()).await.result.unwrap();
+        }
+    }
+    assert_eq!(setting.warehouse.submitted().len(), 4, "{:?}", setting.warehouse.submitted());
+}
+
+#[tokio::test]
+async fn a_failed_statement_fails_the_lambda_with_its_text_and_is_tried_again_when_asked() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1), ("lines", 1)]);
+    setting.warehouse.fail("shop-dev/load/1/lines", "Spectrum Scan Error: incompatible Parquet schema");
+    let results = setting.run().await;
+    let error = results.last().unwrap().as_ref().unwrap_err();
+    assert!(
+        error.contains("shop-dev/load/1/lines")
+            && error.contains("incompatible Parquet schema")
+            && error.contains("COPY stage"),
+        "{error}"
+    );
+    // Nothing is recorded, and nothing follows.
+    assert_eq!(setting.warehouse.submitted().len(), 2);
+    assert!(!setting.ledger().iter().any(|key| key.contains("/load/")), "{:?}", setting.ledger());
+
+    // Asked at once, it says the same again; later it submits the transaction anew.
+    setting.warehouse.age();
+    let results = setting.run().await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(setting.warehouse.submitted()[2..4], ["shop-dev/load/1/lines", "shop-dev/load/1/orders"]);
+}
+
+#[tokio::test]
+async fn a_lost_event_is_made_up_for_by_the_next_run() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1)]);
+    setting.invoke(json!({})).await.result.unwrap();
+    while setting.warehouse.event().is_some() {
+        // The event is lost; somebody asks.
+        setting.invoke(json!({})).await.result.unwrap();
+    }
+    assert_eq!(setting.warehouse.submitted().len(), 3);
+    assert!(setting.s3.text("t/_ledger/loaded/1.json").is_some());
+}
+
+#[tokio::test]
+async fn a_crash_before_the_record_loads_nothing_twice() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1)]);
+    setting.invoke(json!({})).await.result.unwrap();
+    let set_up = setting.warehouse.event().unwrap();
+    setting.invoke(set_up).await.result.unwrap();
+    let loaded = setting.warehouse.event().unwrap();
+    setting.s3.fail("PUT t/_ledger/load/1/orders.json", 403, 1);
+    setting.invoke(loaded.clone()).await.result.unwrap_err();
+    setting.invoke(loaded).await.result.unwrap();
+    assert_eq!(setting.warehouse.submitted().len(), 3);
+}
+
+#[tokio::test]
+async fn a_changed_document_is_set_up_and_its_marts_are_refreshed() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1)]);
+    setting.run().await;
+    setting.document("SELECT 2");
+    setting.run().await;
+    let names = setting.warehouse.submitted();
+    assert_eq!(names.len(), 5, "{names:?}");
+    assert!(names[3].starts_with("shop-dev/setup/") && names[3] != names[0]);
+    assert_eq!(names[4], "shop-dev/marts/1/daily");
+    assert!(setting.warehouse.sql().contains(&"SELECT 2".to_owned()));
+}
+
+#[tokio::test]
+async fn a_broken_ledger_entry_and_a_foreign_event() {
+    let setting = Setting::new().await;
+    setting.s3.put("t/_ledger/transform/1.json", "{");
+    let error = setting.invoke(json!({})).await.result.unwrap_err();
+    assert!(error.contains("s3://t/_ledger/transform/1.json cannot be read"), "{error}");
+    let event = json!({"detail-type": "Glue Job State Change", "detail": {"jobName": "other", "state": "SUCCEEDED"}});
+    assert_eq!(setting.invoke(event).await.result, Ok(json!({"ignored": "the job `other` is SUCCEEDED"})));
+}

@@ -1,0 +1,129 @@
+//! A Redshift Data API on loopback: it honours client tokens, and a statement is over when its event is taken.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use wire::{Reply, Request, Server};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Warehouse {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    statements: BTreeMap<String, Statement>,
+    tokens: BTreeMap<String, String>,
+    order: Vec<String>,
+    running: VecDeque<String>,
+    /// The names of statements that fail once, and with what.
+    failures: BTreeMap<String, String>,
+    /// How much older statements look than they are, in seconds.
+    age: f64,
+}
+
+#[derive(Debug)]
+struct Statement {
+    name: String,
+    sqls: Vec<String>,
+    status: &'static str,
+    error: Option<String>,
+    created: f64,
+}
+
+impl Warehouse {
+    pub(crate) async fn serve(&self) -> Server {
+        let warehouse = self.clone();
+        Server::start(move |request| warehouse.lock().answer(&request)).await.unwrap()
+    }
+
+    /// Ends the statement that runs longest, and returns its event.
+    pub(crate) fn event(&self) -> Option<Value> {
+        let mut inner = self.lock();
+        let id = inner.running.pop_front()?;
+        let name = inner.statements[&id].name.clone();
+        let error = inner.failures.remove(&name);
+        let statement = inner.statements.get_mut(&id)?;
+        statement.status = if error.is_some() { "FAILED" } else { "FINISHED" };
+        statement.error = error;
+        let detail = json!({"statementId": id, "statementName": name, "state": statement.status, "principal": "p"});
+        Some(
+            json!({"source": "aws.redshift-data", "detail-type": "Redshift Data Statement Status Change", "detail": detail}),
+        )
+    }
+
+    pub(crate) fn fail(&self, name: &str, error: &str) {
+        self.lock().failures.insert(name.to_owned(), error.to_owned());
+    }
+
+    /// Lets the statements so far be a minute older.
+    pub(crate) fn age(&self) {
+        self.lock().age += 60.0;
+    }
+
+    /// The names of what was submitted, in order.
+    pub(crate) fn submitted(&self) -> Vec<String> {
+        let inner = self.lock();
+        inner.order.iter().map(|id| inner.statements[id].name.clone()).collect()
+    }
+
+    pub(crate) fn sql(&self) -> Vec<String> {
+        self.lock().statements.values().flat_map(|statement| statement.sqls.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+}
+
+impl Inner {
+    fn answer(&mut self, request: &Request) -> Reply {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        match request.header("x-amz-target") {
+            "RedshiftData.BatchExecuteStatement" => self.execute(&body),
+            "RedshiftData.DescribeStatement" => self.describe(body["Id"].as_str().unwrap()),
+            other => Reply::new(400, json!({"__type": "UnknownOperation", "message": other}).to_string()),
+        }
+    }
+
+    fn execute(&mut self, body: &Value) -> Reply {
+        assert_eq!(
+            (&body["WorkgroupName"], &body["Database"], &body["WithEvent"]),
+            (&json!("shop-dev"), &json!("warehouse"), &json!(true))
+        );
+        assert_eq!(body["SecretArn"], "redshift!shop-dev-pipectl_admin");
+        let token = body["ClientToken"].as_str().unwrap().to_owned();
+        if let Some(id) = self.tokens.get(&token) {
+            return Reply::new(200, json!({"Id": id}).to_string());
+        }
+        let id = format!("id-{}", self.statements.len() + 1);
+        let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        let statement = Statement {
+            name: body["StatementName"].as_str().unwrap().to_owned(),
+            sqls: serde_json::from_value(body["Sqls"].clone()).unwrap(),
+            status: "STARTED",
+            error: None,
+            created,
+        };
+        self.statements.insert(id.clone(), statement);
+        self.tokens.insert(token, id.clone());
+        self.order.push(id.clone());
+        self.running.push_back(id.clone());
+        Reply::new(200, json!({"Id": id}).to_string())
+    }
+
+    fn describe(&self, id: &str) -> Reply {
+        let statement = &self.statements[id];
+        let part = |(number, sql): (usize, &String)| {
+            let failed = statement.error.is_some() && number == 1;
+            let status = if failed { "FAILED" } else { "FINISHED" };
+            let error = statement.error.as_ref().filter(|_| failed);
+            json!({"Id": format!("{id}:{}", number + 1), "Status": status, "QueryString": sql, "ResultRows": 10, "Error": error})
+        };
+        let parts: Vec<Value> = statement.sqls.iter().enumerate().map(part).collect();
+        let created = statement.created - self.age;
+        Reply::new(200, json!({"Id": id, "Status": statement.status, "Error": statement.error, "CreatedAt": created, "SubStatements": parts}).to_string())
+    }
+}

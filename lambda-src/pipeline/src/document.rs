@@ -1,0 +1,136 @@
+//! The pipeline document: what pipectl tells its Lambdas about the pipeline.
+//!
+//! pipectl writes it, content-addressed, next to the code. Each Lambda reads only the part that it needs.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{Error, Result, s3};
+
+/// The version of the document's form that this code reads.
+const VERSION: u32 = 1;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Document {
+    pub version: u32,
+    pub prefix: String,
+    pub buckets: Buckets,
+    #[serde(default)]
+    pub sources: BTreeMap<String, Source>,
+    pub warehouse: Option<Warehouse>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Buckets {
+    pub raw: String,
+    pub transformed: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Source {
+    Shopify(Shopify),
+    /// A kind of source that needs no Lambda, such as `files`.
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Shopify {
+    /// The shop's permanent host name, `example.myshopify.com`.
+    pub store: String,
+    pub api_version: String,
+    /// The name of the secret that holds the credentials.
+    pub secret: String,
+    /// The moment before which nothing is fetched; the first run takes everything when there is none.
+    pub start: Option<String>,
+    pub objects: Vec<Object>,
+}
+
+/// One bulk query and the tables that take its rows.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Object {
+    pub name: String,
+    pub query: String,
+    /// From the type of a row (`Order`) to its table; `Parent.child` takes the children of `Parent` that have no id.
+    pub tables: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Warehouse {
+    pub workgroup: String,
+    pub database: String,
+    pub secret: String,
+    pub setup: Vec<String>,
+    #[serde(default)]
+    pub tables: BTreeMap<String, Load>,
+    #[serde(default)]
+    pub marts: Vec<Mart>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Load {
+    pub load: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Mart {
+    pub name: String,
+    pub refresh: Vec<String>,
+}
+
+impl Document {
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let redeploy = "run `pipectl deploy`: the document and the Lambdas belong to one version of pipectl";
+        let document: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::new("the pipeline document cannot be read").cause(error).hint(redeploy))?;
+        if document.version != VERSION {
+            let message =
+                format!("the pipeline document has version {}, this Lambda reads version {VERSION}", document.version);
+            return Err(Error::new(message).hint(redeploy));
+        }
+        Ok(document)
+    }
+
+    /// Reads the bytes of the document that `PIPELINE_DOCUMENT` names.
+    pub async fn fetch(client: &aws_sdk_s3::Client, address: &str) -> Result<Vec<u8>> {
+        let (bucket, key) = s3::address(address).ok_or_else(|| {
+            Error::new(format!("PIPELINE_DOCUMENT is `{address}`, not s3://bucket/key"))
+                .hint("run `pipectl deploy`, which sets it")
+        })?;
+        let bucket = s3::Bucket::new(client, bucket);
+        bucket.get(key).await?.ok_or_else(|| {
+            Error::new(format!("the pipeline document {address} does not exist"))
+                .hint("run `pipectl deploy`, which uploads it")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"{"version":1,"pipeline":"shop","environment":"dev","prefix":"shop-dev",
+        "buckets":{"raw":"r","cleaned":"c","transformed":"t"},
+        "sources":{"shop":{"type":"shopify","store":"example.myshopify.com","api_version":"2026-10","secret":"shop-dev/shop",
+            "objects":[{"name":"orders","query":"{ orders }","tables":{"Order":"orders"}}]},"erp":{"type":"files"}},
+        "tables":{"orders":{"anything":1}},
+        "warehouse":{"workgroup":"w","database":"d","secret":"s","setup":[],"tables":{"orders":{"load":["x"]}},"marts":[]}}"#;
+
+    #[test]
+    fn reads_the_parts_that_lambdas_need() {
+        let document = Document::parse(TEXT.as_bytes()).unwrap();
+        assert!(
+            matches!(&document.sources["shop"], Source::Shopify(shop) if shop.objects[0].tables["Order"] == "orders")
+        );
+        assert!(matches!(document.sources["erp"], Source::Other));
+    }
+
+    #[test]
+    fn another_version_is_an_error_with_a_fix() {
+        let text = TEXT.replacen("\"version\":1", "\"version\":2", 1);
+        let error = Document::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("version 2") && error.contains("pipectl deploy"), "{error}");
+    }
+}

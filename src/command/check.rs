@@ -1,0 +1,32 @@
+//! `pipectl check`
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+
+pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
+    let project = context.project()?;
+    let environments = match environment {
+        Some(name) => vec![name.to_owned()],
+        None => project.environments(),
+    };
+    let mut errors: Vec<Error> = Vec::new();
+    for name in &environments {
+        let checked = project.spec(name).and_then(|spec| crate::check::all(&project, &spec));
+        if let Err(error) = checked {
+            // A mistake in pipeline.yaml is one mistake, however many environments share it.
+            errors.extend(error.each().cloned());
+        }
+    }
+    let mut seen: Vec<String> = Vec::new();
+    errors.retain(|error| {
+        let text = format!("{} {:?}", error.message(), error.span());
+        let new = !seen.contains(&text);
+        seen.push(text);
+        new
+    });
+    let count = errors.len();
+    Error::all(errors).map_err(|error| if count > 1 { error.summary(format!("{count} errors")) } else { error })?;
+    context.ui.line(format_args!("checked {}: no errors", environments.join(", ")));
+    Ok(Exit::Success)
+}

@@ -1,0 +1,32 @@
+//! `pipectl package`
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::package;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub fn run(context: &Context, _: &Args) -> Result<Exit> {
+    let (project, spec) = context.spec()?;
+    let package =
+        package::build(&project.root, spec.pipeline.functions.architecture, &mut |line| context.ui.status(line))?;
+    for artifact in &package.artifacts {
+        context.ui.data(format_args!("{:>9}  {}\n", size(artifact.size), artifact.key))?;
+    }
+    if !package.rebuilt {
+        context.ui.line("nothing has changed since the last build");
+    }
+    Ok(Exit::Success)
+}
+
+/// A size in the unit that keeps it short.
+#[expect(clippy::cast_precision_loss, reason = "a size for people")]
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}

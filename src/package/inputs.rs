@@ -1,0 +1,177 @@
+//! What goes into a build: the project's own sources, else the built-in ones.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+use crate::digest::hex;
+
+use super::write_if_changed;
+use crate::error::Result;
+
+#[derive(RustEmbed)]
+#[folder = "lambda-src"]
+#[include = "*.rs"]
+#[include = "*.toml"]
+#[include = "Cargo.lock"]
+#[exclude = "target/*"]
+#[exclude = ".cargo/*"]
+#[allow_missing = true]
+struct LambdaSources;
+
+#[derive(RustEmbed)]
+#[folder = "glue-src"]
+#[include = "jobs/*.py"]
+#[include = "pipectl_glue/*.py"]
+#[allow_missing = true]
+struct GlueSources;
+
+/// Files by their path, with `/` between the parts on every system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inputs {
+    files: BTreeMap<String, Vec<u8>>,
+    folder: Option<PathBuf>,
+}
+
+impl Inputs {
+    /// The Lambdas' workspace: the project's `lambda-src` as a whole, else the built-in one.
+    pub(super) fn lambda(root: &Path) -> Result<Self> {
+        let folder = root.join("lambda-src");
+        if folder.join("Cargo.toml").is_file() {
+            let mut files = BTreeMap::new();
+            collect(&folder, "", &mut files)?;
+            return Ok(Self { files, folder: Some(folder) });
+        }
+        Ok(Self { files: embedded::<LambdaSources>(), folder: None })
+    }
+
+    /// The Glue jobs: the built-in ones, and over them the project's own `glue-src`, file by file.
+    pub(super) fn glue(root: &Path) -> Result<Self> {
+        let mut files = embedded::<GlueSources>();
+        let mut own = BTreeMap::new();
+        for part in ["jobs", "pipectl_glue"] {
+            let folder = root.join("glue-src").join(part);
+            if folder.is_dir() {
+                collect(&folder, part, &mut own)?;
+            }
+        }
+        files.extend(own.into_iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|kind| kind == "py")));
+        Ok(Self { files, folder: None })
+    }
+
+    /// The project's own folder that the files come from.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+    }
+
+    /// A digest of all paths and contents, and of the way in which they are built.
+    pub(super) fn digest(&self, way: &str) -> String {
+        let mut digest = Sha256::new();
+        // Lengths go first, so that no two sets of files run into the same bytes.
+        let mut add = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_le_bytes());
+            digest.update(bytes);
+        };
+        add(way.as_bytes());
+        for (path, bytes) in &self.files {
+            add(path.as_bytes());
+            add(bytes);
+        }
+        hex(&digest.finalize())
+    }
+
+    /// Writes the files into a folder, and removes there what does not belong to them.
+    pub(super) fn extract(&self, folder: &Path) -> Result<()> {
+        fs_err::create_dir_all(folder)?;
+        let mut present = BTreeMap::new();
+        collect(folder, "", &mut present)?;
+        for path in present.keys().filter(|path| !self.files.contains_key(*path)) {
+            fs_err::remove_file(folder.join(path))?;
+        }
+        self.files.iter().try_for_each(|(path, bytes)| write_if_changed(&folder.join(path), bytes))
+    }
+}
+
+/// Reads the files below a folder, without build results and hidden files.
+fn collect(folder: &Path, start: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let hidden = name.starts_with('.') && name != ".cargo";
+        if hidden || name == "target" || name == "__pycache__" {
+            continue;
+        }
+        let path = if start.is_empty() { name } else { format!("{start}/{name}") };
+        if fs_err::metadata(entry.path())?.is_dir() {
+            collect(&entry.path(), &path, files)?;
+        } else {
+            files.insert(path, fs_err::read(entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+fn embedded<Sources: RustEmbed>() -> BTreeMap<String, Vec<u8>> {
+    let file = |path: std::borrow::Cow<'static, str>| Some((path.to_string(), Sources::get(&path)?.data.into_owned()));
+    Sources::iter().filter_map(file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(files: &[(&str, &str)]) -> Inputs {
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+        Inputs { files, folder: None }
+    }
+
+    #[test]
+    fn digests_tell_any_difference() {
+        let digests = [
+            inputs(&[("a", "b"), ("c", "d")]).digest("x"),
+            inputs(&[("a", "b"), ("c", "d")]).digest("y"),
+            inputs(&[("a", "bc"), ("", "d")]).digest("x"),
+            inputs(&[("ab", ""), ("c", "d")]).digest("x"),
+            inputs(&[("a", "b")]).digest("x"),
+        ];
+        let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
+        assert_eq!(distinct.len(), digests.len());
+        assert_eq!(inputs(&[("c", "d"), ("a", "b")]).digest("x"), digests[0]);
+    }
+
+    #[test]
+    fn the_built_in_workspace_is_whole_and_holds_no_build() {
+        let root = tempfile::tempdir().unwrap();
+        let inputs = Inputs::lambda(root.path()).unwrap();
+        for path in ["Cargo.toml", "Cargo.lock", "shopify/src/main.rs", "load/Cargo.toml", "pipeline/src/lib.rs"] {
+            assert!(inputs.files.contains_key(path), "{path} is missing");
+        }
+        assert!(inputs.files.keys().all(|path| !path.contains("target/") && !path.starts_with('.')));
+    }
+
+    #[test]
+    fn extraction_leaves_what_is_the_same_and_removes_what_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        inputs(&[("a/b.rs", "1"), ("c.rs", "2")]).extract(root.path()).unwrap();
+        let before = fs_err::metadata(root.path().join("a/b.rs")).unwrap().modified().unwrap();
+        inputs(&[("a/b.rs", "1"), ("d.rs", "3")]).extract(root.path()).unwrap();
+        assert_eq!(fs_err::metadata(root.path().join("a/b.rs")).unwrap().modified().unwrap(), before);
+        assert!(!root.path().join("c.rs").exists() && root.path().join("d.rs").exists());
+    }
+
+    #[test]
+    fn own_jobs_go_over_the_built_in_ones() {
+        let root = tempfile::tempdir().unwrap();
+        crate::project::write(&root.path().join("glue-src/jobs/clean.py"), b"own").unwrap();
+        crate::project::write(&root.path().join("glue-src/jobs/notes.txt"), b"no job").unwrap();
+        let inputs = Inputs::glue(root.path()).unwrap();
+        assert_eq!(inputs.files["jobs/clean.py"], b"own");
+        assert!(!inputs.files.contains_key("jobs/notes.txt"));
+    }
+}

@@ -1,0 +1,63 @@
+//! The command line itself.
+
+use crate::support::Test;
+
+#[test]
+fn a_newcomer_starts_with_init() {
+    let test = Test::empty();
+    insta::assert_snapshot!(test.run(&["init", "my-shop", "--name", "tea"]));
+    assert!(std::fs::read_to_string(test.path("my-shop/stacks/pipeline.yaml")).unwrap().contains("\nname: tea\n"));
+    insta::assert_snapshot!(test.run(&["init", "my-shop"]), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `my-shop/stacks/dev.yaml` is there already
+    = note: nothing was written
+    = hint: name an empty folder: `pipectl init DIR`
+    ");
+    insta::assert_snapshot!(test.run(&["check", "--project", "my-shop"]), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    checked dev, local, prod: no errors
+    ");
+}
+
+#[test]
+fn wrong_usage_is_told_apart() {
+    let test = Test::empty();
+    insta::assert_snapshot!(test.run(&["rendr"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: unrecognized subcommand 'rendr'
+
+      tip: a similar subcommand exists: 'render'
+
+    Usage: pipectl [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(test.run(&["check"]), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: no `stacks/pipeline.yaml` in `[PROJECT]` or above
+    = hint: run `pipectl init` to write a project here, or name its folder with `--project DIR`
+    ");
+}
+
+#[test]
+fn the_schema_that_editors_use_is_the_committed_one() {
+    let test = Test::empty();
+    for (file, path) in [("pipeline", "docs/pipeline.schema.json"), ("environment", "docs/environment.schema.json")] {
+        let output = test.command(&["schema", file]).output().unwrap();
+        let path = crate::support::root().join(path);
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        if std::env::var_os("PIPECTL_UPDATE").is_some() {
+            std::fs::write(&path, &output.stdout).unwrap();
+        } else {
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), committed, "run the tests with PIPECTL_UPDATE=1");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Runs the real binary in a project of its own and shows all that it said.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A project in a folder of its own.
+pub(crate) struct Test {
+    pub(crate) folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+impl Test {
+    /// An empty folder.
+    pub(crate) fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    /// The reference project's own files.
+    pub(crate) fn reference() -> Self {
+        let test = Self::empty();
+        copy(&root().join("stacks"), &test.path("stacks"));
+        copy(&root().join("sql"), &test.path("sql"));
+        test
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub(crate) fn write(self, path: &str, text: &str) -> Self {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    /// Changes a file; the old text must stand in it.
+    pub(crate) fn edit(self, path: &str, old: &str, new: &str) -> Self {
+        let text = std::fs::read_to_string(self.path(path)).unwrap();
+        assert!(text.contains(old), "`{old}` is not in {path}");
+        self.write(path, &text.replacen(old, new, 1))
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipectl"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();
+        for name in ["PATH", "HOME", "JAVA_HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("PIPECTL_PYTHON", root().join(".venv/bin/python"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs and shows exit code, stdout and stderr, with what differs from run to run taken out.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        self.show(&output)
+    }
+
+    pub(crate) fn show(&self, output: &Output) -> String {
+        let text = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .replace(&self.folder.path().canonicalize().unwrap().display().to_string(), "[PROJECT]")
+                .replace(&self.folder.path().display().to_string(), "[PROJECT]")
+        };
+        format!(
+            "exit code: {}\n----- stdout -----\n{}----- stderr -----\n{}",
+            output.status.code().map_or("none".to_owned(), |code| code.to_string()),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    }
+}
+
+/// The folder of recorded answers and real data, or `None` with a word about it.
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("PIPECTL_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let path = folder.join(path);
+    if !path.exists() {
+        println!("skipped: {} is not on this machine (set PIPECTL_SHARED)", path.display());
+        return None;
+    }
+    Some(path)
+}
