@@ -34,7 +34,7 @@ test: lint build ## Run all tests
 	.venv/bin/python -m pytest -q glue-src
 	$(PIPECTL) package --env local
 	cargo test --quiet --locked
-	scripts/test-ministack.sh $(PIPECTL)
+	.venv/bin/python scripts/test_ministack.py $(PIPECTL)
 
 bench: setup ## Measure, and print the table of docs/performance.md
 	@cargo build --quiet --locked --release
