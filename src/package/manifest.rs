@@ -85,13 +85,7 @@ impl Part {
 
 impl Built {
     pub(super) fn new(kind: Kind, name: &str, bytes: Vec<u8>) -> Self {
-        Self {
-            kind,
-            name: name.to_owned(),
-            sha256: sha256(&bytes),
-            size: bytes.len() as u64,
-            bytes: Some(bytes),
-        }
+        Self { kind, name: name.to_owned(), sha256: sha256(&bytes), size: bytes.len() as u64, bytes: Some(bytes) }
     }
 
     fn key(&self) -> String {

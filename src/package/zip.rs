@@ -76,6 +76,9 @@ mod tests {
     fn the_bytes_are_those_of_the_last_release() {
         let bytes = b"#!/bin/sh\necho hello hello hello\n".repeat(100);
         let archived = archive(&[Entry { path: "bootstrap".to_owned(), executable: true, bytes }]).unwrap();
-        assert_eq!(crate::digest::sha256(&archived), "e2e5cee78a744c9cd1532c2ad37a70e0f649f223cf0817da4ea6d2f6cc32b8a4");
+        assert_eq!(
+            crate::digest::sha256(&archived),
+            "e2e5cee78a744c9cd1532c2ad37a70e0f649f223cf0817da4ea6d2f6cc32b8a4"
+        );
     }
 }

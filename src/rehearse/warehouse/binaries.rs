@@ -47,7 +47,8 @@ pub(crate) fn find(environment: Option<&Path>, wanted: Option<u32>) -> Result<Bi
 fn installations(environment: Option<&Path>) -> Vec<Binaries> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let mut system: Vec<PathBuf> = children(Path::new("/usr/lib/postgresql")).map(|version| version.join("bin")).collect();
+    let mut system: Vec<PathBuf> =
+        children(Path::new("/usr/lib/postgresql")).map(|version| version.join("bin")).collect();
     system.sort();
     directories.extend(system.into_iter().rev());
     directories.extend(["/opt/homebrew/opt/postgresql@16/bin", "/usr/local/opt/postgresql@16/bin"].map(PathBuf::from));

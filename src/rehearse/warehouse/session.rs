@@ -168,6 +168,9 @@ mod tests {
 
     #[test]
     fn json_loses_the_blanks_between_its_parts_only() {
-        assert_eq!(compact(r#"{"a b": [1, 2, "x, \" y"], "c": {"d": null}}"#), r#"{"a b":[1,2,"x, \" y"],"c":{"d":null}}"#);
+        assert_eq!(
+            compact(r#"{"a b": [1, 2, "x, \" y"], "c": {"d": null}}"#),
+            r#"{"a b":[1,2,"x, \" y"],"c":{"d":null}}"#
+        );
     }
 }

@@ -20,9 +20,15 @@ pub(super) enum Conversion {
     Double,
     Date,
     /// 0: the value is an INT96.
-    Timestamp { per_second: i64 },
-    Decimal { scale: u16 },
-    Text { limit: usize },
+    Timestamp {
+        per_second: i64,
+    },
+    Decimal {
+        scale: u16,
+    },
+    Text {
+        limit: usize,
+    },
     Super,
 }
 
@@ -101,7 +107,8 @@ impl Reader {
                 out.put_u8(u8::from(values[index]));
             }
             (Values::Int32(_, values), Conversion::SmallInteger) => {
-                let value = i16::try_from(values[index]).map_err(|_| format!("Value {} is out of range for SMALLINT", values[index]))?;
+                let value = i16::try_from(values[index])
+                    .map_err(|_| format!("Value {} is out of range for SMALLINT", values[index]))?;
                 out.put_i32(2);
                 out.put_i16(value);
             }
@@ -135,8 +142,12 @@ impl Reader {
                 out.put_i32(8);
                 out.put_f64(values[index]);
             }
-            (Values::Fixed(_, values), Conversion::Decimal { scale }) => numeric(unscaled(values[index].data()), *scale, out),
-            (Values::Bytes(_, values), Conversion::Decimal { scale }) => numeric(unscaled(values[index].data()), *scale, out),
+            (Values::Fixed(_, values), Conversion::Decimal { scale }) => {
+                numeric(unscaled(values[index].data()), *scale, out);
+            }
+            (Values::Bytes(_, values), Conversion::Decimal { scale }) => {
+                numeric(unscaled(values[index].data()), *scale, out);
+            }
             (Values::Bytes(_, values), conversion) => text(values[index].data(), conversion, out)?,
             (Values::Fixed(..), _) => return Err("A fixed-length value is no text".to_owned()),
         }
@@ -236,14 +247,9 @@ mod tests {
 
     #[test]
     fn decimals_are_written_in_groups_of_four_digits() {
-        for (value, scale, expected) in [
-            (123_456_789_i128, 2_u16, [0, 16, 0, 4].to_vec()),
-            (0, 2, [0, 10, 0, 1].to_vec()),
-        ] {
-            let mut out = BytesMut::new();
-            numeric(value, scale, &mut out);
-            assert_eq!(out[2..4], expected[..2], "{value}");
-        }
+        let mut out = BytesMut::new();
+        numeric(0, 2, &mut out);
+        assert_eq!(&out[..], [0, 0, 0, 10, 0, 1, 0xff, 0xff, 0, 0, 0, 2, 0, 0]);
         let mut out = BytesMut::new();
         numeric(-1_234_567, 2, &mut out);
         // -12345.67: groups 1, 2345 and 6700

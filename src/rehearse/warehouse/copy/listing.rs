@@ -21,7 +21,9 @@ pub(super) fn objects(copy: &Copy, files: &Files) -> SqlResult<Vec<Object>> {
     let allowed = |action, key: &str| {
         let Some(judge) = &files.judge else { return Ok(()) };
         let read = Read { action, bucket: copy.bucket.clone(), key: key.to_owned(), role: copy.role.clone() };
-        judge(&read).map_err(|why| SqlError::new(format!("S3ServiceException:Access Denied,Status 403,Error AccessDenied\n  Detail: {why}")))
+        judge(&read).map_err(|why| {
+            SqlError::new(format!("S3ServiceException:Access Denied,Status 403,Error AccessDenied\n  Detail: {why}"))
+        })
     };
     let directory = files.buckets.get(&copy.bucket).filter(|directory| directory.is_dir()).ok_or_else(|| {
         SqlError::new("S3ServiceException:The specified bucket does not exist,Status 404,Error NoSuchBucket")

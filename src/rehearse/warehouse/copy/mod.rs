@@ -100,9 +100,10 @@ async fn targets(client: &Client, copy: &Copy) -> SqlResult<Vec<Target>> {
         return Ok(all);
     }
     let find = |name: &String| {
-        all.iter().find(|target| target.name == *name).cloned().ok_or_else(|| {
-            SqlError::new(format!("column \"{name}\" of relation \"{}\" does not exist", copy.table))
-        })
+        all.iter()
+            .find(|target| target.name == *name)
+            .cloned()
+            .ok_or_else(|| SqlError::new(format!("column \"{name}\" of relation \"{}\" does not exist", copy.table)))
     };
     copy.columns.iter().map(find).collect()
 }
@@ -112,8 +113,8 @@ fn read(object: &Object, targets: &[Target], fill: bool, sender: &mpsc::Sender<B
     let broken = |error: &dyn std::fmt::Display| {
         schema::scan_error(15001, &format!("Error reading file {}: {error}", object.url))
     };
-    let file = File::open(&object.path).map_err(|error| broken(&error))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| broken(&error))?;
+    let opened = File::open(&object.path).map_err(|error| broken(&error))?;
+    let reader = SerializedFileReader::new(opened).map_err(|error| broken(&error))?;
     let parquet = reader.metadata().file_metadata().schema_descr_ptr();
     let columns = schema::fit(&parquet, targets, fill, object)?;
     for index in 0..reader.num_row_groups() {

@@ -50,7 +50,10 @@ impl DataApi {
             "GetStatementResult" => self.result(body).await,
             "CancelStatement" => self.cancel(body).await,
             "ListStatements" => self.list(body),
-            other => Err(Fault::new("UnknownOperationException", format!("the rehearsal does not know RedshiftData.{other}"))),
+            other => Err(Fault::new(
+                "UnknownOperationException",
+                format!("the rehearsal does not know RedshiftData.{other}"),
+            )),
         };
         Answer::from(reply)
     }
@@ -91,7 +94,10 @@ impl DataApi {
         let request: request::ById = request::parse(body)?;
         let (statement, number) = self.find(&request).await?;
         let result = statement.result(number.unwrap_or(1)).ok_or_else(|| {
-            Fault::not_found("Query does not have result. Please check query status with DescribeStatement.", &request.id)
+            Fault::not_found(
+                "Query does not have result. Please check query status with DescribeStatement.",
+                &request.id,
+            )
         })?;
         results::page(&result, request.next_token.as_deref())
     }

@@ -13,12 +13,12 @@ use crate::rehearse::warehouse::{WarehouseConfig, rewrite};
 const MOST_STATEMENTS: usize = 40;
 const LONGEST_STATEMENT: usize = 100 * 1024;
 
-/// Reads a request; a field of a wrong type is AWS's SerializationException.
+/// Reads a request; a field of a wrong type is AWS's `SerializationException`.
 pub(super) fn parse<T: DeserializeOwned>(body: &Value) -> Result<T, Fault> {
     serde_json::from_value(body.clone()).map_err(|error| Fault::new("SerializationException", error.to_string()))
 }
 
-/// ExecuteStatement and BatchExecuteStatement.
+/// The fields of `ExecuteStatement` and `BatchExecuteStatement`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Execute {
@@ -108,7 +108,9 @@ impl Execute {
 
     fn into_submission(self, sqls: Vec<String>, is_batch: bool, together: bool) -> Result<Submission, Fault> {
         if self.cluster_identifier.is_some() || self.db_user.is_some() {
-            return Err(Fault::validation("the rehearsal has no provisioned cluster: give WorkgroupName, not ClusterIdentifier or DbUser"));
+            return Err(Fault::validation(
+                "the rehearsal has no provisioned cluster: give WorkgroupName, not ClusterIdentifier or DbUser",
+            ));
         }
         if self.session_id.is_some() || self.session_keep_alive_seconds.is_some_and(|seconds| seconds > 0) {
             return Err(Fault::validation("the rehearsal does not keep sessions (SessionId, SessionKeepAliveSeconds)"));
@@ -127,7 +129,10 @@ impl Execute {
         }
         for sql in &sqls {
             if sql.len() > LONGEST_STATEMENT {
-                return Err(Fault::validation(format!("Query string size of {} bytes exceeds the limit of 100 KB", sql.len())));
+                return Err(Fault::validation(format!(
+                    "Query string size of {} bytes exceeds the limit of 100 KB",
+                    sql.len()
+                )));
             }
             if sql.trim().is_empty() {
                 return Err(Fault::validation("Query string cannot be empty"));
@@ -163,10 +168,10 @@ impl Submission {
                 self.workgroup, config.workgroup
             )));
         }
-        if let Some(secret) = &self.secret {
-            if !config.secrets.iter().any(|known| same_secret(known, secret)) {
-                return Err(Fault::validation(format!("Secrets Manager can't find the specified secret. ({secret})")));
-            }
+        if let Some(secret) = &self.secret
+            && !config.secrets.iter().any(|known| same_secret(known, secret))
+        {
+            return Err(Fault::validation(format!("Secrets Manager can't find the specified secret. ({secret})")));
         }
         let mut used = BTreeSet::new();
         for sql in &self.sqls {
@@ -189,7 +194,9 @@ fn missing(field: &str) -> Fault {
 /// A secret is known by its name or by its ARN, which ends in the name, a hyphen and six random characters.
 fn same_secret(known: &str, asked: &str) -> bool {
     let name = |text: &str| match text.split_once(":secret:") {
-        Some((_, tail)) => tail.rsplit_once('-').filter(|(_, end)| end.len() == 6).map_or(tail, |(name, _)| name).to_owned(),
+        Some((_, tail)) => {
+            tail.rsplit_once('-').filter(|(_, end)| end.len() == 6).map_or(tail, |(name, _)| name).to_owned()
+        }
         None => text.to_owned(),
     };
     known == asked || name(known) == name(asked)

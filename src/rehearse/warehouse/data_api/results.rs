@@ -1,4 +1,4 @@
-//! The answer to GetStatementResult: typed values, a page at a time.
+//! The answer to `GetStatementResult`: typed values, a page at a time.
 
 use serde_json::{Map, Value, json};
 use tokio_postgres::types::Type;
@@ -16,7 +16,9 @@ pub(super) fn page(result: &ResultSet, token: Option<&str>) -> Result<Value, Fau
     };
     let rows = result.rows.iter().skip(start).take(ROWS_A_PAGE);
     let records: Vec<Value> = rows
-        .map(|row| row.iter().zip(&result.columns).map(|(value, column)| field(value.as_deref(), &column.kind)).collect())
+        .map(|row| {
+            row.iter().zip(&result.columns).map(|(value, column)| field(value.as_deref(), &column.kind)).collect()
+        })
         .collect();
     let columns: Vec<Value> = result.columns.iter().map(metadata).collect();
     let mut answer = Map::new();

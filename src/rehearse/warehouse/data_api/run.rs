@@ -43,7 +43,11 @@ async fn carry_out(warehouse: &Warehouse, statement: &Statement) -> Result<(), S
     if !submission.is_batch {
         return part(warehouse, statement, &session, 0, false).await.map_err(|error| error.to_string());
     }
-    if submission.together { transaction(warehouse, statement, &session).await } else { each(warehouse, statement, &session).await }
+    if submission.together {
+        transaction(warehouse, statement, &session).await
+    } else {
+        each(warehouse, statement, &session).await
+    }
 }
 
 /// All statements as one transaction.

@@ -33,7 +33,8 @@ pub(super) fn create_principal(nodes: &[Node]) -> SqlResult<Translated> {
 pub(super) fn grant(nodes: &[Node]) -> SqlResult<Translated> {
     let mut out: Vec<Node> = Vec::new();
     for node in nodes {
-        let after = out.last().is_some_and(|last| last.is_any(&["TO", "FROM", "GRANT", "REVOKE"]) || last.is_symbol(","));
+        let after =
+            out.last().is_some_and(|last| last.is_any(&["TO", "FROM", "GRANT", "REVOKE"]) || last.is_symbol(","));
         if node.is("ROLE") && after {
             continue;
         }
@@ -50,9 +51,7 @@ pub(super) fn set(nodes: &[Node]) -> SqlResult<Translated> {
     let (name, length) = qualified_name(&nodes[1..])?;
     let rest = nodes.get(2 + length..).unwrap_or_default();
     match name.as_str() {
-        "search_path" => {
-            Ok(Translated::execute(format!("SET search_path TO {}, redshift, pg_catalog", render(rest))))
-        }
+        "search_path" => Ok(Translated::execute(format!("SET search_path TO {}, redshift, pg_catalog", render(rest)))),
         "timezone" | "statement_timeout" | "datestyle" => {
             Ok(Translated::execute(format!("SET {name} TO {}", render(rest))))
         }

@@ -16,13 +16,12 @@ pub(super) fn table(nodes: &[Node]) -> SqlResult<Translated> {
         // Keys, distribution, sort order and encodings have no counterpart here.
         ["ADD", "PRIMARY" | "UNIQUE" | "FOREIGN" | "CONSTRAINT", ..]
         | ["DROP", "CONSTRAINT", ..]
-        | ["ALTER", "DISTKEY" | "DISTSTYLE" | "SORTKEY" | "COMPOUND" | "ENCODE", ..] => Ok(Translated::nothing()),
-        ["ALTER", "COLUMN", _, "ENCODE"] => Ok(Translated::nothing()),
-        ["ALTER", "COLUMN", ..] if rest.get(3).is_some_and(|node| node.is("ENCODE")) => Ok(Translated::nothing()),
-        ["ALTER", "COLUMN", ..] if rest.get(3).is_some_and(|node| node.is("TYPE")) => retype(&name, rest),
+        | ["ALTER", "DISTKEY" | "DISTSTYLE" | "SORTKEY" | "COMPOUND" | "ENCODE", ..]
+        | ["ALTER", "COLUMN", _, "ENCODE"] => Ok(Translated::nothing()),
+        ["ALTER", "COLUMN", _, "TYPE"] => retype(&name, rest),
         ["ADD", "COLUMN", ..] => done(format!("ADD COLUMN {}", Column::read(&rest[2..])?.render())),
         ["ADD", ..] => done(format!("ADD COLUMN {}", Column::read(&rest[1..])?.render())),
-        ["DROP", ..] | ["RENAME", ..] | ["OWNER", "TO", ..] => done(render(rest)),
+        ["DROP" | "RENAME", ..] | ["OWNER", "TO", ..] => done(render(rest)),
         [first, ..] => Err(SqlError::not_rehearsed(&format!("ALTER TABLE … {first}"))),
         [] => Err(SqlError::new("syntax error at end of input")),
     }
@@ -34,9 +33,9 @@ fn append(target: &str, nodes: &[Node]) -> SqlResult<Translated> {
     if let Some(node) = nodes.get(length) {
         return Err(SqlError::not_rehearsed(&format!("ALTER TABLE … APPEND … {}", node.shown().to_uppercase())));
     }
-    let steps = vec![
-        Step::Execute(format!("DO $$ BEGIN INSERT INTO {target} SELECT * FROM {source}; DELETE FROM {source}; END $$")),
-    ];
+    let steps = vec![Step::Execute(format!(
+        "DO $$ BEGIN INSERT INTO {target} SELECT * FROM {source}; DELETE FROM {source}; END $$"
+    ))];
     Ok(Translated { steps, ..Translated::default() }.alone("ALTER TABLE APPEND"))
 }
 
@@ -46,7 +45,9 @@ fn retype(table: &str, rest: &[Node]) -> SqlResult<Translated> {
     let mut declared = vec![rest[2].clone()];
     declared.extend(rest[4..].to_vec());
     let Some((kind, limit)) = Column::read(&declared)?.limit() else {
-        return Err(SqlError::new(format!("cannot alter type of column \"{column}\": only the length of a VARCHAR can change")));
+        return Err(SqlError::new(format!(
+            "cannot alter type of column \"{column}\": only the length of a VARCHAR can change"
+        )));
     };
     let sql = format!(
         "ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {}, ALTER COLUMN {column} TYPE {kind}, ADD {limit}",

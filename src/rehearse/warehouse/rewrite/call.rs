@@ -7,11 +7,37 @@ use crate::rehearse::warehouse::error::{SqlError, SqlResult};
 
 /// PostgreSQL's own functions, which Redshift does not have.
 const FOREIGN: &[&str] = &[
-    "STRING_AGG", "ARRAY_AGG", "JSON_AGG", "JSONB_AGG", "JSON_BUILD_OBJECT", "JSONB_BUILD_OBJECT", "JSON_BUILD_ARRAY",
-    "JSONB_BUILD_ARRAY", "TO_JSON", "TO_JSONB", "ROW_TO_JSON", "JSONB_EXTRACT_PATH", "JSONB_EXTRACT_PATH_TEXT",
-    "JSONB_ARRAY_ELEMENTS", "JSON_ARRAY_ELEMENTS", "JSONB_SET", "UNNEST", "REGEXP_MATCHES", "REGEXP_SPLIT_TO_TABLE",
-    "REGEXP_SPLIT_TO_ARRAY", "STRING_TO_ARRAY", "ARRAY_TO_STRING", "FORMAT", "GEN_RANDOM_UUID", "MAKE_DATE", "MAKE_INTERVAL",
-    "MAKE_TIMESTAMP", "CLOCK_TIMESTAMP", "DATE_BIN", "STARTS_WITH", "ENCODE",
+    "STRING_AGG",
+    "ARRAY_AGG",
+    "JSON_AGG",
+    "JSONB_AGG",
+    "JSON_BUILD_OBJECT",
+    "JSONB_BUILD_OBJECT",
+    "JSON_BUILD_ARRAY",
+    "JSONB_BUILD_ARRAY",
+    "TO_JSON",
+    "TO_JSONB",
+    "ROW_TO_JSON",
+    "JSONB_EXTRACT_PATH",
+    "JSONB_EXTRACT_PATH_TEXT",
+    "JSONB_ARRAY_ELEMENTS",
+    "JSON_ARRAY_ELEMENTS",
+    "JSONB_SET",
+    "UNNEST",
+    "REGEXP_MATCHES",
+    "REGEXP_SPLIT_TO_TABLE",
+    "REGEXP_SPLIT_TO_ARRAY",
+    "STRING_TO_ARRAY",
+    "ARRAY_TO_STRING",
+    "FORMAT",
+    "GEN_RANDOM_UUID",
+    "MAKE_DATE",
+    "MAKE_INTERVAL",
+    "MAKE_TIMESTAMP",
+    "CLOCK_TIMESTAMP",
+    "DATE_BIN",
+    "STARTS_WITH",
+    "ENCODE",
 ];
 
 /// What became of a call.
@@ -27,19 +53,23 @@ pub(super) fn rewrite(name: &str, items: Vec<Node>) -> SqlResult<Call> {
     let other = |nodes| Ok(Call::Other(nodes));
     match name {
         "NVL" | "ISNULL" => other(called("COALESCE", items)),
-        "NVL2" => other(nvl2(arguments(items))?),
-        "DECODE" => other(decode(arguments(items))?),
-        "CONCAT" => other(concat(arguments(items))?),
-        "DATEADD" | "DATEDIFF" | "DATE_DIFF" | "DATE_TRUNC" | "DATE_PART" | "DATE_ADD" => date_call(name, arguments(items)),
+        "NVL2" => other(nvl2(arguments(&items))?),
+        "DECODE" => other(decode(arguments(&items))?),
+        "CONCAT" => other(concat(arguments(&items))?),
+        "DATEADD" | "DATEDIFF" | "DATE_DIFF" | "DATE_TRUNC" | "DATE_PART" | "DATE_ADD" => {
+            date_call(name, arguments(&items))
+        }
         "EXTRACT" => other(extract(&items)?),
         "CAST" => Ok(Call::Same(cast(items)?)),
         "TRY_CAST" => Err(SqlError::not_rehearsed("TRY_CAST")),
-        "CONVERT" => other(convert(arguments(items))?),
+        "CONVERT" => other(convert(arguments(&items))?),
         "ARRAY" => other(called("pg_catalog.jsonb_build_array", items)),
         "OBJECT" => other(called("pg_catalog.jsonb_build_object", items)),
-        "JSON_EXTRACT_PATH_TEXT" => other(json_path(arguments(items))?),
-        _ if FOREIGN.contains(&name) => Err(SqlError::new(format!("function {}() does not exist", name.to_lowercase()))
-            .hint("this is PostgreSQL's function; Redshift has no such")),
+        "JSON_EXTRACT_PATH_TEXT" => other(json_path(arguments(&items))?),
+        _ if FOREIGN.contains(&name) => {
+            Err(SqlError::new(format!("function {}() does not exist", name.to_lowercase()))
+                .hint("this is PostgreSQL's function; Redshift has no such"))
+        }
         _ => Ok(Call::Same(items)),
     }
 }
@@ -97,7 +127,11 @@ fn concat(arguments: Vec<Vec<Node>>) -> SqlResult<Vec<Node>> {
         if index > 0 {
             items.push(Node::Symbol { text: "||".to_owned(), spaced: true });
         }
-        items.extend([Node::group(argument), Node::symbol("::"), Node::Word { text: "varchar".to_owned(), spaced: false }]);
+        items.extend([
+            Node::group(argument),
+            Node::symbol("::"),
+            Node::Word { text: "varchar".to_owned(), spaced: false },
+        ]);
     }
     Ok(vec![Node::group(tight(items))])
 }

@@ -6,13 +6,36 @@ use super::{expression, name_text};
 use crate::rehearse::warehouse::error::{SqlError, SqlResult};
 
 const ATTRIBUTES: &[&str] = &[
-    "DEFAULT", "IDENTITY", "GENERATED", "ENCODE", "DISTKEY", "SORTKEY", "NOT", "NULL", "UNIQUE", "PRIMARY", "REFERENCES",
-    "COLLATE", "CHECK",
+    "DEFAULT",
+    "IDENTITY",
+    "GENERATED",
+    "ENCODE",
+    "DISTKEY",
+    "SORTKEY",
+    "NOT",
+    "NULL",
+    "UNIQUE",
+    "PRIMARY",
+    "REFERENCES",
+    "COLLATE",
+    "CHECK",
 ];
 
 const ENCODINGS: &[&str] = &[
-    "raw", "az64", "bytedict", "delta", "delta32k", "lzo", "mostly8", "mostly16", "mostly32", "runlength", "text255",
-    "text32k", "zstd", "auto",
+    "raw",
+    "az64",
+    "bytedict",
+    "delta",
+    "delta32k",
+    "lzo",
+    "mostly8",
+    "mostly16",
+    "mostly32",
+    "runlength",
+    "text255",
+    "text32k",
+    "zstd",
+    "auto",
 ];
 
 /// A column: what PostgreSQL is to create, and what Redshift has its own rules for.
@@ -57,7 +80,11 @@ impl Column {
             }
             "GENERATED" => {
                 let expected = ["BY", "DEFAULT", "AS", "IDENTITY"];
-                if !expected.iter().enumerate().all(|(index, word)| nodes.get(index + 1).is_some_and(|node| node.is(word))) {
+                if !expected
+                    .iter()
+                    .enumerate()
+                    .all(|(index, word)| nodes.get(index + 1).is_some_and(|node| node.is(word)))
+                {
                     return Err(SqlError::syntax("generated"));
                 }
                 self.identity = Some(identity("BY DEFAULT", nodes.get(5))?);

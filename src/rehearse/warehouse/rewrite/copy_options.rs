@@ -22,9 +22,34 @@ pub(crate) struct Copy {
 
 /// Known to COPY, but not for columnar files.
 const NOT_FOR_PARQUET: &[&str] = &[
-    "ACCEPTANYDATE", "BLANKSASNULL", "BZIP2", "COMPROWS", "COMPUPDATE", "DATEFORMAT", "DELIMITER", "EMPTYASNULL", "ENCODING",
-    "ENCRYPTED", "ESCAPE", "FIXEDWIDTH", "GZIP", "IGNOREBLANKLINES", "IGNOREHEADER", "LZOP", "MAXERROR", "NOLOAD", "NULL",
-    "QUOTE", "READRATIO", "REGION", "REMOVEQUOTES", "ROUNDEC", "TIMEFORMAT", "TRIMBLANKS", "TRUNCATECOLUMNS", "ZSTD",
+    "ACCEPTANYDATE",
+    "BLANKSASNULL",
+    "BZIP2",
+    "COMPROWS",
+    "COMPUPDATE",
+    "DATEFORMAT",
+    "DELIMITER",
+    "EMPTYASNULL",
+    "ENCODING",
+    "ENCRYPTED",
+    "ESCAPE",
+    "FIXEDWIDTH",
+    "GZIP",
+    "IGNOREBLANKLINES",
+    "IGNOREHEADER",
+    "LZOP",
+    "MAXERROR",
+    "NOLOAD",
+    "NULL",
+    "QUOTE",
+    "READRATIO",
+    "REGION",
+    "REMOVEQUOTES",
+    "ROUNDEC",
+    "TIMEFORMAT",
+    "TRIMBLANKS",
+    "TRUNCATECOLUMNS",
+    "ZSTD",
 ];
 
 pub(super) fn parse(nodes: &[Node]) -> SqlResult<Copy> {
@@ -41,7 +66,8 @@ pub(super) fn parse(nodes: &[Node]) -> SqlResult<Copy> {
     if !from.is("FROM") {
         return Err(SqlError::syntax(&from.shown()));
     }
-    let Some((bucket, prefix)) = source.strip_prefix("s3://").map(|path| path.split_once('/').unwrap_or((path, ""))) else {
+    let Some((bucket, prefix)) = source.strip_prefix("s3://").map(|path| path.split_once('/').unwrap_or((path, "")))
+    else {
         return Err(SqlError::not_rehearsed(&format!("COPY from `{source}`, which is not on s3://")));
     };
     let mut copy =

@@ -28,10 +28,10 @@ fn canonical(part: &str) -> Option<&'static str> {
         "hour" | "hours" | "h" | "hr" | "hrs" => "hour",
         "minute" | "minutes" | "m" | "min" | "mins" => "minute",
         "second" | "seconds" | "s" | "sec" | "secs" => "second",
-        "millisecond" | "milliseconds" | "ms" | "msec" | "msecs" | "msecond" | "mseconds" | "millisec" | "millisecs"
-        | "millisecon" => "millisecond",
-        "microsecond" | "microseconds" | "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsec" | "microsecs"
-        | "microsecon" => "microsecond",
+        "millisecond" | "milliseconds" | "ms" | "msec" | "msecs" | "msecond" | "mseconds" | "millisec"
+        | "millisecs" | "millisecon" => "millisecond",
+        "microsecond" | "microseconds" | "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsec"
+        | "microsecs" | "microsecon" => "microsecond",
         "epoch" => "epoch",
         "timezone" => "timezone",
         "timezone_hour" => "timezone_hour",

@@ -79,7 +79,8 @@ fn word(text: &str, spaced: bool, rest: &mut VecDeque<Node>, out: &mut Vec<Node>
             }
         }
         _ => {
-            if let Some(Node::Group { items, spaced: gap }) = rest.pop_front_if(|next| matches!(next, Node::Group { .. }))
+            if let Some(Node::Group { items, spaced: gap }) =
+                rest.pop_front_if(|next| matches!(next, Node::Group { .. }))
             {
                 match aggregate::rewrite(&upper, &items, rest)? {
                     Some(nodes) => out.extend(nodes),
@@ -103,7 +104,9 @@ fn word(text: &str, spaced: bool, rest: &mut VecDeque<Node>, out: &mut Vec<Node>
 fn refuse(text: &str, rest: &VecDeque<Node>) -> SqlResult<()> {
     let next = rest.front();
     let next_is = |keyword: &str| next.is_some_and(|node| node.is(keyword));
-    let opens = |keyword: &str| next.and_then(Node::items).and_then(|items| items.first()).is_some_and(|first| first.is(keyword));
+    let opens = |keyword: &str| {
+        next.and_then(Node::items).and_then(|items| items.first()).is_some_and(|first| first.is(keyword))
+    };
     match text.to_ascii_uppercase().as_str() {
         "DISTINCT" if next_is("ON") => Err(SqlError::not_redshift("SELECT DISTINCT ON")),
         "ON" if next_is("CONFLICT") => Err(SqlError::not_redshift("INSERT … ON CONFLICT")),

@@ -88,9 +88,8 @@ fn is_column(nodes: &[Node]) -> bool {
 
 /// Exactly one WHEN MATCHED and one WHEN NOT MATCHED, in this order and without conditions.
 fn clauses(nodes: &[Node]) -> SqlResult<String> {
-    let wanted = || {
-        SqlError::new("a MERGE needs exactly WHEN MATCHED THEN UPDATE or DELETE, and WHEN NOT MATCHED THEN INSERT")
-    };
+    let wanted =
+        || SqlError::new("a MERGE needs exactly WHEN MATCHED THEN UPDATE or DELETE, and WHEN NOT MATCHED THEN INSERT");
     let starts: Vec<usize> =
         nodes.iter().enumerate().filter(|(_, node)| node.is("WHEN")).map(|(index, _)| index).collect();
     let [0, second] = starts[..] else {

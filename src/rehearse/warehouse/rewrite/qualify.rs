@@ -51,7 +51,7 @@ pub(super) fn rewrite(body: &[Node]) -> SqlResult<Vec<Node>> {
             }
         }
     }
-    let kept = Node::Name { text: "kept".to_owned(), spaced: true };
+    let kept = Node::Name { text: "kept by qualify".to_owned(), spaced: true };
     let condition = with_aliases(&body[qualify + 1..tail], &aliases);
     inner.push(vec![Node::group(trimmed(condition)), Node::word("AS"), kept.clone()]);
 
@@ -59,14 +59,20 @@ pub(super) fn rewrite(body: &[Node]) -> SqlResult<Vec<Node>> {
     subquery.extend(first_spaced(join(inner)));
     subquery.extend(body[list_end..qualify].to_vec());
     // The order may name columns that only the subquery sees; filtering keeps it.
-    let limit = tail + body[tail..].iter().position(|node| node.is_any(&["LIMIT", "OFFSET"])).unwrap_or(body.len() - tail);
+    let limit =
+        tail + body[tail..].iter().position(|node| node.is_any(&["LIMIT", "OFFSET"])).unwrap_or(body.len() - tail);
     subquery.extend(body[tail..limit].to_vec());
     let mut out = vec![body[0].clone()];
     if distinct {
         out.push(Node::word("DISTINCT"));
     }
     out.extend(first_spaced(join(outer)));
-    out.extend([Node::word("FROM"), Node::group(subquery), Node::word("AS"), Node::Name { text: "q".to_owned(), spaced: true }]);
+    out.extend([
+        Node::word("FROM"),
+        Node::group(subquery),
+        Node::word("AS"),
+        Node::Name { text: "q".to_owned(), spaced: true },
+    ]);
     out.extend([Node::word("WHERE"), kept]);
     out.extend(body[limit..].to_vec());
     Ok(out)
@@ -142,7 +148,9 @@ fn named(item: &[Node], index: usize) -> SqlResult<(&[Node], String)> {
 
 /// `a.b.c`
 fn is_path(item: &[Node]) -> bool {
-    item.iter().enumerate().all(|(index, node)| if index % 2 == 0 { node.name().is_some() } else { node.is_symbol(".") })
+    item.iter()
+        .enumerate()
+        .all(|(index, node)| if index % 2 == 0 { node.name().is_some() } else { node.is_symbol(".") })
 }
 
 /// Whether an alias without AS may follow.
@@ -162,8 +170,8 @@ fn with_aliases(condition: &[Node], aliases: &[(String, Vec<Node>)]) -> Vec<Node
     let mut out: Vec<Node> = Vec::new();
     for (index, node) in condition.iter().enumerate() {
         let qualified = index > 0 && condition[index - 1].is_symbol(".");
-        let qualifies = condition.get(index + 1).is_some_and(|next| next.is_symbol("."));
-        let found = node.name().filter(|_| !qualified && !qualifies);
+        let is_table = condition.get(index + 1).is_some_and(|next| next.is_symbol("."));
+        let found = node.name().filter(|_| !qualified && !is_table);
         let found = found.and_then(|name| aliases.iter().find(|(alias, _)| *alias == name));
         match (found, node) {
             (Some((_, expression)), _) => out.push(Node::group(trimmed(expression.clone()))),

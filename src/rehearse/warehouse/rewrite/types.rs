@@ -45,11 +45,19 @@ pub(super) fn read(nodes: &[Node], place: Place) -> SqlResult<Type> {
                 None if name == "bpchar" => DEFAULT_VARCHAR,
                 None => 1,
             };
-            Ok(Type { postgres: format!("char({bytes})"), bytes: Some(bytes), length: words + usize::from(parameters.is_some()) })
+            Ok(Type {
+                postgres: format!("char({bytes})"),
+                bytes: Some(bytes),
+                length: words + usize::from(parameters.is_some()),
+            })
         }
         "decimal" | "numeric" => {
             let scale = parameters.map_or_else(|| "18, 0".to_owned(), render);
-            Ok(Type { postgres: format!("numeric({scale})"), bytes: None, length: words + usize::from(parameters.is_some()) })
+            Ok(Type {
+                postgres: format!("numeric({scale})"),
+                bytes: None,
+                length: words + usize::from(parameters.is_some()),
+            })
         }
         "smallint" | "int2" => plain("smallint"),
         "integer" | "int" | "int4" => plain("integer"),

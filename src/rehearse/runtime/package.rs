@@ -1,0 +1,39 @@
+//! From a zip to a directory with a `bootstrap`.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use sha2::{Digest, Sha256};
+use zip::ZipArchive;
+
+use crate::error::{Error, Result};
+
+/// Extracts a function's zip under `root`, once for the same bytes, and returns the directory.
+pub fn extract(archive: &Path, root: &Path) -> Result<PathBuf> {
+    let shown = archive.display();
+    let bytes = fs::read(archive)?;
+    let digest = Sha256::digest(&bytes).iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let directory = root.join(digest);
+    if directory.join("bootstrap").is_file() {
+        return Ok(directory);
+    }
+    fs::create_dir_all(root)?;
+    let partial = tempfile::Builder::new().prefix(".function-").tempdir_in(root)?;
+    let broken = |error: zip::result::ZipError| {
+        Error::new(format!("cannot read the zip `{shown}`"))
+            .cause(&error)
+            .hint("build it again with `pipectl package`, then `pipectl deploy`")
+    };
+    let mut zip = ZipArchive::new(std::io::Cursor::new(bytes)).map_err(broken)?;
+    zip.extract(partial.path()).map_err(broken)?;
+    if !partial.path().join("bootstrap").is_file() {
+        return Err(Error::new(format!("the zip `{shown}` holds no file `bootstrap`")).hint(
+            "`provided.al2023` starts the file `bootstrap` at the top of the zip: build it with `pipectl package`",
+        ));
+    }
+    if directory.exists() {
+        fs::remove_dir_all(&directory)?;
+    }
+    fs::rename(partial.keep(), &directory)?;
+    Ok(directory)
+}

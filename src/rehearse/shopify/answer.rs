@@ -1,0 +1,124 @@
+//! From a GraphQL operation to its answer.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::bulk::Bulk;
+use super::query::{self, Field, Selection};
+use super::server::Shop;
+
+/// Five concurrent bulk queries an app and shop, since 2026-01.
+const MOST_CONCURRENT: usize = 5;
+
+/// The answer to a document, with `data` or `errors`.
+pub(super) fn answer(shop: &Arc<Shop>, text: &str, variables: &Map<String, Value>) -> Value {
+    let operation = match query::parse(text, variables) {
+        Ok(operation) => operation,
+        Err(message) => return json!({"errors": [{"message": message}]}),
+    };
+    let root = if operation.mutation { "Mutation" } else { "QueryRoot" };
+    let mut data = Map::new();
+    for field in query::fields(&operation.selections) {
+        let value = match resolve(shop, field, operation.mutation) {
+            Some(value) => value,
+            None => {
+                let message = format!("Field '{}' doesn't exist on type '{root}'", field.name);
+                let code = json!({"code": "undefinedField", "typeName": root, "fieldName": field.name});
+                return json!({"errors": [{"message": message, "path": [field.name], "extensions": code}]});
+            }
+        };
+        match select(&value, &field.selections, &field.name) {
+            Ok(value) => data.insert(field.alias.clone(), value),
+            Err(message) => return json!({"errors": [{"message": message, "path": [field.name]}]}),
+        };
+    }
+    json!({ "data": data })
+}
+
+/// The whole value of a root field, or nothing if there is no such field.
+fn resolve(shop: &Arc<Shop>, field: &Field, mutation: bool) -> Option<Value> {
+    Some(match (mutation, field.name.as_str()) {
+        (true, "bulkOperationRunQuery") => run_query(shop, field.text("query").unwrap_or_default()),
+        (true, "bulkOperationCancel") => {
+            let operation = shop.with_operation(field.text("id")?, |operation| {
+                operation.cancel();
+                operation.show()
+            });
+            json!({"__typename": "BulkOperationCancelPayload", "bulkOperation": operation, "userErrors": []})
+        }
+        (false, "node" | "bulkOperation") => {
+            shop.with_operation(field.text("id")?, super::operation::Operation::look).unwrap_or_default()
+        }
+        (false, "currentBulkOperation") => shop.look_at_newest(),
+        (false, "bulkOperations") => {
+            let nodes = shop.look_at_all();
+            let edges: Vec<Value> = nodes.iter().map(|node| json!({"node": node})).collect();
+            json!({"nodes": nodes, "edges": edges, "pageInfo": {"hasNextPage": false, "endCursor": null}})
+        }
+        (false, "shop") => json!({
+            "__typename": "Shop", "id": "gid://shopify/Shop/1", "name": "Rehearsal", "currencyCode": "USD",
+            "myshopifyDomain": "local.myshopify.com", "ianaTimezone": "Etc/UTC",
+        }),
+        (false, "currentAppInstallation") => json!({
+            "__typename": "AppInstallation",
+            "accessScopes": super::server::SCOPES.split(',').map(|scope| json!({"handle": scope})).collect::<Vec<_>>(),
+        }),
+        _ => return None,
+    })
+}
+
+fn run_query(shop: &Arc<Shop>, text: &str) -> Value {
+    let refuse = |message: String, code: &str| {
+        let error = json!({"field": ["query"], "message": message, "code": code});
+        json!({"__typename": "BulkOperationRunQueryPayload", "bulkOperation": null, "userErrors": [error]})
+    };
+    let bulk = match Bulk::parse(text) {
+        Ok(bulk) => bulk,
+        Err(message) => return refuse(message, "INVALID"),
+    };
+    if shop.under_way() >= MOST_CONCURRENT {
+        let message = "A bulk query operation for this app and shop is already in progress.".to_owned();
+        return refuse(message, "OPERATION_IN_PROGRESS");
+    }
+    let operation = shop.run(bulk, text.to_owned());
+    json!({"__typename": "BulkOperationRunQueryPayload", "bulkOperation": operation, "userErrors": []})
+}
+
+/// Takes what is asked for out of a value of ours, whose fields are all known.
+fn select(value: &Value, selections: &[Selection], kind: &str) -> Result<Value, String> {
+    match value {
+        Value::Array(items) => items.iter().map(|item| select(item, selections, kind)).collect(),
+        Value::Object(_) if selections.is_empty() => Err(format!("Field must have selections (field '{kind}')")),
+        Value::Object(object) => {
+            let mut selected = Map::new();
+            collect(object, selections, kind, &mut selected)?;
+            Ok(Value::Object(selected))
+        }
+        other => Ok(other.clone()),
+    }
+}
+
+fn collect(
+    object: &Map<String, Value>,
+    selections: &[Selection],
+    kind: &str,
+    into: &mut Map<String, Value>,
+) -> Result<(), String> {
+    let own = object.get("__typename").and_then(Value::as_str).unwrap_or(kind);
+    for selection in selections {
+        match selection {
+            Selection::Field(field) => {
+                let value = object
+                    .get(&field.name)
+                    .ok_or_else(|| format!("Field '{}' doesn't exist on type '{own}'", field.name))?;
+                into.insert(field.alias.clone(), select(value, &field.selections, &field.name)?);
+            }
+            Selection::On(on, inner) if on.as_deref().is_none_or(|on| on == own) => {
+                collect(object, inner, kind, into)?;
+            }
+            Selection::On(..) | Selection::Spread(_) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,333 @@
+//! The shop over HTTP.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use futures_util::stream;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, BufReader};
+
+use super::answer::answer;
+use super::bulk::Bulk;
+use super::operation::Operation;
+use super::{Credentials, Faults};
+use crate::error::Result;
+
+pub(super) const SCOPES: &str = "read_all_orders,read_customers,read_orders,read_products";
+
+/// The oldest version that still answers as itself; older ones are answered by it.
+const OLDEST_VERSION: &str = "2026-01";
+
+/// Points of a request that reads or starts an operation, and of the bucket that they are taken from.
+const COST: f64 = 10.0;
+const BUCKET: f64 = 2_000.0;
+const RESTORED_A_SECOND: f64 = 100.0;
+
+/// The largest piece of a download that is held in memory.
+const PIECE: usize = 1 << 16;
+
+#[derive(Debug)]
+pub(super) struct Shop {
+    data: PathBuf,
+    credentials: Credentials,
+    endpoint: String,
+    results: TempDir,
+    state: Mutex<Shared>,
+    faults: Mutex<Faults>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    operations: BTreeMap<u64, Operation>,
+    tokens: u64,
+    points: f64,
+    since: Instant,
+    missing: BTreeSet<String>,
+    broken: Vec<String>,
+}
+
+impl Shop {
+    pub(super) fn new(data: PathBuf, credentials: Credentials, endpoint: String) -> Result<Self> {
+        let state = Shared {
+            operations: BTreeMap::new(),
+            tokens: 0,
+            points: BUCKET,
+            since: Instant::now(),
+            missing: BTreeSet::new(),
+            broken: Vec::new(),
+        };
+        Ok(Self {
+            data,
+            credentials,
+            endpoint,
+            results: tempfile::tempdir()?,
+            state: Mutex::new(state),
+            faults: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, Shared> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one failure of a kind, if one is still to come.
+    fn fails(&self, kind: impl Fn(&mut Faults) -> &mut u32) -> bool {
+        let mut faults = self.faults();
+        let left = kind(&mut faults);
+        let fails = *left > 0;
+        *left = left.saturating_sub(1);
+        fails
+    }
+
+    pub(super) fn missing_fields(&self) -> BTreeSet<String> {
+        self.state().missing.clone()
+    }
+
+    pub(super) fn broken_data(&self) -> Vec<String> {
+        self.state().broken.clone()
+    }
+
+    pub(super) fn under_way(&self) -> usize {
+        self.state().operations.values().filter(|operation| operation.is_under_way()).count()
+    }
+
+    /// Does something with an operation, and gives what is to be shown of it.
+    pub(super) fn with_operation(&self, id: &str, show: impl FnOnce(&mut Operation) -> Value) -> Option<Value> {
+        let number = id.strip_prefix("gid://shopify/BulkOperation/")?.parse().ok()?;
+        Some(self.absolute(show(self.state().operations.get_mut(&number)?)))
+    }
+
+    pub(super) fn look_at_newest(&self) -> Value {
+        let newest = self.state().operations.values_mut().next_back().map(Operation::look);
+        newest.map_or(Value::Null, |operation| self.absolute(operation))
+    }
+
+    pub(super) fn look_at_all(&self) -> Vec<Value> {
+        let operations: Vec<Value> = self.state().operations.values_mut().rev().map(Operation::look).collect();
+        operations.into_iter().map(|operation| self.absolute(operation)).collect()
+    }
+
+    /// Starts an operation; its rows are written by a thread of their own.
+    pub(super) fn run(self: &Arc<Self>, bulk: Bulk, query: String) -> Value {
+        let fails = self.fails(|faults| &mut faults.failed_operation);
+        let (number, shown) = {
+            let mut state = self.state();
+            let number = 7_000_001 + state.operations.len() as u64;
+            let operation = Operation::new(number, query);
+            let shown = operation.show();
+            state.operations.insert(number, operation);
+            (number, shown)
+        };
+        let shop = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let to = shop.results.path().join(Operation::file(number));
+            let result = bulk.write(&shop.data, &to);
+            let mut state = shop.state();
+            let counts = match result {
+                Ok(counts) if !fails => {
+                    state.missing.extend(counts.missing.iter().cloned());
+                    Some(counts)
+                }
+                Ok(_) => None,
+                Err(broken) => {
+                    state.broken.push(broken);
+                    None
+                }
+            };
+            if let Some(operation) = state.operations.get_mut(&number) {
+                operation.finish(counts);
+            }
+        });
+        shown
+    }
+
+    fn absolute(&self, mut operation: Value) -> Value {
+        if let Some(path) = operation.get("url").and_then(Value::as_str) {
+            operation["url"] = format!("{}{path}", self.endpoint).into();
+        }
+        operation
+    }
+
+    /// A token is a function of the secret and of its number, so it need not be kept.
+    fn token(&self, number: u64) -> String {
+        let secret = self.credentials.client_secret.as_bytes();
+        let digest = Sha256::new().chain_update(secret).chain_update(number.to_le_bytes()).finalize();
+        digest.iter().take(16).fold(String::from("shpat_"), |text, byte| format!("{text}{byte:02x}"))
+    }
+
+    fn accepts(&self, token: &str) -> bool {
+        (1..=self.state().tokens).any(|number| self.token(number) == token)
+    }
+
+    /// Takes the points of a request out of the bucket. Answers what is left, or that it is throttled.
+    fn pay(&self) -> (f64, bool) {
+        let mut state = self.state();
+        let restored = state.since.elapsed().as_secs_f64() * RESTORED_A_SECOND;
+        state.points = (state.points + restored).min(BUCKET);
+        state.since = Instant::now();
+        let throttled = state.points < COST;
+        if !throttled {
+            state.points -= COST;
+        }
+        (state.points.floor(), throttled)
+    }
+
+    pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn router(shop: Arc<Shop>) -> Router {
+    Router::new()
+        .route("/admin/oauth/access_token", post(access_token))
+        .route("/admin/api/{version}/graphql.json", post(graphql))
+        .route("/bulk/{file}", get(download))
+        .with_state(shop)
+}
+
+/// The client credentials grant: a token for a day.
+async fn access_token(
+    State(shop): State<Arc<Shop>>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let form = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let mut given: BTreeMap<String, String> = if form {
+        serde_json::from_slice(&body).unwrap_or_default()
+    } else {
+        form_values(&String::from_utf8_lossy(&body))
+    };
+    given.extend(query);
+    let is = |name: &str, expected: &str| given.get(name).is_some_and(|value| value == expected);
+    if !is("grant_type", "client_credentials") {
+        let error =
+            json!({"error": "unsupported_grant_type", "error_description": "grant_type must be client_credentials"});
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    }
+    if !is("client_id", &shop.credentials.client_id) || !is("client_secret", &shop.credentials.client_secret) {
+        let error = json!({"error": "invalid_client", "error_description": "The client id or secret is not valid"});
+        return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
+    }
+    let number = {
+        let mut state = shop.state();
+        state.tokens += 1;
+        state.tokens
+    };
+    Json(json!({"access_token": shop.token(number), "scope": SCOPES, "expires_in": 86_399})).into_response()
+}
+
+/// `a=b&c=d%20e`.
+fn form_values(text: &str) -> BTreeMap<String, String> {
+    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decode(name), decode(value))).collect()
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, tail)) = rest.split_first() {
+        let escaped = tail.get(..2).filter(|_| *byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(value) => {
+                bytes.push(value);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(if *byte == b'+' { b' ' } else { *byte });
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn graphql(
+    State(shop): State<Arc<Shop>>,
+    Path(version): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<Value>,
+) -> Response {
+    // An old version silently falls forward, which only this header tells.
+    let answered = if version.as_str() < OLDEST_VERSION { OLDEST_VERSION.to_owned() } else { version };
+    let versions = [("x-shopify-api-version", answered)];
+    let token = headers.get("x-shopify-access-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
+    if shop.fails(|faults| &mut faults.expired_token) || !shop.accepts(token) {
+        let error = "[API] Invalid API key or access token (unrecognized login or wrong password)";
+        return (StatusCode::UNAUTHORIZED, versions, Json(json!({ "errors": error }))).into_response();
+    }
+    if shop.fails(|faults| &mut faults.too_many_requests) {
+        let error = json!({"errors": "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service."});
+        return (StatusCode::TOO_MANY_REQUESTS, versions, [("retry-after", "1.0")], Json(error)).into_response();
+    }
+    if shop.fails(|faults| &mut faults.server_error) {
+        return (StatusCode::INTERNAL_SERVER_ERROR, versions, "<html><body>Something went wrong</body></html>")
+            .into_response();
+    }
+    let (left, mut throttled) = shop.pay();
+    throttled |= shop.fails(|faults| &mut faults.throttled);
+    let mut answer = if throttled {
+        json!({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED",
+            "documentation": "https://shopify.dev/api/usage/rate-limits"}}]})
+    } else {
+        let text = request.get("query").and_then(Value::as_str).unwrap_or_default();
+        let none = Map::new();
+        answer(&shop, text, request.get("variables").and_then(Value::as_object).unwrap_or(&none))
+    };
+    answer["extensions"] = json!({"cost": {
+        "requestedQueryCost": COST, "actualQueryCost": if throttled { Value::Null } else { COST.into() },
+        "throttleStatus": {
+            "maximumAvailable": BUCKET, "currentlyAvailable": left, "restoreRate": RESTORED_A_SECOND,
+        },
+    }});
+    (versions, Json(answer)).into_response()
+}
+
+/// The result of an operation, piece by piece.
+async fn download(State(shop): State<Arc<Shop>>, Path(file): Path<String>) -> Response {
+    let known = file.strip_suffix(".jsonl").and_then(|number| number.parse().ok());
+    let path = known.map(|number| shop.results.path().join(Operation::file(number)));
+    let opened = match &path {
+        Some(path) => tokio::fs::File::open(path).await.ok(),
+        None => None,
+    };
+    let Some(opened) = opened else { return StatusCode::NOT_FOUND.into_response() };
+    let size = opened.metadata().await.map_or(0, |metadata| metadata.len());
+    let end = if shop.fails(|faults| &mut faults.truncated_download) { size / 2 } else { size };
+    let pieces = stream::unfold((BufReader::new(opened.take(end)), end), move |(mut reader, left)| async move {
+        if left == 0 {
+            // Announced but not sent: the connection breaks, as it does in the wild.
+            // What came before is sent first.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let cut = (end < size).then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+            return cut.map(|piece| (piece, (reader, u64::MAX)));
+        }
+        if left == u64::MAX {
+            return None;
+        }
+        let mut piece = vec![0; PIECE];
+        let read = reader.read(&mut piece).await;
+        let piece = read.map(|count| {
+            piece.truncate(count);
+            (count as u64, Bytes::from(piece))
+        });
+        match piece {
+            Ok((0, _)) => None,
+            Ok((count, piece)) => Some((Ok(piece), (reader, left - count))),
+            Err(error) => Some((Err(error), (reader, u64::MAX))),
+        }
+    });
+    let headers = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_LENGTH, size.to_string())];
+    (headers, Body::from_stream(pieces)).into_response()
+}

@@ -1,1 +1,0 @@
-//! Seeded sample shop data.
