@@ -3,5 +3,9 @@
 pub mod check;
 pub mod init;
 pub mod package;
+#[cfg(feature = "rehearse")]
+pub mod rehearse;
 pub mod render;
+#[cfg(feature = "rehearse")]
+pub mod sample;
 pub mod schema;
