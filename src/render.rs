@@ -59,8 +59,9 @@ pub fn stacks(spec: &Spec, templates: Templates<'_>) -> Result<Vec<RenderedStack
     let engine = engine::Engine::load(&STACKS, templates)?;
     let context = context::context(spec)?;
     let (mut rendered, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for name in STACKS {
-        match engine.render(name, &context).and_then(|text| stack(spec, name, &text)) {
+    let render = |name: &&str| engine.render(name, &context).and_then(|text| stack(spec, name, &text));
+    for result in engine::side_by_side(&STACKS, render) {
+        match result {
             Ok((stack, spans)) => {
                 rendered.push(stack);
                 places.push(spans);

@@ -15,7 +15,7 @@ from pipectl_glue.schema import Type
 _SPACE = " \t\r\n\f\v\u00a0"
 _INTEGER = r"^[+-]?\d{1,40}(\.0*)?$"
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$"
-_EXPONENT = r"[eE]"
+_EXPONENT = r"\d[eE][+-]?\d"
 _DATE = r"^\d{4}-\d{2}-\d{2}"
 _TIME = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
 _ZONE = r" ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
@@ -23,14 +23,20 @@ _TIMESTAMP = f"{_DATE}({_TIME}({_ZONE})?)?$"
 _SHOPIFY_ID = r"^gid://shopify/\w+/(\d+)(\?.*)?$"
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
-_LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+_INTEGERS = ("smallint", "integer", "bigint")
 
 
 def trimmed(column: Column, text: Expression, null: tuple[str, ...]) -> Expression:
-    """The text without the space around it; null where the file's way of writing null stands."""
+    """The text as it is read: without the space around it, null where the file's way of writing null stands."""
     if column.type.kind == "super":
         return F.when(~text.isin(*null), text) if null else text
     bare = F.btrim(text, F.lit(_SPACE))
+    if column.type.kind in _INTEGERS:
+        # JSON writers print 12000000.0 as 1.2E7; written out, it is an integer if nothing is left behind the point.
+        long = F.when(bare.rlike(_EXPONENT), F.regexp_replace(bare.cast("decimal(38,9)").cast("string"), r"\.0+$", ""))
+        bare = F.coalesce(long, bare)
+    if column.type.kind == "bigint":
+        bare = F.regexp_replace(bare, _SHOPIFY_ID, "$1")
     return F.when(~bare.isin(*null), bare) if null else bare
 
 
@@ -64,15 +70,7 @@ def _article(kind: Type) -> str:
 
 
 def _integer(kind: Type, text: Expression) -> Expression:
-    digits = F.regexp_extract(text, _SHOPIFY_ID, 1) if kind.kind == "bigint" else F.lit("")
-    plain = F.when(digits != "", digits).otherwise(text)
-    # JSON writers print 12000000.0 as 1.2E7; it is an integer if nothing is left behind the point.
-    exact = F.when(plain.rlike(_NUMBER), plain.cast("decimal(38,9)"))
-    largest = F.lit(_LARGEST[kind.kind])
-    whole = (exact == F.floor(exact)) & exact.between(-largest - 1, largest)
-    return F.when(plain.rlike(_INTEGER), plain.cast(kind.spark)).when(
-        plain.rlike(_EXPONENT) & whole, exact.cast(kind.spark)
-    )
+    return F.when(text.rlike(_INTEGER), text.cast(kind.spark))
 
 
 def _decimal(kind: Type, text: Expression) -> Expression:

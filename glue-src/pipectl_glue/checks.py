@@ -18,7 +18,7 @@ def row_fault(table: Table) -> Column:
         text = rows.named(name).cast("string")
         reason = F.concat(F.lit(f"`{name}`: "), rows.quote(text), F.lit(f" is not one of {', '.join(accepted)}"))
         faults.append(F.when(~text.isin(*accepted), reason))
-    return F.nullif(F.concat_ws("; ", *faults), F.lit(""))
+    return rows.none_if_empty(F.concat_ws("; ", *faults))
 
 
 def check_unique(frame: DataFrame, table: Table, ties: tuple[str, ...]) -> DataFrame:

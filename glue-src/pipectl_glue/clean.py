@@ -12,7 +12,7 @@ def clean(frame: DataFrame, table: Table) -> DataFrame:
     beside = [*rows.PROVENANCE, rows.RAW, rows.FAULT, rows.UNKNOWN]
     null = table.csv.null if table.csv else ()
     columns = list(enumerate(table.columns))
-    # Three projections, so that each text and each value is computed once and then used several times.
+    # Several projections, so that each text, value and reason is computed once and then used more than once.
     texts = frame.select(
         *beside,
         *[cells.trimmed(column, F.col(rows.cell(index)), null).alias(rows.cell(index)) for index, column in columns],
@@ -26,7 +26,7 @@ def clean(frame: DataFrame, table: Table) -> DataFrame:
         cells.fault(column, F.col(rows.cell(index)), rows.named(column.name), table.is_required(column))
         for index, column in columns
     ]
-    reason = F.coalesce(rows.FAULT, F.nullif(F.concat_ws("; ", *faults), F.lit("")))
-    return values.select(
-        *beside, reason.alias(rows.REASON), *[rows.named(column.name).alias(column.name) for _, column in columns]
-    )
+    names = [rows.named(column.name).alias(column.name) for _, column in columns]
+    judged = values.select(*beside, F.concat_ws("; ", *faults).alias(rows.REASON), *names)
+    reason = F.coalesce(rows.FAULT, rows.none_if_empty(F.col(rows.REASON)))
+    return judged.withColumn(rows.REASON, reason)

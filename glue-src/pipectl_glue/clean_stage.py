@@ -105,12 +105,7 @@ class _Stage:
         )
         output.verify(table, counts)
         if counts.quarantined:
-            quarantine = f"s3://{self._document.cleaned}/quarantine/{directory}"
-            bad = cleaned.filter(F.col(rows.REASON).isNotNull())
-            output.write_quarantine(bad, quarantine)
-            fault = output.quarantine_fault(bad, table, counts, quarantine)
-            if fault:
-                raise Failure(fault)
+            output.quarantine(cleaned, table, counts, f"s3://{self._document.cleaned}/quarantine/{directory}")
         if not counts.rows_out:
             self._store.delete(self._document.cleaned, directory)
             counts.path = None

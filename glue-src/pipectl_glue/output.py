@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from pipectl_glue import rows
@@ -23,21 +23,36 @@ def write_rows(frame: DataFrame, table: Table, path: str) -> None:
     frame.select(*columns).write.mode("error").options(**WRITE_OPTIONS).parquet(path)
 
 
-def write_quarantine(bad: DataFrame, path: str) -> None:
-    """Writes bad rows as JSON lines: where each came from, why it is here, and what it was."""
+def quarantine(frame: DataFrame, table: Table, counts: Counts, path: str) -> None:
+    """Writes the bad ones of all rows as JSON lines: where each came from, why it is here, and what it was.
+
+    Fails the run when they are too many. The rows stay readable then, although no ledger entry names them.
+    """
     options = {name: value for name, value in WRITE_OPTIONS.items() if name != "compression"}
-    record = bad.select(
+    record = frame.select(
         F.col(rows.FILE).alias("source"), F.col(rows.REASON).alias("reason"), F.col(rows.RAW).alias("row")
     )
-    record.write.mode("error").options(**options).json(path)
+    # Counting does two things. It proves that the second reading saw what the first saw; and it keeps the filter above
+    # the projections, where Spark would otherwise copy each column's whole expression into it.
+    again = Observation()
+    counted = record.observe(again, F.count("reason").alias("bad"))
+    counted.filter("reason IS NOT NULL").write.mode("error").options(**options).json(path)
+    if again.get["bad"] != counts.quarantined:
+        raise Failure(
+            f"table `{table.name}`: {counts.quarantined} bad rows were counted, and {again.get['bad']} when they were "
+            "written; the source changed meanwhile; nothing is committed, run it again"
+        )
+    fault = _too_many(frame.sparkSession.read.schema("reason string").json(path), table, counts, path)
+    if fault:
+        raise Failure(fault)
 
 
-def quarantine_fault(bad: DataFrame, table: Table, counts: Counts, path: str) -> str | None:
-    """Why the share of bad rows is too large, with the first reasons; null when it is not."""
+def _too_many(bad: DataFrame, table: Table, counts: Counts, path: str) -> str | None:
+    """Why the share of bad rows is too large, with the first reasons; None when it is not."""
     if counts.quarantined <= counts.rows_in * table.quarantine_limit:
         return None
     # A row may hold several faults: the first of them says enough here.
-    first = bad.select(F.substring_index(rows.REASON, "; ", 1).alias("reason")).groupBy("reason").count()
+    first = bad.select(F.substring_index("reason", "; ", 1).alias("reason")).groupBy("reason").count()
     worst = first.orderBy(F.desc("count"), "reason").limit(_REASONS_SHOWN).collect()
     share = counts.quarantined / counts.rows_in
     reasons = "; ".join(f"{row['reason']} ({row['count']} rows)" for row in worst)

@@ -56,3 +56,8 @@ def quote(text: Column) -> Column:
     """A value as a reason shows it: in quotes, shortened."""
     short = F.when(F.length(text) > _SHORT, F.concat(F.substring(text, 1, _SHORT), F.lit("…"))).otherwise(text)
     return F.concat(F.lit('"'), short, F.lit('"'))
+
+
+def none_if_empty(text: Column) -> Column:
+    """The text, or null instead of nothing."""
+    return F.when(text != "", text)

@@ -18,6 +18,8 @@ _SETTINGS = {
     "spark.sql.csv.parser.columnPruning.enabled": "false",
     # Would drop the counters of a stage that turns out empty, and the count would wait for ever.
     "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
+    # Deduces filters from every expression of every column, and takes minutes over a hundred of ours to find none.
+    "spark.sql.constraintPropagation.enabled": "false",
     # Few, larger files: a small table becomes one.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
 }

@@ -24,5 +24,5 @@ def shape(frame: DataFrame, table: Table, batch: str) -> DataFrame:
             found = cells.value(column, text)
             values.append(found.alias(column.name))
         faults.append(cells.fault(column, text, found, table.is_required(column)))
-    reason = F.nullif(F.concat_ws("; ", *faults), F.lit(""))
+    reason = rows.none_if_empty(F.concat_ws("; ", *faults))
     return frame.select(*values, F.lit(batch).alias(rows.BATCH), reason.alias(rows.FAULT))

@@ -107,12 +107,8 @@ class _Stage:
             )
         output.verify(table, counts)
         if counts.quarantined:
-            quarantine = f"s3://{self._document.transformed}/quarantine/{directory}"
-            bad = _with_text(checked.filter(F.col(rows.REASON).isNotNull()), table)
-            output.write_quarantine(bad, quarantine)
-            fault = output.quarantine_fault(bad, table, counts, quarantine)
-            if fault:
-                raise Failure(fault)
+            path = f"s3://{self._document.transformed}/quarantine/{directory}"
+            output.quarantine(_with_text(checked, table), table, counts, path)
         if not counts.rows_out:
             self._store.delete(self._document.transformed, directory)
             counts.path = None
@@ -131,8 +127,8 @@ def _checked(shaped: DataFrame, table: Table) -> DataFrame:
     return checks.check_unique(frame, table, _TIES)
 
 
-def _with_text(bad: DataFrame, table: Table) -> DataFrame:
+def _with_text(frame: DataFrame, table: Table) -> DataFrame:
     values = F.struct(*[rows.named(column.name).alias(column.name) for column in table.columns])
-    return bad.withColumn(rows.RAW, F.to_json(values, {"ignoreNullFields": "false"})).withColumn(
+    return frame.withColumn(rows.RAW, F.to_json(values, {"ignoreNullFields": "false"})).withColumn(
         rows.FILE, F.col(rows.BATCH)
     )

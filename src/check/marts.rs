@@ -38,7 +38,7 @@ pub fn references(sql: &Arc<Source>) -> Vec<Reference> {
 }
 
 /// The text with comments and string literals blanked out, every byte at its place.
-fn blank(sql: &str) -> String {
+pub(crate) fn blank(sql: &str) -> String {
     let bytes = sql.as_bytes();
     let mut code = bytes.to_vec();
     let mut at = 0;

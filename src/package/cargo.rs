@@ -70,7 +70,7 @@ pub(super) fn build(
         }
     } else if !has_zigbuild() {
         return Err(Error::new(format!("this machine cannot build Lambdas for {} by itself", triple(architecture)))
-            .note("`architecture` of the ingest is another than this machine's")
+            .note("`functions.architecture` is another than this machine's")
             .hint(install(architecture)));
     }
     let binaries = run(source, packages, Tool::Zigbuild, architecture, progress)?;

@@ -18,9 +18,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::spec::{ColumnType, Github, Source, Spec, TriggerMode};
-
-/// The user that Redshift makes for a namespace, and whose password it keeps.
-const ADMIN_USER: &str = "pipectl_admin";
+use crate::warehouse::ADMIN_USER;
 
 #[derive(Serialize)]
 struct Names {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy, Output, RenderContext, RenderError,
-    RenderErrorReason, Renderable, TemplateError, handlebars_helper,
+    RenderErrorReason, Renderable, Template, TemplateError, handlebars_helper,
 };
 use serde_json::Value;
 
@@ -24,6 +25,7 @@ pub(super) struct Engine {
 impl Engine {
     /// Compiles the templates of these stacks and every partial that they use. Fails with each that cannot be.
     pub(super) fn load(stacks: &[&str], templates: Templates<'_>) -> Result<Self> {
+        let sources = collect(stacks, templates)?;
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(handlebars::no_escape);
@@ -31,38 +33,17 @@ impl Engine {
         registry.register_helper("if", Box::new(Branch { when: true }));
         registry.register_helper("quote", Box::new(quote));
         registry.register_helper("unless", Box::new(Branch { when: false }));
-        let mut engine = Self { registry, sources: BTreeMap::new() };
         let mut errors = Vec::new();
-        let mut wanted: Vec<(String, String, Option<Span>)> =
-            stacks.iter().rev().map(|name| ((*name).to_owned(), format!("templates/{name}.yaml.hbs"), None)).collect();
-        while let Some((name, path, used)) = wanted.pop() {
-            if engine.sources.contains_key(&name) {
-                continue;
-            }
-            match templates(&path) {
-                Ok(Some(source)) => {
-                    for (partial, span) in partials(&source) {
-                        let path = format!("templates/partials/{partial}.yaml.hbs");
-                        wanted.push((partial, path, Some(span)));
-                    }
-                    if let Err(error) = engine.registry.register_template_string(&name, &source.text) {
-                        errors.push(syntax(&source, &error));
-                    }
-                    engine.sources.insert(name, source);
-                }
-                Ok(None) => {
-                    let error = Error::project(format!("the template `{path}` is missing"))
-                        .hint(format!("write `{path}`, or take its use out"));
-                    errors.push(match used {
-                        Some(span) => error.at(&span, "is used here"),
-                        None => error,
-                    });
-                }
-                Err(error) => errors.push(error),
+        let names: Vec<(&String, &Arc<Source>)> = sources.iter().collect();
+        for ((name, source), compiled) in names.iter().zip(side_by_side(&names, |(name, source)| compile(name, source)))
+        {
+            match compiled {
+                Ok(template) => registry.register_template(name, template),
+                Err(error) => errors.push(syntax(source, &error)),
             }
         }
         Error::all(errors)?;
-        Ok(engine)
+        Ok(Self { registry, sources })
     }
 
     /// Renders one stack's template. The text ends with one newline and has no spaces at the ends of its lines.
@@ -104,6 +85,105 @@ impl Engine {
         };
         problem.hint(hint)
     }
+}
+
+/// Reads the templates of these stacks and every partial that they use.
+fn collect(stacks: &[&str], templates: Templates<'_>) -> Result<BTreeMap<String, Arc<Source>>> {
+    let (mut sources, mut errors) = (BTreeMap::new(), Vec::new());
+    let mut wanted: Vec<(String, String, Option<Span>)> =
+        stacks.iter().rev().map(|name| ((*name).to_owned(), format!("templates/{name}.yaml.hbs"), None)).collect();
+    while let Some((name, path, used)) = wanted.pop() {
+        if sources.contains_key(&name) {
+            continue;
+        }
+        match templates(&path) {
+            Ok(Some(source)) => {
+                for (partial, span) in partials(&source) {
+                    let path = format!("templates/partials/{partial}.yaml.hbs");
+                    wanted.push((partial, path, Some(span)));
+                }
+                sources.insert(name, source);
+            }
+            Ok(None) => {
+                let error = Error::project(format!("the template `{path}` is missing"))
+                    .hint(format!("write `{path}`, or take its use out"));
+                errors.push(match used {
+                    Some(span) => error.at(&span, "is used here"),
+                    None => error,
+                });
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    Error::all(errors)?;
+    Ok(sources)
+}
+
+/// Compiles a template piece by piece.
+///
+/// For each tag Handlebars counts the lines from the start of the text, so that a long template takes time with the
+/// square of its length. Where a piece cannot stand alone the text is compiled as a whole, which also finds the error.
+fn compile(name: &str, source: &Source) -> Result<Template, TemplateError> {
+    let mut whole = Template::default();
+    whole.name = Some(name.to_owned());
+    let mut lines = 0;
+    for piece in pieces(&source.text) {
+        let Ok(mut compiled) = Template::compile(piece) else {
+            return Template::compile_with_name(&source.text, name.to_owned());
+        };
+        for mapping in &mut compiled.mapping {
+            mapping.0 += lines;
+        }
+        whole.elements.append(&mut compiled.elements);
+        whole.mapping.append(&mut compiled.mapping);
+        lines += piece.matches('\n').count();
+    }
+    Ok(whole)
+}
+
+/// Cuts a template at lines that no block encloses.
+fn pieces(text: &str) -> Vec<&str> {
+    const ENOUGH: usize = 800;
+    let (mut pieces, mut start, mut end, mut depth) = (Vec::new(), 0, 0, 0_usize);
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        depth = (depth + line.matches("{{#").count()).saturating_sub(line.matches("{{/").count());
+        if depth == 0 && end - start > ENOUGH {
+            pieces.push(&text[start..end]);
+            start = end;
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+/// Does the same to each item on as many cores as there are, and returns the results in the order of the items.
+pub(super) fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    let next = AtomicUsize::new(0);
+    let share = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            match items.get(index) {
+                Some(item) => done.push((index, work(item))),
+                None => return done,
+            }
+        }
+    };
+    let mut results = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..cores).map(|_| scope.spawn(share)).collect();
+        let mut results = share();
+        for other in others {
+            match other.join() {
+                Ok(done) => results.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    });
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn syntax(source: &Arc<Source>, error: &TemplateError) -> Error {

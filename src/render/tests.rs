@@ -23,3 +23,28 @@ fn write_out() {
         }
     }
 }
+
+#[test]
+fn timing() {
+    let spec = spec("dev", |text| text);
+    for _ in 0..2 {
+        let start = std::time::Instant::now();
+        let engine = engine::Engine::load(&STACKS, &|path| Ok(built_in(path))).unwrap();
+        let load = start.elapsed();
+        let start = std::time::Instant::now();
+        let context = context::context(&spec).unwrap();
+        let ctx = start.elapsed();
+        for name in STACKS {
+            let start = std::time::Instant::now();
+            let text = engine.render(name, &context).unwrap();
+            let rendered = start.elapsed();
+            let start = std::time::Instant::now();
+            crate::yaml::parse(&text).unwrap();
+            let yaml = start.elapsed();
+            let start = std::time::Instant::now();
+            Template::parse(&text).unwrap();
+            eprintln!("{name}: render {rendered:?} yaml {yaml:?} template {:?}", start.elapsed());
+        }
+        eprintln!("load {load:?} context {ctx:?}");
+    }
+}

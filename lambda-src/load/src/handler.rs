@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::plan::setup_parts;
 use crate::run::Run;
-use crate::statement::Statements;
+use crate::statement::{Statements, hex};
 
 /// Handles an event of EventBridge, or `{}` from a person.
 pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
@@ -20,7 +20,7 @@ pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
     let warehouse = document.warehouse.as_ref().ok_or_else(|| {
         Error::new("the pipeline document has no `warehouse`").hint("run `pipectl deploy`, which writes it")
     })?;
-    let sha: String = Sha256::digest(&bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let sha = hex(&Sha256::digest(&bytes)[..6]);
     let run = Run {
         prefix: &document.prefix,
         warehouse,

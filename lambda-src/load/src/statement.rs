@@ -1,5 +1,6 @@
 //! The Redshift Data API: submit a transaction once, and see what came of it.
 
+use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_redshiftdata::Client;
@@ -127,7 +128,16 @@ impl<'a> Statements<'a> {
 /// Makes the token by which Redshift knows a submission again: 64 hexadecimal digits, the most it takes.
 fn token(name: &str, document: &str, attempt: u32) -> String {
     let digest = Sha256::digest(format!("{name}\n{document}\n{attempt}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest)
+}
+
+/// Writes bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Takes the counts out of a finished load: the rows of COPY, and of the MERGE or INSERT into the table itself.

@@ -28,7 +28,7 @@ pub fn config() -> Result<SdkConfig> {
     let region = env::var("AWS_REGION").or_else(|_| variable("AWS_DEFAULT_REGION"))?;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(Duration::from_secs(60))
+        .operation_attempt_timeout(Duration::from_mins(1))
         .build();
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())

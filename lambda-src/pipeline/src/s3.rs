@@ -25,6 +25,8 @@ impl Bucket {
         let body = match sent {
             Ok(object) => object.body.collect().await,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            // A role that may list only a prefix is told 403 for a missing object, too.
+            Err(error) if error.code() == Some("AccessDenied") && self.is_missing(key).await => return Ok(None),
             Err(error) => return Err(self.error("read", key, aws(&error))),
         };
         match body {
@@ -59,6 +61,10 @@ impl Bucket {
             keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
         }
         Ok(keys)
+    }
+
+    async fn is_missing(&self, key: &str) -> bool {
+        self.list(key).await.is_ok_and(|keys| !keys.iter().any(|other| other == key))
     }
 
     /// Says which action on which object failed.

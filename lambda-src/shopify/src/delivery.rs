@@ -111,7 +111,7 @@ impl<'a> Stream<'a> {
             }
             bytes += piece.as_ref().len() as u64;
             lines.push(piece.as_ref());
-            while let Some(line) = lines.next().map_err(Fault::Broken)? {
+            while let Some(line) = lines.line().map_err(Fault::Broken)? {
                 self.take(line).await?;
             }
         }

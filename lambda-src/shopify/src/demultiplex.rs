@@ -121,8 +121,8 @@ mod tests {
                 false,
             ),
         ] {
-            let routed = routes.route(line.as_bytes()).unwrap();
-            assert_eq!((routed.table, routed.root), (table, root), "{line}");
+            let row = routes.route(line.as_bytes()).unwrap();
+            assert_eq!((row.table, row.root), (table, root), "{line}");
         }
     }
 

@@ -9,7 +9,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use pipeline::error::chain;
 
 /// How long a server may keep silent: before its answer starts, and within it.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// The most that is kept of an answer that is read whole.
 const LARGEST: usize = 4 << 20;

@@ -23,7 +23,7 @@ impl Lines {
     }
 
     /// Takes the next complete line, without its line break; empty lines are passed over.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, String> {
+    pub fn line(&mut self) -> Result<Option<&[u8]>, String> {
         loop {
             let Some(found) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
                 self.searched = self.buffer.len();
@@ -60,7 +60,7 @@ mod tests {
             let mut taken = Vec::new();
             for piece in text.as_bytes().chunks(size) {
                 lines.push(piece);
-                while let Some(line) = lines.next().unwrap() {
+                while let Some(line) = lines.line().unwrap() {
                     taken.push(String::from_utf8(line.to_vec()).unwrap());
                 }
             }
@@ -73,8 +73,8 @@ mod tests {
     fn an_endless_line_is_an_error() {
         let mut lines = Lines::default();
         lines.push(&vec![b'x'; LONGEST]);
-        assert_eq!(lines.next(), Ok(None));
+        assert_eq!(lines.line(), Ok(None));
         lines.push(b"x");
-        assert!(lines.next().is_err());
+        assert!(lines.line().is_err());
     }
 }

@@ -100,7 +100,7 @@ async fn serve(stream: TcpStream, handler: &(impl Fn(Request) -> Reply + Sync)) 
         }
         let mut text = format!("HTTP/1.1 {} reply\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
         for (name, value) in &reply.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            text.extend([name, ": ", value, "\r\n"]);
         }
         text.push_str("\r\n");
         stream.write_all(text.as_bytes()).await?;

@@ -42,7 +42,7 @@ impl Lambda {
         Self {
             binary,
             environment: environment.map(|(name, value)| (name, value.to_owned())).into(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         }
     }
 

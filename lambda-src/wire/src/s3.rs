@@ -80,7 +80,8 @@ impl S3 {
             inner.faults.iter_mut().find(|(start, _, times)| line.starts_with(start.as_str()) && *times > 0)
         {
             fault.2 -= 1;
-            return error(fault.1, "Injected");
+            let code = if fault.1 == 403 { "AccessDenied" } else { "InternalError" };
+            return error(fault.1, code);
         }
         inner.perform(verb, path, request)
     }

@@ -25,7 +25,9 @@ CREATE OR REPLACE FUNCTION part_interval(part text, amount bigint) RETURNS inter
     WHEN 'microsecond' THEN amount * interval '1 microsecond'
   END $$;
 CREATE OR REPLACE FUNCTION dateadd(part text, amount bigint, moment timestamp) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT moment + redshift.part_interval(part, amount) $$;
-CREATE OR REPLACE FUNCTION dateadd(part text, amount numeric, moment timestamp) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT moment + redshift.part_interval(part, trunc(amount)::bigint) $$;
+-- PostgreSQL would take a date, and a literal, for a timestamptz.
+CREATE OR REPLACE FUNCTION dateadd(part text, amount bigint, day date) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT day::timestamp + redshift.part_interval(part, amount) $$;
+CREATE OR REPLACE FUNCTION dateadd(part text, amount bigint, moment text) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT moment::timestamp + redshift.part_interval(part, amount) $$;
 CREATE OR REPLACE FUNCTION dateadd(part text, amount bigint, moment timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT moment + redshift.part_interval(part, amount) $$;
 
 -- DATEDIFF counts the boundaries between two moments, not the whole units.
@@ -45,6 +47,7 @@ CREATE OR REPLACE FUNCTION datediff(part text, first timestamp, last timestamp) 
     WHEN 'millisecond' THEN extract(epoch FROM date_trunc('milliseconds', last) - date_trunc('milliseconds', first)) * 1000
     WHEN 'microsecond' THEN extract(epoch FROM last - first) * 1000000
   END)::bigint $$;
+CREATE OR REPLACE FUNCTION datediff(part text, first date, last date) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT redshift.datediff(part, first::timestamp, last::timestamp) $$;
 CREATE OR REPLACE FUNCTION datediff(part text, first timestamptz, last timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT redshift.datediff(part, first::timestamp, last::timestamp) $$;
 
 CREATE OR REPLACE FUNCTION date_trunc(part text, day date) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT pg_catalog.date_trunc(part, day::timestamp) $$;
@@ -73,10 +76,10 @@ CREATE OR REPLACE FUNCTION convert_timezone(source text, target text, moment tim
 CREATE OR REPLACE FUNCTION convert_timezone(target text, moment timestamptz) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT moment AT TIME ZONE target $$;
 
 -- Numbers. The sum carries the type and the scale that Redshift's AVG keeps.
-CREATE OR REPLACE FUNCTION average(total bigint, number bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT total / nullif(number, 0) $$;
-CREATE OR REPLACE FUNCTION average(total numeric, number bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT trunc(total / nullif(number, 0), scale(total)) $$;
-CREATE OR REPLACE FUNCTION average(total double precision, number bigint) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$ SELECT total / nullif(number, 0) $$;
-CREATE OR REPLACE FUNCTION average(total interval, number bigint) RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT total / nullif(number, 0) $$;
+CREATE OR REPLACE FUNCTION avg(total bigint, number bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT total / nullif(number, 0) $$;
+CREATE OR REPLACE FUNCTION avg(total numeric, number bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$ SELECT trunc(total / nullif(number, 0), scale(total)) $$;
+CREATE OR REPLACE FUNCTION avg(total double precision, number bigint) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$ SELECT total / nullif(number, 0) $$;
+CREATE OR REPLACE FUNCTION avg(total interval, number bigint) RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT total / nullif(number, 0) $$;
 CREATE OR REPLACE FUNCTION strtol(digits text, base integer) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
   rest text := lower(trim(digits));
@@ -142,7 +145,7 @@ BEGIN
   RETURN pg_catalog.json_extract_path_text(value::json, VARIADIC path);
 EXCEPTION WHEN data_exception THEN RETURN NULL;
 END $$;
-CREATE OR REPLACE FUNCTION json_extract_array_element_text(value text, position integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT value::json ->> position $$;
+CREATE OR REPLACE FUNCTION json_extract_array_element_text(value text, place integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT value::json ->> place $$;
 CREATE OR REPLACE FUNCTION json_array_length(value text) RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT pg_catalog.json_array_length(value::json) $$;
 CREATE OR REPLACE FUNCTION json_parse(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$ SELECT value::jsonb $$;
 -- A text within a SUPER, as COPY leaves it, is parsed like any text.
@@ -162,7 +165,10 @@ CREATE OR REPLACE FUNCTION is_array(value jsonb) RETURNS boolean LANGUAGE sql IM
 CREATE OR REPLACE FUNCTION is_object(value jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT jsonb_typeof(value) = 'object' $$;
 CREATE OR REPLACE FUNCTION split_to_array(value text, separator text DEFAULT ',') RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$ SELECT to_jsonb(string_to_array(value, separator)) $$;
 
--- Aggregates.
+-- Aggregates. `median` and `listagg` name the column that PostgreSQL's own aggregate fills.
+CREATE OR REPLACE FUNCTION median(value double precision) RETURNS double precision LANGUAGE sql IMMUTABLE AS $$ SELECT value $$;
+CREATE OR REPLACE FUNCTION median(value interval) RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT value $$;
+CREATE OR REPLACE FUNCTION listagg(value text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT value $$;
 CREATE OR REPLACE FUNCTION first_of(first anyelement, next anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT first $$;
 CREATE OR REPLACE AGGREGATE any_value(anyelement) (sfunc = first_of, stype = anyelement);
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 
 /// The database superuser.
 pub(crate) const USER: &str = "pipectl_admin";
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// The prefix of the directory that holds the server's socket.
 const SOCKET_PREFIX: &str = "pipectl-warehouse-";
@@ -31,7 +31,8 @@ pub(crate) struct Server {
     socket: TempDir,
     child: Child,
     /// Held as long as this process uses the data.
-    _lock: File,
+    #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
+    lock: File,
 }
 
 impl Server {
@@ -50,7 +51,7 @@ impl Server {
         }
         let socket = socket_directory(&account)?;
         let child = spawn(&binaries, &account, &data, socket.path())?;
-        let mut server = Self { binaries, account, data, socket, child, _lock: lock };
+        let mut server = Self { binaries, account, data, socket, child, lock };
         server.wait_until_listening()?;
         Ok(server)
     }
@@ -62,6 +63,14 @@ impl Server {
 
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Leaves the server running, as a run that is killed does.
+    #[cfg(test)]
+    pub(crate) fn abandon(self) {
+        let server = std::mem::ManuallyDrop::new(self);
+        // What the kernel does with the files of a killed process.
+        rustix::fs::flock(&server.lock, rustix::fs::FlockOperation::Unlock).unwrap();
     }
 
     /// Starts the server again if it has died.
@@ -189,9 +198,9 @@ fn spawn(binaries: &Binaries, account: &Account, data: &Path, socket: &Path) -> 
     let settings = [
         "listen_addresses=",
         "port=5432",
-        // Nothing here must survive a power cut: it can be loaded again.
+        // Nothing here must survive a power cut: it can be loaded again. What is committed does survive a killed
+        // server, so commits still write their log.
         "fsync=off",
-        "synchronous_commit=off",
         "full_page_writes=off",
         "wal_level=minimal",
         "max_wal_senders=0",
@@ -230,7 +239,7 @@ fn end_leftover(data: &Path) -> Result<()> {
         for signal in [Signal::INT, Signal::QUIT, Signal::KILL] {
             kill_process(process, signal).ok();
             let limit = Instant::now() + STOP_LIMIT;
-            while Instant::now() < limit && test_kill_process(process).is_ok() {
+            while Instant::now() < limit && serves(process, data) {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
@@ -245,7 +254,8 @@ fn end_leftover(data: &Path) -> Result<()> {
     remove_if_there(&path)
 }
 
-/// Whether the process is a server on this data, and not another that has its number now.
+/// Whether the process is a living server on this data: neither another that has its number now, nor one that has ended
+/// and that nobody has waited for.
 fn serves(process: Pid, data: &Path) -> bool {
     let mut command = Vec::new();
     let path = format!("/proc/{}/cmdline", process.as_raw_nonzero());

@@ -1,5 +1,7 @@
 //! The ingest Lambda as Lambda runs it: the binary, against a Shopify and an S3 on loopback, with faults on the wire.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod shop;
 
 use serde_json::{Value, json};
@@ -85,6 +87,17 @@ async fn rows_land_by_table_and_the_cursor_moves_last() {
     assert_eq!(invocation.result, Ok(json!({"objects": {"orders": {"rows": 0, "files": []}}})));
     assert!(setting.shop.queries()[1].contains("updated_at:>='2026-09-02T00:00:00Z'"));
     assert_eq!(setting.cursor().as_deref(), Some("2026-09-02T00:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_state_that_may_not_be_read_is_not_taken_for_a_missing_one() {
+    let setting = Setting::new().await;
+    setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
+    setting.s3.fail("GET raw/state/shop.json", 403, 1);
+    setting.invoke().await.result.unwrap();
+    setting.s3.fail("GET raw/state/shop.json", 403, 1);
+    let error = setting.error().await;
+    assert!(error.contains("AccessDenied") && error.contains("role of this Lambda"), "{error}");
 }
 
 #[tokio::test]

@@ -143,10 +143,10 @@ impl Reader {
                 out.put_f64(values[index]);
             }
             (Values::Fixed(_, values), Conversion::Decimal { scale }) => {
-                numeric(unscaled(values[index].data()), *scale, out)
+                numeric(unscaled(values[index].data()), *scale, out);
             }
             (Values::Bytes(_, values), Conversion::Decimal { scale }) => {
-                numeric(unscaled(values[index].data()), *scale, out)
+                numeric(unscaled(values[index].data()), *scale, out);
             }
             (Values::Bytes(_, values), conversion) => text(values[index].data(), conversion, out)?,
             (Values::Fixed(..), _) => return Err("A fixed-length value is no text".to_owned()),
@@ -247,13 +247,9 @@ mod tests {
 
     #[test]
     fn decimals_are_written_in_groups_of_four_digits() {
-        for (value, scale, expected) in
-            [(123_456_789_i128, 2_u16, [0, 16, 0, 4].to_vec()), (0, 2, [0, 10, 0, 1].to_vec())]
-        {
-            let mut out = BytesMut::new();
-            numeric(value, scale, &mut out);
-            assert_eq!(out[2..4], expected[..2], "{value}");
-        }
+        let mut out = BytesMut::new();
+        numeric(0, 2, &mut out);
+        assert_eq!(&out[..], [0, 0, 0, 10, 0, 1, 0xff, 0xff, 0, 0, 0, 2, 0, 0]);
         let mut out = BytesMut::new();
         numeric(-1_234_567, 2, &mut out);
         // -12345.67: groups 1, 2345 and 6700

@@ -113,8 +113,8 @@ fn read(object: &Object, targets: &[Target], fill: bool, sender: &mpsc::Sender<B
     let broken = |error: &dyn std::fmt::Display| {
         schema::scan_error(15001, &format!("Error reading file {}: {error}", object.url))
     };
-    let file = File::open(&object.path).map_err(|error| broken(&error))?;
-    let reader = SerializedFileReader::new(file).map_err(|error| broken(&error))?;
+    let opened = File::open(&object.path).map_err(|error| broken(&error))?;
+    let reader = SerializedFileReader::new(opened).map_err(|error| broken(&error))?;
     let parquet = reader.metadata().file_metadata().schema_descr_ptr();
     let columns = schema::fit(&parquet, targets, fill, object)?;
     for index in 0..reader.num_row_groups() {

@@ -72,7 +72,7 @@ fn conversion(column: &ColumnDescriptor, target: &Target) -> Option<Conversion> 
         Physical::INT64 if is_timestamp(&wanted) => {
             time_unit(column).map(|per_second| Conversion::Timestamp { per_second })
         }
-        Physical::BYTE_ARRAY if is_text && wanted == Type::VARCHAR || is_text && wanted == Type::BPCHAR => {
+        Physical::BYTE_ARRAY if is_text && (wanted == Type::VARCHAR || wanted == Type::BPCHAR) => {
             Some(Conversion::Text { limit: usize::try_from(target.modifier - 4).unwrap_or(65_535) })
         }
         Physical::BYTE_ARRAY if is_text && wanted == Type::TEXT => Some(Conversion::Text { limit: 65_535 }),

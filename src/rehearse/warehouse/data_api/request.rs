@@ -13,12 +13,12 @@ use crate::rehearse::warehouse::{WarehouseConfig, rewrite};
 const MOST_STATEMENTS: usize = 40;
 const LONGEST_STATEMENT: usize = 100 * 1024;
 
-/// Reads a request; a field of a wrong type is AWS's SerializationException.
+/// Reads a request; a field of a wrong type is AWS's `SerializationException`.
 pub(super) fn parse<T: DeserializeOwned>(body: &Value) -> Result<T, Fault> {
     serde_json::from_value(body.clone()).map_err(|error| Fault::new("SerializationException", error.to_string()))
 }
 
-/// ExecuteStatement and BatchExecuteStatement.
+/// The fields of `ExecuteStatement` and `BatchExecuteStatement`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Execute {
@@ -168,10 +168,10 @@ impl Submission {
                 self.workgroup, config.workgroup
             )));
         }
-        if let Some(secret) = &self.secret {
-            if !config.secrets.iter().any(|known| same_secret(known, secret)) {
-                return Err(Fault::validation(format!("Secrets Manager can't find the specified secret. ({secret})")));
-            }
+        if let Some(secret) = &self.secret
+            && !config.secrets.iter().any(|known| same_secret(known, secret))
+        {
+            return Err(Fault::validation(format!("Secrets Manager can't find the specified secret. ({secret})")));
         }
         let mut used = BTreeSet::new();
         for sql in &self.sqls {

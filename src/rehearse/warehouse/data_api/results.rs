@@ -1,4 +1,4 @@
-//! The answer to GetStatementResult: typed values, a page at a time.
+//! The answer to `GetStatementResult`: typed values, a page at a time.
 
 use serde_json::{Map, Value, json};
 use tokio_postgres::types::Type;

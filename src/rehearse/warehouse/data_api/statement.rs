@@ -203,7 +203,7 @@ impl Statement {
         self.lock().parts.get(number.checked_sub(1)?)?.result.clone()
     }
 
-    /// The answer to ExecuteStatement and BatchExecuteStatement.
+    /// The answer to `ExecuteStatement` and `BatchExecuteStatement`.
     pub(super) fn accepted(&self, with_status: bool) -> Value {
         let mut answer = Map::new();
         answer.insert("CreatedAt".to_owned(), epoch(self.created));
@@ -224,7 +224,7 @@ impl Statement {
         }
     }
 
-    /// The answer to DescribeStatement.
+    /// The answer to `DescribeStatement`.
     pub(super) fn described(&self) -> Value {
         let state = self.lock();
         let mut answer = Map::new();
@@ -263,7 +263,7 @@ impl Statement {
         answer.into()
     }
 
-    /// The answer to DescribeStatement for `id:number`.
+    /// The answer to `DescribeStatement` for `id:number`.
     pub(super) fn described_part(&self, number: usize) -> Option<Value> {
         let index = number.checked_sub(1)?;
         let state = self.lock();
@@ -274,7 +274,7 @@ impl Statement {
         Some(answer.into())
     }
 
-    /// The entry of ListStatements.
+    /// The entry of `ListStatements`.
     pub(super) fn listed(&self) -> Value {
         let state = self.lock();
         let mut entry = json!({

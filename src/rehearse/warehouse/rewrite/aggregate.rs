@@ -26,7 +26,8 @@ fn over(rest: &mut VecDeque<Node>) -> Vec<Node> {
     rest.drain(..count).collect()
 }
 
-/// Redshift's AVG keeps the type and the scale of its argument: of integers it is an integer. The sum carries both.
+/// Redshift's AVG keeps the type and the scale of its argument: of integers it is an integer. The sum carries both, and
+/// the prelude's function of sum and count has the name that the column gets.
 fn avg(items: &[Node], rest: &mut VecDeque<Node>) -> Vec<Node> {
     let window = over(rest);
     let mut arguments = tight(called("sum", items.to_vec()));
@@ -34,7 +35,7 @@ fn avg(items: &[Node], rest: &mut VecDeque<Node>) -> Vec<Node> {
     arguments.push(Node::symbol(","));
     arguments.extend(called("count", items.to_vec()));
     arguments.extend(window);
-    called("average", arguments)
+    called("avg", arguments)
 }
 
 fn median(items: &[Node], rest: &mut VecDeque<Node>) -> SqlResult<Vec<Node>> {
@@ -45,7 +46,7 @@ fn median(items: &[Node], rest: &mut VecDeque<Node>) -> SqlResult<Vec<Node>> {
     order.extend(spaced(items.to_vec()));
     let mut nodes = called("percentile_cont", vec![Node::symbol("0.5")]);
     nodes.extend([Node::word("WITHIN"), Node::word("GROUP"), Node::group(order)]);
-    Ok(nodes)
+    Ok(called("median", tight(nodes)))
 }
 
 /// `LISTAGG([DISTINCT] value [, separator]) [WITHIN GROUP (ORDER BY …)]`.
@@ -84,7 +85,7 @@ fn listagg(items: &[Node], rest: &mut VecDeque<Node>) -> SqlResult<Vec<Node>> {
             arguments.extend(spaced(order));
         }
     }
-    Ok(called("string_agg", arguments))
+    Ok(called("listagg", tight(called("string_agg", arguments))))
 }
 
 fn direction(order: &[Node]) -> (&[Node], &[Node]) {

@@ -16,13 +16,12 @@ pub(super) fn table(nodes: &[Node]) -> SqlResult<Translated> {
         // Keys, distribution, sort order and encodings have no counterpart here.
         ["ADD", "PRIMARY" | "UNIQUE" | "FOREIGN" | "CONSTRAINT", ..]
         | ["DROP", "CONSTRAINT", ..]
-        | ["ALTER", "DISTKEY" | "DISTSTYLE" | "SORTKEY" | "COMPOUND" | "ENCODE", ..] => Ok(Translated::nothing()),
-        ["ALTER", "COLUMN", _, "ENCODE"] => Ok(Translated::nothing()),
-        ["ALTER", "COLUMN", ..] if rest.get(3).is_some_and(|node| node.is("ENCODE")) => Ok(Translated::nothing()),
-        ["ALTER", "COLUMN", ..] if rest.get(3).is_some_and(|node| node.is("TYPE")) => retype(&name, rest),
+        | ["ALTER", "DISTKEY" | "DISTSTYLE" | "SORTKEY" | "COMPOUND" | "ENCODE", ..]
+        | ["ALTER", "COLUMN", _, "ENCODE"] => Ok(Translated::nothing()),
+        ["ALTER", "COLUMN", _, "TYPE"] => retype(&name, rest),
         ["ADD", "COLUMN", ..] => done(format!("ADD COLUMN {}", Column::read(&rest[2..])?.render())),
         ["ADD", ..] => done(format!("ADD COLUMN {}", Column::read(&rest[1..])?.render())),
-        ["DROP", ..] | ["RENAME", ..] | ["OWNER", "TO", ..] => done(render(rest)),
+        ["DROP" | "RENAME", ..] | ["OWNER", "TO", ..] => done(render(rest)),
         [first, ..] => Err(SqlError::not_rehearsed(&format!("ALTER TABLE … {first}"))),
         [] => Err(SqlError::new("syntax error at end of input")),
     }

@@ -53,19 +53,19 @@ pub(super) fn rewrite(name: &str, items: Vec<Node>) -> SqlResult<Call> {
     let other = |nodes| Ok(Call::Other(nodes));
     match name {
         "NVL" | "ISNULL" => other(called("COALESCE", items)),
-        "NVL2" => other(nvl2(arguments(items))?),
-        "DECODE" => other(decode(arguments(items))?),
-        "CONCAT" => other(concat(arguments(items))?),
+        "NVL2" => other(nvl2(arguments(&items))?),
+        "DECODE" => other(decode(arguments(&items))?),
+        "CONCAT" => other(concat(arguments(&items))?),
         "DATEADD" | "DATEDIFF" | "DATE_DIFF" | "DATE_TRUNC" | "DATE_PART" | "DATE_ADD" => {
-            date_call(name, arguments(items))
+            date_call(name, arguments(&items))
         }
         "EXTRACT" => other(extract(&items)?),
         "CAST" => Ok(Call::Same(cast(items)?)),
         "TRY_CAST" => Err(SqlError::not_rehearsed("TRY_CAST")),
-        "CONVERT" => other(convert(arguments(items))?),
+        "CONVERT" => other(convert(arguments(&items))?),
         "ARRAY" => other(called("pg_catalog.jsonb_build_array", items)),
         "OBJECT" => other(called("pg_catalog.jsonb_build_object", items)),
-        "JSON_EXTRACT_PATH_TEXT" => other(json_path(arguments(items))?),
+        "JSON_EXTRACT_PATH_TEXT" => other(json_path(arguments(&items))?),
         _ if FOREIGN.contains(&name) => {
             Err(SqlError::new(format!("function {}() does not exist", name.to_lowercase()))
                 .hint("this is PostgreSQL's function; Redshift has no such"))

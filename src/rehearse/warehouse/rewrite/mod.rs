@@ -97,8 +97,8 @@ pub(crate) fn translate(
         ("ALTER", "TABLE") => alter::table(&nodes),
         ("DROP", "TABLE" | "VIEW" | "SCHEMA" | "MATERIALIZED" | "USER" | "ROLE" | "GROUP")
         | ("COMMENT", "ON")
-        | ("LOCK", _) => Ok(Translated::execute(render(&nodes))),
-        ("REFRESH", "MATERIALIZED") => Ok(Translated::execute(render(&nodes))),
+        | ("LOCK", _)
+        | ("REFRESH", "MATERIALIZED") => Ok(Translated::execute(render(&nodes))),
         ("TRUNCATE", _) => Ok(Translated { commits: true, ..Translated::execute(render(&nodes)) }),
         ("VACUUM", _) => Ok(Translated::nothing().alone("VACUUM")),
         ("ANALYZE" | "ANALYSE", "COMPRESSION") => Ok(Translated::nothing()),
@@ -111,7 +111,7 @@ pub(crate) fn translate(
         }
         ("", _) => Err(SqlError::new("the statement is empty")),
         _ if first.chars().all(|c| c.is_ascii_alphabetic()) => {
-            Err(SqlError::not_rehearsed(&format!("{first} {second}").trim_end().to_owned()))
+            Err(SqlError::not_rehearsed(format!("{first} {second}").trim_end()))
         }
         _ => Err(SqlError::syntax(&nodes[0].shown())),
     }

@@ -51,7 +51,7 @@ pub(super) fn rewrite(body: &[Node]) -> SqlResult<Vec<Node>> {
             }
         }
     }
-    let kept = Node::Name { text: "kept".to_owned(), spaced: true };
+    let kept = Node::Name { text: "kept by qualify".to_owned(), spaced: true };
     let condition = with_aliases(&body[qualify + 1..tail], &aliases);
     inner.push(vec![Node::group(trimmed(condition)), Node::word("AS"), kept.clone()]);
 
@@ -170,8 +170,8 @@ fn with_aliases(condition: &[Node], aliases: &[(String, Vec<Node>)]) -> Vec<Node
     let mut out: Vec<Node> = Vec::new();
     for (index, node) in condition.iter().enumerate() {
         let qualified = index > 0 && condition[index - 1].is_symbol(".");
-        let qualifies = condition.get(index + 1).is_some_and(|next| next.is_symbol("."));
-        let found = node.name().filter(|_| !qualified && !qualifies);
+        let is_table = condition.get(index + 1).is_some_and(|next| next.is_symbol("."));
+        let found = node.name().filter(|_| !qualified && !is_table);
         let found = found.and_then(|name| aliases.iter().find(|(alias, _)| *alias == name));
         match (found, node) {
             (Some((_, expression)), _) => out.push(Node::group(trimmed(expression.clone()))),

@@ -213,8 +213,8 @@ pub(super) fn split(nodes: &[Node]) -> Vec<&[Node]> {
 }
 
 /// Splits a list at its commas, as trees of their own.
-pub(super) fn arguments(nodes: Vec<Node>) -> Vec<Vec<Node>> {
-    split(&nodes).into_iter().map(<[Node]>::to_vec).collect()
+pub(super) fn arguments(nodes: &[Node]) -> Vec<Vec<Node>> {
+    split(nodes).into_iter().map(<[Node]>::to_vec).collect()
 }
 
 /// Joins lists with commas.

@@ -1,0 +1,32 @@
+"""Tables of the pipeline document, as short as a test wants them."""
+
+from typing import Any
+
+
+def table(columns: str, **options: Any) -> dict[str, Any]:
+    """`table("id bigint!, total decimal(12,2) < total.amount")`: `!` is required, `<` names the source."""
+    described = []
+    for text in columns.replace("(12,2)", "(12;2)").split(","):
+        declared, _, source = text.partition("<")
+        name, kind = declared.split()
+        described.append(
+            {
+                "name": name,
+                "type": kind.rstrip("!").replace(";", ","),
+                "from": source.strip() or name,
+                "required": kind.endswith("!"),
+            }
+        )
+    csv = options.pop("csv", None)
+    return {
+        "source": "shop",
+        "format": "jsonl" if csv is None else "csv",
+        "csv": csv,
+        "columns": described,
+        "key": [],
+        "order_by": None,
+        "load": "append",
+        "checks": {},
+        "quarantine_limit": 1.0,
+        **options,
+    }
