@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 pub use evaluate::{Evaluated, Lookup, PseudoParameters, Scope};
 pub use expression::{Expression, Form, Intrinsic, SubPart};
+pub use network::base64;
 pub use parameter::{Parameter, ParameterType};
 pub use problem::{Problem, Wording};
 pub use references::Reference;

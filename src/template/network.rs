@@ -21,7 +21,8 @@ pub(super) fn parts(block: &str, count: &str, bits: &str) -> Option<Vec<String>>
         .collect()
 }
 
-pub(super) fn base64(bytes: &[u8]) -> String {
+/// The base64 of bytes, with padding.
+pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

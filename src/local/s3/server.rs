@@ -1,0 +1,169 @@
+//! The S3 endpoint: requests in, events out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::path::S3Path;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Error, S3ErrorCode, S3Result};
+use tokio::sync::mpsc;
+
+use super::api::Api;
+use super::chunked::{self, Trailers};
+use super::replication;
+use super::store::Store;
+use crate::error::{Error, Result};
+use crate::local::account::{Call, Judge};
+
+/// An object that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectEvent {
+    pub bucket: String,
+    pub key: String,
+    pub size: u64,
+    /// Without quotes.
+    pub etag: String,
+    /// The call that wrote it: `PutObject`, `CompleteMultipartUpload` or `CopyObject`.
+    pub event_name: &'static str,
+    /// Who wrote it.
+    pub access_key: String,
+    /// `2026-11-20T11:20:04.123Z`.
+    pub time: String,
+}
+
+/// Who calls, carried along with a request.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) access_key: String,
+    judge: Option<Judge>,
+}
+
+/// The S3 service of the account.
+pub(in crate::local) struct S3Server {
+    service: S3Service,
+    store: Arc<Store>,
+    listeners: Arc<Listeners>,
+}
+
+#[derive(Default)]
+pub(super) struct Listeners(Mutex<Vec<mpsc::UnboundedSender<ObjectEvent>>>);
+
+impl Listeners {
+    pub(super) fn tell(&self, event: &ObjectEvent) {
+        let mut listeners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| listener.send(event.clone()).is_ok());
+    }
+}
+
+impl S3Server {
+    pub(in crate::local) fn new(store: Arc<Store>, region: &str) -> Self {
+        let listeners = Arc::<Listeners>::default();
+        let api = Api { store: Arc::clone(&store), listeners: Arc::clone(&listeners), region: region.to_owned() };
+        let mut builder = S3ServiceBuilder::new(api);
+        builder.set_access(Gate);
+        // s3s asks for an authentication provider before it looks at the access rules; see `answer` for why none is
+        // ever asked.
+        builder.set_auth(s3s::auth::SimpleAuth::new());
+        Self { service: builder.build(), store, listeners }
+    }
+
+    pub(in crate::local) fn subscribe(&self) -> mpsc::UnboundedReceiver<ObjectEvent> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.listeners.0.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    pub(in crate::local) fn replicate_all(&self) -> Result<()> {
+        replication::replicate_all(&self.store).map_err(|error| {
+            Error::new("objects could not be replicated").cause(&error).hint("free some space on the disk")
+        })
+    }
+
+    /// Answers a request.
+    ///
+    /// Its signature is not verified: any credentials will do, as long as there is an access key. So the signature is
+    /// taken off before the protocol layer sees the request, and a body in signed chunks is taken out of them.
+    pub(in crate::local) async fn answer(
+        &self,
+        access_key: String,
+        judge: Option<Judge>,
+        request: Request,
+    ) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        parts.headers.remove(header::AUTHORIZATION);
+        unsign(&mut parts.uri);
+        let trailers = Trailers::default();
+        let body = if chunked::is_chunked(&parts.headers) {
+            chunked::strip_headers(&mut parts.headers);
+            Body::from_stream(chunked::decode(body.into_data_stream(), trailers.clone()))
+        } else {
+            body
+        };
+        parts.extensions.insert(Caller { access_key, judge });
+        parts.extensions.insert(trailers);
+        let request = s3s::HttpRequest::from_parts(parts, s3s::Body::http_body_unsync(body));
+        match self.service.call(request).await {
+            Ok(response) => {
+                let mut response = response.map(Body::new);
+                if let Ok(id) = HeaderValue::from_str(&crate::local::clock::random(16, b"0123456789ABCDEF")) {
+                    response.headers_mut().insert("x-amz-request-id", id);
+                }
+                response
+            }
+            Err(_) => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        }
+    }
+}
+
+/// Takes the signature off a presigned URL.
+fn unsign(uri: &mut axum::http::Uri) {
+    let Some(query) = uri.query().filter(|query| query.contains("X-Amz-")) else { return };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("X-Amz-")).collect();
+    let target = if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), kept.join("&")) };
+    if let Ok(target) = target.parse() {
+        *uri = target;
+    }
+}
+
+/// Asks the account's judge about every call.
+struct Gate;
+
+#[async_trait::async_trait]
+impl S3Access for Gate {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let action = action_of(context.s3_op().name()).to_owned();
+        let resource = match context.s3_path() {
+            S3Path::Root => "*".to_owned(),
+            S3Path::Bucket { bucket } => format!("arn:aws:s3:::{bucket}"),
+            S3Path::Object { bucket, key } => format!("arn:aws:s3:::{bucket}/{key}"),
+        };
+        let Some(caller) = context.extensions_mut().get::<Caller>().cloned() else {
+            return Err(S3Error::new(S3ErrorCode::AccessDenied));
+        };
+        let Some(judge) = caller.judge else { return Ok(()) };
+        let call = Call { access_key: caller.access_key, action: format!("s3:{action}"), resource };
+        judge(&call).map_err(|reason| S3Error::with_message(S3ErrorCode::AccessDenied, reason))
+    }
+}
+
+/// The action that a policy names for an operation of the API.
+fn action_of(operation: &str) -> &str {
+    match operation {
+        "HeadObject" => "GetObject",
+        "ListObjects" | "ListObjectsV2" | "HeadBucket" => "ListBucket",
+        "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" | "CopyObject" | "UploadPartCopy" => {
+            "PutObject"
+        }
+        "DeleteObjects" => "DeleteObject",
+        "ListBuckets" => "ListAllMyBuckets",
+        "ListParts" => "ListMultipartUploadParts",
+        operation => operation,
+    }
+}
