@@ -9,6 +9,7 @@
 mod folder;
 pub mod glue;
 mod ledger;
+mod open;
 mod outcome;
 mod place;
 pub mod report;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::spec::{Source, Spec};
 
+pub use open::Parts;
 pub use place::Place;
 pub use report::Report;
 
@@ -63,3 +65,6 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     let ledgers = Ledgers::read(cleaned, transformed);
     outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await
 }
+
+#[cfg(test)]
+mod tests;

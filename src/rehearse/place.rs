@@ -8,13 +8,13 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::error::{Error, Result};
+use crate::local::ObjectEvent;
 
 use super::glue::Glue;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
 use super::warehouse::{DataApi, Warehouse};
-use super::wiring::ObjectWritten;
 
 /// The account and the services of a rehearsal.
 pub struct Place {
@@ -23,7 +23,7 @@ pub struct Place {
     pub buckets: BTreeMap<String, PathBuf>,
     /// The URL at which the account answers.
     pub endpoint: String,
-    pub objects: UnboundedReceiver<ObjectWritten>,
+    pub objects: UnboundedReceiver<ObjectEvent>,
     /// Events of statements that have ended.
     pub statements: UnboundedReceiver<Value>,
     pub warehouse: Warehouse,

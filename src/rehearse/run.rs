@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::local::ObjectEvent;
 
 use super::folder::Folders;
 use super::glue::Job;
@@ -144,7 +145,7 @@ impl<'a> Run<'a> {
     /// Takes what has come over the channels.
     fn listen(&mut self) {
         while let Ok(object) = self.place.objects.try_recv() {
-            self.due.push_back(Due::Object(object));
+            self.due.push_back(Due::Object(written(object)));
         }
         while let Ok(event) = self.place.statements.try_recv() {
             self.due.push_back(Due::Event { event, by: "the Redshift Data API".into() });
@@ -374,7 +375,7 @@ impl<'a> Run<'a> {
     fn listen_as_actor(&mut self) {
         let mut written = Vec::new();
         while let Ok(object) = self.place.objects.try_recv() {
-            written.push(object);
+            written.push(self::written(object));
         }
         let folders = Folders::look(&self.place.buckets);
         for object in folders.written_since(&self.folders) {
@@ -386,6 +387,16 @@ impl<'a> Run<'a> {
         for object in written {
             self.object(&object);
         }
+    }
+}
+
+fn written(event: ObjectEvent) -> ObjectWritten {
+    ObjectWritten {
+        bucket: event.bucket,
+        key: event.key,
+        size: event.size,
+        etag: event.etag,
+        operation: event.event_name.to_owned(),
     }
 }
 
