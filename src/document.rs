@@ -4,9 +4,11 @@
 
 mod query;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::spec::{ColumnType, FileFormat, Load, Map, Source, Spec, Table};
@@ -36,7 +38,7 @@ struct Buckets {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum SourceEntry {
-    Shopify { store: String, api_version: String, since: String, secret: String, objects: Vec<query::Object> },
+    Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
     Files {},
 }
 
@@ -133,7 +135,13 @@ impl Document {
 
     /// The key of these bytes in the artifact bucket.
     pub fn key(bytes: &[u8]) -> String {
-        format!("config/pipeline-{}.json", crate::digest::sha256(bytes))
+        let mut key = "config/pipeline-".to_owned();
+        for byte in Sha256::digest(bytes) {
+            // Writing into a `String` cannot fail.
+            let _ = write!(key, "{byte:02x}");
+        }
+        key.push_str(".json");
+        key
     }
 }
 
@@ -146,8 +154,8 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
             Source::Shopify(shopify) => SourceEntry::Shopify {
                 store: shopify.store.clone(),
                 api_version: shopify.api_version.clone(),
-                since: shopify.since.clone(),
                 secret: format!("{prefix}/{name}"),
+                start: format!("{}T00:00:00Z", shopify.since),
                 objects: query::objects(spec, name)?,
             },
         };

@@ -57,16 +57,11 @@ fn create(name: &str, table: &Table) -> String {
         // Redshift does not enforce it; it plans by it, and the load keeps it true.
         columns.push(format!("PRIMARY KEY ({})", list(&table.key)));
     }
-    let mut statement = format!("CREATE TABLE IF NOT EXISTS core.{} ({})", quoted(name), columns.join(", "));
-    match distribution(table) {
-        Some(column) => statement.push_str(&format!(" DISTSTYLE KEY DISTKEY ({})", quoted(column))),
-        None => statement.push_str(" DISTSTYLE AUTO"),
-    }
-    match sort_key(table) {
-        Some(column) => statement.push_str(&format!(" SORTKEY ({})", quoted(column))),
-        None => statement.push_str(" SORTKEY AUTO"),
-    }
-    statement
+    let distribution = distribution(table)
+        .map_or_else(|| "DISTSTYLE AUTO".to_owned(), |column| format!("DISTSTYLE KEY DISTKEY ({})", quoted(column)));
+    let sort =
+        sort_key(table).map_or_else(|| "SORTKEY AUTO".to_owned(), |column| format!("SORTKEY ({})", quoted(column)));
+    format!("CREATE TABLE IF NOT EXISTS core.{} ({}) {distribution} {sort}", quoted(name), columns.join(", "))
 }
 
 /// The column that says on which slice a row lies: children lie with their parents, for the join of the two; other

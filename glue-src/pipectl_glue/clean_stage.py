@@ -1,5 +1,7 @@
 """The first job: what landed and was not seen before becomes one cleaned batch."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -43,7 +45,13 @@ def run(
         if entry.duplicate_of:
             tell(f"not loaded again: {entry.key} has the content of {entry.duplicate_of}")
     stage = _Stage(prepare(spark), store, document, batch)
-    counts = output.each_table(by_table, lambda name: stage.table(document.tables[name], by_table[name]))
+    try:
+        counts = output.each_table(by_table, lambda name: stage.table(document.tables[name], by_table[name]))
+    except Failure:
+        raise
+    except Exception as error:
+        _blame_archive(store, document, found.inputs, error)
+        raise
     _same_still(store, document, found.inputs)
     ledger.commit(store, document.cleaned, _STAGE, batch, run_id, ledger.as_json(found.inputs), counts)
     for name, table in counts.items():
@@ -132,6 +140,18 @@ class _Stage:
 def _unknown(cleaned: DataFrame) -> list[str]:
     names = cleaned.select(F.explode(rows.UNKNOWN).alias("name")).distinct().limit(_UNKNOWN_SHOWN).collect()
     return sorted(row["name"] for row in names)
+
+
+def _blame_archive(store: Store, document: Document, inputs: list[Input], error: Exception) -> None:
+    """Names the file when a broken archive is what stopped Spark, which does not say."""
+    for entry in inputs:
+        if entry.key.endswith(".gz"):
+            try:
+                gzip.decompress(store.get(document.raw, entry.key))
+            except (OSError, EOFError, zlib.error) as broken:
+                raise Failure(
+                    f"s3://{document.raw}/{entry.key} is not a whole gzip file: {broken}; replace or delete it"
+                ) from error
 
 
 def _same_still(store: Store, document: Document, inputs: list[Input]) -> None:

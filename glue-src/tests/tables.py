@@ -1,18 +1,19 @@
 """Tables of the pipeline document, as short as a test wants them."""
 
+import re
 from typing import Any
 
 
 def table(columns: str, **options: Any) -> dict[str, Any]:
     """`table("id bigint!, total decimal(12,2) < total.amount")`: `!` is required, `<` names the source."""
     described = []
-    for text in columns.replace("(12,2)", "(12;2)").split(","):
+    for text in re.split(r",\s*(?![^(]*\))", columns):
         declared, _, source = text.partition("<")
         name, kind = declared.split()
         described.append(
             {
                 "name": name,
-                "type": kind.rstrip("!").replace(";", ","),
+                "type": kind.rstrip("!"),
                 "from": source.strip() or name,
                 "required": kind.endswith("!"),
             }

@@ -1,11 +1,20 @@
 //! One file a verb: its flags, its help, and one function that reads like the README.
 
+mod account;
+pub mod bootstrap;
 pub mod check;
+pub mod deploy;
+pub mod destroy;
 pub mod init;
+mod lines;
+pub mod outputs;
 pub mod package;
+pub mod plan;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod schema;
+pub mod status;
+mod wanted;

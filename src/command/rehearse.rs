@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::account::Account;
+use super::deploy::bring_up_to_date;
+use super::wanted::wanted;
 use crate::context::Context;
+use crate::deploy::Wanted;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::local::LocalAccount;
 use crate::project::Project;
 use crate::rehearse::{Data, Parts, Place, Report, rehearse, source};
 use crate::sample::{OPENED, Sample};
@@ -43,34 +46,35 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             .hint("rehearse in one with `local: true`, such as `--env local`")
             .exit(Exit::Usage));
     }
-    let environment = &spec.environment;
-    let account = LocalAccount::open(&project.state().join("account"), &environment.account, &environment.region)?;
-    let endpoint = account.serve(environment.port.unwrap_or(0)).await?;
-    let url = endpoint.url();
+    let wanted = wanted(context, &project, &spec)?;
+    let account = Account::open(&project, &spec).await?;
     let exit = tokio::select! {
-        exit = in_account(context, args, &project, &spec, &account, &url) => exit,
+        exit = in_account(context, args, &project, &spec, &account, wanted) => exit,
         _ = tokio::signal::ctrl_c() => Err(Error::new("interrupted")
             .hint("run it again: what is in no ledger is taken up again")
             .exit(Exit::Interrupted)),
     };
     context.ui.clear();
-    endpoint.stop().await?;
+    account.close().await?;
     exit
 }
 
-/// The rehearsal in an account that is open, and in which the pipeline is deployed.
-pub async fn in_account(
+/// Deploys what has changed, then rehearses what is deployed.
+async fn in_account(
     context: &Context,
     args: &Args,
     project: &Project,
     spec: &Spec,
-    account: &LocalAccount,
-    endpoint: &str,
+    account: &Account,
+    wanted: Wanted,
 ) -> Result<Exit> {
+    let Some((local, endpoint)) = &account.local else { return Err(Error::new("the account is not on this machine")) };
+    let endpoint = &endpoint.url();
     let data = data(context, project, spec, args)?;
+    bring_up_to_date(context, account, spec, wanted).await?;
     let status = |text: &str| context.ui.status(text);
     status("starting Spark and the warehouse");
-    let mut place = Place::open(account, endpoint, spec, &parts(project)?, &data.folders).await?;
+    let mut place = Place::open(local, endpoint, spec, &parts(project)?, &data.folders).await?;
     let report = rehearse(&mut place, spec, &data, &status).await;
     context.ui.clear();
     let report = match report {
@@ -85,7 +89,7 @@ pub async fn in_account(
         keep(context, &place, endpoint, spec).await?;
     }
     place.close().await;
-    account.replicate()?;
+    local.replicate()?;
     Ok(if report.failed { Exit::Failure } else { Exit::Success })
 }
 

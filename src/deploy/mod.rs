@@ -1,1 +1,168 @@
-//! Carries out a plan; the only code that changes AWS.
+//! Carries out what is wanted: the only code that changes AWS.
+//!
+//! [`survey`] asks the account what would change and leaves nothing behind; [`rollout`] changes it, stack by stack along
+//! the graph; [`destroy`] takes it down in the opposite order.
+
+pub mod artifacts;
+mod cause;
+mod change_set;
+pub mod destroy;
+mod follow;
+pub mod progress;
+pub mod rollout;
+mod schedule;
+pub mod stop;
+pub mod survey;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, Mutex};
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::aws::Aws;
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::plan::Place;
+use crate::plan::wanted::{ArtifactKeys, Outputs};
+use crate::render::RenderedStack;
+use crate::spec::Spec;
+
+use artifacts::Upload;
+use progress::Step;
+use stop::Stop;
+
+/// The stack with the artifact bucket and the roles that deploy all others.
+pub const BOOTSTRAP: &str = "bootstrap";
+/// The output of the bootstrap stack with the role that CloudFormation acts as.
+const EXECUTION_ROLE: &str = "ExecutionRoleArn";
+/// How many stacks are worked on at once.
+const PARALLEL: usize = 10;
+
+/// All that an environment shall be.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// In an order in which each follows all that it needs.
+    pub stacks: Vec<RenderedStack>,
+    pub uploads: Vec<Upload>,
+    pub keys: ArtifactKeys,
+}
+
+/// One run of pipectl against one environment.
+#[derive(Debug)]
+pub struct Session {
+    aws: Aws,
+    environment: String,
+    place: Place,
+    /// The bucket for artifacts and long templates.
+    bucket: String,
+    /// The role that CloudFormation acts as; none in the local account, which judges no one.
+    role: Option<String>,
+    /// Outputs of stacks that are not part of the run.
+    outputs: Outputs,
+    keys: ArtifactKeys,
+    stacks: BTreeMap<String, Arc<RenderedStack>>,
+    names: Vec<String>,
+    uploads: Vec<Upload>,
+    /// Part of the name of everything that the run makes.
+    run: String,
+    /// The change sets that the run made and that are not executed: stack, name, and whether it creates the stack.
+    open: Mutex<Vec<(String, String, bool)>>,
+    steps: UnboundedSender<Step>,
+    stop: Stop,
+}
+
+/// What a session works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The bootstrap stack alone, by someone who may make roles.
+    Bootstrap,
+    /// The pipeline. The bootstrap stack is part of it in the local account only.
+    Pipeline,
+}
+
+impl Session {
+    /// Opens a session. Fails if the pipeline is to be deployed where nobody ran `bootstrap`.
+    pub async fn open(
+        aws: Aws,
+        spec: &Spec,
+        wanted: Wanted,
+        scope: Scope,
+        stop: Stop,
+    ) -> Result<(Arc<Self>, UnboundedReceiver<Step>)> {
+        let local = spec.environment.local;
+        let (mut role, mut outputs) = (None, Outputs::new());
+        if scope == Scope::Pipeline && !local {
+            let Some(stack) = aws.cloudformation.stack(&spec.stack_name(BOOTSTRAP)).await? else {
+                return Err(Error::new(format!("the environment `{}` has no bootstrap stack", spec.environment_name))
+                    .hint(format!(
+                        "run `pipectl bootstrap --env {}` once, as an administrator of the account",
+                        spec.environment_name
+                    )));
+            };
+            role = stack.outputs.get(EXECUTION_ROLE).cloned();
+            let known = stack.outputs.into_iter().map(|(name, value)| (name, Some(value))).collect();
+            outputs.insert(BOOTSTRAP.to_owned(), known);
+        }
+        let part = |name: &str| match scope {
+            Scope::Bootstrap => name == BOOTSTRAP,
+            Scope::Pipeline => local || name != BOOTSTRAP,
+        };
+        let Wanted { stacks, uploads, keys } = wanted;
+        let stacks: Vec<Arc<RenderedStack>> =
+            stacks.into_iter().filter(|stack| part(&stack.name)).map(Arc::new).collect();
+        let (steps, receiver) = unbounded_channel();
+        let session = Self {
+            environment: spec.environment_name.clone(),
+            place: Place { account: aws.account.clone(), region: aws.region.clone() },
+            bucket: spec.bucket("artifacts"),
+            role,
+            outputs,
+            keys,
+            names: stacks.iter().map(|stack| stack.name.clone()).collect(),
+            stacks: stacks.into_iter().map(|stack| (stack.name.clone(), stack)).collect(),
+            uploads: if scope == Scope::Pipeline { uploads } else { Vec::new() },
+            run: run_name(),
+            open: Mutex::new(Vec::new()),
+            steps,
+            stop,
+            aws,
+        };
+        Ok((Arc::new(session), receiver))
+    }
+
+    fn stack(&self, name: &str) -> Option<Arc<RenderedStack>> {
+        self.stacks.get(name).cloned()
+    }
+
+    /// The graph of the stacks. When stacks change, all wait for the bootstrap stack, which makes the artifact bucket.
+    fn graph(&self, changing: bool) -> Result<Graph> {
+        let first = changing && self.stacks.contains_key(BOOTSTRAP);
+        Graph::new(self.names.iter().map(|name| {
+            let needs = self.stacks.get(name).into_iter().flat_map(|stack| stack.needs());
+            let mut needs: Vec<&str> = needs.filter(|need| self.stacks.contains_key(*need)).collect();
+            if first && name != BOOTSTRAP {
+                needs.push(BOOTSTRAP);
+            }
+            (name.as_str(), needs)
+        }))
+    }
+
+    fn say(&self, step: Step) {
+        // Nobody listens any more only when the run is over.
+        let _ = self.steps.send(step);
+    }
+}
+
+/// A name that no other run has: the time, so that people can tell runs apart, and a random number.
+fn run_name() -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let time = OffsetDateTime::now_utc().format(&format).unwrap_or_default();
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{time}-{random:016x}")
+}

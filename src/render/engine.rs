@@ -10,7 +10,7 @@ use handlebars::{
 };
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::yaml::{Source, Span};
 
 use super::Templates;
@@ -25,6 +25,20 @@ pub(super) struct Engine {
 impl Engine {
     /// Compiles the templates of these stacks and every partial that they use. Fails with each that cannot be.
     pub(super) fn load(stacks: &[&str], templates: Templates<'_>) -> Result<Self> {
+        Self::load_with(stacks, templates, compile)
+    }
+
+    /// The same, with each template compiled in one piece.
+    #[cfg(test)]
+    pub(super) fn load_whole(stacks: &[&str], templates: Templates<'_>) -> Result<Self> {
+        Self::load_with(stacks, templates, |name, source| Template::compile_with_name(&source.text, name.to_owned()))
+    }
+
+    fn load_with(
+        stacks: &[&str],
+        templates: Templates<'_>,
+        compile: impl Fn(&str, &Source) -> Result<Template, TemplateError> + Sync,
+    ) -> Result<Self> {
         let sources = collect(stacks, templates)?;
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
@@ -48,7 +62,10 @@ impl Engine {
 
     /// Renders one stack's template. The text ends with one newline and has no spaces at the ends of its lines.
     pub(super) fn render(&self, name: &str, context: &Context) -> Result<Arc<Source>> {
-        let text = self.registry.render_with_context(name, context).map_err(|error| self.problem(name, &error))?;
+        let text = self
+            .registry
+            .render_with_context(name, context)
+            .map_err(|error| self.problem(name, context.data(), &error))?;
         let mut clean = String::with_capacity(text.len());
         for line in text.trim_end().lines() {
             clean.push_str(line.trim_end());
@@ -57,22 +74,21 @@ impl Engine {
         Ok(Source::new(format!("{name}.yaml"), clean))
     }
 
-    fn problem(&self, name: &str, error: &RenderError) -> Error {
+    fn problem(&self, name: &str, known: &Value, error: &RenderError) -> Error {
         let source = error.template_name.as_deref().and_then(|name| self.sources.get(name));
         let source = source.or_else(|| self.sources.get(name));
         let (message, hint) = match error.reason() {
             RenderErrorReason::MissingVariable(path) => {
                 let path = path.as_deref().unwrap_or("?");
-                (
-                    format!("the template `{name}` uses the unknown variable `{path}`"),
-                    "see the head of `src/render/context.rs`, or the keys of `stacks/pipeline.yaml`, for what there is",
-                )
+                (format!("the template `{name}` uses the unknown variable `{path}`"), nearest(known, path))
             }
             RenderErrorReason::HelperNotFound(helper) => (
                 format!("the template `{name}` uses the unknown helper `{helper}`"),
-                "known helpers: concat, each, if, lookup, quote, unless, with",
+                did_you_mean(helper, ["concat", "each", "if", "lookup", "quote", "unless", "with"]),
             ),
-            reason => (format!("the template `{name}` cannot be rendered: {reason}"), "mend the template here"),
+            reason => {
+                (format!("the template `{name}` cannot be rendered: {reason}"), "mend the template here".to_owned())
+            }
         };
         let error_at = match (source, error.line_no, error.column_no) {
             (Some(source), Some(line), Some(column)) => Some(tag(source, line, column)),
@@ -186,10 +202,23 @@ pub(super) fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// A hint for a variable that is not there: the nearest of those beside it.
+fn nearest(known: &Value, path: &str) -> String {
+    let mut place = known;
+    for name in path.split('.') {
+        let Value::Object(names) = place else { break };
+        match names.get(name) {
+            Some(below) => place = below,
+            None => return did_you_mean(name, names.keys().map(String::as_str)),
+        }
+    }
+    "look at the keys of `stacks/pipeline.yaml`: they stand below `pipeline`".to_owned()
+}
+
 fn syntax(source: &Arc<Source>, error: &TemplateError) -> Error {
     let problem = Error::project(format!("`{}` is not a valid Handlebars template", source.name));
     let problem = match error.pos() {
-        Some((line, column)) => problem.at(&tag(source, line, column), error.reason().to_string()),
+        Some((line, column)) => problem.at(&tag(source, line, column), "cannot be read from here on"),
         None => problem.note(error.reason().to_string()),
     };
     problem.hint("close every `{{#…}}` with its `{{/…}}`, and every `{{` with `}}`")

@@ -7,13 +7,14 @@ use std::fmt;
 pub struct SqlError {
     message: String,
     hint: Option<String>,
+    is_lost_connection: bool,
 }
 
 pub(crate) type SqlResult<T> = Result<T, SqlError>;
 
 impl SqlError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, is_lost_connection: false }
     }
 
     /// What Redshift says of text that its grammar does not know.
@@ -38,6 +39,11 @@ impl SqlError {
         self
     }
 
+    /// Whether the server did not answer at all.
+    pub(crate) fn is_lost_connection(&self) -> bool {
+        self.is_lost_connection
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -59,7 +65,10 @@ impl From<tokio_postgres::Error> for SqlError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(error) => from_server(error),
-            None => Self::new(format!("the connection to the warehouse was lost: {error}")),
+            None => Self {
+                is_lost_connection: true,
+                ..Self::new(format!("the connection to the warehouse was lost: {error}"))
+            },
         }
     }
 }

@@ -22,6 +22,7 @@ mod session;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
@@ -36,6 +37,9 @@ use self::rewrite::{Step, literal, quote};
 use self::server::{Server, USER};
 use self::session::Session;
 use crate::error::{Error, Result};
+
+/// How often a lost server is looked for, 25 ms apart.
+const CONNECT_ATTEMPTS: u32 = 40;
 
 /// Redshift's functions, written in PostgreSQL's.
 const PRELUDE: &str = include_str!("prelude.sql");
@@ -136,21 +140,21 @@ impl Warehouse {
     /// Opens a session, as the administrator or as a role. A server that has died is started again.
     async fn session(&self, role: Option<&str>) -> SqlResult<Session> {
         let database = &self.shared.config.database;
-        match Session::open(&self.shared.socket, database, role).await {
-            Ok(session) => Ok(session),
-            Err(error) => {
-                let warehouse = self.clone();
-                let revive = move || match warehouse.lock().as_mut() {
-                    Some(server) => server.revive(),
-                    None => Err(Error::new("the warehouse is stopped")),
-                };
-                let revived = tokio::task::spawn_blocking(revive).await;
-                match revived {
-                    Ok(Ok(())) => Session::open(&self.shared.socket, database, role).await,
-                    Ok(Err(why)) => Err(SqlError::new(why.message())),
-                    Err(_) => Err(error),
-                }
+        let mut attempts = 0;
+        loop {
+            match Session::open(&self.shared.socket, database, role).await {
+                Err(error) if error.is_lost_connection() && attempts < CONNECT_ATTEMPTS => attempts += 1,
+                answer => return answer,
             }
+            // A server that has just been killed refuses connections a little before its process has ended.
+            tokio::time::sleep(Duration::from_millis(25)).await;
+            let warehouse = self.clone();
+            let revive = move || match warehouse.lock().as_mut() {
+                Some(server) => server.revive(),
+                None => Err(Error::new("the warehouse is stopped")),
+            };
+            let revived = tokio::task::spawn_blocking(revive).await;
+            revived.map_err(|error| SqlError::new(error.to_string()))?.map_err(|why| SqlError::new(why.message()))?;
         }
     }
 

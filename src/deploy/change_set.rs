@@ -1,0 +1,141 @@
+//! Change sets: made under a name of their own, waited for, and never left behind.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Session;
+use super::stop::Stop;
+use crate::aws::cloudformation::NewChangeSet;
+use crate::aws::{Failure, Pace};
+use crate::error::{Error, Result};
+use crate::plan::change_set::{ChangeSet, Progress};
+use crate::render::RenderedStack;
+use crate::spec::Map;
+
+/// How long AWS may give no good answer before we give up. What was started goes on there meanwhile, so giving up
+/// early would report a failure that is none.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Asking again and again.
+pub(super) struct Patience {
+    waits: Box<dyn Iterator<Item = Duration> + Send>,
+    failing_since: Option<Instant>,
+}
+
+impl Patience {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self { waits: Box::new(pace.waits()), failing_since: None }
+    }
+
+    /// Waits until it is time to ask again.
+    pub(super) async fn pause(&mut self) {
+        if let Some(wait) = self.waits.next() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Takes an answer; none for a failure that may pass.
+    pub(super) fn bear<T>(&mut self, answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+        match answer {
+            Ok(answer) => {
+                self.failing_since = None;
+                Ok(Some(answer))
+            }
+            Err(failure) if failure.is_transient() => {
+                let since = *self.failing_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > PATIENCE { Err(failure) } else { Ok(None) }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+impl Session {
+    fn open_change_sets(&self) -> MutexGuard<'_, Vec<(String, String, bool)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a change set and waits until it is ready; none if it would change nothing.
+    pub(super) async fn prepare(
+        &self,
+        wanted: &RenderedStack,
+        parameters: &Map<String>,
+        create: bool,
+    ) -> Result<Option<ChangeSet>> {
+        let new = NewChangeSet {
+            stack_name: wanted.stack_name.clone(),
+            name: format!("pipectl-{}", self.run),
+            create,
+            template: self.template_source(wanted).await?,
+            parameters: parameters.clone(),
+            tags: wanted.tags.clone(),
+            role: self.role.clone(),
+        };
+        // Noted before the call: if the answer is lost, the change set may be there all the same.
+        self.open_change_sets().push((new.stack_name.clone(), new.name.clone(), create));
+        let arn = self.aws.cloudformation.create_change_set(&new).await.map_err(|failure| refused(wanted, failure))?;
+        let mut patience = Patience::new(self.aws.pace);
+        loop {
+            if let Some(change_set) = patience.bear(self.aws.cloudformation.change_set(&arn).await)? {
+                match change_set.progress() {
+                    Progress::Ready => return Ok(Some(change_set)),
+                    Progress::Empty => return Ok(None),
+                    Progress::Failed(reason) => {
+                        return Err(Error::new(format!(
+                            "CloudFormation cannot change `{}`: {reason}",
+                            wanted.stack_name
+                        ))
+                        .hint("mend the template or the parameter that this names, then run the command again"));
+                    }
+                    Progress::Pending => {}
+                }
+            }
+            // Nothing was changed yet, so there is no need to see this to its end.
+            if self.stop.requested() {
+                return Err(Stop::error(&format!("`{}` was not changed", wanted.stack_name)));
+            }
+            patience.pause().await;
+        }
+    }
+
+    /// A change set was executed: there is nothing to clean up.
+    pub(super) fn executed(&self, stack_name: &str) {
+        self.open_change_sets().retain(|(stack, ..)| stack != stack_name);
+    }
+
+    /// Deletes the change sets that were made and not executed, and the empty stacks that came into being with them.
+    pub(super) async fn clean_up(self: &Arc<Self>) -> Result<()> {
+        let open = std::mem::take(&mut *self.open_change_sets());
+        let mut tasks = tokio::task::JoinSet::new();
+        for (stack, name, create) in open {
+            let session = Arc::clone(self);
+            tasks.spawn(async move {
+                let cloudformation = &session.aws.cloudformation;
+                cloudformation.delete_change_set(&name, Some(&stack)).await?;
+                if create
+                    && let Some(found) = cloudformation.stack(&stack).await?
+                    && found.status.as_str() == "REVIEW_IN_PROGRESS"
+                {
+                    cloudformation.delete_stack(&found.id, &name, None).await?;
+                }
+                Ok::<(), Failure>(())
+            });
+        }
+        let mut result = Ok(());
+        while let Some(done) = tasks.join_next().await {
+            if let Ok(Err(failure)) = done {
+                result = Err(failure.into());
+            }
+        }
+        result
+    }
+}
+
+fn refused(wanted: &RenderedStack, failure: Failure) -> Error {
+    let message = format!("CloudFormation refuses the change of `{}`", wanted.stack_name);
+    let cause = Error::from(failure);
+    cause
+        .hints()
+        .iter()
+        .fold(Error::new(format!("{message}: {}", cause.message())), |error, hint| error.hint(hint.clone()))
+}

@@ -1,0 +1,199 @@
+//! Takes an environment down: stacks in the opposite order, data only when told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::progress::{Progress, Step};
+use super::schedule::{self, Work};
+use super::stop::Stop;
+use super::{Session, cause};
+use crate::aws::cloudformation::StackResource;
+use crate::error::{Error, Result};
+use crate::plan::deployed::{Stack, Standing};
+use crate::render::RenderedStack;
+
+const BUCKET: &str = "AWS::S3::Bucket";
+
+/// What is there to be taken down.
+#[derive(Debug)]
+pub struct Inventory {
+    /// In the order in which they go.
+    pub stacks: Vec<String>,
+    found: BTreeMap<String, Found>,
+    /// Buckets that hold objects; the artifact bucket, which pipectl can fill again, is not among them.
+    pub filled: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Found {
+    stack: Stack,
+    resources: Vec<StackResource>,
+}
+
+/// What was taken down, and what is left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// Stacks that are gone, in the order in which they went.
+    pub stacks: Vec<String>,
+    /// Resources that were kept: logical id, type, physical id.
+    pub retained: Vec<StackResource>,
+}
+
+/// Looks at what is there. Fails if a stack is protected, or if it holds data that may not go.
+pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inventory> {
+    let order: Vec<String> = session.graph(true)?.reversed().order().into_iter().map(str::to_owned).collect();
+    let mut inventory = Inventory { stacks: Vec::new(), found: BTreeMap::new(), filled: Vec::new() };
+    for name in order {
+        let Some(wanted) = session.stack(&name) else { continue };
+        let Some(stack) = session.aws.cloudformation.stack(&wanted.stack_name).await? else { continue };
+        if stack.status.as_str() == "DELETE_COMPLETE" {
+            continue;
+        }
+        let resources = session.aws.cloudformation.resources(&stack.id).await?;
+        for bucket in resources.iter().filter(|resource| resource.resource_type == BUCKET) {
+            let filled =
+                session.aws.s3.versions(&bucket.physical_id).await?.is_some_and(|versions| !versions.is_empty());
+            if filled && bucket.physical_id != session.bucket {
+                inventory.filled.push(bucket.physical_id.clone());
+            }
+        }
+        inventory.found.insert(name.clone(), Found { stack, resources });
+        inventory.stacks.push(name);
+    }
+    let protected: Vec<&Stack> =
+        inventory.found.values().map(|found| &found.stack).filter(|stack| stack.termination_protection).collect();
+    if !protected.is_empty() {
+        let names: Vec<&str> = protected.iter().map(|stack| stack.name.as_str()).collect();
+        let command = |name: &&str| {
+            format!(
+                "aws cloudformation update-termination-protection --no-enable-termination-protection --region {} --stack-name {name}",
+                session.aws.region
+            )
+        };
+        let error = Error::new(format!("protected against termination: `{}`", names.join("`, `")));
+        let commands: Vec<String> = names.iter().map(command).collect();
+        return Err(error.hint(format!("if they shall really go, run\n{}", commands.join("\n"))));
+    }
+    if !delete_data && !inventory.filled.is_empty() {
+        return Err(Error::new(format!("these buckets hold data: `{}`", inventory.filled.join("`, `")))
+            .hint("add `--delete-data` to delete all objects in them, with all their versions"));
+    }
+    Ok(inventory)
+}
+
+/// Takes down what an inventory found.
+pub async fn destroy(
+    session: &Arc<Session>,
+    inventory: Inventory,
+    delete_data: bool,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<Remains> {
+    let graph = session.graph(true)?.reversed();
+    let found = inventory.found;
+    let mut work = Teardown { session, found, delete_data, remains: Remains::default(), errors: Vec::new() };
+    let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone()).await;
+    let Teardown { remains, errors, .. } = work;
+    Error::all(errors)?;
+    if ended.stopped {
+        return Err(Stop::error("what had begun was finished")
+            .note(format!("not deleted: {}", ended.waiting.join(", ")))
+            .hint("run `pipectl destroy` again: it goes on where it stopped"));
+    }
+    Ok(remains)
+}
+
+struct Teardown<'a> {
+    session: &'a Arc<Session>,
+    found: BTreeMap<String, Found>,
+    delete_data: bool,
+    remains: Remains,
+    errors: Vec<Error>,
+}
+
+impl Work for Teardown<'_> {
+    type Outcome = Result<Option<Vec<StackResource>>>;
+
+    fn start(&mut self, name: &str) -> impl Future<Output = Self::Outcome> + Send + 'static {
+        let session = Arc::clone(self.session);
+        let found = self.found.remove(name);
+        let wanted = session.stack(name);
+        let delete_data = self.delete_data;
+        async move {
+            match (wanted, found) {
+                (Some(wanted), Some(found)) => session.take_down(&wanted, found, delete_data).await.map(Some),
+                _ => Ok(None),
+            }
+        }
+    }
+
+    fn finished(&mut self, name: &str, outcome: Self::Outcome) -> bool {
+        match outcome {
+            Ok(None) => true,
+            Ok(Some(retained)) => {
+                self.remains.stacks.push(name.to_owned());
+                self.remains.retained.extend(retained);
+                true
+            }
+            Err(error) => {
+                self.errors.push(error);
+                false
+            }
+        }
+    }
+}
+
+impl Session {
+    async fn take_down(&self, wanted: &RenderedStack, found: Found, delete_data: bool) -> Result<Vec<StackResource>> {
+        let Found { stack, resources } = found;
+        let buckets: Vec<&StackResource> =
+            resources.iter().filter(|resource| resource.resource_type == BUCKET).collect();
+        for bucket in &buckets {
+            if delete_data || bucket.physical_id == self.bucket {
+                self.empty(&wanted.name, &bucket.physical_id).await?;
+            }
+        }
+        let busy = stack.status.standing() == Standing::Busy && stack.status.as_str() != "DELETE_IN_PROGRESS";
+        if busy {
+            self.settled(&wanted.name, &stack.id).await?;
+        }
+        let since = self.aws.cloudformation.last_event(&stack.id).await.ok().flatten();
+        self.say(Step::Stack { stack: wanted.name.clone(), what: "is being deleted".to_owned() });
+        let token = format!("{}-{}", self.run, wanted.name);
+        self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await?;
+        let ended = self.follow(&wanted.name, &stack.id, since).await?;
+        if ended.stack.status.as_str() != "DELETE_COMPLETE" {
+            return Err(cause::error(wanted, &ended.stack, &ended.events));
+        }
+        let skipped = |resource: &StackResource| {
+            let last = ended.events.iter().rev().find(|event| event.logical_id == resource.logical_id);
+            last.is_some_and(|event| event.status == "DELETE_SKIPPED")
+        };
+        let mut retained = Vec::new();
+        for resource in resources.iter().filter(|resource| skipped(resource)) {
+            // An empty bucket holds nothing worth keeping, but its name would stand in the way of the next deploy.
+            if resource.resource_type == BUCKET && self.aws.s3.delete_bucket(&resource.physical_id).await.is_ok() {
+                continue;
+            }
+            retained.push(resource.clone());
+        }
+        self.say(Step::Done { stack: wanted.name.clone(), what: "is deleted".to_owned() });
+        Ok(retained)
+    }
+
+    /// Deletes all objects of a bucket, with all their versions.
+    async fn empty(&self, stack: &str, bucket: &str) -> Result<()> {
+        let mut deleted = 0;
+        while let Some(versions) = self.aws.s3.versions(bucket).await?.filter(|versions| !versions.is_empty()) {
+            self.aws.s3.delete(bucket, &versions).await?;
+            deleted += versions.len();
+            self.say(Step::Stack {
+                stack: stack.to_owned(),
+                what: format!("empties `{bucket}`: {deleted} objects gone"),
+            });
+        }
+        Ok(())
+    }
+}

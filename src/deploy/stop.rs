@@ -1,0 +1,48 @@
+//! Ctrl-C: once to stop in good order, twice to leave at once.
+
+use tokio::sync::watch;
+
+use crate::error::Error;
+use crate::exit::Exit;
+
+/// Whether someone asked to stop.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<u8>);
+
+impl Stop {
+    /// Listens to Ctrl-C.
+    pub fn on_ctrl_c() -> Self {
+        let (sender, receiver) = watch::channel(0);
+        tokio::spawn(async move {
+            for times in 1..=2 {
+                if tokio::signal::ctrl_c().await.is_err() || sender.send(times).is_err() {
+                    return;
+                }
+            }
+        });
+        Self(receiver)
+    }
+
+    /// A stop that the caller controls: 1 stops in good order, 2 leaves at once.
+    pub fn controlled() -> (watch::Sender<u8>, Self) {
+        let (sender, receiver) = watch::channel(0);
+        (sender, Self(receiver))
+    }
+
+    /// Whether nothing new shall be started.
+    pub fn requested(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
+    /// Returns when someone asked that many times.
+    pub async fn wait(&mut self, times: u8) {
+        if self.0.wait_for(|asked| *asked >= times).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The error of a command that was stopped.
+    pub fn error(what: &str) -> Error {
+        Error::new(format!("interrupted: {what}")).exit(Exit::Interrupted)
+    }
+}

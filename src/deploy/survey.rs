@@ -1,0 +1,222 @@
+//! Asks the account what would change. Whatever happens, nothing is left behind in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+
+use super::Session;
+use super::progress::{Progress, Step};
+use super::schedule::{self, Work};
+use super::stop::Stop;
+use crate::error::{Error, Result};
+use crate::plan::deployed::Standing;
+use crate::plan::wanted::{Outputs, ParameterValue, parameters};
+use crate::plan::{Comparison, Known, Plan, StackPlan};
+use crate::render::RenderedStack;
+use crate::spec::Map;
+
+/// What a survey found.
+#[derive(Debug)]
+pub struct Survey {
+    pub plan: Plan,
+    /// By stack name.
+    pub(super) stacks: BTreeMap<String, Surveyed>,
+}
+
+/// What a survey found out about one stack.
+#[derive(Debug, Clone)]
+pub(super) struct Surveyed {
+    pub(super) plan: StackPlan,
+    /// Given to the parameters.
+    pub(super) parameters: Map<ParameterValue>,
+    pub(super) outputs: Map<Option<String>>,
+    /// The change set that would do it; none for a stack to be created, or if nothing changes.
+    pub(super) change_set: Option<String>,
+    pub(super) known: Option<Known>,
+}
+
+/// Makes the plan and leaves nothing behind, not even after an error or Ctrl-C.
+pub async fn plan(
+    session: &Arc<Session>,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<Plan> {
+    let survey = survey(session, steps, progress, false).await;
+    let cleaned = session.clean_up().await;
+    let survey = survey?;
+    cleaned?;
+    Ok(survey.plan)
+}
+
+/// Makes the plan of a deploy. The change sets stay, to be executed: what was shown is what is done.
+pub async fn prepare(
+    session: &Arc<Session>,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<Survey> {
+    let survey = survey(session, steps, progress, true).await;
+    if survey.is_err() {
+        // The error of the survey is the one to tell.
+        let _ = session.clean_up().await;
+    }
+    survey
+}
+
+/// Drops a plan that nobody wants.
+pub async fn discard(session: &Arc<Session>) -> Result<()> {
+    session.clean_up().await
+}
+
+async fn survey(
+    session: &Arc<Session>,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+    wait: bool,
+) -> Result<Survey> {
+    let known = read_all(session, wait).await?;
+    let mut work =
+        Surveying { session, known, outputs: session.outputs.clone(), stacks: BTreeMap::new(), errors: Vec::new() };
+    let ended = schedule::run(&session.graph(false)?, &mut work, steps, progress, session.stop.clone()).await;
+    let Surveying { stacks, errors, .. } = work;
+    if ended.stopped {
+        return Err(Stop::error("no plan was made"));
+    }
+    Error::all(errors)?;
+    let plan = Plan {
+        environment: session.environment.clone(),
+        account: session.place.account.clone(),
+        region: session.place.region.clone(),
+        stacks: session.names.iter().filter_map(|name| stacks.get(name)).map(|found| found.plan.clone()).collect(),
+    };
+    Ok(Survey { plan, stacks })
+}
+
+/// Reads all stacks at once, each with its template: two calls a stack.
+async fn read_all(session: &Arc<Session>, wait: bool) -> Result<BTreeMap<String, Option<Known>>> {
+    let mut tasks = JoinSet::new();
+    for (name, wanted) in session.stacks.clone() {
+        let session = Arc::clone(session);
+        tasks.spawn(async move {
+            let known = session.read(&wanted, wait).await;
+            (name, known)
+        });
+    }
+    let (mut all, mut errors) = (BTreeMap::new(), Vec::new());
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok((name, Ok(known))) => {
+                all.insert(name, known);
+            }
+            Ok((_, Err(error))) => errors.push(error),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    // The order of answers is chance; the order of errors shall not be.
+    errors.sort_by_key(|error| error.message().to_owned());
+    // Ten stacks without an answer are one trouble with the network.
+    errors.dedup_by_key(|error| error.message().to_owned());
+    Error::all(errors)?;
+    Ok(all)
+}
+
+impl Session {
+    /// A stack with its template; none if there is nothing to update.
+    pub(super) async fn read(&self, wanted: &RenderedStack, wait: bool) -> Result<Option<Known>> {
+        let stack = if wait {
+            self.settled(&wanted.name, &wanted.stack_name).await?
+        } else {
+            self.aws.cloudformation.stack(&wanted.stack_name).await?
+        };
+        let Some(stack) = stack else { return Ok(None) };
+        match stack.status.standing() {
+            Standing::Absent | Standing::Shell => return Ok(None),
+            Standing::Broken => self.check_standing(&stack)?,
+            Standing::Busy if stack.status.as_str() == "DELETE_IN_PROGRESS" => return Ok(None),
+            Standing::Busy => {
+                return Err(Error::new(format!(
+                    "`{}` is in {}: what it would change is not known yet",
+                    stack.name, stack.status
+                ))
+                .hint("run the command again when that is over; `pipectl deploy` waits for it"));
+            }
+            Standing::Settled => {}
+        }
+        let text = self.aws.cloudformation.template(&stack.id).await?;
+        Ok(Some(Known::new(stack, text)))
+    }
+
+    /// What would happen to a stack, given the outputs of those that it needs.
+    pub(super) async fn survey_stack(
+        &self,
+        wanted: &RenderedStack,
+        known: Option<Known>,
+        outputs: &Outputs,
+    ) -> Result<Surveyed> {
+        let parameters = parameters(wanted, outputs, &self.keys);
+        let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
+        let mut change_set = None;
+        let plan = if comparison.unchanged() {
+            comparison.nothing()
+        } else if known.is_none() || !comparison.decided() {
+            comparison.from_templates()?
+        } else {
+            match self.prepare(wanted, &decided(&parameters), false).await? {
+                None => comparison.nothing(),
+                Some(found) => {
+                    let plan = comparison.with_change_set(&found)?;
+                    change_set = Some(found.id);
+                    plan
+                }
+            }
+        };
+        let outputs = comparison.outputs_after(&plan)?;
+        Ok(Surveyed { plan, parameters: parameters.clone(), outputs, change_set, known: known.clone() })
+    }
+}
+
+/// The values that are known.
+pub(super) fn decided(parameters: &Map<ParameterValue>) -> Map<String> {
+    let known = parameters.iter().filter_map(|(name, value)| Some((name.clone(), value.known()?.to_owned())));
+    known.collect()
+}
+
+struct Surveying<'a> {
+    session: &'a Arc<Session>,
+    known: BTreeMap<String, Option<Known>>,
+    outputs: Outputs,
+    stacks: BTreeMap<String, Surveyed>,
+    errors: Vec<Error>,
+}
+
+impl Work for Surveying<'_> {
+    type Outcome = Result<Surveyed>;
+
+    fn start(&mut self, name: &str) -> impl Future<Output = Self::Outcome> + Send + 'static {
+        let session = Arc::clone(self.session);
+        let known = self.known.remove(name).flatten();
+        let outputs = self.outputs.clone();
+        let name = name.to_owned();
+        async move {
+            let Some(wanted) = session.stack(&name) else {
+                return Err(Error::new(format!("the stack `{name}` is not part of this run")));
+            };
+            session.survey_stack(&wanted, known, &outputs).await
+        }
+    }
+
+    fn finished(&mut self, name: &str, outcome: Self::Outcome) -> bool {
+        match outcome {
+            Ok(surveyed) => {
+                self.outputs.insert(name.to_owned(), surveyed.outputs.clone().into_iter().collect());
+                self.stacks.insert(name.to_owned(), surveyed);
+                true
+            }
+            Err(error) => {
+                self.errors.push(error);
+                false
+            }
+        }
+    }
+}

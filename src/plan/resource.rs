@@ -1,0 +1,281 @@
+//! What happens to one resource.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::change_set::{Change, Detail};
+use super::difference::{self, Difference};
+use super::mask::Mask;
+
+/// What happens to one resource.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResourcePlan {
+    pub action: Action,
+    pub logical_id: String,
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// None for a resource that does not exist yet.
+    pub physical_id: Option<String>,
+    /// What becomes of a resource that leaves the stack: `Delete`, `Retain`, `ReplaceAndDelete`, …
+    pub policy: Option<String>,
+    /// The properties that make a replacement necessary, with what brings their change about.
+    pub forced_by: Vec<String>,
+    pub properties: Vec<PropertyChange>,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Add,
+    Change,
+    /// It changes only if a value does that a deploy will tell.
+    MayChange,
+    Replace,
+    /// CloudFormation decides during the deploy.
+    MayReplace,
+    Remove,
+    Import,
+    /// An action that CloudFormation has learnt since; shown as it is.
+    Other(String),
+}
+
+/// How one property changes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct PropertyChange {
+    /// A JSON pointer from the resource, such as `/Properties/Tags/0/Value`.
+    pub path: String,
+    /// None if it was not there, or if CloudFormation does not tell.
+    pub before: Option<Value>,
+    pub after: Option<Value>,
+    /// Whether the change replaces the resource: `Never`, `Conditionally` or `Always`.
+    pub requires_recreation: Option<String>,
+    /// What brings the change about, such as `Topic.TopicName` or the name of a parameter.
+    pub cause: Option<String>,
+}
+
+impl Action {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Add => "add",
+            Self::Change => "change",
+            Self::MayChange => "may-change",
+            Self::Replace => "replace",
+            Self::MayReplace => "may-replace",
+            Self::Remove => "remove",
+            Self::Import => "import",
+            Self::Other(name) => name,
+        }
+    }
+
+    fn of(change: &Change) -> Self {
+        match (change.action.as_str(), change.replacement.as_deref()) {
+            ("Add", _) => Self::Add,
+            ("Remove", _) => Self::Remove,
+            ("Import", _) => Self::Import,
+            ("Modify" | "SyncWithActual", Some("True")) => Self::Replace,
+            ("Modify" | "SyncWithActual", Some("False")) => Self::Change,
+            ("Modify" | "SyncWithActual", _) => Self::MayReplace,
+            ("Dynamic", _) => Self::MayChange,
+            (other, _) => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl ResourcePlan {
+    /// A resource that is made. `properties` is what the template says, as far as it is known.
+    pub(super) fn added(logical_id: &str, resource_type: &str, properties: &Value, mask: &Mask) -> Self {
+        Self {
+            action: Action::Add,
+            logical_id: logical_id.to_owned(),
+            resource_type: resource_type.to_owned(),
+            physical_id: None,
+            policy: None,
+            forced_by: Vec::new(),
+            properties: added(logical_id, resource_type, properties, mask),
+        }
+    }
+
+    /// A resource as a change set tells of it.
+    pub(super) fn changed(change: &Change, mask: &Mask) -> Self {
+        let action = Action::of(change);
+        let properties = match action {
+            Action::Add | Action::Import => {
+                let properties = change.after.as_ref().and_then(|after| after.get("Properties"));
+                properties.map_or_else(Vec::new, |properties| {
+                    added(&change.logical_id, &change.resource_type, properties, mask)
+                })
+            }
+            Action::Remove => Vec::new(),
+            _ => changed(change, mask),
+        };
+        let forced_by = match action {
+            Action::Replace | Action::MayReplace => forced_by(change),
+            _ => Vec::new(),
+        };
+        Self {
+            action,
+            logical_id: change.logical_id.clone(),
+            resource_type: change.resource_type.clone(),
+            physical_id: change.physical_id.clone().filter(|id| !id.is_empty()),
+            policy: change.policy_action.clone(),
+            forced_by,
+            properties,
+        }
+    }
+}
+
+fn added(logical_id: &str, resource_type: &str, properties: &Value, mask: &Mask) -> Vec<PropertyChange> {
+    let entries = properties.as_object().into_iter().flatten();
+    entries
+        .map(|(name, value)| {
+            let path = difference::step("/Properties", name);
+            let after = Some(mask.shown(logical_id, resource_type, &path, value));
+            PropertyChange { path, after, ..PropertyChange::default() }
+        })
+        .collect()
+}
+
+/// The values come from the contexts, which hold the whole resource; the reasons come from the details. A detail
+/// about a place at which the contexts do not differ stays: CloudFormation could not tell the value.
+fn changed(change: &Change, mask: &Mask) -> Vec<PropertyChange> {
+    let mut differences = match (&change.before, &change.after) {
+        (Some(before), Some(after)) => difference::between(before, after, ""),
+        _ => Vec::new(),
+    };
+    for detail in &change.details {
+        let path = detail.pointer();
+        let known = differences.iter_mut().find(|known| related(&known.path, &path));
+        match known {
+            Some(known) => {
+                known.before = known.before.take().or_else(|| detail.before.as_deref().map(value));
+                known.after = known.after.take().or_else(|| detail.after.as_deref().map(value));
+            }
+            None => differences.push(Difference {
+                path,
+                before: detail.before.as_deref().map(value),
+                after: detail.after.as_deref().map(value),
+            }),
+        }
+    }
+    let shown = |path: &str, value: Option<Value>| {
+        value.map(|value| mask.shown(&change.logical_id, &change.resource_type, path, &value))
+    };
+    differences
+        .into_iter()
+        .map(|Difference { path, before, after }| {
+            let details: Vec<&Detail> =
+                change.details.iter().filter(|detail| related(&detail.pointer(), &path)).collect();
+            PropertyChange {
+                before: shown(&path, before),
+                after: shown(&path, after),
+                requires_recreation: strongest(&details),
+                cause: details.iter().find_map(|detail| detail.cause.clone()),
+                path,
+            }
+        })
+        .collect()
+}
+
+/// Whether one pointer is the other or leads into it.
+fn related(one: &str, other: &str) -> bool {
+    let inside = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    inside(one, other) || inside(other, one)
+}
+
+fn strongest(details: &[&Detail]) -> Option<String> {
+    let found = |word: &str| details.iter().any(|detail| detail.requires_recreation.as_deref() == Some(word));
+    ["Always", "Conditionally", "Never"]
+        .into_iter()
+        .find(|word| found(word))
+        .map(str::to_owned)
+        .or_else(|| details.iter().find_map(|detail| detail.requires_recreation.clone()))
+}
+
+fn forced_by(change: &Change) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for detail in &change.details {
+        if matches!(detail.requires_recreation.as_deref(), None | Some("Never")) {
+            continue;
+        }
+        let place = readable(&detail.pointer());
+        let reason = match &detail.cause {
+            Some(cause) => format!("{place} (through {cause})"),
+            None => place.clone(),
+        };
+        // The same place is often named twice: as a direct change, and with what brings it about.
+        match reasons.iter_mut().find(|known| **known == place || known.starts_with(&format!("{place} ("))) {
+            Some(known) if detail.cause.is_some() => *known = reason,
+            Some(_) => {}
+            None => reasons.push(reason),
+        }
+    }
+    reasons
+}
+
+/// A pointer in the words of a template: `/Properties/Tags/0/Value` is `Tags.0.Value`.
+pub(super) fn readable(path: &str) -> String {
+    let path = path.strip_prefix("/Properties").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    path.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
+}
+
+/// A value of a detail: CloudFormation writes lists and objects as JSON text.
+fn value(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => value,
+        _ => text.into(),
+    }
+}
+
+impl Detail {
+    /// The place of the change, as a JSON pointer from the resource.
+    fn pointer(&self) -> String {
+        match (&self.path, &self.name) {
+            (Some(path), _) if !path.is_empty() => path.clone(),
+            (_, Some(name)) => difference::step(&format!("/{}", self.attribute), name),
+            _ => format!("/{}", self.attribute),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditional_and_absent_mean_that_it_may_be_replaced() {
+        for (action, replacement, expected) in [
+            ("Add", Some("True"), Action::Add),
+            ("Modify", Some("True"), Action::Replace),
+            ("Modify", Some("False"), Action::Change),
+            ("Modify", Some("Conditional"), Action::MayReplace),
+            ("Modify", None, Action::MayReplace),
+            ("Dynamic", None, Action::MayChange),
+            ("Import", None, Action::Import),
+            ("Teleport", None, Action::Other("Teleport".into())),
+        ] {
+            let change =
+                Change { action: action.into(), replacement: replacement.map(Into::into), ..Change::default() };
+            assert_eq!(Action::of(&change), expected, "{action} {replacement:?}");
+        }
+    }
+
+    #[test]
+    fn pointers_read_like_a_template() {
+        for (path, expected) in [
+            ("/Properties/Tags/0/Value", "Tags.0.Value"),
+            ("/Properties/A~1B", "A/B"),
+            ("/Metadata", "Metadata"),
+            ("/Properties", "Properties"),
+        ] {
+            assert_eq!(readable(path), expected);
+        }
+    }
+}
