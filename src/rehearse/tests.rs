@@ -50,6 +50,7 @@ async fn deploy(account: &LocalAccount, endpoint: &str, stacks: &[RenderedStack]
     let client = client(endpoint);
     let mut outputs: BTreeMap<(String, String), String> = BTreeMap::new();
     for stack in stacks {
+        println!("deploying {}", stack.name);
         let key = |from: &InputSource| match from {
             InputSource::Output { stack, output } => outputs[&(stack.clone(), output.clone())].clone(),
             InputSource::Document => Document::key(document),
@@ -109,7 +110,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let directory = tempfile::tempdir().unwrap();
     let Some(parts) = parts(&project, directory.path()) else { return };
     let spec = project.spec("local").unwrap();
-    let package = package::build(&project.root, spec.pipeline.functions.architecture, &mut |_| ()).unwrap();
+    let package = package::build(&project.root, spec.pipeline.functions.architecture, &mut |text| println!("… {text}")).unwrap();
     let bytes = document(&spec, &project.marts(&spec).0).unwrap().bytes().unwrap();
     let account = LocalAccount::open(&directory.path().join("account"), "000000000000", "us-east-1").unwrap();
     let endpoint = account.serve(0).await.unwrap();
@@ -121,7 +122,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let folders = BTreeMap::from([("shop".to_owned(), sample.join("shop")), ("erp".to_owned(), sample.join("erp"))]);
     let data = Data { folders: folders.clone(), generated: Vec::new() };
     let mut place = Place::open(&account, &endpoint.url(), &spec, &parts, &folders).await.unwrap();
-    let first = rehearse(&mut place, &spec, &data, &|_| ()).await.unwrap();
+    let first = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = first.text(false);
     println!("{text}");
     assert!(!first.failed, "{text}");
@@ -131,7 +132,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     assert_eq!(first.rows["order_lines"].changed, lines, "{text}");
     assert!(first.marts.iter().all(|mart| mart.count > 0), "{text}");
 
-    let second = rehearse(&mut place, &spec, &data, &|_| ()).await.unwrap();
+    let second = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = second.text(false);
     println!("{text}");
     assert!(!second.failed, "{text}");
