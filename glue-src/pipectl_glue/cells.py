@@ -2,7 +2,7 @@
 
 A value is never bent to fit: a number that would be rounded, cut or overflow is a reason, as is text that is too long.
 The expressions are text and not `Column` objects because each call that builds one of those is a trip to the JVM, and a
-table of 300 columns takes tens of thousands.
+table of 300 columns takes seconds of them.
 """
 
 from collections.abc import Callable
