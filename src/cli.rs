@@ -65,6 +65,48 @@ enum Verb {
         #[command(flatten)]
         args: command::package::Args,
     },
+    /// Deploy what every other deploy needs: the artifact bucket and the roles (once, as an administrator)
+    Bootstrap {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::bootstrap::Args,
+    },
+    /// Show what `deploy` would change, and change nothing
+    Plan {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::plan::Args,
+    },
+    /// Plan, ask, and deploy
+    Deploy {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::deploy::Args,
+    },
+    /// Show the stacks and their state
+    Status {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::status::Args,
+    },
+    /// Show the outputs of the stacks
+    Outputs {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::outputs::Args,
+    },
+    /// Delete all stacks of an environment
+    Destroy {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        args: command::destroy::Args,
+    },
     /// Print the JSON schema of the YAML files, for editors
     Schema(command::schema::Args),
 }
@@ -105,6 +147,35 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
             context.environment = environment.name;
             command::package::run(context, &args)
         }
+        Verb::Bootstrap { environment, args } => {
+            context.environment = environment.name;
+            wait(command::bootstrap::run(context, &args))
+        }
+        Verb::Plan { environment, args } => {
+            context.environment = environment.name;
+            wait(command::plan::run(context, &args))
+        }
+        Verb::Deploy { environment, args } => {
+            context.environment = environment.name;
+            wait(command::deploy::run(context, &args))
+        }
+        Verb::Status { environment, args } => {
+            context.environment = environment.name;
+            wait(command::status::run(context, &args))
+        }
+        Verb::Outputs { environment, args } => {
+            context.environment = environment.name;
+            wait(command::outputs::run(context, &args))
+        }
+        Verb::Destroy { environment, args } => {
+            context.environment = environment.name;
+            wait(command::destroy::run(context, &args))
+        }
         Verb::Schema(args) => command::schema::run(context, &args),
     }
+}
+
+/// Runs a command that talks to AWS.
+fn wait(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(command)
 }

@@ -1,7 +1,16 @@
 //! One file a verb: its flags, its help, and one function that reads like the README.
 
+mod account;
+pub mod bootstrap;
 pub mod check;
+pub mod deploy;
+pub mod destroy;
 pub mod init;
+mod lines;
+pub mod outputs;
 pub mod package;
+pub mod plan;
 pub mod render;
 pub mod schema;
+pub mod status;
+mod wanted;

@@ -1,15 +1,14 @@
 //! The artifact bucket: content-addressed, so that what is there is never written again.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::Session;
 use super::progress::Step;
 use crate::aws::{Kind, cloudformation};
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::render::RenderedStack;
 
@@ -86,12 +85,4 @@ impl Session {
         self.upload(&Upload { key: key.clone(), content: Content::Bytes(bytes), sha256 }).await?;
         Ok(cloudformation::TemplateSource::Url(self.aws.object_url(&self.bucket, &key)))
     }
-}
-
-/// The sha256 of bytes, in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

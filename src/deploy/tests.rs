@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::artifacts::{Content, Upload, sha256};
+use super::artifacts::{Content, Upload};
 use super::destroy;
 use super::progress::{Progress, Silent, Step};
 use super::rollout::{self, Outcome};
 use super::stop::Stop;
 use super::{Scope, Session, Wanted, survey};
 use crate::aws::fake::{ACCOUNT, Fake, Reply, environment, to_xml};
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plan::Plan;

@@ -1,0 +1,47 @@
+//! The account of an environment: AWS, or the one on this machine.
+
+use crate::aws::Aws;
+use crate::error::Result;
+use crate::project::Project;
+use crate::spec::Spec;
+
+/// An open account. The local one lives as long as this.
+pub(super) struct Account {
+    pub(super) aws: Aws,
+    #[cfg(feature = "rehearse")]
+    local: Option<crate::local::Endpoint>,
+}
+
+impl Account {
+    /// Opens the account, and starts it if it is the local one.
+    #[cfg(feature = "rehearse")]
+    pub(super) async fn open(project: &Project, spec: &Spec) -> Result<Self> {
+        let environment = &spec.environment;
+        if !environment.local {
+            return Ok(Self { aws: Aws::connect(environment, None).await?, local: None });
+        }
+        let folder = project.state().join(&spec.environment_name);
+        let account = crate::local::LocalAccount::open(&folder, &environment.account, &environment.region)?;
+        let endpoint = account.serve(environment.port.unwrap_or(0)).await?;
+        Ok(Self { aws: Aws::connect(environment, Some(&endpoint.url())).await?, local: Some(endpoint) })
+    }
+
+    /// Opens the account. This binary was built without the local one.
+    #[cfg(not(feature = "rehearse"))]
+    pub(super) async fn open(_: &Project, spec: &Spec) -> Result<Self> {
+        if spec.environment.local {
+            return Err(crate::error::Error::new("this pipectl was built without the local account")
+                .hint("install the full one, or choose another environment with `--env`"));
+        }
+        Ok(Self { aws: Aws::connect(&spec.environment, None).await? })
+    }
+
+    /// Closes the account; the local one writes what it knows.
+    pub(super) async fn close(self) -> Result<()> {
+        #[cfg(feature = "rehearse")]
+        if let Some(endpoint) = self.local {
+            endpoint.stop().await?;
+        }
+        Ok(())
+    }
+}

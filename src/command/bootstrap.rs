@@ -1,0 +1,21 @@
+//! `pipectl bootstrap`
+
+use super::deploy::carry_out;
+use super::wanted::stacks;
+use crate::context::Context;
+use crate::deploy::Scope;
+use crate::error::Result;
+use crate::exit::Exit;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
+    let (project, spec) = context.spec()?;
+    let wanted = stacks(&project, &spec)?;
+    carry_out(context, &project, &spec, wanted, Scope::Bootstrap, args.yes).await
+}

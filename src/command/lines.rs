@@ -1,0 +1,70 @@
+//! What goes on during a deploy: a line that is written over on a terminal, lines that stay for what is worth keeping.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::deploy::progress::{Progress, Step};
+use crate::ui::Ui;
+
+/// Tells the terminal.
+pub(super) struct Lines<'a> {
+    ui: &'a Ui,
+    started: BTreeMap<String, Instant>,
+    /// Per stack, the resources that are being worked on.
+    running: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(ui: &'a Ui) -> Self {
+        Self { ui, started: BTreeMap::new(), running: BTreeMap::new() }
+    }
+
+    fn show_running(&self) {
+        let stacks = self.running.iter().map(|(stack, resources)| match resources.as_slice() {
+            [] => stack.clone(),
+            [one] => format!("{stack}: {one}"),
+            [.., last] => format!("{stack}: {last} and {} more", resources.len() - 1),
+        });
+        let text = stacks.collect::<Vec<_>>().join(" · ");
+        if text.is_empty() { self.ui.clear() } else { self.ui.status(text) }
+    }
+}
+
+impl Progress for Lines<'_> {
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Uploaded { key, bytes } => self.ui.line(format_args!("uploaded {key} ({bytes} bytes)")),
+            Step::Stack { stack, what } => {
+                self.started.entry(stack.clone()).or_insert_with(Instant::now);
+                self.running.entry(stack.clone()).or_default();
+                self.ui.line(format_args!("{stack} {what}"));
+            }
+            Step::Resource { stack, logical_id, resource_type, status, reason } => {
+                let running = self.running.entry(stack.clone()).or_default();
+                running.retain(|id| id != logical_id);
+                if status.ends_with("_IN_PROGRESS") {
+                    running.push(logical_id.clone());
+                } else if let Some(reason) = reason.as_deref().filter(|_| status.ends_with("_FAILED")) {
+                    self.ui.line(format_args!("  {stack}/{logical_id}  {resource_type}  {status}: {reason}"));
+                } else if !self.ui.is_terminal() || status == "DELETE_SKIPPED" {
+                    self.ui.line(format_args!("  {stack}/{logical_id}  {resource_type}  {status}"));
+                }
+            }
+            Step::Done { stack, what } => {
+                self.running.remove(stack);
+                match self.started.get(stack).map(Instant::elapsed) {
+                    Some(time) if time >= Duration::from_secs(1) => {
+                        self.ui.line(format_args!("{stack} {what} ({} s)", time.as_secs()));
+                    }
+                    _ => self.ui.line(format_args!("{stack} {what}")),
+                }
+            }
+            Step::Stopping { running } => self.ui.warn(format_args!(
+                "stopping: nothing new is started; still going on: {}. Press Ctrl-C again to leave at once",
+                running.join(", ")
+            )),
+            Step::Note(note) => self.ui.note(note),
+        }
+        self.show_running();
+    }
+}

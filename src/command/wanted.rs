@@ -1,0 +1,39 @@
+//! What an environment shall be: its stacks, and what they need in the artifact bucket.
+
+use crate::context::Context;
+use crate::deploy::Wanted;
+use crate::deploy::artifacts::{Content, Upload};
+use crate::digest::sha256;
+use crate::document::{Document, document};
+use crate::error::{Error, Result};
+use crate::package::{self, Kind};
+use crate::plan::wanted::ArtifactKeys;
+use crate::project::Project;
+use crate::spec::Spec;
+
+/// The name under which templates ask for the package that the Glue jobs share.
+const LIBRARY: &str = "library";
+
+/// Renders and packages.
+pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
+    let stacks = project.render(spec)?;
+    let (marts, errors) = project.marts(spec);
+    Error::all(errors)?;
+    let bytes = document(spec, &marts)?.bytes()?;
+    let key = Document::key(&bytes);
+    let architecture = spec.pipeline.functions.architecture;
+    let package = package::build(&project.root, architecture, &mut |line| context.ui.status(line))?;
+    let mut keys = ArtifactKeys { document: Some(key.clone()), ..ArtifactKeys::default() };
+    let mut uploads = vec![Upload { key, sha256: sha256(&bytes), content: Content::Bytes(bytes) }];
+    for artifact in package.artifacts {
+        let name = if artifact.kind == Kind::Library { LIBRARY.to_owned() } else { artifact.name };
+        keys.artifacts.insert(name, artifact.key.clone());
+        uploads.push(Upload { key: artifact.key, sha256: artifact.sha256, content: Content::File(artifact.path) });
+    }
+    Ok(Wanted { stacks, uploads, keys })
+}
+
+/// The stacks alone: to take them down, or for the bootstrap stack, which needs no artifact.
+pub(super) fn stacks(project: &Project, spec: &Spec) -> Result<Wanted> {
+    Ok(Wanted { stacks: project.render(spec)?, ..Wanted::default() })
+}
