@@ -34,15 +34,15 @@ fn the_key_is_the_hash_of_the_bytes() {
 fn paths_become_selections() {
     for (columns, expected) in [
         ("id: bigint", "id updatedAt"),
-        ("first_name: varchar(9)", "id updatedAt firstName"),
+        ("{id: bigint, first_name: varchar(9)}", "id updatedAt firstName"),
         (
-            "{a: {type: bigint, from: x.y.z}, b: {type: bigint, from: x.y.w}, c: {type: bigint, from: x.v}}",
+            "{id: bigint, a: {type: bigint, from: x.y.z}, b: {type: bigint, from: x.y.w}, c: {type: bigint, from: x.v}}",
             "id updatedAt x { y { z w } v }",
         ),
     ] {
         let text = format!(
             "name: shop\nsources: {{s: {{shopify: {{store: a.myshopify.com}}}}}}\ntables:\n  c:\n    source: s.customers\n    \
-             load: append\n    columns:\n      {columns}\n"
+             key: [id]\n    columns:\n      {columns}\n"
         );
         let place = "account: \"111111111111\"\nregion: eu-central-1\n";
         let spec =
