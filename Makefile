@@ -5,7 +5,8 @@ SHELL := bash
 .PHONY: help setup build demo test lint bench clean
 
 PIPECTL := target/debug/pipectl
-LAMBDA := --locked --manifest-path lambda-src/Cargo.toml
+# cargo reads lambda-src/.cargo, with its target folder, only from within.
+LAMBDA := cd lambda-src && cargo
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | column -t -s $$'\t'
@@ -22,18 +23,18 @@ demo: build ## Deploy the reference pipeline to an account on this machine, run 
 lint: setup ## Format, clippy, ruff, cfn-lint
 	cargo fmt --check
 	cargo clippy --quiet --locked --all-targets -- -D warnings
-	cargo fmt --check --manifest-path lambda-src/Cargo.toml
-	cargo clippy --quiet $(LAMBDA) --all-targets -- -D warnings
+	$(LAMBDA) fmt --check
+	$(LAMBDA) clippy --quiet --locked --all-targets -- -D warnings
 	.venv/bin/ruff check glue-src scripts tests
 	.venv/bin/ruff format --check glue-src scripts tests
 	scripts/lint-templates.sh
 
 test: lint build ## Run all tests
-	cargo test --quiet $(LAMBDA)
+	$(LAMBDA) test --quiet --locked
 	.venv/bin/python -m pytest -q glue-src
 	$(PIPECTL) package --env local
 	cargo test --quiet --locked
-	scripts/test-ministack.sh $(PIPECTL)
+	.venv/bin/python scripts/test_ministack.py $(PIPECTL)
 
 bench: setup ## Measure, and print the table of docs/performance.md
 	@cargo build --quiet --locked --release

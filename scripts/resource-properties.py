@@ -66,9 +66,7 @@ def describe(resource_type):
         "identifier": [pointer(path) for path in schema.get("primaryIdentifier", [])],
         "required": sorted(schema.get("required", [])),
         "create_only": sorted(pointer(path) for path in schema.get("createOnlyProperties", [])),
-        "conditional_create_only": sorted(
-            pointer(path) for path in schema.get("conditionalCreateOnlyProperties", [])
-        ),
+        "conditional_create_only": sorted(pointer(path) for path in schema.get("conditionalCreateOnlyProperties", [])),
         "read_only": read_only,
         "write_only": sorted(pointer(path) for path in schema.get("writeOnlyProperties", [])),
         "attributes": sorted(found.get_atts),
@@ -83,9 +81,7 @@ def main():
         f'"source": "cfn-lint {version("cfn-lint")}, data/schemas, {REGION}"',
         '"generated_by": "scripts/resource-properties.py"',
     ]
-    types = [
-        f"{json.dumps(name)}: {json.dumps(describe(name), separators=(',', ':'))}" for name in sorted(TYPES)
-    ]
+    types = [f"{json.dumps(name)}: {json.dumps(describe(name), separators=(',', ':'))}" for name in sorted(TYPES)]
     sys.stdout.write("{\n" + ",\n".join(lines) + ',\n"types": {\n' + ",\n".join(types) + "\n}\n}\n")
 
 

@@ -33,12 +33,15 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done, or no changes · 1 failed · 2 changes are there (with --exit-code) ·
 64 bad usage · 65 the project's files are wrong · 130 interrupted";
 
-/// Which environment.
+/// A verb that works in one environment.
 #[derive(Debug, clap::Args)]
-struct Environment {
+struct In<A: clap::Args> {
     /// The environment: NAME for `stacks/NAME.yaml`
     #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV")]
-    name: String,
+    environment: String,
+
+    #[command(flatten)]
+    args: A,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,61 +55,27 @@ enum Verb {
         environment: Option<String>,
     },
     /// Write the CloudFormation templates
-    Render {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::render::Args,
-    },
+    Render(In<command::render::Args>),
     /// Build the Lambda zips and the Glue jobs
-    Package {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::package::Args,
-    },
+    Package(In<command::package::Args>),
     /// Deploy what every other deploy needs: the artifact bucket and the roles (once, as an administrator)
-    Bootstrap {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::bootstrap::Args,
-    },
+    Bootstrap(In<command::bootstrap::Args>),
     /// Show what `deploy` would change, and change nothing
-    Plan {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::plan::Args,
-    },
+    Plan(In<command::plan::Args>),
     /// Plan, ask, and deploy
-    Deploy {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::deploy::Args,
-    },
+    Deploy(In<command::deploy::Args>),
+    /// Run the pipeline end to end on this machine, from the templates that would be deployed
+    #[cfg(feature = "rehearse")]
+    Rehearse(In<command::rehearse::Args>),
     /// Show the stacks and their state
-    Status {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::status::Args,
-    },
+    Status(In<command::status::Args>),
     /// Show the outputs of the stacks
-    Outputs {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::outputs::Args,
-    },
+    Outputs(In<command::outputs::Args>),
     /// Delete all stacks of an environment
-    Destroy {
-        #[command(flatten)]
-        environment: Environment,
-        #[command(flatten)]
-        args: command::destroy::Args,
-    },
+    Destroy(In<command::destroy::Args>),
+    /// Write sample shop data of any size
+    #[cfg(feature = "rehearse")]
+    Sample(command::sample::Args),
     /// Print the JSON schema of the YAML files, for editors
     Schema(command::schema::Args),
 }
@@ -120,9 +89,7 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Success };
         }
     };
-    let ui = Ui::default();
-    let context = Context { ui, folder: cli.project, environment: String::new() };
-    let mut context = context;
+    let mut context = Context { ui: Ui::default(), folder: cli.project, environment: String::new() };
     match run(&mut context, cli.verb) {
         Ok(exit) => {
             context.ui.clear();
@@ -139,38 +106,18 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
     match verb {
         Verb::Init(args) => command::init::run(context, &args),
         Verb::Check { environment } => command::check::run(context, environment.as_deref()),
-        Verb::Render { environment, args } => {
-            context.environment = environment.name;
-            command::render::run(context, &args)
-        }
-        Verb::Package { environment, args } => {
-            context.environment = environment.name;
-            command::package::run(context, &args)
-        }
-        Verb::Bootstrap { environment, args } => {
-            context.environment = environment.name;
-            wait(command::bootstrap::run(context, &args))
-        }
-        Verb::Plan { environment, args } => {
-            context.environment = environment.name;
-            wait(command::plan::run(context, &args))
-        }
-        Verb::Deploy { environment, args } => {
-            context.environment = environment.name;
-            wait(command::deploy::run(context, &args))
-        }
-        Verb::Status { environment, args } => {
-            context.environment = environment.name;
-            wait(command::status::run(context, &args))
-        }
-        Verb::Outputs { environment, args } => {
-            context.environment = environment.name;
-            wait(command::outputs::run(context, &args))
-        }
-        Verb::Destroy { environment, args } => {
-            context.environment = environment.name;
-            wait(command::destroy::run(context, &args))
-        }
+        Verb::Render(verb) => command::render::run(context.enter(verb.environment), &verb.args),
+        Verb::Package(verb) => command::package::run(context.enter(verb.environment), &verb.args),
+        Verb::Bootstrap(verb) => wait(command::bootstrap::run(context.enter(verb.environment), &verb.args)),
+        Verb::Plan(verb) => wait(command::plan::run(context.enter(verb.environment), &verb.args)),
+        Verb::Deploy(verb) => wait(command::deploy::run(context.enter(verb.environment), &verb.args)),
+        #[cfg(feature = "rehearse")]
+        Verb::Rehearse(verb) => wait(command::rehearse::run(context.enter(verb.environment), &verb.args)),
+        Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),
+        Verb::Outputs(verb) => wait(command::outputs::run(context.enter(verb.environment), &verb.args)),
+        Verb::Destroy(verb) => wait(command::destroy::run(context.enter(verb.environment), &verb.args)),
+        #[cfg(feature = "rehearse")]
+        Verb::Sample(args) => wait(command::sample::run(context, &args)),
         Verb::Schema(args) => command::schema::run(context, &args),
     }
 }

@@ -18,6 +18,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// Takes an environment for what follows.
+    pub fn enter(&mut self, environment: String) -> &Self {
+        self.environment = environment;
+        self
+    }
+
     pub fn project(&self) -> Result<Project> {
         Project::find(&self.folder)
     }

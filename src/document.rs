@@ -38,7 +38,7 @@ struct Buckets {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum SourceEntry {
-    Shopify { store: String, api_version: String, since: String, secret: String, objects: Vec<query::Object> },
+    Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
     Files {},
 }
 
@@ -154,8 +154,8 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
             Source::Shopify(shopify) => SourceEntry::Shopify {
                 store: shopify.store.clone(),
                 api_version: shopify.api_version.clone(),
-                since: shopify.since.clone(),
                 secret: format!("{prefix}/{name}"),
+                start: format!("{}T00:00:00Z", shopify.since),
                 objects: query::objects(spec, name)?,
             },
         };

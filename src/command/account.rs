@@ -9,7 +9,7 @@ use crate::spec::Spec;
 pub(super) struct Account {
     pub(super) aws: Aws,
     #[cfg(feature = "rehearse")]
-    local: Option<crate::local::Endpoint>,
+    pub(super) local: Option<(crate::local::LocalAccount, crate::local::Endpoint)>,
 }
 
 impl Account {
@@ -23,7 +23,7 @@ impl Account {
         let folder = project.state().join(&spec.environment_name);
         let account = crate::local::LocalAccount::open(&folder, &environment.account, &environment.region)?;
         let endpoint = account.serve(environment.port.unwrap_or(0)).await?;
-        Ok(Self { aws: Aws::connect(environment, Some(&endpoint.url())).await?, local: Some(endpoint) })
+        Ok(Self { aws: Aws::connect(environment, Some(&endpoint.url())).await?, local: Some((account, endpoint)) })
     }
 
     /// Opens the account. This binary was built without the local one.
@@ -39,7 +39,7 @@ impl Account {
     /// Closes the account; the local one writes what it knows.
     pub(super) async fn close(self) -> Result<()> {
         #[cfg(feature = "rehearse")]
-        if let Some(endpoint) = self.local {
+        if let Some((_, endpoint)) = self.local {
             endpoint.stop().await?;
         }
         Ok(())

@@ -9,6 +9,8 @@ use crate::ui::Ui;
 /// Tells the terminal.
 pub(super) struct Lines<'a> {
     ui: &'a Ui,
+    /// Whether only failures and what is stopped make lines.
+    quiet: bool,
     started: BTreeMap<String, Instant>,
     /// Per stack, the resources that are being worked on.
     running: BTreeMap<String, Vec<String>>,
@@ -16,7 +18,19 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(ui: &'a Ui) -> Self {
-        Self { ui, started: BTreeMap::new(), running: BTreeMap::new() }
+        Self { ui, quiet: false, started: BTreeMap::new(), running: BTreeMap::new() }
+    }
+
+    /// Says only what goes wrong; the rest is the status line's.
+    #[cfg(feature = "rehearse")]
+    pub(super) fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
+    fn line(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            self.ui.line(text);
+        }
     }
 
     fn show_running(&self) {
@@ -33,11 +47,11 @@ impl<'a> Lines<'a> {
 impl Progress for Lines<'_> {
     fn step(&mut self, step: &Step) {
         match step {
-            Step::Uploaded { key, bytes } => self.ui.line(format_args!("uploaded {key} ({bytes} bytes)")),
+            Step::Uploaded { key, bytes } => self.line(format_args!("uploaded {key} ({bytes} bytes)")),
             Step::Stack { stack, what } => {
                 self.started.entry(stack.clone()).or_insert_with(Instant::now);
                 self.running.entry(stack.clone()).or_default();
-                self.ui.line(format_args!("{stack} {what}"));
+                self.line(format_args!("{stack} {what}"));
             }
             Step::Resource { stack, logical_id, resource_type, status, reason } => {
                 let running = self.running.entry(stack.clone()).or_default();
@@ -47,16 +61,16 @@ impl Progress for Lines<'_> {
                 } else if let Some(reason) = reason.as_deref().filter(|_| status.ends_with("_FAILED")) {
                     self.ui.line(format_args!("  {stack}/{logical_id}  {resource_type}  {status}: {reason}"));
                 } else if !self.ui.is_terminal() || status == "DELETE_SKIPPED" {
-                    self.ui.line(format_args!("  {stack}/{logical_id}  {resource_type}  {status}"));
+                    self.line(format_args!("  {stack}/{logical_id}  {resource_type}  {status}"));
                 }
             }
             Step::Done { stack, what } => {
                 self.running.remove(stack);
                 match self.started.get(stack).map(Instant::elapsed) {
                     Some(time) if time >= Duration::from_secs(1) => {
-                        self.ui.line(format_args!("{stack} {what} ({} s)", time.as_secs()));
+                        self.line(format_args!("{stack} {what} ({} s)", time.as_secs()));
                     }
-                    _ => self.ui.line(format_args!("{stack} {what}")),
+                    _ => self.line(format_args!("{stack} {what}")),
                 }
             }
             Step::Stopping { running } => self.ui.warn(format_args!(

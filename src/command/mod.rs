@@ -10,7 +10,11 @@ mod lines;
 pub mod outputs;
 pub mod package;
 pub mod plan;
+#[cfg(feature = "rehearse")]
+pub mod rehearse;
 pub mod render;
+#[cfg(feature = "rehearse")]
+pub mod sample;
 pub mod schema;
 pub mod status;
 mod wanted;

@@ -1,3 +1,6 @@
+#[cfg(feature = "rehearse")]
+mod statements;
+
 use super::*;
 use crate::project::built_in;
 

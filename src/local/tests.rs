@@ -123,6 +123,7 @@ impl Local {
 }
 
 /// `Code: message` of an SDK error.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn message<E, R>(error: aws_sdk_s3::error::SdkError<E, R>) -> String
 where
     E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,

@@ -174,6 +174,11 @@ impl Glue {
         Ok(self.spark.as_deref().unwrap_or_default())
     }
 
+    /// The version of Spark, once it is up.
+    pub fn version(&self) -> Option<&str> {
+        self.spark.as_deref()
+    }
+
     /// Runs a job to its end. A job that fails is no error of the runner's.
     pub async fn run(&mut self, job: &Job) -> Result<JobRun> {
         self.ready().await?;
@@ -310,7 +315,7 @@ for line in sys.stdin:
         let told = async |script: &str| {
             let (_directory, start) = start(script);
             let mut glue = Glue::start(&start).unwrap();
-            match glue.run(&job(Duration::from_millis(300))).await {
+            match glue.run(&job(Duration::from_secs(1))).await {
                 Ok(run) => format!("{} {}", run.state, run.error.unwrap_or_default()),
                 Err(error) => error.to_string(),
             }

@@ -1,8 +1,70 @@
-//! The pipeline, run end to end on this machine.
+//! The pipeline, run end to end on this machine, from what is deployed in the local account.
+//!
+//! ```text
+//! rehearse → run (what happens next) → wiring/ (what starts what: pure)
+//!                                    → runtime/ (Lambda), glue (Spark), warehouse/ (Redshift), shopify/ (a shop)
+//!          → outcome, ledger (what came of it) → report (text, JSON)
+//! ```
 
+mod folder;
 pub mod glue;
+mod ledger;
+mod open;
+mod outcome;
+mod place;
+pub mod report;
 pub mod resource;
+mod run;
 pub mod runtime;
 pub mod shopify;
+pub mod source;
+pub mod timeline;
 pub mod warehouse;
 pub mod wiring;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::spec::{Source, Spec};
+
+pub use open::Parts;
+pub use place::Place;
+pub use report::Report;
+
+use ledger::Ledgers;
+use outcome::Counts;
+use run::{Run, folder_of};
+
+/// What arrives: the folder of each source, and whether files of no table are left alone.
+#[derive(Debug, Clone, Default)]
+pub struct Data {
+    pub folders: BTreeMap<String, PathBuf>,
+    /// Sources whose data is the generated sample.
+    pub generated: Vec<String>,
+}
+
+/// Lets the data arrive, runs the pipeline until it is quiet, and tells what came of it.
+pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn Fn(&str) + Sync)) -> Result<Report> {
+    let mut arrivals = Vec::new();
+    for (name, folder) in &data.folders {
+        if let Some(Source::Files(_)) = spec.pipeline.sources.get(name) {
+            arrivals.extend(source::arrivals(&spec.pipeline, name, folder, data.generated.contains(name))?);
+        }
+    }
+    let buckets = place.buckets.clone();
+    let (cleaned, transformed) =
+        (folder_of(&buckets, &spec.bucket("cleaned"))?, folder_of(&buckets, &spec.bucket("transformed"))?);
+    let raw = spec.bucket("raw");
+    folder_of(&buckets, &raw)?;
+    let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
+    let mut run = Run::new(place, status);
+    run.all(&raw, &arrivals).await?;
+    let timeline = run.timeline;
+    status("reading the marts");
+    let ledgers = Ledgers::read(cleaned, transformed);
+    outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await
+}
+
+#[cfg(test)]
+mod tests;

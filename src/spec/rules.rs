@@ -104,6 +104,24 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
             table_source(source, sources, errors);
         }
         columns(key, table, errors);
+        repeated_rows(key, table, sources, errors);
+    }
+}
+
+/// Shopify is read from the last row's time on, that row included, so its rows come more than once.
+fn repeated_rows(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
+    let name = table.get("source").and_then(Node::as_str).unwrap_or_default().split('.').next().unwrap_or_default();
+    let shopify = sources.iter().any(|(source, node)| source.name == name && node.get("shopify").is_some());
+    let has_key = table.get("key").is_some_and(|key| !key.items().is_empty());
+    if let Some(load) = table.get("load").filter(|load| load.as_str() == Some("append"))
+        && shopify
+        && !has_key
+    {
+        errors.push(
+            Error::project(format!("table `{}` would hold rows of Shopify more than once", key.name))
+                .at(&load.span, "appends, and has no key")
+                .hint("add `key: [id]`, so that only rows with a new key are added"),
+        );
     }
 }
 

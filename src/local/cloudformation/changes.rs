@@ -58,8 +58,7 @@ pub(super) fn compare(
     let mut comparison =
         Comparison { stack, new, old, replaced: BTreeSet::new(), modified: BTreeSet::new(), added: BTreeSet::new() };
     let included = comparison.new.included()?;
-    comparison.added =
-        included.iter().copied().filter(|id| !stack.resource(id).is_some_and(|resource| exists(resource))).collect();
+    comparison.added = included.iter().copied().filter(|id| !stack.resource(id).is_some_and(exists)).collect();
     // By logical id, as CloudFormation lists them.
     let mut with_values: BTreeMap<String, Value> = BTreeMap::new();
     let mut plain: BTreeMap<String, Value> = BTreeMap::new();
@@ -83,7 +82,7 @@ pub(super) fn compare(
             plain.extend(without.map(|value| (id.to_owned(), value)));
         }
     }
-    for deployed in stack.resources.iter().filter(|deployed| exists(deployed)) {
+    for deployed in stack.resources.iter().filter(|one| exists(one)) {
         if !included.contains(deployed.logical_id.as_str()) {
             with_values.insert(deployed.logical_id.clone(), comparison.removal(deployed, true)?);
             plain.insert(deployed.logical_id.clone(), comparison.removal(deployed, false)?);
@@ -188,7 +187,7 @@ impl<'a> Comparison<'a> {
         if !own {
             let change = (!follows.is_empty()).then(|| {
                 self.modified.insert(&resource.logical_id);
-                self.following(resource, deployed, &follows)
+                following(resource, deployed, &follows)
             });
             return Ok((None, change));
         }
@@ -333,27 +332,27 @@ impl<'a> Comparison<'a> {
         follows.dedup();
         follows
     }
+}
 
-    fn following(&self, resource: &Resource, deployed: &StackResource, follows: &[(String, String)]) -> Value {
-        let schema = schema::of(&resource.resource_type);
-        let recreation = |name: &str| schema.map_or(Recreation::Never, |schema| schema.recreation(name));
-        let replacement =
-            if follows.iter().any(|(name, _)| recreation(name) != Recreation::Never) { "Conditional" } else { "False" };
-        let mut change = change_of(resource, deployed, replacement);
-        change["Scope"] = json!(["Properties"]);
-        change["Details"] = follows
-            .iter()
-            .map(|(name, entity)| {
-                json!({
-                    "ChangeSource": "ResourceAttribute", "Evaluation": "Dynamic", "CausingEntity": entity,
-                    "Target": {
-                        "Attribute": "Properties", "Name": name, "RequiresRecreation": wording(recreation(name)),
-                    },
-                })
+fn following(resource: &Resource, deployed: &StackResource, follows: &[(String, String)]) -> Value {
+    let schema = schema::of(&resource.resource_type);
+    let recreation = |name: &str| schema.map_or(Recreation::Never, |schema| schema.recreation(name));
+    let replacement =
+        if follows.iter().any(|(name, _)| recreation(name) != Recreation::Never) { "Conditional" } else { "False" };
+    let mut change = change_of(resource, deployed, replacement);
+    change["Scope"] = json!(["Properties"]);
+    change["Details"] = follows
+        .iter()
+        .map(|(name, entity)| {
+            json!({
+                "ChangeSource": "ResourceAttribute", "Evaluation": "Dynamic", "CausingEntity": entity,
+                "Target": {
+                    "Attribute": "Properties", "Name": name, "RequiresRecreation": wording(recreation(name)),
+                },
             })
-            .collect();
-        json!({"Type": "Resource", "ResourceChange": change})
-    }
+        })
+        .collect();
+    json!({"Type": "Resource", "ResourceChange": change})
 }
 
 impl Detail<'_> {

@@ -114,13 +114,12 @@ pub(super) fn carry_out(account: &Account, stack_name: &str) {
 fn end(account: &Account, stack_name: &str, failure: Option<&str>) {
     let mut stacks = account.stacks();
     if let Some(stack) = stacks.find_mut(stack_name) {
-        match failure {
-            Some(reason) => stack.set_status("DELETE_FAILED", Some(reason)),
-            None => {
-                stack.set_status("DELETE_COMPLETE", None);
-                stack.deleted = Some(clock::now());
-                stack.change_set_id = None;
-            }
+        if let Some(reason) = failure {
+            stack.set_status("DELETE_FAILED", Some(reason));
+        } else {
+            stack.set_status("DELETE_COMPLETE", None);
+            stack.deleted = Some(clock::now());
+            stack.change_set_id = None;
         }
         stack.operation = None;
     }

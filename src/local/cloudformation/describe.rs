@@ -74,7 +74,7 @@ pub(super) fn tags(tags: &BTreeMap<String, String>) -> Value {
     tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
 
-pub(super) fn list_stacks(account: &Account, query: &Query) -> Result<Value, Fault> {
+pub(super) fn list_stacks(account: &Account, query: &Query) -> Value {
     let stacks = account.stacks();
     let wanted = query.list("StackStatusFilter");
     let mut all: Vec<&Stack> = stacks.live.values().chain(&stacks.deleted).collect();
@@ -92,7 +92,7 @@ pub(super) fn list_stacks(account: &Account, query: &Query) -> Result<Value, Fau
         })
         .collect();
     let (summaries, next) = page(summaries, query, PAGE);
-    Ok(json!({"StackSummaries": summaries, "NextToken": next}))
+    json!({"StackSummaries": summaries, "NextToken": next})
 }
 
 /// The events of a stack, newest first.

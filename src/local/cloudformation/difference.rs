@@ -52,7 +52,7 @@ fn descend(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
         }
         (Some(before), Some(after)) if same(before, after) => {}
         (before, after) => {
-            found.push(Difference { path: path.to_owned(), before: before.cloned(), after: after.cloned() })
+            found.push(Difference { path: path.to_owned(), before: before.cloned(), after: after.cloned() });
         }
     }
 }

@@ -25,7 +25,7 @@ use super::state::Stack;
 pub(super) const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 
 /// What stands in a change set for a value that only the deployment can tell.
-pub(super) const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
+pub(in crate::local) const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
 /// How many entries a page of an answer has.
 const PAGE: usize = 100;
@@ -40,7 +40,7 @@ pub(super) fn answer(account: &Arc<Account>, action: &str, query: &Query) -> Res
         "ExecuteChangeSet" => execute::start(account, query),
         "DeleteStack" => delete::start(account, query),
         "DescribeStacks" => describe::stacks(account, query),
-        "ListStacks" => describe::list_stacks(account, query),
+        "ListStacks" => Ok(describe::list_stacks(account, query)),
         "DescribeStackEvents" => describe::events(account, query),
         "DescribeStackResources" => describe::resources(account, query),
         "DescribeStackResource" => describe::resource(account, query),

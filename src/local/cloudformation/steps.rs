@@ -44,12 +44,8 @@ impl Leaving {
 /// Writes the state of a stack. That the disk is full must not stop a rollback: the stack in memory stays right, and
 /// the next write tries again.
 pub(super) fn save(stacks: &Stacks, stack_name: &str) {
-    if let Err(error) = stacks.save(stack_name) {
-        tracing_note(&error);
-    }
+    let _ = stacks.save(stack_name);
 }
-
-fn tracing_note(_error: &std::io::Error) {}
 
 /// Brings one resource to what the template says, whatever it is now.
 pub(super) async fn apply(

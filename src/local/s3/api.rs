@@ -8,7 +8,20 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::stream;
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, BucketLocationConstraint,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopyObjectResult,
+    CopySource, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
+    DeleteBucketInput, DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, GetBucketEncryptionInput, GetBucketEncryptionOutput,
+    GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput, GetBucketLocationInput,
+    GetBucketLocationOutput, GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput,
+    GetBucketTaggingInput, GetBucketTaggingOutput, GetBucketVersioningInput, GetBucketVersioningOutput, GetObjectInput,
+    GetObjectOutput, GetPublicAccessBlockInput, GetPublicAccessBlockOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput, Metadata, PutObjectInput,
+    PutObjectOutput, StreamingBlob, Timestamp, UploadPartInput, UploadPartOutput,
+};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -64,12 +77,12 @@ pub(super) fn context<T>(request: &S3Request<T>) -> Context {
     }
 }
 
-pub(super) fn etag(text: &str) -> Option<ETag> {
-    Some(ETag::Strong(text.to_owned()))
+pub(super) fn etag(text: &str) -> ETag {
+    ETag::Strong(text.to_owned())
 }
 
-pub(super) fn timestamp(time: SystemTime) -> Option<Timestamp> {
-    Some(Timestamp::from(time))
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::from(time)
 }
 
 pub(super) fn length(size: u64) -> Option<i64> {
@@ -145,8 +158,8 @@ fn head(object: &Stored) -> HeadObjectOutput {
         content_language: header("content-language"),
         content_length: length(sidecar.size),
         content_type: Some(sidecar.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())),
-        e_tag: etag(&sidecar.etag),
-        last_modified: timestamp(object.modified),
+        e_tag: Some(etag(&sidecar.etag)),
+        last_modified: Some(timestamp(object.modified)),
         metadata: Some(sidecar.metadata.clone().into_iter().collect()),
         ..HeadObjectOutput::default()
     }
@@ -233,7 +246,7 @@ impl S3 for Api {
         let stored = self.store.put(&input.bucket, &input.key, written.file, sidecar, only_new)?;
         self.written(&input.bucket, &stored, "PutObject", &context.access_key);
         Ok(S3Response::new(PutObjectOutput {
-            e_tag: etag(&stored.sidecar.etag),
+            e_tag: Some(etag(&stored.sidecar.etag)),
             checksum_crc32: checksums.get("crc32").cloned(),
             checksum_crc32c: checksums.get("crc32c").cloned(),
             checksum_crc64nvme: checksums.get("crc64nvme").cloned(),
@@ -263,8 +276,8 @@ impl S3 for Api {
         self.written(&input.bucket, &stored, "CopyObject", &context.access_key);
         Ok(S3Response::new(CopyObjectOutput {
             copy_object_result: Some(CopyObjectResult {
-                e_tag: etag(&stored.sidecar.etag),
-                last_modified: timestamp(stored.modified),
+                e_tag: Some(etag(&stored.sidecar.etag)),
+                last_modified: Some(timestamp(stored.modified)),
                 ..CopyObjectResult::default()
             }),
             ..CopyObjectOutput::default()
@@ -353,10 +366,7 @@ impl S3 for Api {
             return Err(S3Error::new(S3ErrorCode::BucketAlreadyOwnedByYou));
         }
         self.store.create_bucket(&bucket)?;
-        Ok(S3Response::new(CreateBucketOutput {
-            location: Some(format!("/{bucket}")),
-            ..CreateBucketOutput::default()
-        }))
+        Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{bucket}")) }))
     }
 
     async fn delete_bucket(&self, request: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
@@ -377,9 +387,8 @@ impl S3 for Api {
         let buckets = self.store.buckets().map_err(|error| of_io(&error))?;
         let describe = |(name, created)| Bucket {
             bucket_region: Some(self.region.clone()),
-            creation_date: timestamp(created),
+            creation_date: Some(timestamp(created)),
             name: Some(name),
-            ..Bucket::default()
         };
         Ok(S3Response::new(ListBucketsOutput {
             buckets: Some(buckets.into_iter().map(describe).collect()),

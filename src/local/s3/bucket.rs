@@ -81,7 +81,6 @@ pub(super) fn encryption(configuration: &BucketConfiguration) -> GetBucketEncryp
     let rule = ServerSideEncryptionRule {
         apply_server_side_encryption_by_default: Some(default),
         bucket_key_enabled: Some(first.is_some_and(|rule| flag(rule, "BucketKeyEnabled"))),
-        ..ServerSideEncryptionRule::default()
     };
     GetBucketEncryptionOutput {
         server_side_encryption_configuration: Some(ServerSideEncryptionConfiguration { rules: vec![rule] }),

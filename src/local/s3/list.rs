@@ -56,9 +56,9 @@ fn page(
         // A file that has just gone is no object any more.
         let Ok(object) = api.store.object(bucket, &key) else { continue };
         page.objects.push(Object {
-            e_tag: etag(&object.sidecar.etag),
+            e_tag: Some(etag(&object.sidecar.etag)),
             key: Some(key),
-            last_modified: timestamp(object.modified),
+            last_modified: Some(timestamp(object.modified)),
             size: length(object.sidecar.size),
             storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
             ..Object::default()
@@ -116,7 +116,7 @@ pub(super) fn version_one(api: &Api, input: ListObjectsInput) -> S3Result<ListOb
 fn untoken(token: &str) -> S3Result<String> {
     let wrong = || S3Error::with_message(S3ErrorCode::InvalidArgument, "The continuation token provided is incorrect");
     let digits = token.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(wrong());
     }
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

@@ -110,7 +110,7 @@ pub(super) async fn upload(api: &Api, input: UploadPartInput, context: &Context)
     .await?;
     let size = written.file.as_file().metadata().map_err(|error| of_io(&error))?.len();
     let answer = UploadPartOutput {
-        e_tag: etag(&written.etag()),
+        e_tag: Some(etag(&written.etag())),
         checksum_crc32: written.checksums.get("crc32").cloned(),
         checksum_crc32c: written.checksums.get("crc32c").cloned(),
         checksum_crc64nvme: written.checksums.get("crc64nvme").cloned(),
@@ -151,9 +151,9 @@ pub(super) fn list(api: &Api, input: ListPartsInput) -> S3Result<ListPartsOutput
                 fs::metadata(directory.join(format!("{number:05}"))).and_then(|metadata| metadata.modified());
             Part {
                 part_number: Some(*number),
-                e_tag: etag(&hex(&piece.md5)),
+                e_tag: Some(etag(&hex(&piece.md5))),
                 size: length(piece.size),
-                last_modified: modified.ok().and_then(timestamp),
+                last_modified: modified.ok().map(timestamp),
                 ..Part::default()
             }
         })
@@ -184,18 +184,16 @@ pub(super) fn complete(
     if chosen.is_empty() {
         return Err(S3Error::with_message(S3ErrorCode::MalformedXML, "You must specify at least one part"));
     }
+    if !chosen.is_sorted_by(|one, next| one.part_number < next.part_number) {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidPartOrder,
+            "The list of parts was not in ascending order. Parts must be ordered by part number.",
+        ));
+    }
     let mut md5 = Md5::new();
     let mut temporary = api.store.temporary().map_err(|error| of_io(&error))?;
-    let mut before = 0;
     for (index, part) in chosen.iter().enumerate() {
         let number = part.part_number.unwrap_or_default();
-        if number <= before {
-            return Err(S3Error::with_message(
-                S3ErrorCode::InvalidPartOrder,
-                "The list of parts was not in ascending order. Parts must be ordered by part number.",
-            ));
-        }
-        before = number;
         let piece =
             pieces.get(&number).filter(|piece| part.e_tag.as_ref().is_none_or(|tag| tag.value() == hex(&piece.md5)));
         let piece = piece.ok_or_else(|| {
@@ -226,7 +224,7 @@ pub(super) fn complete(
         location: Some(format!("/{}/{}", input.bucket, input.key)),
         bucket: Some(input.bucket),
         key: Some(input.key),
-        e_tag: etag(&stored.sidecar.etag),
+        e_tag: Some(etag(&stored.sidecar.etag)),
         ..CompleteMultipartUploadOutput::default()
     })
 }

@@ -105,20 +105,16 @@ impl S3Server {
         parts.extensions.insert(Caller { access_key, judge });
         parts.extensions.insert(trailers);
         let request = s3s::HttpRequest::from_parts(parts, s3s::Body::http_body_unsync(body));
-        match self.service.call(request).await {
-            Ok(response) => {
-                let mut response = response.map(Body::new);
-                if let Ok(id) = HeaderValue::from_str(&crate::local::clock::random(16, b"0123456789ABCDEF")) {
-                    response.headers_mut().insert("x-amz-request-id", id);
-                }
-                response
-            }
-            Err(_) => {
-                let mut response = Response::new(Body::empty());
-                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                response
-            }
+        let Ok(response) = self.service.call(request).await else {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return response;
+        };
+        let mut response = response.map(Body::new);
+        if let Ok(id) = HeaderValue::from_str(&crate::local::clock::random(16, b"0123456789ABCDEF")) {
+            response.headers_mut().insert("x-amz-request-id", id);
         }
+        response
     }
 }
 

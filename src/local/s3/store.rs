@@ -188,23 +188,18 @@ impl Store {
         }
         let odd = self.odd_path(bucket, key);
         let plain = self.plain_path(bucket, key).filter(|_| !odd.exists());
-        let placed = match plain {
-            Some(path) => match place(&written, &path, only_new) {
-                Ok(()) => path,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && only_new => {
-                    return Err(StoreError::PreconditionFailed);
-                }
-                // Another key is a prefix of this one, or the other way round.
-                Err(error) if is_conflict(&error) => {
-                    place(&written, &odd, only_new)?;
-                    odd
-                }
-                Err(error) => return Err(error.into()),
-            },
-            None => {
+        let first = plain.clone().unwrap_or_else(|| odd.clone());
+        let placed = match place(&written, &first, only_new) {
+            Ok(()) => first,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && only_new && first.is_file() => {
+                return Err(StoreError::PreconditionFailed);
+            }
+            // Another key is a prefix of this one, or the other way round.
+            Err(error) if plain.is_some() && is_conflict(&error) => {
                 place(&written, &odd, only_new)?;
                 odd
             }
+            Err(error) => return Err(error.into()),
         };
         // The file has moved: nothing is left to remove.
         let _ = written.keep();
@@ -266,8 +261,8 @@ impl Store {
                 let path = entry?.path();
                 if path.extension().is_some_and(|extension| extension == "key") {
                     let key = fs::read_to_string(path)?;
-                    if key.starts_with(prefix) {
-                        let cut = key[prefix.len()..].find('/').filter(|_| shallow);
+                    if let Some(rest) = key.strip_prefix(prefix) {
+                        let cut = rest.find('/').filter(|_| shallow);
                         keys.push(cut.map_or_else(|| key.clone(), |at| key[..=prefix.len() + at].to_owned()));
                     }
                 }
@@ -283,19 +278,18 @@ impl Store {
         let beside = self.sidecar_path(bucket, key);
         let known: Option<Sidecar> = fs::read(&beside).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let fresh = known.filter(|known| known.size == metadata.len() && known.changed == changed(&metadata));
-        let sidecar = match fresh {
-            Some(sidecar) => sidecar,
-            None => {
-                let sidecar = Sidecar {
-                    key: key.to_owned(),
-                    etag: etag_of(&path)?,
-                    size: metadata.len(),
-                    changed: changed(&metadata),
-                    ..Sidecar::default()
-                };
-                file::write_json(&beside, &sidecar)?;
-                sidecar
-            }
+        let sidecar = if let Some(sidecar) = fresh {
+            sidecar
+        } else {
+            let sidecar = Sidecar {
+                key: key.to_owned(),
+                etag: etag_of(&path)?,
+                size: metadata.len(),
+                changed: changed(&metadata),
+                ..Sidecar::default()
+            };
+            file::write_json(&beside, &sidecar)?;
+            sidecar
         };
         Ok(Object { path, modified: metadata.modified()?, sidecar })
     }
@@ -396,7 +390,7 @@ fn walk(directory: &Path, base: &str, prefix: &str, shallow: bool, keys: &mut Ve
 
 /// Hadoop's local file system writes `.name.crc` beside each file: on S3 there is no such thing.
 fn is_checksum_file(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".crc")
+    name.starts_with('.') && Path::new(name).extension().is_some_and(|extension| extension == "crc")
 }
 
 fn changed(metadata: &fs::Metadata) -> i128 {

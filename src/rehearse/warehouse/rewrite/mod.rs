@@ -110,9 +110,11 @@ pub(crate) fn translate(
                 .hint("a BatchExecuteStatement is one transaction by itself"))
         }
         ("", _) => Err(SqlError::new("the statement is empty")),
-        _ if first.chars().all(|c| c.is_ascii_alphabetic()) => {
-            Err(SqlError::not_rehearsed(format!("{first} {second}").trim_end()))
-        }
+        (
+            "ALTER" | "CALL" | "CANCEL" | "CLOSE" | "DEALLOCATE" | "DECLARE" | "DESC" | "DESCRIBE" | "DROP" | "EXECUTE"
+            | "FETCH" | "PREPARE" | "RESET" | "SHOW" | "UNLOAD" | "USE",
+            _,
+        ) => Err(SqlError::not_rehearsed(format!("{first} {second}").trim_end())),
         _ => Err(SqlError::syntax(&nodes[0].shown())),
     }
 }

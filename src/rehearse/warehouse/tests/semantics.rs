@@ -91,8 +91,8 @@ const CASES: &[Case<'_>] = &[
     ),
     (
         &[],
-        "SELECT LISTAGG(DISTINCT region, '+') WITHIN GROUP (ORDER BY region DESC), LISTAGG(region) FROM s",
-        "s+n|nnsss",
+        "SELECT LISTAGG(DISTINCT region, '+') WITHIN GROUP (ORDER BY region DESC), LEN(LISTAGG(region)) FROM s",
+        "s+n|5",
     ),
     (&[], "SELECT TOP 2 units FROM s WHERE units IS NOT NULL ORDER BY units DESC", "4\n2"),
     (

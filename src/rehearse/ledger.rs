@@ -1,0 +1,175 @@
+//! Rows in and out of each step, as the ledgers of the jobs and of the loader tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// What happened to a table's rows in one rehearsal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TableRows {
+    /// Objects that the clean job has taken.
+    pub objects: u64,
+    pub read: u64,
+    pub cleaned: u64,
+    pub quarantined: u64,
+    pub duplicates: u64,
+    pub transformed: u64,
+    pub staged: u64,
+    pub changed: u64,
+}
+
+impl TableRows {
+    /// Whether every row is accounted for: in = out + quarantined + duplicates, at every stage.
+    pub fn adds_up(&self) -> bool {
+        self.read == self.transformed + self.quarantined + self.duplicates && self.staged == self.transformed
+    }
+}
+
+/// The entries of all ledgers that are there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ledgers {
+    clean: BTreeMap<String, Stage>,
+    transform: BTreeMap<String, Stage>,
+    load: BTreeMap<(String, String), Load>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Stage {
+    #[serde(default)]
+    inputs: Vec<Input>,
+    #[serde(default)]
+    tables: BTreeMap<String, Counts>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Input {
+    table: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    rows_in: u64,
+    rows_out: u64,
+    quarantined: u64,
+    duplicates: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Load {
+    staged: u64,
+    changed: u64,
+}
+
+impl Ledgers {
+    /// Reads the ledgers in the folders of the cleaned and the transformed bucket.
+    pub(super) fn read(cleaned: &Path, transformed: &Path) -> Self {
+        let mut ledgers = Self {
+            clean: entries(&cleaned.join("_ledger/clean")),
+            transform: entries(&transformed.join("_ledger/transform")),
+            load: BTreeMap::new(),
+        };
+        for folder in fs_err::read_dir(transformed.join("_ledger/load")).into_iter().flatten().flatten() {
+            let batch = folder.file_name().to_string_lossy().into_owned();
+            let tables = entries(&folder.path()).into_iter().map(|(table, load)| ((batch.clone(), table), load));
+            ledgers.load.extend(tables);
+        }
+        ledgers
+    }
+
+    /// The rows of what has come since an earlier reading, by table.
+    pub(super) fn since(&self, earlier: &Self) -> BTreeMap<String, TableRows> {
+        let mut tables: BTreeMap<String, TableRows> = BTreeMap::new();
+        for (_, stage) in self.clean.iter().filter(|(batch, _)| !earlier.clean.contains_key(*batch)) {
+            for table in stage.inputs.iter().filter_map(|input| input.table.as_ref()) {
+                tables.entry(table.clone()).or_default().objects += 1;
+            }
+            for (table, counts) in &stage.tables {
+                let rows = tables.entry(table.clone()).or_default();
+                rows.read += counts.rows_in;
+                rows.cleaned += counts.rows_out;
+                rows.quarantined += counts.quarantined;
+                rows.duplicates += counts.duplicates;
+            }
+        }
+        for (_, stage) in self.transform.iter().filter(|(batch, _)| !earlier.transform.contains_key(*batch)) {
+            for (table, counts) in &stage.tables {
+                let rows = tables.entry(table.clone()).or_default();
+                rows.transformed += counts.rows_out;
+                rows.quarantined += counts.quarantined;
+                rows.duplicates += counts.duplicates;
+            }
+        }
+        for ((_, table), load) in self.load.iter().filter(|(load, _)| !earlier.load.contains_key(*load)) {
+            let rows = tables.entry(table.clone()).or_default();
+            rows.staged += load.staged;
+            rows.changed += load.changed;
+        }
+        tables
+    }
+
+    /// Batches of the transform ledger and their tables that no load entry records.
+    pub(super) fn not_loaded(&self) -> BTreeSet<(String, String)> {
+        let pending = self.transform.iter().flat_map(|(batch, stage)| {
+            let loads = stage.tables.keys().map(|table| (batch.clone(), table.clone()));
+            loads.filter(|load| !self.load.contains_key(load)).collect::<Vec<_>>()
+        });
+        pending.collect()
+    }
+}
+
+/// The JSON files of a folder, by name; what cannot be read is left to the jobs, which fail on it.
+fn entries<T: serde::de::DeserializeOwned>(folder: &Path) -> BTreeMap<String, T> {
+    let files = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    let read = files.filter_map(|file| {
+        let name = file.file_name().to_string_lossy().strip_suffix(".json")?.to_owned();
+        Some((name, serde_json::from_slice(&fs_err::read(file.path()).ok()?).ok()?))
+    });
+    read.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use fs_err as fs;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_since_the_last_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let (cleaned, transformed) = (directory.path().join("cleaned"), directory.path().join("transformed"));
+        let write = |path: std::path::PathBuf, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(cleaned.join("_ledger/clean/old.json"), r#"{"tables":{"orders":{"rows_in":99}}}"#);
+        let before = Ledgers::read(&cleaned, &transformed);
+        write(
+            cleaned.join("_ledger/clean/b1.json"),
+            r#"{"version":1,"inputs":[{"key":"landing/orders/a","table":"orders"},{"key":"landing/orders/b","table":"orders"}],
+               "tables":{"orders":{"rows_in":10,"rows_out":7,"quarantined":1,"duplicates":2}}}"#,
+        );
+        write(
+            transformed.join("_ledger/transform/b2.json"),
+            r#"{"inputs":[{"batch":"b1"}],"tables":{"orders":{"rows_in":7,"rows_out":6,"quarantined":1},"stores":{}}}"#,
+        );
+        write(transformed.join("_ledger/load/b2/orders.json"), r#"{"version":1,"staged":6,"changed":5}"#);
+        let after = Ledgers::read(&cleaned, &transformed);
+        let rows = &after.since(&before)["orders"];
+        let expected = TableRows {
+            objects: 2,
+            read: 10,
+            cleaned: 7,
+            quarantined: 2,
+            duplicates: 2,
+            transformed: 6,
+            staged: 6,
+            changed: 5,
+        };
+        assert_eq!((rows, rows.adds_up()), (&expected, true));
+        assert_eq!(after.not_loaded(), BTreeSet::from([("b2".to_owned(), "stores".to_owned())]));
+        assert!(after.since(&after).is_empty());
+    }
+}

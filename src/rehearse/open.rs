@@ -1,0 +1,188 @@
+//! Opens a place: starts what stands in, and connects it to the local account.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::error::{Error, Result};
+use crate::local::{DeployedResource, JsonCall, JsonError, LocalAccount};
+use crate::spec::{Source, Spec};
+use crate::yaml::{self, Node};
+
+use super::glue::{Glue, Start};
+use super::place::Place;
+use super::resource::{Resource, Resources};
+use super::shopify::{Credentials, StandIn};
+use super::source::check_shop;
+use super::warehouse::{DataApi, Warehouse, WarehouseConfig};
+
+/// Where the parts of the project lie that the rehearsal runs.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The Python with Spark.
+    pub python: PathBuf,
+    /// The program that holds the Spark session.
+    pub runner: PathBuf,
+    /// A Python virtual environment that may hold a PostgreSQL server.
+    pub environment: Option<PathBuf>,
+    /// Where pipectl keeps what it makes.
+    pub state: PathBuf,
+}
+
+impl Place {
+    /// Connects to an account in which the pipeline is deployed, and that answers at `endpoint`.
+    ///
+    /// Spark is started first and waited for last.
+    pub async fn open(
+        account: &LocalAccount,
+        endpoint: &str,
+        spec: &Spec,
+        parts: &Parts,
+        folders: &BTreeMap<String, PathBuf>,
+    ) -> Result<Self> {
+        let deployed = account.resources();
+        let resources = resources(account, &spec.prefix(), &deployed);
+        if resources.of("AWS::Events::Rule").next().is_none() {
+            let environment = &spec.environment_name;
+            return Err(Error::new(format!("the pipeline `{}` is not deployed in the local account", spec.prefix()))
+                .hint(format!("run `pipectl deploy --env {environment}` first")));
+        }
+        let buckets: BTreeMap<String, PathBuf> = resources
+            .of("AWS::S3::Bucket")
+            .map(|bucket| (bucket.name.clone(), account.bucket_directory(&bucket.name)))
+            .collect();
+        let glue = Glue::start(&Start {
+            python: parts.python.clone(),
+            runner: parts.runner.clone(),
+            cache: parts.state.join("spark"),
+            buckets: buckets.clone(),
+        })?;
+        let (sender, statements) = unbounded_channel();
+        let config =
+            WarehouseConfig { events: Some(sender), ..warehouse_config(account, spec, parts, &deployed, &buckets) };
+        let warehouse = Warehouse::start(config).await?;
+        let data_api = warehouse.data_api();
+        register(account, &data_api);
+        let shops = open_shops(account, spec, folders).await?;
+        Ok(Self {
+            resources,
+            buckets,
+            endpoint: endpoint.to_owned(),
+            objects: account.object_events(),
+            statements,
+            warehouse,
+            data_api,
+            glue,
+            shops,
+            state: parts.state.clone(),
+        })
+    }
+
+    /// Ends what was started.
+    pub async fn close(mut self) {
+        self.glue.stop().await;
+        self.warehouse.stop();
+    }
+}
+
+/// The deployed resources of a pipeline, each with its place in the template of its stack.
+fn resources(account: &LocalAccount, prefix: &str, deployed: &[DeployedResource]) -> Resources {
+    let short = |stack: &str| stack.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).map(str::to_owned);
+    let templates: BTreeMap<String, Node> = account
+        .stacks()
+        .into_iter()
+        .filter_map(|stack| {
+            let source = yaml::Source::new(format!("{}.yaml", short(&stack.name)?), stack.template);
+            Some((stack.name, yaml::parse(&source).ok()?))
+        })
+        .collect();
+    let all = deployed.iter().filter_map(|resource| {
+        let node =
+            templates.get(&resource.stack).and_then(|template| template.get("Resources")?.get(&resource.logical_id));
+        Some(Resource {
+            stack: short(&resource.stack)?,
+            id: resource.logical_id.clone(),
+            kind: resource.resource_type.clone(),
+            name: resource.physical_id.clone(),
+            properties: resource.properties.clone(),
+            node: node.cloned(),
+        })
+    });
+    Resources { all: all.collect(), account: account.id().to_owned(), region: account.region().to_owned() }
+}
+
+fn warehouse_config(
+    account: &LocalAccount,
+    spec: &Spec,
+    parts: &Parts,
+    deployed: &[DeployedResource],
+    buckets: &BTreeMap<String, PathBuf>,
+) -> WarehouseConfig {
+    let of = |kind: &str| deployed.iter().find(|resource| resource.resource_type == kind);
+    let workgroup = of("AWS::RedshiftServerless::Workgroup");
+    let secrets = of("AWS::RedshiftServerless::Namespace").map(|namespace| {
+        let user = namespace.properties.get("AdminUsername").and_then(Value::as_str).unwrap_or("admin");
+        format!("redshift!{}-{user}", namespace.physical_id)
+    });
+    let arn = workgroup.and_then(|workgroup| workgroup.attributes.get("Workgroup.WorkgroupArn")?.as_str());
+    WarehouseConfig {
+        directory: parts.state.join("warehouse"),
+        environment: parts.environment.clone(),
+        account: account.id().to_owned(),
+        region: account.region().to_owned(),
+        workgroup: workgroup.map(|workgroup| workgroup.physical_id.clone()).unwrap_or_default(),
+        workgroup_arn: arn.unwrap_or_default().to_owned(),
+        database: spec.pipeline.warehouse.database.clone(),
+        secrets: secrets.into_iter().collect(),
+        buckets: buckets.clone(),
+        judge: None,
+        events: None,
+    }
+}
+
+/// Lets the account answer the calls of the Redshift Data API.
+fn register(account: &LocalAccount, data_api: &DataApi) {
+    let (api, id) = (data_api.clone(), account.id().to_owned());
+    let handler = move |call: JsonCall| {
+        let (api, caller) = (api.clone(), format!("arn:aws:sts::{id}:assumed-role/{}/rehearsal", call.access_key));
+        let answer = async move {
+            let answer = api.handle(&call.operation, &call.body, &caller).await;
+            if answer.status < 300 {
+                return Ok(answer.body);
+            }
+            let text = |name: &str| answer.body.get(name).and_then(Value::as_str).unwrap_or_default();
+            Err(JsonError { status: answer.status, code: text("__type").into(), message: text("Message").into() })
+        };
+        Box::pin(answer) as std::pin::Pin<Box<dyn Future<Output = _> + Send>>
+    };
+    account.register("RedshiftData", Arc::new(handler));
+}
+
+/// Opens a stand-in for each Shopify source that has data, and puts its credentials into the source's secret.
+async fn open_shops(
+    account: &LocalAccount,
+    spec: &Spec,
+    folders: &BTreeMap<String, PathBuf>,
+) -> Result<BTreeMap<String, StandIn>> {
+    let mut shops = BTreeMap::new();
+    for (name, source) in &spec.pipeline.sources {
+        let (Source::Shopify(_), Some(folder)) = (source, folders.get(name)) else { continue };
+        check_shop(&spec.pipeline, name, folder)?;
+        let credentials = Credentials { client_id: "rehearsal".into(), client_secret: made_up_secret(folder) };
+        let value = serde_json::json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
+        account.put_secret_value(&format!("{}/{name}", spec.prefix()), &value.to_string())?;
+        shops.insert(name.clone(), StandIn::start(folder.clone(), credentials).await?);
+    }
+    Ok(shops)
+}
+
+/// A secret that opens only this run's stand-in.
+fn made_up_secret(folder: &Path) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let text = format!("{now} {} {}", std::process::id(), folder.display());
+    Sha256::digest(text).iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

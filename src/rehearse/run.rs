@@ -1,0 +1,455 @@
+//! The run: what arrives starts what the templates say, until nothing is left to happen.
+//!
+//! One thing happens at a time, so that a run reads the same every time. Waiting that AWS would do (a batching window,
+//! the pause before a retry) passes in simulated time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::local::ObjectEvent;
+
+use super::folder::Folders;
+use super::glue::Job;
+use super::place::Place;
+use super::runtime::{Invocation, Level, Outcome, Runtime};
+use super::source::{self, Arrival};
+use super::timeline::{Kind, Severity, Timeline};
+use super::wiring::{self, ObjectWritten, Stop, Target, Triggered, Workflows};
+
+/// More than any pipeline needs; beyond it something turns in a circle.
+const MOST_STEPS: usize = 2_000;
+
+/// How long the bus stays open for an event of a statement that has just ended.
+const GAP: Duration = Duration::from_millis(60);
+
+/// Something that is to happen.
+#[derive(Debug)]
+enum Due {
+    Object(ObjectWritten),
+    Event { event: Value, by: String },
+    Call { function: String, event: Value },
+    Start(Triggered),
+}
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    place: &'a mut Place,
+    status: &'a (dyn Fn(&str) + Sync),
+    pub(super) timeline: Timeline,
+    due: VecDeque<Due>,
+    workflows: Workflows,
+    functions: BTreeMap<String, Runtime>,
+    /// The simulated time, in seconds.
+    clock: u64,
+    /// The job or function that runs: what is written meanwhile was written by it.
+    actor: Option<Actor>,
+    folders: Folders,
+    runs: u64,
+    calls: u64,
+    done: usize,
+}
+
+/// Who writes, and what started it.
+#[derive(Debug, Clone)]
+struct Actor {
+    name: String,
+    /// The workflow of a job, or the function itself.
+    started_as: Target,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(place: &'a mut Place, status: &'a (dyn Fn(&str) + Sync)) -> Self {
+        let folders = Folders::look(&place.buckets);
+        Self {
+            place,
+            status,
+            timeline: Timeline::new(),
+            due: VecDeque::new(),
+            workflows: Workflows::default(),
+            functions: BTreeMap::new(),
+            clock: 0,
+            actor: None,
+            folders,
+            runs: 0,
+            calls: 0,
+            done: 0,
+        }
+    }
+
+    /// Puts the files, fires each schedule once, and goes on until it is quiet.
+    pub(super) async fn all(&mut self, raw: &str, arrivals: &[Arrival]) -> Result<()> {
+        self.put(raw, arrivals).await?;
+        self.fire_schedules();
+        let quiet = self.until_quiet().await;
+        for runtime in self.functions.values_mut() {
+            runtime.stop().await;
+        }
+        quiet
+    }
+
+    async fn put(&mut self, raw: &str, arrivals: &[Arrival]) -> Result<()> {
+        let client = source::client(&self.place.endpoint, &self.place.resources.region);
+        for arrival in arrivals {
+            (self.status)(&format!("putting {}", arrival.key));
+            let began = Instant::now();
+            source::put(&client, raw, arrival).await?;
+            let size = fs_err::metadata(&arrival.path)?.len();
+            self.timeline.ended(Kind::File, &arrival.key, super::report::size(size), began.elapsed(), false);
+        }
+        Ok(())
+    }
+
+    fn fire_schedules(&mut self) {
+        for scheduled in wiring::schedules(&self.place.resources) {
+            match scheduled.function {
+                Ok(function) => {
+                    self.timeline.happened(Kind::Schedule, &scheduled.schedule, &scheduled.expression);
+                    let event = serde_json::from_str(&scheduled.input).unwrap_or_default();
+                    self.due.push_back(Due::Call { function, event });
+                }
+                Err(stop) => self.stopped(&stop),
+            }
+        }
+    }
+
+    async fn until_quiet(&mut self) -> Result<()> {
+        loop {
+            self.listen();
+            if let Some(due) = self.due.pop_front() {
+                self.done += 1;
+                if self.done > MOST_STEPS {
+                    let text = format!("the pipeline does not come to rest: stopped after {MOST_STEPS} events");
+                    self.timeline.find(Severity::Error, text);
+                    return Ok(());
+                }
+                self.happen(due).await?;
+            } else if self.place.running_statements().await > 0 {
+                (self.status)("waiting for the warehouse");
+                self.wait_for_statement(Duration::from_millis(100)).await;
+            } else if self.wait_for_statement(GAP).await {
+            } else if let Some(close) = self.workflows.next_close() {
+                self.clock = self.clock.max(close);
+                let fired = self.workflows.close(&self.place.resources, self.clock);
+                self.due.extend(fired.into_iter().map(Due::Start));
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes what has come over the channels.
+    fn listen(&mut self) {
+        while let Ok(object) = self.place.objects.try_recv() {
+            self.due.push_back(Due::Object(written(object)));
+        }
+        while let Ok(event) = self.place.statements.try_recv() {
+            self.due.push_back(Due::Event { event, by: "the Redshift Data API".into() });
+        }
+    }
+
+    async fn wait_for_statement(&mut self, limit: Duration) -> bool {
+        match tokio::time::timeout(limit, self.place.statements.recv()).await {
+            Ok(Some(event)) => {
+                self.due.push_back(Due::Event { event, by: "the Redshift Data API".into() });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    async fn happen(&mut self, due: Due) -> Result<()> {
+        match due {
+            Due::Object(object) => self.object(&object),
+            Due::Event { event, by } => {
+                self.statement_ended(&event).await;
+                self.deliver(&event, &by);
+            }
+            Due::Call { function, event } => self.call(&function, &event).await?,
+            Due::Start(triggered) => self.start(&triggered).await?,
+        }
+        Ok(())
+    }
+
+    /// An object was written: the trail or the bucket tells the bus.
+    fn object(&mut self, object: &ObjectWritten) {
+        let (sent, mut stops) = wiring::object_events(&self.place.resources, object);
+        let mut reached = false;
+        for sent in &sent {
+            let (one, more) = self.deliver(&sent.event, &format!("{}: {}", folder(&object.key), sent.by));
+            reached |= one;
+            stops.extend(more);
+        }
+        // Only what lands is meant to start something.
+        if !reached && object.key.starts_with("landing/") {
+            let text = format!("nothing starts when s3://{}/{} arrives", object.bucket, object.key);
+            self.timeline.find(Severity::Error, format!("{text}\n{}", explain(&stops)));
+        }
+    }
+
+    /// Gives an event to the rules. Answers whether a workflow or function was reached, and what kept it from others.
+    fn deliver(&mut self, event: &Value, by: &str) -> (bool, Vec<Stop>) {
+        let (deliveries, stops) = wiring::deliver(&self.place.resources, event);
+        let mut reached = false;
+        for delivery in deliveries {
+            match delivery.target {
+                Err(stop) => self.stopped(&stop),
+                Ok(target) => {
+                    let loops = event["source"] == "aws.s3"
+                        && self.actor.as_ref().is_some_and(|actor| actor.started_as == target);
+                    if loops {
+                        self.timeline.find(Severity::Error, looping(&delivery.rule, &target, self.actor.as_ref(), by));
+                        continue;
+                    }
+                    reached |= !matches!(target, Target::Recorded(_));
+                    self.timeline.happened(Kind::Event, by, format!("rule {} → {}", delivery.rule, name(&target)));
+                    self.reach(target, event);
+                }
+            }
+        }
+        (reached, stops)
+    }
+
+    fn reach(&mut self, target: Target, event: &Value) {
+        match target {
+            Target::Function(function) => self.due.push_back(Due::Call { function, event: event.clone() }),
+            Target::Workflow(workflow) => match self.workflows.notify(&self.place.resources, &workflow, self.clock) {
+                Ok(Some(triggered)) => self.due.push_back(Due::Start(triggered)),
+                Ok(None) => {}
+                Err(why) => self.timeline.find(Severity::Error, why),
+            },
+            Target::Recorded(_) => {}
+        }
+    }
+
+    fn stopped(&mut self, stop: &Stop) {
+        self.timeline.find(Severity::Error, Error::from(stop).to_string());
+    }
+
+    /// Records the end of a statement.
+    async fn statement_ended(&mut self, event: &Value) {
+        let text = |name: &str| event["detail"][name].as_str().unwrap_or_default().to_owned();
+        let (id, name, state) = (text("statementId"), text("statementName"), text("state"));
+        if event["source"] != "aws.redshift-data" {
+            return;
+        }
+        let known = self.place.statement(&id).await;
+        let took = Duration::from_nanos(known["Duration"].as_u64().unwrap_or_default());
+        let parts = known["SubStatements"].as_array().map_or(1, Vec::len);
+        let detail = if parts == 1 { "1 statement".to_owned() } else { format!("{parts} statements, one transaction") };
+        let failed = state != "FINISHED";
+        self.timeline.ended(Kind::Statement, &name, detail, took, failed);
+        if failed {
+            let why = known["Error"].as_str().unwrap_or("no reason was given");
+            self.timeline.find(Severity::Error, format!("the statement `{name}` ended as {state}: {why}"));
+        }
+    }
+
+    /// Calls a function as an event does: what fails is tried again, as often as the template says.
+    async fn call(&mut self, name: &str, event: &Value) -> Result<()> {
+        let mut runtime = match self.functions.remove(name) {
+            Some(runtime) => runtime,
+            None => match self.place.resources.named("AWS::Lambda::Function", name) {
+                Some(resource) => Runtime::new(self.place.function(resource)?),
+                None => return Ok(()),
+            },
+        };
+        (self.status)(&format!("lambda {name}"));
+        let retries = self
+            .place
+            .resources
+            .of("AWS::Lambda::EventInvokeConfig")
+            .find(|config| config.text("/FunctionName") == Some(name))
+            .and_then(|config| config.number("/MaximumRetryAttempts"))
+            .unwrap_or(2);
+        self.calls += 1;
+        let request = format!("00000000-0000-4000-8000-{:012x}", self.calls);
+        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()) });
+        for attempt in 0..=retries {
+            let invocation = runtime.invoke(&request, Bytes::from(event.to_string())).await;
+            self.listen_as_actor();
+            if self.called(&runtime, &invocation, attempt, retries) {
+                break;
+            }
+            // Lambda waits one minute, then two.
+            self.clock += 60 * (attempt + 1);
+        }
+        self.actor = None;
+        self.functions.insert(name.to_owned(), runtime);
+        Ok(())
+    }
+
+    /// Records an invocation; answers whether it was a success.
+    fn called(&mut self, runtime: &Runtime, invocation: &Invocation, attempt: u64, retries: u64) -> bool {
+        let function = runtime.function();
+        let name = &function.name;
+        let mut detail = format!("{} of {} MB", invocation.memory.div_ceil(1024 * 1024), function.memory);
+        if let Some(init) = invocation.init {
+            detail += &format!(", init {:.0} ms", init.as_secs_f64() * 1000.0);
+        }
+        if attempt > 0 {
+            detail += &format!(", retry {attempt}");
+        }
+        for line in invocation.log.at_least(Level::Error) {
+            self.timeline.find(Severity::Warning, format!("the log of `{name}` has an error: {}", line.message));
+        }
+        match &invocation.outcome {
+            Outcome::Success(value) => {
+                if let Some(summary) = summary(value) {
+                    detail += &format!(", {summary}");
+                }
+                self.timeline.ended(Kind::Function, name, detail, invocation.duration, false);
+                true
+            }
+            Outcome::Failure { kind, message } => {
+                self.timeline.ended(Kind::Function, name, format!("{detail}, {kind}"), invocation.duration, true);
+                let text = format!("the function `{name}` failed: {kind}: {message}");
+                if attempt < retries {
+                    self.timeline.find(Severity::Warning, format!("{text} (it was tried again)"));
+                } else {
+                    let last = invocation.log.lines.iter().rev().take(5).map(|line| line.message.as_str());
+                    let last: Vec<&str> = last.collect::<Vec<_>>().into_iter().rev().collect();
+                    let log =
+                        if last.is_empty() { String::new() } else { format!("\nits log ends:\n{}", last.join("\n")) };
+                    self.timeline.find(Severity::Error, format!("{text}{log}"));
+                }
+                false
+            }
+        }
+    }
+
+    /// A run of a workflow: its jobs one after another, as the triggers chain them.
+    async fn start(&mut self, first: &Triggered) -> Result<()> {
+        let mut states: BTreeMap<String, String> = BTreeMap::new();
+        let mut triggers = VecDeque::from([first.clone()]);
+        while let Some(triggered) = triggers.pop_front() {
+            self.timeline.happened(Kind::Trigger, &triggered.trigger, &triggered.because);
+            for job in &triggered.jobs {
+                let state = self.job(job, &triggered.workflow).await?;
+                states.insert(job.clone(), state);
+                triggers.extend(wiring::follow(&self.place.resources, &triggered.workflow, &states, job));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a job and tells the bus of its end.
+    async fn job(&mut self, name: &str, workflow: &str) -> Result<String> {
+        let Some(resource) = self.place.resources.named("AWS::Glue::Job", name) else {
+            self.timeline.find(
+                Severity::Error,
+                format!("the workflow `{workflow}` starts the job `{name}`, which does not exist"),
+            );
+            return Ok("FAILED".into());
+        };
+        self.runs += 1;
+        let run = format!("jr_{:08}", self.runs);
+        let environment = self.place.credentials(resource.text("/Role"));
+        let job = Job::of(resource, &run, workflow, environment);
+        if self.runs == 1 {
+            (self.status)("waiting for Spark to start");
+            self.place.glue.ready().await?;
+        }
+        (self.status)(&format!("glue job {name}"));
+        let began = Instant::now();
+        let ended = self.place.glue.run(&job).await?;
+        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Workflow(workflow.to_owned()) });
+        self.listen_as_actor();
+        self.actor = None;
+        let failed = ended.state != "SUCCEEDED";
+        self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
+        let message = ended.error.unwrap_or_default();
+        if failed {
+            self.timeline.find(Severity::Error, format!("the job `{name}` ended as {}: {message}", ended.state));
+        }
+        let event = wiring::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
+        self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()) });
+        Ok(ended.state)
+    }
+
+    /// Takes what the running job or function has written, also what it wrote without asking S3.
+    fn listen_as_actor(&mut self) {
+        let mut written = Vec::new();
+        while let Ok(object) = self.place.objects.try_recv() {
+            written.push(self::written(object));
+        }
+        let folders = Folders::look(&self.place.buckets);
+        for object in folders.written_since(&self.folders) {
+            if !written.iter().any(|known| (&known.bucket, &known.key) == (&object.bucket, &object.key)) {
+                written.push(object);
+            }
+        }
+        self.folders = folders;
+        for object in written {
+            self.object(&object);
+        }
+    }
+}
+
+fn written(event: ObjectEvent) -> ObjectWritten {
+    ObjectWritten {
+        bucket: event.bucket,
+        key: event.key,
+        size: event.size,
+        etag: event.etag,
+        operation: event.event_name.to_owned(),
+    }
+}
+
+fn looping(rule: &str, target: &Target, actor: Option<&Actor>, by: &str) -> String {
+    let actor = actor.map_or("it", |actor| actor.name.as_str());
+    format!(
+        "a loop: the rule `{rule}` would start {} again by what `{actor}` has just written ({by})\n\
+         narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
+        name(target)
+    )
+}
+
+fn name(target: &Target) -> String {
+    match target {
+        Target::Workflow(name) => format!("workflow {name}"),
+        Target::Function(name) => format!("lambda {name}"),
+        Target::Recorded(arn) => arn.rsplit(':').next().unwrap_or(arn).to_owned(),
+    }
+}
+
+/// `landing/orders/x.jsonl` → `landing/orders`.
+fn folder(key: &str) -> &str {
+    key.rsplit_once('/').map_or(key, |(folder, _)| folder)
+}
+
+/// The reasons, the nearest to the target first.
+fn explain(stops: &[Stop]) -> String {
+    let mut stops: Vec<&Stop> = stops.iter().collect();
+    stops.sort_by_key(|stop| !stop.hop.starts_with("rule"));
+    let lines: Vec<String> = stops.iter().take(3).map(|stop| Error::from(*stop).to_string()).collect();
+    lines.join("\n")
+}
+
+/// `orders 1,000 rows` of what an ingest answers.
+fn summary(value: &Value) -> Option<String> {
+    let objects = value.get("objects")?.as_object()?;
+    let rows = objects.iter().filter_map(|(name, object)| Some(format!("{name} {}", object.get("rows")?)));
+    Some(rows.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
+}
+
+fn last_word(output: &[String]) -> String {
+    output
+        .iter()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .map(|line| line.chars().take(100).collect())
+        .unwrap_or_default()
+}
+
+/// The folders of the buckets, by name.
+pub(super) fn folder_of<'a>(buckets: &'a BTreeMap<String, PathBuf>, name: &str) -> Result<&'a PathBuf> {
+    buckets.get(name).ok_or_else(|| {
+        Error::new(format!("the bucket `{name}` is not deployed"))
+            .hint("run `pipectl deploy` for this environment first")
+    })
+}

@@ -1,0 +1,141 @@
+//! The reference pipeline, deployed into a local account and rehearsed with all its real parts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_cloudformation::error::DisplayErrorContext;
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter};
+use fs_err as fs;
+
+use super::*;
+use crate::document::{Document, document};
+use crate::local::LocalAccount;
+use crate::package::{self, Package};
+use crate::project::Project;
+use crate::render::{InputSource, RenderedStack};
+use crate::sample::{OPENED, Sample};
+
+/// A rehearsal needs a Python with Spark, and the Lambdas packaged; without them the tests are left out, and say so.
+fn parts(project: &Project, state: &Path) -> Option<Parts> {
+    let environment = project.root.join(".venv");
+    let python = std::env::var_os("PIPECTL_PYTHON").map_or_else(|| environment.join("bin/python"), PathBuf::from);
+    if !python.is_file() {
+        println!("skipped: no Python with Spark at {} (make setup)", python.display());
+        return None;
+    }
+    if !project.root.join(".pipectl/package/manifest.json").is_file() {
+        println!("skipped: nothing is packaged (pipectl package --env local)");
+        return None;
+    }
+    let runner = project.root.join("glue-src/local/runner.py");
+    Some(Parts { python, runner, environment: Some(environment), state: state.to_owned() })
+}
+
+fn client(endpoint: &str) -> Client {
+    let config = aws_sdk_cloudformation::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("deploy", "test", None, None, "test"))
+        .build();
+    Client::from_conf(config)
+}
+
+/// Deploys every stack in order, by the same calls that any other client makes.
+async fn deploy(account: &LocalAccount, endpoint: &str, stacks: &[RenderedStack], package: &Package, document: &[u8]) {
+    let client = client(endpoint);
+    let mut outputs: BTreeMap<(String, String), String> = BTreeMap::new();
+    for stack in stacks {
+        let key = |from: &InputSource| match from {
+            InputSource::Output { stack, output } => outputs[&(stack.clone(), output.clone())].clone(),
+            InputSource::Document => Document::key(document),
+            InputSource::Artifact { name } => {
+                let known = |artifact: &&package::Artifact| {
+                    artifact.name == *name || artifact.kind == package::Kind::Library && name == "library"
+                };
+                package.artifacts.iter().find(known).unwrap().key.clone()
+            }
+        };
+        let parameters = stack.inputs.iter().map(|input| {
+            Parameter::builder().parameter_key(&input.parameter).parameter_value(key(&input.from)).build()
+        });
+        let request = client
+            .create_change_set()
+            .stack_name(&stack.stack_name)
+            .change_set_name("first")
+            .change_set_type(ChangeSetType::Create)
+            .template_body(&stack.text)
+            .set_parameters(Some(parameters.collect()))
+            .capabilities(Capability::CapabilityNamedIam);
+        request.send().await.unwrap_or_else(|error| panic!("{}: {}", stack.name, DisplayErrorContext(&error)));
+        let mut status = String::new();
+        while status != "CREATE_COMPLETE" {
+            assert!(!status.contains("FAILED") && !status.contains("ROLLBACK"), "{}: {status}", stack.name);
+            if status != "CREATE_IN_PROGRESS" {
+                let execute = client.execute_change_set().stack_name(&stack.stack_name).change_set_name("first");
+                // Until the change set is made, it is refused.
+                let _ = execute.send().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            status = account
+                .stacks()
+                .into_iter()
+                .find(|one| one.name == stack.stack_name)
+                .map_or_else(String::new, |one| one.status);
+        }
+        let made = account.stacks().into_iter().find(|one| one.name == stack.stack_name).unwrap();
+        outputs.extend(made.outputs.into_iter().map(|(output, value)| ((stack.name.clone(), output), value)));
+        if stack.name == "bootstrap" {
+            let bucket = account.bucket_directory(&outputs[&("bootstrap".to_owned(), "ArtifactBucketName".to_owned())]);
+            for artifact in &package.artifacts {
+                let to = bucket.join(&artifact.key);
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                fs::copy(&artifact.path, to).unwrap();
+            }
+            let to = bucket.join(Document::key(document));
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::write(to, document).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_pipeline_from_sources_to_marts_and_again() {
+    let project = Project::find(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let Some(parts) = parts(&project, directory.path()) else { return };
+    let spec = project.spec("local").unwrap();
+    let package = package::build(&project.root, spec.pipeline.functions.architecture, &mut |_| ()).unwrap();
+    let bytes = document(&spec, &project.marts(&spec).0).unwrap().bytes().unwrap();
+    let account = LocalAccount::open(&directory.path().join("account"), "000000000000", "us-east-1").unwrap();
+    let endpoint = account.serve(0).await.unwrap();
+    deploy(&account, &endpoint.url(), &project.render(&spec).unwrap(), &package, &bytes).await;
+
+    let sample = directory.path().join("sample");
+    let what = Sample { orders: 300, seed: 7, since: OPENED, broken_rows: 2 };
+    what.write(&sample, false, &mut |_| true).unwrap();
+    let folders = BTreeMap::from([("shop".to_owned(), sample.join("shop")), ("erp".to_owned(), sample.join("erp"))]);
+    let data = Data { folders: folders.clone(), generated: Vec::new() };
+    let mut place = Place::open(&account, &endpoint.url(), &spec, &parts, &folders).await.unwrap();
+    let first = rehearse(&mut place, &spec, &data, &|_| ()).await.unwrap();
+    let text = first.text(false);
+    println!("{text}");
+    assert!(!first.failed, "{text}");
+    let orders = &first.rows["orders"];
+    assert_eq!((orders.read, orders.quarantined, orders.changed), (300, 2, 298), "{text}");
+    let lines = fs::read_to_string(sample.join("shop/orders.jsonl")).unwrap().lines().count() as u64 - 300;
+    assert_eq!(first.rows["order_lines"].changed, lines, "{text}");
+    assert!(first.marts.iter().all(|mart| mart.count > 0), "{text}");
+
+    let second = rehearse(&mut place, &spec, &data, &|_| ()).await.unwrap();
+    let text = second.text(false);
+    println!("{text}");
+    assert!(!second.failed, "{text}");
+    assert!(second.warehouse.iter().all(|table| table.before == table.after), "{text}");
+    place.close().await;
+    endpoint.stop().await.unwrap();
+}

@@ -1,0 +1,116 @@
+//! The run as it happened: one step after another.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A file was put into the raw zone.
+    File,
+    Schedule,
+    Function,
+    /// Something on the bus reached a target.
+    Event,
+    /// A trigger of a workflow fired.
+    Trigger,
+    Job,
+    Statement,
+}
+
+impl Kind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Schedule => "schedule",
+            Self::Function => "lambda",
+            Self::Event => "event",
+            Self::Trigger => "trigger",
+            Self::Job => "glue job",
+            Self::Statement => "sql",
+        }
+    }
+}
+
+/// A step of the run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// Seconds since the start, when the step began.
+    pub at: f64,
+    pub kind: Kind,
+    pub name: String,
+    /// What led to it, or what it led to.
+    pub detail: String,
+    /// How long it took, where that means something.
+    pub seconds: Option<f64>,
+    /// Equal steps that followed one another are one.
+    pub times: u64,
+    pub failed: bool,
+}
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Note,
+    Warning,
+    /// The rehearsal has failed.
+    Error,
+}
+
+/// Something to know, or to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub severity: Severity,
+    pub text: String,
+}
+
+/// What is recorded of a run.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    began: Instant,
+    pub(super) steps: Vec<Step>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Timeline {
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), steps: Vec::new(), findings: Vec::new() }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// A step that takes no time.
+    pub(super) fn happened(&mut self, kind: Kind, name: impl Into<String>, detail: impl Into<String>) {
+        self.push(kind, name.into(), detail.into(), None, false);
+    }
+
+    /// A step that has just ended.
+    pub(super) fn ended(&mut self, kind: Kind, name: &str, detail: impl Into<String>, took: Duration, failed: bool) {
+        self.push(kind, name.to_owned(), detail.into(), Some(took), failed);
+    }
+
+    fn push(&mut self, kind: Kind, name: String, detail: String, took: Option<Duration>, failed: bool) {
+        let last = self.steps.last_mut();
+        if let Some(last) =
+            last.filter(|last| took.is_none() && last.kind == kind && last.name == name && last.detail == detail)
+        {
+            last.times += 1;
+            return;
+        }
+        let at = self.elapsed().saturating_sub(took.unwrap_or_default()).as_secs_f64();
+        let seconds = took.map(|took| took.as_secs_f64());
+        self.steps.push(Step { at, kind, name, detail, seconds, times: 1, failed });
+    }
+
+    pub(super) fn find(&mut self, severity: Severity, text: impl Into<String>) {
+        let finding = Finding { severity, text: text.into() };
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+}
