@@ -174,7 +174,7 @@ impl Comparison<'_> {
                 notes.push(format!("the stack is in {}: deploy waits until that is over", stack.status));
             }
             Some(_) if protected && !self.wanted.termination_protection => {
-                notes.push("the stack is protected against termination; pipectl never takes that off".to_owned())
+                notes.push("the stack is protected against termination; pipectl never takes that off".to_owned());
             }
             _ => {}
         }
