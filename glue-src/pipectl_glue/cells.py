@@ -1,110 +1,142 @@
-"""One cell: its text to a value of the declared type, or the reason why not.
+"""One cell: its text to a value of the declared type, or the reason why not. All as Spark SQL.
 
 A value is never bent to fit: a number that would be rounded, cut or overflow is a reason, as is text that is too long.
+The expressions are text and not `Column` objects because each call that builds one of those is a trip to the JVM, and a
+table of 300 columns takes tens of thousands.
 """
 
 from collections.abc import Callable
 
-from pyspark.sql import Column as Expression
-from pyspark.sql import functions as F
-
 from pipectl_glue.document import Column
-from pipectl_glue.rows import quote
 from pipectl_glue.schema import Type
 
 _SPACE = " \t\r\n\f\v\u00a0"
 _INTEGER = r"^[+-]?\d{1,40}(\.0*)?$"
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$"
+_NOTHING_BEHIND = r"\.0+$"
 _EXPONENT = r"\d[eE][+-]?\d"
 _DATE = r"^\d{4}-\d{2}-\d{2}"
 _TIME = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
 _ZONE = r" ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
 _TIMESTAMP = f"{_DATE}({_TIME}({_ZONE})?)?$"
+_BARE_ZONE = r"([+-]\d{2})(\d{2})$"
 _SHOPIFY_ID = r"^gid://shopify/\w+/(\d+)(\?.*)?$"
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 _INTEGERS = ("smallint", "integer", "bigint")
+_SHORT = 40
 
 
-def trimmed(column: Column, text: Expression, null: tuple[str, ...]) -> Expression:
+def literal(text: str) -> str:
+    """A string as Spark SQL writes it."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\x00", "\\u0000")
+    return f"'{escaped}'"
+
+
+def identifier(column: str) -> str:
+    """A column's name as Spark SQL writes it."""
+    return f"`{column.replace('`', '``')}`"
+
+
+def trimmed(column: Column, text: str, null: tuple[str, ...]) -> str:
     """The text as it is read: without the space around it, null where the file's way of writing null stands."""
-    if column.type.kind == "super":
-        return F.when(~text.isin(*null), text) if null else text
-    bare = F.btrim(text, F.lit(_SPACE))
+    bare = text
+    if column.type.kind != "super":
+        bare = f"btrim({text}, {literal(_SPACE)})"
     if column.type.kind in _INTEGERS:
         # JSON writers print 12000000.0 as 1.2E7; written out, it is an integer if nothing is left behind the point.
-        long = F.when(bare.rlike(_EXPONENT), F.regexp_replace(bare.cast("decimal(38,9)").cast("string"), r"\.0+$", ""))
-        bare = F.coalesce(long, bare)
+        written = f"regexp_replace(CAST(CAST({bare} AS DECIMAL(38,9)) AS STRING), {literal(_NOTHING_BEHIND)}, '')"
+        bare = f"coalesce(CASE WHEN {bare} RLIKE {literal(_EXPONENT)} THEN {written} END, {bare})"
     if column.type.kind == "bigint":
-        bare = F.regexp_replace(bare, _SHOPIFY_ID, "$1")
-    return F.when(~bare.isin(*null), bare) if null else bare
+        bare = f"regexp_replace({bare}, {literal(_SHOPIFY_ID)}, '$1')"
+    return f"CASE WHEN NOT {bare} IN ({_list(null)}) THEN {bare} END" if null else bare
 
 
-def value(column: Column, text: Expression) -> Expression:
+def value(column: Column, text: str) -> str:
     """The text as a value of the column's type; null where it is none."""
     return _READERS[column.type.kind](column.type, text)
 
 
-def fault(column: Column, text: Expression, found: Expression, required: bool) -> Expression:
+def fault(column: Column, text: str, found: str, required: bool) -> str:
     """Why the cell may not pass, naming the column, the value and the type; null when it may."""
-    name = F.lit(f"`{column.name}`")
-    wrong = F.when(
-        text.isNotNull() & found.isNull(),
-        F.concat(name, F.lit(": "), quote(text), F.lit(f" is not {_article(column.type)}")),
-    )
-    if required:
-        wrong = wrong.when(text.isNull(), F.concat(name, F.lit(" is missing, and it is required")))
-    if column.type.kind in ("varchar", "super"):
-        wrong = wrong.when(text.contains("\x00"), F.concat(name, F.lit(" holds a NUL character")))
-    if column.type.kind == "varchar":
-        length = F.octet_length(text)
-        too_long = F.concat(
-            name, F.lit(": "), length.cast("string"), F.lit(f" bytes do not fit {column.type.text}: "), quote(text)
-        )
-        wrong = wrong.when(length > column.type.size, too_long)
-    return wrong
+    kind = column.type
+    missing = literal(f"`{column.name}` is missing, and it is required")
+    cases = [f"WHEN {text} IS NULL THEN {missing}"] if required else []
+    if kind.kind in ("varchar", "super"):
+        nul = literal(f"`{column.name}` holds a NUL character")
+        cases.append(f"WHEN contains({text}, {literal(chr(0))}) THEN {nul}")
+    if kind.kind == "varchar":
+        begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit {kind.text}: ")
+        reason = f"concat({begin}, octet_length({text}), {end}, {quote(text)})"
+        cases.append(f"WHEN octet_length({text}) > {kind.size} THEN {reason}")
+    else:
+        article = "an" if kind.text.startswith("i") else "a"
+        begin, end = literal(f"`{column.name}`: "), literal(f" is not {article} {kind.text}")
+        cases.append(f"WHEN {text} IS NOT NULL AND {found} IS NULL THEN concat({begin}, {quote(text)}, {end})")
+    return f"CASE {' '.join(cases)} END"
 
 
-def _article(kind: Type) -> str:
-    return f"an {kind.text}" if kind.text[0] in "i" else f"a {kind.text}"
+def quote(text: str) -> str:
+    """A value as a reason shows it: in quotes, shortened."""
+    short = f"CASE WHEN length({text}) > {_SHORT} THEN concat(left({text}, {_SHORT}), '…') ELSE {text} END"
+    return f"concat('\"', {short}, '\"')"
 
 
-def _integer(kind: Type, text: Expression) -> Expression:
-    return F.when(text.rlike(_INTEGER), text.cast(kind.spark))
+def none_if_empty(text: str) -> str:
+    """The text, or null instead of nothing."""
+    return f"CASE WHEN {text} != '' THEN {text} END"
 
 
-def _decimal(kind: Type, text: Expression) -> Expression:
-    found = text.cast(kind.spark)
+def together(faults: list[str]) -> str:
+    """All reasons in one text, which is empty when there is none."""
+    return f"concat_ws('; ', {', '.join(faults)})" if faults else "''"
+
+
+def _list(texts: tuple[str, ...]) -> str:
+    return ", ".join(map(literal, texts))
+
+
+def _integer(kind: Type, text: str) -> str:
+    return f"CASE WHEN {text} RLIKE {literal(_INTEGER)} THEN CAST({text} AS {kind.kind}) END"
+
+
+def _decimal(kind: Type, text: str) -> str:
+    found = f"CAST({text} AS {kind.text})"
     plain = rf"^[+-]?\d*(\.\d{{0,{kind.scale}}}0*)?$"
     # The cast rounds. With an exponent, the double tells whether it did.
-    kept = F.when(text.rlike(_EXPONENT), found.cast("double") == text.cast("double")).otherwise(text.rlike(plain))
-    return F.when(text.rlike(_NUMBER) & kept, found)
+    kept = (
+        f"CASE WHEN {text} RLIKE {literal(_EXPONENT)} THEN CAST({found} AS DOUBLE) = CAST({text} AS DOUBLE) "
+        f"ELSE {text} RLIKE {literal(plain)} END"
+    )
+    return f"CASE WHEN {text} RLIKE {literal(_NUMBER)} AND {kept} THEN {found} END"
 
 
-def _double(kind: Type, text: Expression) -> Expression:
-    found = text.cast(kind.spark)
-    return F.when(text.rlike(_NUMBER) & (F.abs(found) < float("inf")), found)
+def _double(_: Type, text: str) -> str:
+    found = f"CAST({text} AS DOUBLE)"
+    return f"CASE WHEN {text} RLIKE {literal(_NUMBER)} AND abs({found}) < double('infinity') THEN {found} END"
 
 
-def _boolean(_: Type, text: Expression) -> Expression:
-    word = F.lower(text)
-    return F.when(word.isin(*_TRUE), F.lit(True)).when(word.isin(*_FALSE), F.lit(False))
+def _boolean(_: Type, text: str) -> str:
+    yes, no = _list(_TRUE), _list(_FALSE)
+    return f"CASE WHEN lower({text}) IN ({yes}) THEN true WHEN lower({text}) IN ({no}) THEN false END"
 
 
-def _timestamp(_: Type, text: Expression) -> Expression:
-    return F.when(text.rlike(_TIMESTAMP), F.regexp_replace(text, r"([+-]\d{2})(\d{2})$", "$1:$2").cast("timestamp"))
+def _timestamp(_: Type, text: str) -> str:
+    zoned = f"regexp_replace({text}, {literal(_BARE_ZONE)}, '$1:$2')"
+    return f"CASE WHEN {text} RLIKE {literal(_TIMESTAMP)} THEN CAST({zoned} AS TIMESTAMP) END"
 
 
-def _date(kind: Type, text: Expression) -> Expression:
+def _date(kind: Type, text: str) -> str:
     """A date, or the UTC date of a timestamp."""
-    return F.when(text.rlike(_DATE + "$"), text.cast("date")).otherwise(_timestamp(kind, text).cast("date"))
+    plain = literal(f"{_DATE}$")
+    return f"CASE WHEN {text} RLIKE {plain} THEN CAST({text} AS DATE) ELSE CAST({_timestamp(kind, text)} AS DATE) END"
 
 
-def _super(_: Type, text: Expression) -> Expression:
-    return F.when(F.json_array_length(F.concat(F.lit("["), text, F.lit("]"))) == 1, text)
+def _super(_: Type, text: str) -> str:
+    return f"CASE WHEN json_array_length(concat('[', {text}, ']')) = 1 THEN {text} END"
 
 
-_READERS: dict[str, Callable[[Type, Expression], Expression]] = {
+_READERS: dict[str, Callable[[Type, str], str]] = {
     "smallint": _integer,
     "integer": _integer,
     "bigint": _integer,

@@ -1,24 +1,27 @@
 """The checks that a table declares: of each row, of rows among themselves, and of how many there are."""
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pipectl_glue import rows
+from pipectl_glue import cells, rows
+from pipectl_glue.cells import identifier, literal
 from pipectl_glue.document import Table
 from pipectl_glue.latest import latest_first
 
 
-def row_fault(table: Table) -> Column:
-    """Why a row breaks `not_null` or `accepted_values`; null when it does not. The latter lets null pass."""
-    faults = [
-        F.when(rows.named(name).isNull(), F.lit(f"`{name}` is null, and `not_null` forbids it"))
-        for name in table.checks.not_null
-    ]
-    for name, accepted in table.checks.accepted_values.items():
-        text = rows.named(name).cast("string")
-        reason = F.concat(F.lit(f"`{name}`: "), rows.quote(text), F.lit(f" is not one of {', '.join(accepted)}"))
-        faults.append(F.when(~text.isin(*accepted), reason))
-    return rows.none_if_empty(F.concat_ws("; ", *faults))
+def row_fault(table: Table) -> str:
+    """Why a row breaks `not_null` or `accepted_values`, as Spark SQL; empty when it does not."""
+    faults = []
+    for column in table.checks.not_null:
+        reason = literal(f"`{column}` is null, and `not_null` forbids it")
+        faults.append(f"CASE WHEN {identifier(column)} IS NULL THEN {reason} END")
+    for column, accepted in table.checks.accepted_values.items():
+        text = f"CAST({identifier(column)} AS STRING)"
+        begin, end = literal(f"`{column}`: "), literal(f" is not one of {', '.join(accepted)}")
+        known = ", ".join(map(literal, accepted)) or "NULL"
+        unknown = f"NOT coalesce({text} IN ({known}), {text} IS NULL)"
+        faults.append(f"CASE WHEN {unknown} THEN concat({begin}, {cells.quote(text)}, {end}) END")
+    return cells.together(faults)
 
 
 def check_unique(frame: DataFrame, table: Table, ties: tuple[str, ...]) -> DataFrame:

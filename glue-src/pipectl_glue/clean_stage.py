@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from pipectl_glue import ledger, output, read_csv, rows
+from pipectl_glue.cells import identifier
 from pipectl_glue.clean import clean
 from pipectl_glue.document import Csv, Document, Table, parse_document
 from pipectl_glue.failure import Failure
@@ -89,8 +90,9 @@ class _Stage:
 
     def _write(self, cleaned: DataFrame, table: Table, unknown: list[str]) -> Counts:
         seen, kept = Observation(), Observation()
-        names = [rows.named(column.name).alias(column.name) for column in table.columns]
-        lean = cleaned.select(*rows.PROVENANCE, rows.REASON, F.size(rows.UNKNOWN).alias(rows.UNKNOWN), *names).observe(
+        names = [identifier(column.name) for column in table.columns]
+        size = f"size({rows.UNKNOWN}) AS {rows.UNKNOWN}"
+        lean = cleaned.selectExpr(*rows.PROVENANCE, rows.REASON, size, *names).observe(
             seen,
             F.count(F.lit(1)).alias("rows"),
             F.count(rows.REASON).alias("bad"),

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from pipectl_glue import rows
+from pipectl_glue.cells import identifier
 from pipectl_glue.document import Table
 from pipectl_glue.failure import Failure
 from pipectl_glue.ledger import Counts
@@ -19,8 +20,8 @@ _REASONS_SHOWN = 3
 
 def write_rows(frame: DataFrame, table: Table, path: str) -> None:
     """Writes the table's columns, in the document's order, as Parquet."""
-    columns = [rows.named(column.name).alias(column.name) for column in table.columns]
-    frame.select(*columns).write.mode("error").options(**WRITE_OPTIONS).parquet(path)
+    columns = [identifier(column.name) for column in table.columns]
+    frame.selectExpr(*columns).write.mode("error").options(**WRITE_OPTIONS).parquet(path)
 
 
 def quarantine(frame: DataFrame, table: Table, counts: Counts, path: str) -> None:

@@ -23,7 +23,6 @@ RANK = "__rank"
 BATCH = "__batch"
 
 PROVENANCE = (FILE, BLOCK, PLACE)
-_SHORT = 40
 
 
 def cell(index: int) -> str:
@@ -50,14 +49,3 @@ def provenance() -> list[Column]:
 def union(frames: list[DataFrame]) -> DataFrame:
     """Puts frames of equal columns under each other."""
     return reduce(DataFrame.unionAll, frames)
-
-
-def quote(text: Column) -> Column:
-    """A value as a reason shows it: in quotes, shortened."""
-    short = F.when(F.length(text) > _SHORT, F.concat(F.substring(text, 1, _SHORT), F.lit("…"))).otherwise(text)
-    return F.concat(F.lit('"'), short, F.lit('"'))
-
-
-def none_if_empty(text: Column) -> Column:
-    """The text, or null instead of nothing."""
-    return F.when(text != "", text)

@@ -1,28 +1,37 @@
 """Cleaned batches, also those that an older document made, to the table's columns as they are declared now."""
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from pipectl_glue import cells, rows
-from pipectl_glue.document import Table
+from pipectl_glue.cells import identifier, literal
+from pipectl_glue.document import Column, Table
 
 
 def shape(frame: DataFrame, table: Table, batch: str) -> DataFrame:
     """Selects the declared columns in order. One that the batch lacks is null, one of another type is cast again."""
     held = {field.name: field.dataType for field in frame.schema.fields}
-    values, faults = [], []
-    for column in table.columns:
-        if column.name not in held:
-            values.append(F.lit(None).cast(column.type.spark).alias(column.name))
-            text = found = F.lit(None).cast("string")
-        elif held[column.name] == column.type.spark:
-            found = rows.named(column.name)
-            text = found.cast("string")
-            values.append(found.alias(column.name))
-        else:
-            text = rows.named(column.name).cast("string")
-            found = cells.value(column, text)
-            values.append(found.alias(column.name))
-        faults.append(cells.fault(column, text, found, table.is_required(column)))
-    reason = rows.none_if_empty(F.concat_ws("; ", *faults))
-    return frame.select(*values, F.lit(batch).alias(rows.BATCH), reason.alias(rows.FAULT))
+
+    def text(column: Column) -> str:
+        return f"CAST({identifier(column.name)} AS STRING)" if column.name in held else "CAST(NULL AS STRING)"
+
+    def value(column: Column) -> str:
+        if held.get(column.name) == column.type.spark:
+            return identifier(column.name)
+        return cells.value(column, text(column))
+
+    faults = [
+        cells.fault(column, text(column), value(column), table.is_required(column))
+        for column in table.columns
+        if column.name not in held
+        or held[column.name] != column.type.spark
+        or table.is_required(column)
+        # The length of a varchar is not part of Spark's type.
+        or column.type.kind == "varchar"
+    ]
+    names = [identifier(column.name) for column in table.columns]
+    shaped = frame.selectExpr(
+        *[f"{value(column)} AS {identifier(column.name)}" for column in table.columns],
+        f"{literal(batch)} AS {rows.BATCH}",
+        f"{cells.together(faults)} AS {rows.FAULT}",
+    )
+    return shaped.selectExpr(*names, rows.BATCH, f"{cells.none_if_empty(rows.FAULT)} AS {rows.FAULT}")

@@ -123,7 +123,9 @@ def _checked(shaped: DataFrame, table: Table) -> DataFrame:
     # Only a document that changed a type makes faulty rows here; they must not push out the sound ones.
     frame = ranked(frame, table, _TIES, apart=faulty)
     stays = sound & (F.col(rows.RANK) == 1)
-    frame = frame.withColumn(rows.REASON, F.when(stays, checks.row_fault(table)).otherwise(F.col(rows.FAULT)))
+    frame = frame.withColumn(rows.REASON, F.expr(checks.row_fault(table)))
+    fault = F.when(F.col(rows.REASON) != "", F.col(rows.REASON))
+    frame = frame.withColumn(rows.REASON, F.when(stays, fault).otherwise(F.col(rows.FAULT)))
     return checks.check_unique(frame, table, _TIES)
 
 

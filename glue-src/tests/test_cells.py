@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from pipectl_glue import cells
 from pipectl_glue.document import Column
@@ -79,11 +78,11 @@ def test_every_cell(spark: SparkSession):
     fields = []
     for number, (kind, text, _) in enumerate(CASES):
         column = Column(f"c{number}", parse_type(kind), "x")
-        read = cells.trimmed(column, F.lit(text), ())
+        read = cells.trimmed(column, cells.literal(text), ())
         found = cells.value(column, read)
-        shown = F.unix_micros(found) if kind == "timestamp" else found
-        fields += [shown.alias(f"v{number}"), cells.fault(column, read, found, False).alias(f"f{number}")]
-    row = spark.range(1).select(*fields).collect()[0]
+        shown = f"unix_micros({found})" if kind == "timestamp" else found
+        fields += [f"{shown} AS v{number}", f"{cells.fault(column, read, found, False)} AS f{number}"]
+    row = spark.range(1).selectExpr(*fields).collect()[0]
     for number, (kind, text, expected) in enumerate(CASES):
         fault, value = row[f"f{number}"], row[f"v{number}"]
         case = f"{kind} from {text!r}: value {value!r}, fault {fault!r}"
@@ -98,9 +97,9 @@ def test_every_cell(spark: SparkSession):
 
 def test_a_reason_names_column_value_and_type(spark: SparkSession):
     column = Column("total", parse_type("decimal(12,2)"), "total")
-    text = F.lit("x" * 100)
+    text = cells.literal("x" * 100)
     fault = cells.fault(column, text, cells.value(column, text), False)
-    assert spark.range(1).select(fault).collect()[0][0] == f'`total`: "{"x" * 40}…" is not a decimal(12,2)'
+    assert spark.range(1).selectExpr(fault).collect()[0][0] == f'`total`: "{"x" * 40}…" is not a decimal(12,2)'
 
 
 @pytest.mark.parametrize(
@@ -109,3 +108,15 @@ def test_a_reason_names_column_value_and_type(spark: SparkSession):
 def test_unknown_types(text: str):
     with pytest.raises(Failure, match="unknown type"):
         parse_type(text)
+
+
+LITERALS = ["plain", "it's", "back\\slash", "'\\'", "line\nbreak", "\\0", "nul\x0012", "%_é😀", "\\u0041", "`tick`"]
+
+
+@pytest.mark.parametrize("text", LITERALS)
+def test_a_literal_is_the_text(spark: SparkSession, text: str):
+    assert spark.range(1).selectExpr(cells.literal(text)).collect()[0][0] == text
+
+
+def test_a_name_is_any_text(spark: SparkSession):
+    assert spark.range(1).selectExpr(f"1 AS {cells.identifier('a`b c')}").columns == ["a`b c"]

@@ -3,6 +3,7 @@
 mod failures;
 mod objects;
 mod recorded;
+mod reference;
 mod services;
 mod stacks;
 

@@ -172,23 +172,18 @@ fn establish(
     let world = World { resources: &existing, store: &account.store };
     resource::check(&world, place, &resource.resource_type, &made.properties)?;
     let identity = resource::identify(place, &resource.resource_type, &made.properties);
-    if let Some(old) = old
-        && old.physical_id == identity.physical_id
-    {
+    made.physical_id = identity.physical_id;
+    made.attributes = identity.attributes;
+    if old.is_some_and(|old| resource::is_same(old, made)) {
         return Err(Refusal(format!(
             "CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename {} and update \
              the stack again.",
-            old.physical_id
+            made.physical_id
         )));
     }
-    let taken = existing
-        .iter()
-        .any(|known| known.resource_type == resource.resource_type && known.physical_id == identity.physical_id);
-    if taken {
-        return Err(resource::already_exists(&identity.physical_id));
+    if existing.iter().any(|known| resource::is_same(known, made)) {
+        return Err(resource::already_exists(&made.physical_id));
     }
-    made.physical_id = identity.physical_id;
-    made.attributes = identity.attributes;
     if let Some(stack) = stacks.find_mut(stack_name) {
         let in_progress = if old.is_some() { "UPDATE_IN_PROGRESS" } else { "CREATE_IN_PROGRESS" };
         stack.resource_event(made, in_progress, Some("Resource creation Initiated"));

@@ -37,6 +37,15 @@ pub(in crate::local) fn attribute(
     attributes.get(name).or_else(|| property(properties, &name.replace('.', "/"))).cloned()
 }
 
+/// Whether two resources of a type would be the same thing: their ids are equal, and so is what the ids are unique in
+/// (two databases may each have a table of one name).
+pub(in crate::local) fn is_same(one: &StackResource, other: &StackResource) -> bool {
+    const WITHIN: [&str; 5] = ["CatalogId", "DatabaseName", "GroupName", "LogGroupName", "EventBusName"];
+    one.resource_type == other.resource_type
+        && one.physical_id == other.physical_id
+        && WITHIN.iter().all(|name| one.properties.get(name) == other.properties.get(name))
+}
+
 /// The attributes of a resource after a change of its properties: those that follow from properties follow them, those
 /// that the service made up stay.
 pub(in crate::local) fn refreshed(

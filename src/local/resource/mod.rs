@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub(super) use check::{World, check};
-pub(super) use identity::{attribute, identify, refreshed};
+pub(super) use identity::{attribute, identify, is_same, refreshed};
 pub(super) use physical::{already_exists, configuration, create, delete, update};
 
 /// A resource that exists: its physical id and its attributes.

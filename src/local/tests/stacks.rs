@@ -190,7 +190,6 @@ async fn ten_stacks_are_deployed_quickly() {
     eprintln_time("deploy of 10 stacks, 120 resources", start);
 }
 
-#[expect(clippy::print_stderr, reason = "a figure for whoever runs the test by hand")]
 fn eprintln_time(what: &str, start: std::time::Instant) {
     eprintln!("{what}: {:?}", start.elapsed());
 }

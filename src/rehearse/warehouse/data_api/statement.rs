@@ -11,6 +11,9 @@ use tokio_postgres::{CancelToken, NoTls};
 use super::request::Submission;
 use crate::rehearse::warehouse::session::{Outcome, ResultSet};
 
+/// How often a statement is asked to end, 50 ms apart.
+const CANCEL_ATTEMPTS: u32 = 200;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Submitted,
@@ -179,20 +182,26 @@ impl Statement {
 
     /// Cancels it, or says in which final state it is.
     pub(super) async fn cancel(&self) -> Result<(), Status> {
-        let running = {
+        {
             let mut state = self.lock();
             let status = self.status();
             if status.is_final() {
                 return Err(status);
             }
             state.cancelled = true;
-            state.running.clone()
-        };
-        if let Some(token) = running {
-            // If the server is gone, so is the statement.
-            token.cancel_query(NoTls).await.ok();
         }
-        self.wait(Duration::from_secs(5)).await;
+        // The server forgets a request that comes between two of its queries: ask until it has ended.
+        for _ in 0..CANCEL_ATTEMPTS {
+            let running = self.lock().running.clone();
+            if let Some(token) = running {
+                // If the server is gone, so is the statement.
+                token.cancel_query(NoTls).await.ok();
+            }
+            self.wait(Duration::from_millis(50)).await;
+            if self.status().is_final() {
+                break;
+            }
+        }
         Ok(())
     }
 
