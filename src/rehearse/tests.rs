@@ -75,7 +75,13 @@ async fn deploy(account: &LocalAccount, endpoint: &str, stacks: &[RenderedStack]
         request.send().await.unwrap_or_else(|error| panic!("{}: {}", stack.name, DisplayErrorContext(&error)));
         let mut status = String::new();
         while status != "CREATE_COMPLETE" {
-            assert!(!status.contains("FAILED") && !status.contains("ROLLBACK"), "{}: {status}", stack.name);
+            if status.contains("FAILED") || status.contains("ROLLBACK") {
+                let events = client.describe_stack_events().stack_name(&stack.stack_name).send().await.unwrap();
+                let reasons = events.stack_events().iter().filter_map(|event| {
+                    Some(format!("{}: {}", event.logical_resource_id()?, event.resource_status_reason()?))
+                });
+                panic!("{}: {status}\n{}", stack.name, reasons.collect::<Vec<_>>().join("\n"));
+            }
             if status != "CREATE_IN_PROGRESS" {
                 let execute = client.execute_change_set().stack_name(&stack.stack_name).change_set_name("first");
                 // Until the change set is made, it is refused.
