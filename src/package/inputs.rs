@@ -17,7 +17,6 @@ use crate::error::Result;
 #[include = "*.toml"]
 #[include = "Cargo.lock"]
 #[exclude = "target/*"]
-#[exclude = ".cargo/*"]
 #[allow_missing = true]
 struct LambdaSources;
 
