@@ -116,8 +116,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let directory = tempfile::tempdir().unwrap();
     let Some(parts) = parts(&project, directory.path()) else { return };
     let spec = project.spec("local").unwrap();
-    let package =
-        package::build(&project.root, spec.pipeline.functions.architecture, &mut |text| println!("… {text}")).unwrap();
+    let package = package::build(&project.root, spec.pipeline.functions.architecture, &mut |text| println!("… {text}")).unwrap();
     let bytes = document(&spec, &project.marts(&spec).0).unwrap().bytes().unwrap();
     let account = LocalAccount::open(&directory.path().join("account"), "000000000000", "us-east-1").unwrap();
     let endpoint = account.serve(0).await.unwrap();
