@@ -294,26 +294,26 @@ impl<'a> Run<'a> {
     fn called(&mut self, runtime: &Runtime, invocation: &Invocation, attempt: u64, retries: u64) -> bool {
         let function = runtime.function();
         let name = &function.name;
-        let mut detail = format!("{} of {} MB", invocation.memory.div_ceil(1024 * 1024), function.memory);
+        let used = invocation.memory.div_ceil(1024 * 1024);
+        let mut details = vec![format!("{used} of {} MB", function.memory)];
         if let Some(init) = invocation.init {
-            detail += &format!(", init {:.0} ms", init.as_secs_f64() * 1000.0);
+            details.push(format!("init {:.0} ms", init.as_secs_f64() * 1000.0));
         }
         if attempt > 0 {
-            detail += &format!(", retry {attempt}");
+            details.push(format!("retry {attempt}"));
         }
         for line in invocation.log.at_least(Level::Error) {
             self.timeline.find(Severity::Warning, format!("the log of `{name}` has an error: {}", line.message));
         }
         match &invocation.outcome {
             Outcome::Success(value) => {
-                if let Some(summary) = summary(value) {
-                    detail += &format!(", {summary}");
-                }
-                self.timeline.ended(Kind::Function, name, detail, invocation.duration, false);
+                details.extend(summary(value));
+                self.timeline.ended(Kind::Function, name, details.join(", "), invocation.duration, false);
                 true
             }
             Outcome::Failure { kind, message } => {
-                self.timeline.ended(Kind::Function, name, format!("{detail}, {kind}"), invocation.duration, true);
+                details.push(kind.clone());
+                self.timeline.ended(Kind::Function, name, details.join(", "), invocation.duration, true);
                 let text = format!("the function `{name}` failed: {kind}: {message}");
                 if attempt < retries {
                     self.timeline.find(Severity::Warning, format!("{text} (it was tried again)"));
