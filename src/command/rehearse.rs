@@ -126,6 +126,7 @@ fn parts(project: &Project) -> Result<Parts> {
         python: std::env::var_os("PIPECTL_PYTHON").map_or_else(|| environment.join("bin/python"), PathBuf::from),
         runner,
         environment: Some(environment),
+        cache: project.state().join("spark"),
         state: project.state(),
     })
 }

@@ -57,8 +57,8 @@ pub(super) fn error(wanted: &RenderedStack, stack: &Stack, events: &[Event]) -> 
 fn known_fix(reason: &str, resource_type: &str) -> Option<&'static str> {
     let reason = reason.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    Some(if resource_type == "AWS::S3::Bucket" && has(&["already exists", "already owned"]) {
-        "a bucket of this name is there already, perhaps kept from an earlier deploy: import it, or empty and delete it"
+    Some(if has(&["already exists", "already owned"]) {
+        "something of this name is there already, perhaps kept when an earlier stack was deleted: delete it, or import it into the stack"
     } else if resource_type == "AWS::S3::Bucket" && has(&["not empty"]) {
         "run `pipectl destroy --delete-data` if the objects in it may go"
     } else if has(&["unable to assume", "cannot be assumed", "is not authorized to perform: sts:assumerole"]) {

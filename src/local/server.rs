@@ -128,9 +128,9 @@ impl Scope {
     fn of(request: &Request) -> Option<Self> {
         let credential = match request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
             Some(value) => value.split("Credential=").nth(1)?.split([',', ' ']).next()?.to_owned(),
-            // A presigned URL.
+            // A presigned URL, of version 4 or 2.
             None => form_urlencoded::parse(request.uri().query()?.as_bytes())
-                .find(|(name, _)| name == "X-Amz-Credential")?
+                .find(|(name, _)| name == "X-Amz-Credential" || name == "AWSAccessKeyId")?
                 .1
                 .into_owned(),
         };

@@ -58,8 +58,8 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     let raw = spec.bucket("raw");
     folder_of(&buckets, &raw)?;
     let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
-    let mut run = Run::new(place, status);
-    run.all(&raw, &arrivals).await?;
+    let mut run = Run::new(place, &raw, status);
+    run.all(&arrivals).await?;
     let timeline = run.timeline;
     status("reading the marts");
     let ledgers = Ledgers::read(cleaned, transformed);

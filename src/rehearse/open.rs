@@ -29,6 +29,8 @@ pub struct Parts {
     pub runner: PathBuf,
     /// A Python virtual environment that may hold a PostgreSQL server.
     pub environment: Option<PathBuf>,
+    /// Where Spark's class archive is kept.
+    pub cache: PathBuf,
     /// Where pipectl keeps what it makes.
     pub state: PathBuf,
 }
@@ -58,7 +60,7 @@ impl Place {
         let glue = Glue::start(&Start {
             python: parts.python.clone(),
             runner: parts.runner.clone(),
-            cache: parts.state.join("spark"),
+            cache: parts.cache.clone(),
             buckets: buckets.clone(),
         })?;
         let (sender, statements) = unbounded_channel();

@@ -42,7 +42,7 @@ pub struct Mart {
 }
 
 /// The longest text of a cell.
-const WIDEST: usize = 40;
+const WIDEST: usize = 80;
 
 /// The length of the longest bar.
 const BAR: usize = 16;
@@ -68,7 +68,9 @@ impl Report {
             let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
             format!("failed: {errors}")
         } else if changed == 0 && rows == 0 {
-            "done: no row is new, and none was added".to_owned()
+            "done: nothing was new, and no row was added".to_owned()
+        } else if rows == 0 {
+            format!("done: no row was added; {} that came again were written over", thousands(changed))
         } else {
             let quarantined: u64 = self.rows.values().map(|rows| rows.quarantined).sum();
             let kept = match quarantined {
@@ -228,12 +230,7 @@ fn table(lines: &[Vec<String>], right: &[usize]) -> String {
 
 fn shortened(text: &str) -> String {
     let text = text.replace(['\n', '\r', '\t'], " ");
-    if text.contains(' ') || text.chars().count() <= WIDEST * 2 {
-        let limit = WIDEST * 2;
-        if text.chars().count() <= limit { text } else { text.chars().take(limit - 1).chain(['…']).collect() }
-    } else {
-        text.chars().take(WIDEST * 2 - 1).chain(['…']).collect()
-    }
+    if text.chars().count() <= WIDEST { text } else { text.chars().take(WIDEST - 1).chain(['…']).collect() }
 }
 
 fn indented(text: &str) -> String {
@@ -413,7 +410,7 @@ mod tests {
         let failed = Report { failed: true, findings: vec![error], ..report() };
         insta::assert_snapshot!([report(), nothing_new, failed].map(|report| report.verdict()).join("\n"), @"
         done: 1,000 rows are new, 1,000 written, 4 rows in quarantine; every row is accounted for
-        done: no row is new, and none was added
+        done: nothing was new, and no row was added
         failed: 1 error
         ");
     }

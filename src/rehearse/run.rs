@@ -39,6 +39,8 @@ enum Due {
 /// A run under way.
 pub(super) struct Run<'a> {
     place: &'a mut Place,
+    /// The bucket in which objects arrive.
+    raw: &'a str,
     status: &'a (dyn Fn(&str) + Sync),
     pub(super) timeline: Timeline,
     due: VecDeque<Due>,
@@ -63,10 +65,11 @@ struct Actor {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(place: &'a mut Place, status: &'a (dyn Fn(&str) + Sync)) -> Self {
+    pub(super) fn new(place: &'a mut Place, raw: &'a str, status: &'a (dyn Fn(&str) + Sync)) -> Self {
         let folders = Folders::look(&place.buckets);
         Self {
             place,
+            raw,
             status,
             timeline: Timeline::new(),
             due: VecDeque::new(),
@@ -82,8 +85,8 @@ impl<'a> Run<'a> {
     }
 
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
-    pub(super) async fn all(&mut self, raw: &str, arrivals: &[Arrival]) -> Result<()> {
-        self.put(raw, arrivals).await?;
+    pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
+        self.put(arrivals).await?;
         self.fire_schedules();
         let quiet = self.until_quiet().await;
         for runtime in self.functions.values_mut() {
@@ -92,15 +95,17 @@ impl<'a> Run<'a> {
         quiet
     }
 
-    async fn put(&mut self, raw: &str, arrivals: &[Arrival]) -> Result<()> {
+    async fn put(&mut self, arrivals: &[Arrival]) -> Result<()> {
         let client = source::client(&self.place.endpoint, &self.place.resources.region);
         for arrival in arrivals {
             (self.status)(&format!("putting {}", arrival.key));
             let began = Instant::now();
-            source::put(&client, raw, arrival).await?;
+            source::put(&client, self.raw, arrival).await?;
             let size = fs_err::metadata(&arrival.path)?.len();
             self.timeline.ended(Kind::File, &arrival.key, super::report::size(size), began.elapsed(), false);
         }
+        self.listen();
+        self.folders = Folders::look(&self.place.buckets);
         Ok(())
     }
 
@@ -132,6 +137,7 @@ impl<'a> Run<'a> {
                 (self.status)("waiting for the warehouse");
                 self.wait_for_statement(Duration::from_millis(100)).await;
             } else if self.wait_for_statement(GAP).await {
+                // What has come is due now.
             } else if let Some(close) = self.workflows.next_close() {
                 self.clock = self.clock.max(close);
                 let fired = self.workflows.close(&self.place.resources, self.clock);
@@ -185,7 +191,7 @@ impl<'a> Run<'a> {
             stops.extend(more);
         }
         // Only what lands is meant to start something.
-        if !reached && object.key.starts_with("landing/") {
+        if !reached && object.bucket == self.raw && object.key.starts_with("landing/") {
             let text = format!("nothing starts when s3://{}/{} arrives", object.bucket, object.key);
             self.timeline.find(Severity::Error, format!("{text}\n{}", explain(&stops)));
         }
@@ -242,7 +248,7 @@ impl<'a> Run<'a> {
         let parts = known["SubStatements"].as_array().map_or(1, Vec::len);
         let detail = if parts == 1 { "1 statement".to_owned() } else { format!("{parts} statements, one transaction") };
         let failed = state != "FINISHED";
-        self.timeline.ended(Kind::Statement, &name, detail, took, failed);
+        self.timeline.ended(Kind::Statement, &short(&name), detail, took, failed);
         if failed {
             let why = known["Error"].as_str().unwrap_or("no reason was given");
             self.timeline.find(Severity::Error, format!("the statement `{name}` ended as {state}: {why}"));
@@ -271,8 +277,9 @@ impl<'a> Run<'a> {
         self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()) });
         for attempt in 0..=retries {
             let invocation = runtime.invoke(&request, Bytes::from(event.to_string())).await;
+            let succeeded = self.called(&runtime, &invocation, attempt, retries);
             self.listen_as_actor();
-            if self.called(&runtime, &invocation, attempt, retries) {
+            if succeeded {
                 break;
             }
             // Lambda waits one minute, then two.
@@ -287,26 +294,26 @@ impl<'a> Run<'a> {
     fn called(&mut self, runtime: &Runtime, invocation: &Invocation, attempt: u64, retries: u64) -> bool {
         let function = runtime.function();
         let name = &function.name;
-        let mut detail = format!("{} of {} MB", invocation.memory.div_ceil(1024 * 1024), function.memory);
+        let used = invocation.memory.div_ceil(1024 * 1024);
+        let mut details = vec![format!("{used} of {} MB", function.memory)];
         if let Some(init) = invocation.init {
-            detail += &format!(", init {:.0} ms", init.as_secs_f64() * 1000.0);
+            details.push(format!("init {:.0} ms", init.as_secs_f64() * 1000.0));
         }
         if attempt > 0 {
-            detail += &format!(", retry {attempt}");
+            details.push(format!("retry {attempt}"));
         }
         for line in invocation.log.at_least(Level::Error) {
             self.timeline.find(Severity::Warning, format!("the log of `{name}` has an error: {}", line.message));
         }
         match &invocation.outcome {
             Outcome::Success(value) => {
-                if let Some(summary) = summary(value) {
-                    detail += &format!(", {summary}");
-                }
-                self.timeline.ended(Kind::Function, name, detail, invocation.duration, false);
+                details.extend(summary(value));
+                self.timeline.ended(Kind::Function, name, details.join(", "), invocation.duration, false);
                 true
             }
             Outcome::Failure { kind, message } => {
-                self.timeline.ended(Kind::Function, name, format!("{detail}, {kind}"), invocation.duration, true);
+                details.push(kind.clone());
+                self.timeline.ended(Kind::Function, name, details.join(", "), invocation.duration, true);
                 let text = format!("the function `{name}` failed: {kind}: {message}");
                 if attempt < retries {
                     self.timeline.find(Severity::Warning, format!("{text} (it was tried again)"));
@@ -352,16 +359,21 @@ impl<'a> Run<'a> {
         let job = Job::of(resource, &run, workflow, environment);
         if self.runs == 1 {
             (self.status)("waiting for Spark to start");
-            self.place.glue.ready().await?;
+            let began = Instant::now();
+            let version = self.place.glue.ready().await?.to_owned();
+            if began.elapsed() > Duration::from_millis(500) {
+                let waited = format!("{version} was waited for");
+                self.timeline.ended(Kind::Job, "Spark", waited, began.elapsed(), false);
+            }
         }
         (self.status)(&format!("glue job {name}"));
         let began = Instant::now();
         let ended = self.place.glue.run(&job).await?;
+        let failed = ended.state != "SUCCEEDED";
+        self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
         self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Workflow(workflow.to_owned()) });
         self.listen_as_actor();
         self.actor = None;
-        let failed = ended.state != "SUCCEEDED";
-        self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
         let message = ended.error.unwrap_or_default();
         if failed {
             self.timeline.find(Severity::Error, format!("the job `{name}` ended as {}: {message}", ended.state));
@@ -417,9 +429,19 @@ fn name(target: &Target) -> String {
     }
 }
 
-/// `landing/orders/x.jsonl` → `landing/orders`.
+/// `shop-dev/load/<batch>/orders` → `load orders`; another name stays.
+fn short(statement: &str) -> String {
+    match statement.split('/').collect::<Vec<_>>()[..] {
+        [_, what, _, of] => format!("{what} {of}"),
+        [_, "setup", _] => "setup".to_owned(),
+        _ => statement.to_owned(),
+    }
+}
+
+/// `landing/orders/2026/x.jsonl` → `landing/orders`.
 fn folder(key: &str) -> &str {
-    key.rsplit_once('/').map_or(key, |(folder, _)| folder)
+    let end = key.match_indices('/').nth(1).map_or(key.len(), |(at, _)| at);
+    &key[..end]
 }
 
 /// The reasons, the nearest to the target first.

@@ -31,7 +31,13 @@ fn parts(project: &Project, state: &Path) -> Option<Parts> {
         return None;
     }
     let runner = project.root.join("glue-src/local/runner.py");
-    Some(Parts { python, runner, environment: Some(environment), state: state.to_owned() })
+    Some(Parts {
+        python,
+        runner,
+        environment: Some(environment),
+        cache: project.state().join("spark"),
+        state: state.to_owned(),
+    })
 }
 
 fn client(endpoint: &str) -> Client {
@@ -116,7 +122,8 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let directory = tempfile::tempdir().unwrap();
     let Some(parts) = parts(&project, directory.path()) else { return };
     let spec = project.spec("local").unwrap();
-    let package = package::build(&project.root, spec.pipeline.functions.architecture, &mut |text| println!("… {text}")).unwrap();
+    let package =
+        package::build(&project.root, spec.pipeline.functions.architecture, &mut |text| println!("… {text}")).unwrap();
     let bytes = document(&spec, &project.marts(&spec).0).unwrap().bytes().unwrap();
     let account = LocalAccount::open(&directory.path().join("account"), "000000000000", "us-east-1").unwrap();
     let endpoint = account.serve(0).await.unwrap();

@@ -45,7 +45,7 @@ pub struct Step {
     pub detail: String,
     /// How long it took, where that means something.
     pub seconds: Option<f64>,
-    /// Equal steps that followed one another are one.
+    /// How often: events that lead the same way are one step.
     pub times: u64,
     pub failed: bool,
 }
@@ -95,11 +95,10 @@ impl Timeline {
     }
 
     fn push(&mut self, kind: Kind, name: String, detail: String, took: Option<Duration>, failed: bool) {
-        let last = self.steps.last_mut();
-        if let Some(last) =
-            last.filter(|last| took.is_none() && last.kind == kind && last.name == name && last.detail == detail)
-        {
-            last.times += 1;
+        // What leads the same way again is counted with the first.
+        let same = |step: &&mut Step| step.kind == kind && step.name == name && step.detail == detail;
+        if let (Kind::Event, Some(step)) = (kind, self.steps.iter_mut().find(same)) {
+            step.times += 1;
             return;
         }
         let at = self.elapsed().saturating_sub(took.unwrap_or_default()).as_secs_f64();

@@ -19,6 +19,7 @@ const FIRST_ORDER: u64 = 3_838_572_000_001;
 const FIRST_LINE: u64 = 9_995_073_000_001;
 const MOST_LINES: u64 = 4;
 
+#[expect(clippy::struct_excessive_bools, reason = "they are Shopify's")]
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OrderRow<'a> {

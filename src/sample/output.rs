@@ -25,7 +25,7 @@ pub(super) struct Output {
 pub(super) struct Rows {
     name: &'static str,
     out: BufWriter<fs::File>,
-    rows: u64,
+    count: u64,
     bytes: u64,
 }
 
@@ -47,13 +47,13 @@ impl Output {
             fs::create_dir_all(parent)?;
         }
         let out = BufWriter::with_capacity(1 << 18, fs::File::create(path)?);
-        Ok(Rows { name, out, rows: 0, bytes: 0 })
+        Ok(Rows { name, out, count: 0, bytes: 0 })
     }
 
     /// Ends a file. A full disk shows here at the latest.
     pub(super) fn close(&mut self, mut rows: Rows) -> Result<()> {
         rows.out.flush()?;
-        self.written.files.push((rows.name.to_owned(), rows.rows));
+        self.written.files.push((rows.name.to_owned(), rows.count));
         self.written.bytes += rows.bytes;
         Ok(())
     }
@@ -96,7 +96,7 @@ fn check(target: &Path, force: bool) -> Result<()> {
 impl Rows {
     /// Says that so many rows were written.
     pub(super) fn count(&mut self, rows: u64) {
-        self.rows += rows;
+        self.count += rows;
     }
 }
 

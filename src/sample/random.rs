@@ -1,4 +1,4 @@
-//! Random numbers that are the same everywhere: ChaCha8, with a stream for each entity.
+//! Random numbers that are the same everywhere: `ChaCha8`, with a stream for each entity.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

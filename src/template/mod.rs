@@ -5,6 +5,7 @@
 //! what only a deployment can tell comes out as [`Evaluated::Unknown`].
 
 mod evaluate;
+mod evaluated;
 mod expression;
 mod intrinsic;
 mod network;
@@ -17,7 +18,8 @@ mod verify;
 
 use std::sync::Arc;
 
-pub use evaluate::{Evaluated, Lookup, PseudoParameters, Scope};
+pub use evaluate::{Lookup, PseudoParameters, Scope};
+pub use evaluated::Evaluated;
 pub use expression::{Expression, Form, Intrinsic, SubPart};
 pub use network::base64;
 pub use parameter::{Parameter, ParameterType};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::evaluate::Evaluated;
+use super::evaluated::Evaluated;
 use super::problem::Problem;
 use super::{Template, read};
 use crate::yaml::{Key, Node, Span, Value};

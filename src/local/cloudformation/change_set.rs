@@ -1,7 +1,7 @@
 //! Change sets: made, described, listed, removed.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ pub(super) fn create(account: &Account, query: &Query) -> Result<Value, Fault> {
         "" => None,
         text => Some(template_source::parse(text)?),
     };
-    let outcome = changes::compare(account, &stacks, &stack, &wanted, &template, old_template.as_ref())?;
+    let outcome = changes::compare(account, &stacks, &stack, &wanted, &template, old_template.as_deref())?;
     let change_set = assemble(account, &stack, query, &name, wanted, outcome);
     let answer = json!({"Id": change_set.id, "StackId": stack.id});
     if new_stack {
@@ -121,7 +121,7 @@ fn new_stack(account: &Account, name: &str) -> Stack {
 }
 
 /// What the request wants: template, parameters, tags; checked as CloudFormation checks them.
-fn wanted(account: &Account, query: &Query, stack: &Stack) -> Result<(Deployment, Template), Fault> {
+fn wanted(account: &Account, query: &Query, stack: &Stack) -> Result<(Deployment, Arc<Template>), Fault> {
     let text = if query.flag("UsePreviousTemplate") {
         stack.deployment.template.clone()
     } else {
@@ -225,7 +225,7 @@ pub(super) fn describe(account: &Account, query: &Query) -> Result<Value, Fault>
     let changes = if with_values { &change_set.changes } else { &change_set.plain_changes };
     let (changes, next) = page(changes.clone(), query, PAGE);
     let template = template_source::parse(&change_set.wanted.template).ok();
-    let parameters = describe::parameters(&stacks, template.as_ref(), &change_set.wanted);
+    let parameters = describe::parameters(&stacks, template.as_deref(), &change_set.wanted);
     let mut answer = json!({
         "ChangeSetName": change_set.name, "ChangeSetId": change_set.id, "StackId": stack.id,
         "StackName": stack.name, "Description": change_set.description,

@@ -86,7 +86,7 @@ pub(super) fn carry_out(account: &Account, stack_name: &str) {
         .as_ref()
         .map(|template| template.creation_order().iter().map(|one| one.logical_id.clone()).collect())
         .unwrap_or_default();
-    let dependencies = template.as_ref().map(crate::template::Template::dependencies).unwrap_or_default();
+    let dependencies = template.as_deref().map(crate::template::Template::dependencies).unwrap_or_default();
     let mut resources: Vec<_> = stack.resources.iter().filter(|one| exists(one)).collect();
     resources.sort_by_key(|one| order.iter().position(|id| *id == one.logical_id));
     let mut failed: Vec<&str> = Vec::new();

@@ -37,7 +37,7 @@ fn stack(stacks: &Stacks, stack: &Stack) -> Value {
     if !stack.deployment.capabilities.is_empty() {
         answer["Capabilities"] = json!(stack.deployment.capabilities);
     }
-    let parameters = parameters(stacks, template.as_ref(), &stack.deployment);
+    let parameters = parameters(stacks, template.as_deref(), &stack.deployment);
     if !parameters.is_empty() {
         answer["Parameters"] = parameters.into();
     }

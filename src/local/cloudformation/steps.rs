@@ -181,7 +181,9 @@ fn establish(
             made.physical_id
         )));
     }
-    if existing.iter().any(|known| resource::is_same(known, made)) {
+    // A bucket may be there without a stack: it must not get into the list of what a rollback takes away.
+    let strange = resource.resource_type == "AWS::S3::Bucket" && account.store.has_bucket(&made.physical_id);
+    if strange || all_resources(&stacks).iter().any(|known| resource::is_same(known, made)) {
         return Err(resource::already_exists(&made.physical_id));
     }
     if let Some(stack) = stacks.find_mut(stack_name) {
@@ -373,7 +375,7 @@ fn blank(resource: &Resource, properties: &Value) -> StackResource {
 }
 
 /// Every resource of every stack that is there now, old ones that wait for their removal included.
-fn all_resources(stacks: &Stacks) -> Vec<StackResource> {
+fn all_resources(stacks: &Stacks) -> Vec<&StackResource> {
     let waiting = stacks.live.values().filter_map(|stack| stack.operation.as_ref()).flat_map(|one| &one.cleanup);
-    stacks.live.values().flat_map(|stack| &stack.resources).chain(waiting).filter(|one| exists(one)).cloned().collect()
+    stacks.live.values().flat_map(|stack| &stack.resources).chain(waiting).filter(|one| exists(one)).collect()
 }

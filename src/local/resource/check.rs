@@ -10,13 +10,13 @@ use crate::template::schema;
 /// What a check can look at.
 pub(in crate::local) struct World<'a> {
     /// Every resource of the account that exists now.
-    pub(in crate::local) resources: &'a [StackResource],
+    pub(in crate::local) resources: &'a [&'a StackResource],
     pub(in crate::local) store: &'a Store,
 }
 
 impl World<'_> {
     fn find(&self, resource_type: &str, id: &str) -> Option<&StackResource> {
-        self.resources.iter().find(|resource| {
+        self.resources.iter().copied().find(|resource| {
             resource.resource_type == resource_type
                 && (resource.physical_id == id
                     || resource.attributes.get("Arn").and_then(Value::as_str) == Some(id)

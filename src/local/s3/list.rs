@@ -1,7 +1,8 @@
 //! Listing objects: prefix, delimiter, pages.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    CommonPrefix, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
+    CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
     ObjectStorageClass,
 };
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -10,6 +11,32 @@ use super::api::{Api, etag, length, timestamp};
 use super::store::hex;
 
 const LARGEST_PAGE: i32 = 1000;
+
+/// What `encoding-type=url` leaves as it is.
+const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'*');
+
+/// Spells keys as the request asks for: a key may hold characters that XML cannot.
+struct Spelling(bool);
+
+impl Spelling {
+    fn of(encoding: Option<&EncodingType>) -> Self {
+        Self(encoding.is_some_and(|encoding| encoding.as_str() == EncodingType::URL))
+    }
+
+    fn text(&self, text: String) -> String {
+        if self.0 { utf8_percent_encode(&text, PLAIN).to_string() } else { text }
+    }
+
+    fn page(&self, page: &mut Page) {
+        for object in &mut page.objects {
+            object.key = object.key.take().map(|key| self.text(key));
+        }
+        for prefix in &mut page.prefixes {
+            prefix.prefix = prefix.prefix.take().map(|prefix| self.text(prefix));
+        }
+    }
+}
 
 /// A page of a listing.
 struct Page {
@@ -70,11 +97,14 @@ fn page(
 pub(super) fn version_two(api: &Api, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
     let token = input.continuation_token.as_deref().map(untoken).transpose()?;
     let after = token.as_deref().or(input.start_after.as_deref());
-    let page = page(api, &input.bucket, input.prefix.as_deref(), input.delimiter.as_deref(), after, input.max_keys)?;
+    let mut page =
+        page(api, &input.bucket, input.prefix.as_deref(), input.delimiter.as_deref(), after, input.max_keys)?;
+    let spelling = Spelling::of(input.encoding_type.as_ref());
+    spelling.page(&mut page);
     let count = page.objects.len() + page.prefixes.len();
     Ok(ListObjectsV2Output {
         name: Some(input.bucket),
-        prefix: Some(input.prefix.unwrap_or_default()),
+        prefix: Some(spelling.text(input.prefix.unwrap_or_default())),
         max_keys: Some(page.max_keys),
         key_count: i32::try_from(count).ok(),
         continuation_token: input.continuation_token,
@@ -82,15 +112,15 @@ pub(super) fn version_two(api: &Api, input: ListObjectsV2Input) -> S3Result<List
         next_continuation_token: page.last.map(|last| hex(last.as_bytes())),
         contents: Some(page.objects),
         common_prefixes: (!page.prefixes.is_empty()).then_some(page.prefixes),
-        delimiter: input.delimiter,
-        start_after: input.start_after,
+        delimiter: input.delimiter.map(|delimiter| spelling.text(delimiter)),
+        start_after: input.start_after.map(|after| spelling.text(after)),
         encoding_type: input.encoding_type,
         ..ListObjectsV2Output::default()
     })
 }
 
 pub(super) fn version_one(api: &Api, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
-    let page = page(
+    let mut page = page(
         api,
         &input.bucket,
         input.prefix.as_deref(),
@@ -98,16 +128,18 @@ pub(super) fn version_one(api: &Api, input: ListObjectsInput) -> S3Result<ListOb
         input.marker.as_deref(),
         input.max_keys,
     )?;
+    let spelling = Spelling::of(input.encoding_type.as_ref());
+    spelling.page(&mut page);
     Ok(ListObjectsOutput {
         name: Some(input.bucket),
-        prefix: Some(input.prefix.unwrap_or_default()),
-        marker: Some(input.marker.unwrap_or_default()),
+        prefix: Some(spelling.text(input.prefix.unwrap_or_default())),
+        marker: Some(spelling.text(input.marker.unwrap_or_default())),
         max_keys: Some(page.max_keys),
         is_truncated: Some(page.last.is_some()),
-        next_marker: page.last,
+        next_marker: page.last.map(|last| spelling.text(last)),
         contents: Some(page.objects),
         common_prefixes: (!page.prefixes.is_empty()).then_some(page.prefixes),
-        delimiter: input.delimiter,
+        delimiter: input.delimiter.map(|delimiter| spelling.text(delimiter)),
         encoding_type: input.encoding_type,
         ..ListObjectsOutput::default()
     })

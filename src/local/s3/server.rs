@@ -118,10 +118,12 @@ impl S3Server {
     }
 }
 
-/// Takes the signature off a presigned URL.
+/// Takes the signature, of version 4 or 2, off a presigned URL.
 fn unsign(uri: &mut axum::http::Uri) {
-    let Some(query) = uri.query().filter(|query| query.contains("X-Amz-")) else { return };
-    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("X-Amz-")).collect();
+    const SIGNATURE: [&str; 4] = ["X-Amz-", "AWSAccessKeyId=", "Signature=", "Expires="];
+    let signs = |pair: &str| SIGNATURE.iter().any(|start| pair.starts_with(start));
+    let Some(query) = uri.query().filter(|query| query.split('&').any(signs)) else { return };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !signs(pair)).collect();
     let target = if kept.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), kept.join("&")) };
     if let Ok(target) = target.parse() {
         *uri = target;

@@ -120,6 +120,8 @@ async fn keys_that_cannot_be_files_are_objects_all_the_same() {
     listed.sort_unstable();
     expected.sort_unstable();
     assert_eq!(listed, expected);
+    let encoded = local.s3.list_objects_v2().bucket("data").prefix("ünï").encoding_type("url".into()).send().await;
+    assert_eq!(encoded.unwrap().contents()[0].key(), Some("%C3%BCn%C3%AF%20c%C3%B6d%C3%A9%20%2B%26%3F"));
     let too_long = "k".repeat(1025);
     let refused = local.s3.put_object().bucket("data").key(too_long).body(vec![1].into()).send().await.unwrap_err();
     assert!(message(refused).starts_with("KeyTooLongError"));

@@ -20,13 +20,10 @@ pub(super) fn answer(shop: &Arc<Shop>, text: &str, variables: &Map<String, Value
     let root = if operation.mutation { "Mutation" } else { "QueryRoot" };
     let mut data = Map::new();
     for field in query::fields(&operation.selections) {
-        let value = match resolve(shop, field, operation.mutation) {
-            Some(value) => value,
-            None => {
-                let message = format!("Field '{}' doesn't exist on type '{root}'", field.name);
-                let code = json!({"code": "undefinedField", "typeName": root, "fieldName": field.name});
-                return json!({"errors": [{"message": message, "path": [field.name], "extensions": code}]});
-            }
+        let Some(value) = resolve(shop, field, operation.mutation) else {
+            let message = format!("Field '{}' doesn't exist on type '{root}'", field.name);
+            let code = json!({"code": "undefinedField", "typeName": root, "fieldName": field.name});
+            return json!({"errors": [{"message": message, "path": [field.name], "extensions": code}]});
         };
         match select(&value, &field.selections, &field.name) {
             Ok(value) => data.insert(field.alias.clone(), value),

@@ -48,13 +48,10 @@ async fn token(stand_in: &StandIn) -> String {
 /// A shop with ten orders.
 async fn shop() -> (tempfile::TempDir, StandIn) {
     let directory = tempfile::tempdir().unwrap();
-    let rows: String = (1..=10)
-        .map(|number| {
-            format!(
-                "{{\"id\":\"gid:\\/\\/shopify\\/Order\\/{number}\",\"updatedAt\":\"2024-01-{number:02}T00:00:00Z\"}}\n"
-            )
-        })
-        .collect();
+    let row = |number| {
+        format!("{{\"id\":\"gid:\\/\\/shopify\\/Order\\/{number}\",\"updatedAt\":\"2024-01-{number:02}T00:00:00Z\"}}")
+    };
+    let rows = (1..=10).map(row).collect::<Vec<_>>().join("\n");
     fs::write(directory.path().join("orders.jsonl"), rows).unwrap();
     let credentials = Credentials { client_id: "id".into(), client_secret: "secret".into() };
     let stand_in = StandIn::start(directory.path().to_owned(), credentials).await.unwrap();

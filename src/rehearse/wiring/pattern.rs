@@ -48,10 +48,10 @@ fn fields(pattern: &Map<String, Value>, objects: &[&Value], path: &mut Vec<Strin
     Ok(())
 }
 
-fn alternatives(patterns: &Value, objects: &[&Value], path: &mut Vec<String>) -> Result<(), Mismatch> {
+fn alternatives(patterns: &Value, objects: &[&Value], path: &[String]) -> Result<(), Mismatch> {
     let mut first = None;
     for pattern in patterns.as_array().into_iter().flatten().filter_map(Value::as_object) {
-        let mut inner = path.clone();
+        let mut inner = path.to_vec();
         match fields(pattern, objects, &mut inner) {
             Ok(()) => return Ok(()),
             Err(error) => first = first.or(Some(error)),
@@ -166,7 +166,7 @@ fn numeric(wanted: &Value, value: &Value) -> Result<bool, String> {
 }
 
 /// `*` stands for any characters; a backslash takes the next character as it is. So `*` in IAM works, too.
-pub fn wildcard(pattern: &str, text: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     // Where to go on after the last star: what follows it, and the text that it has not taken yet.
     let mut retry: Option<(&str, &str)> = None;

@@ -50,11 +50,14 @@ fn name_of(field: &Value) -> &str {
     field.get("Field").and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Its name, what its test must give, and the test of a found value against a wanted one.
+type Operator = (&'static str, bool, fn(&str, &str) -> bool);
+
 /// A field selector holds when each of its operators does. Of `Equals`, `StartsWith` and `EndsWith` one value must fit,
 /// of their opposites none may.
 fn holds(field: &Value, event: &DataEvent) -> bool {
     let Some(found) = found(name_of(field), event) else { return false };
-    let operators: [(&str, bool, fn(&str, &str) -> bool); 6] = [
+    let operators: [Operator; 6] = [
         ("Equals", true, |found, wanted| found == wanted),
         ("StartsWith", true, |found, wanted| found.starts_with(wanted)),
         ("EndsWith", true, |found, wanted| found.ends_with(wanted)),
