@@ -4,5 +4,9 @@
 
 mod check;
 mod cli;
+mod help;
+mod readme;
+mod reference;
+mod render;
 mod rooms;
 mod support;

@@ -5,6 +5,7 @@
 
 pub mod load;
 pub mod names;
+pub mod reference;
 pub mod rules;
 pub mod shape;
 pub mod types;
@@ -183,7 +184,7 @@ pub struct Table {
     /// How rows come into the warehouse.
     #[serde(default)]
     pub load: Load,
-    /// Of two rows with one key, the one with the larger value here is the newer.
+    /// Of two rows with one key, the one with the larger value in this column is the newer. Without it, the one that arrived later.
     #[serde(default)]
     pub order_by: Option<String>,
     /// What must hold for each row and each run.
@@ -259,7 +260,7 @@ impl Column {
 pub struct Checks {
     /// Columns that must have a value.
     pub not_null: Vec<String>,
-    /// Columns whose values must not repeat within a run.
+    /// Columns whose values must not repeat within a run, each by itself.
     pub unique: Vec<String>,
     /// Columns with the only values that they may have.
     pub accepted_values: Map<Vec<String>>,
@@ -271,7 +272,9 @@ pub struct Checks {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RowBounds {
+    /// The fewest rows.
     pub min: Option<u64>,
+    /// The most rows.
     pub max: Option<u64>,
 }
 
@@ -313,7 +316,7 @@ pub enum Refresh {
 pub struct Trigger {
     /// The route of the event.
     pub mode: TriggerMode,
-    /// A run starts after this many objects …
+    /// A run starts after this many objects, …
     #[schemars(range(min = 1, max = 100))]
     pub batch_size: u32,
     /// … or this many seconds after the first one.

@@ -1,0 +1,122 @@
+//! `pipectl render`: a function of the project's files, and of nothing else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::support::Test;
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_stack_gets_a_file() {
+    let test = Test::reference();
+    insta::assert_snapshot!(test.run(&["render", "--env", "dev", "--out", "out"]), @"
+    exit code: 0
+    ----- stdout -----
+    out/bootstrap.yaml
+    out/network.yaml
+    out/iam.yaml
+    out/storage.yaml
+    out/warehouse.yaml
+    out/ingest.yaml
+    out/glue.yaml
+    out/events.yaml
+    out/monitoring.yaml
+    out/analytics.yaml
+    ----- stderr -----
+    ");
+    let written = files(&test.path("out"));
+    assert_eq!(written.len(), 10);
+    for (file, text) in &written {
+        assert!(text.starts_with(b"AWSTemplateFormatVersion: \"2010-09-09\"\n"), "{file}");
+    }
+}
+
+#[test]
+fn the_same_files_give_the_same_bytes() {
+    let (here, there) = (Test::reference(), Test::reference().env("TZ", "Asia/Tokyo").env("LC_ALL", "tr_TR.UTF-8"));
+    here.run(&["render", "--env", "prod", "--out", "out"]);
+    there.run(&["render", "--env", "prod", "--out", "elsewhere/out"]);
+    let first = files(&here.path("out"));
+    assert_eq!(first, files(&there.path("elsewhere/out")));
+    here.run(&["render", "--env", "prod", "--out", "out"]);
+    assert_eq!(first, files(&here.path("out")));
+}
+
+#[test]
+fn one_stack_goes_to_stdout() {
+    let test = Test::reference();
+    let output = test.command(&["render", "--env", "dev", "analytics"]).output().unwrap();
+    insta::assert_snapshot!(test.show(&output), @r#"
+    exit code: 0
+    ----- stdout -----
+    AWSTemplateFormatVersion: "2010-09-09"
+    Description: "shop-dev: Athena on every zone"
+    Resources:
+      # What a query's author sets is overruled, and a query that would read more than the limit is stopped before it costs.
+      Workgroup:
+        Type: AWS::Athena::WorkGroup
+        Properties:
+          Name: shop-dev
+          Description: Queries on the zones of shop-dev
+          State: ENABLED
+          WorkGroupConfiguration:
+            EnforceWorkGroupConfiguration: true
+            PublishCloudWatchMetricsEnabled: true
+            # 10 GiB, some five cents.
+            BytesScannedCutoffPerQuery: 10737418240
+            # Athena keeps the results itself, for a day: no bucket to secure and to empty.
+            ManagedQueryResultsConfiguration: {Enabled: true}
+    Outputs:
+      WorkgroupName:
+        Value: !Ref Workgroup
+    ----- stderr -----
+    "#);
+    test.run(&["render", "--env", "dev", "--out", "out"]);
+    assert_eq!(files(&test.path("out"))["analytics.yaml"], output.stdout);
+}
+
+#[test]
+fn all_stacks_go_to_stdout_one_document_each() {
+    let test = Test::reference();
+    let output = test.command(&["render", "--env", "dev"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let heads: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("--- # ")).collect();
+    insta::assert_snapshot!(heads.join("\n"), @"
+    shop-dev-bootstrap
+    shop-dev-network
+    shop-dev-iam
+    shop-dev-storage
+    shop-dev-warehouse
+    shop-dev-ingest
+    shop-dev-glue
+    shop-dev-events
+    shop-dev-monitoring
+    shop-dev-analytics
+    ");
+}
+
+#[test]
+fn an_unknown_name_gets_a_hint() {
+    let test = Test::reference();
+    insta::assert_snapshot!(test.run(&["render", "--env", "dev", "warehouze"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: unknown stack `warehouze`
+    = hint: did you mean `warehouse`?
+    ");
+    insta::assert_snapshot!(test.run(&["render", "--env", "devv"]), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: unknown environment `devv`
+    = note: `stacks/devv.yaml` is missing
+    = hint: did you mean `dev`?
+    ");
+}
