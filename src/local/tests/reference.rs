@@ -38,7 +38,7 @@ async fn the_reference_pipeline_is_deployed_and_deleted() {
     let start = std::time::Instant::now();
     while !left.is_empty() {
         let ready = |stack: &&RenderedStack| stack.needs().iter().all(|need| done.iter().any(|one| one.name == *need));
-        let next = left.iter().position(|stack| ready(stack)).unwrap();
+        let next = left.iter().position(ready).unwrap();
         let stack = left.remove(next);
         let values = parameters(stack, &local, &stacks);
         let values: Vec<(&str, &str)> = values.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
