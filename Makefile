@@ -20,7 +20,7 @@ build: setup ## Build pipectl
 demo: build ## Deploy the reference pipeline to an account on this machine, run it, show the marts
 	@scripts/demo.sh $(PIPECTL)
 
-lint: setup ## Format, clippy, ruff, cfn-lint
+lint: build ## Format, clippy, ruff, cfn-lint
 	cargo fmt --check
 	cargo clippy --quiet --locked --all-targets -- -D warnings
 	$(LAMBDA) fmt --check
@@ -29,9 +29,9 @@ lint: setup ## Format, clippy, ruff, cfn-lint
 	.venv/bin/ruff format --check glue-src scripts tests
 	scripts/lint-templates.sh
 
-test: lint build ## Run all tests
+test: lint ## Run all tests
 	$(LAMBDA) test --quiet --locked
-	.venv/bin/python -m pytest -q glue-src
+	cd glue-src && PIPECTL_GLUE_CACHE=../.pipectl/spark ../.venv/bin/python -m pytest -q
 	$(PIPECTL) package --env local
 	cargo test --quiet --locked
 	.venv/bin/python scripts/test_ministack.py $(PIPECTL)

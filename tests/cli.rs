@@ -48,6 +48,17 @@ fn wrong_usage_is_told_apart() {
 }
 
 #[test]
+fn the_project_and_the_environment_may_come_from_variables() {
+    let test = Test::reference().env("PIPECTL_PROJECT", "stacks").env("PIPECTL_ENV", "dev");
+    insta::assert_snapshot!(test.run(&["check"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    checked dev: no errors
+    ");
+}
+
+#[test]
 fn the_schema_that_editors_use_is_the_committed_one() {
     let test = Test::empty();
     for (file, path) in [("pipeline", "docs/pipeline.schema.json"), ("environment", "docs/environment.schema.json")] {

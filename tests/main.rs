@@ -1,6 +1,6 @@
 //! The tests of the whole program: one binary, a module a verb.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says where it cannot go on, and what it skips")]
+#![expect(clippy::unwrap_used, reason = "a test says where it cannot go on")]
 
 mod check;
 mod cli;

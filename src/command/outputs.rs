@@ -3,22 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::account::Account;
+use super::format::Format;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::spec::Map;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How the outputs are written
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
@@ -32,18 +27,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         }
     }
     account.close().await?;
-    let text = match args.format {
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&outputs).map_err(|error| Error::new(error.to_string()))?;
-            format!("{text}\n")
-        }
-        Format::Text => {
-            let lines = outputs.iter().flat_map(|(stack, outputs)| {
-                outputs.iter().map(move |(name, value)| format!("{stack}.{name} = {value}\n"))
-            });
-            lines.collect()
-        }
-    };
-    context.ui.data(text)?;
+    args.format.print(&context.ui, &outputs, || {
+        let lines = outputs.iter().flat_map(|(stack, outputs)| {
+            outputs.iter().map(move |(name, value)| format!("{stack}.{name} = {value}\n"))
+        });
+        lines.collect()
+    })?;
     Ok(Exit::Success)
 }

@@ -1,20 +1,25 @@
 //! `pipectl package`
 
+use super::format::Format;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::package;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// How the artifacts are listed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
-pub fn run(context: &Context, _: &Args) -> Result<Exit> {
+pub fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let package =
         package::build(&project.root, spec.pipeline.functions.architecture, &mut |line| context.ui.status(line))?;
-    for artifact in &package.artifacts {
-        context.ui.data(format_args!("{:>9}  {}\n", size(artifact.size), artifact.key))?;
-    }
+    args.format.print(&context.ui, &package.artifacts, || {
+        package.artifacts.iter().map(|artifact| format!("{:>9}  {}\n", size(artifact.size), artifact.key)).collect()
+    })?;
     if !package.rebuilt {
         context.ui.line("nothing has changed since the last build");
     }

@@ -1,29 +1,56 @@
 //! `pipectl status`
 
+use serde::Serialize;
+
 use super::account::Account;
+use super::format::Format;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// How the state is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
-pub async fn run(context: &Context, _: &Args) -> Result<Exit> {
+/// A stack of the environment.
+#[derive(Debug, Serialize)]
+struct Row {
+    stack: String,
+    /// CloudFormation's word for it; null where the stack does not exist.
+    state: Option<String>,
+    changed_at: Option<String>,
+}
+
+pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let stacks = project.render(&spec)?;
     let account = Account::open(&project, &spec).await?;
-    let mut rows = vec![["STACK".to_owned(), "STATE".to_owned(), "LAST CHANGE".to_owned()]];
+    let mut rows = Vec::new();
     for stack in &stacks {
         let found = account.aws.cloudformation.stack(&stack.stack_name).await?;
-        let (state, time) = match found {
-            Some(found) => (found.status.to_string(), found.updated.or(found.created).unwrap_or_default()),
-            None => ("not deployed".to_owned(), String::new()),
-        };
-        rows.push([stack.stack_name.clone(), state, time]);
+        rows.push(Row {
+            stack: stack.stack_name.clone(),
+            state: found.as_ref().map(|found| found.status.to_string()),
+            changed_at: found.and_then(|found| found.updated.or(found.created)),
+        });
     }
     account.close().await?;
-    context.ui.data(table(&rows))?;
+    args.format.print(&context.ui, &rows, || text(&rows))?;
     Ok(Exit::Success)
+}
+
+fn text(rows: &[Row]) -> String {
+    let mut cells = vec![["STACK".to_owned(), "STATE".to_owned(), "LAST CHANGE (UTC)".to_owned()]];
+    cells.extend(rows.iter().map(|row| {
+        let state = row.state.clone().unwrap_or_else(|| "not deployed".to_owned());
+        // To the second: `2026-11-20T12:43:05.638Z` has more than a reader wants.
+        let changed = row.changed_at.as_deref().map_or("", |time| time.split(['.', 'Z']).next().unwrap_or(time));
+        [row.stack.clone(), state, changed.replace('T', " ")]
+    }));
+    table(&cells)
 }
 
 /// Rows in columns; the first row is the heading.

@@ -40,7 +40,7 @@ pub enum Kind {
 }
 
 /// A file for the artifact bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Artifact {
     pub kind: Kind,
     /// `shopify`, `load`, `clean`, `transform`, `pipectl_glue`.

@@ -100,14 +100,3 @@ impl Test {
         )
     }
 }
-
-/// The folder of recorded answers and real data, or `None` with a word about it.
-pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("PIPECTL_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let path = folder.join(path);
-    if !path.exists() {
-        println!("skipped: {} is not on this machine (set PIPECTL_SHARED)", path.display());
-        return None;
-    }
-    Some(path)
-}
