@@ -50,7 +50,7 @@ enum Verb {
     Init(command::init::Args),
     /// Check everything that can be checked without AWS
     Check {
-        /// The environment (default: each one)
+        /// The environment: NAME for `stacks/NAME.yaml` (default: all)
         #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV")]
         environment: Option<String>,
     },

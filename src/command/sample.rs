@@ -15,7 +15,7 @@ use crate::sample::{OPENED, Sample};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How many orders
+    /// The number of orders
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     orders: u64,
 
@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     since: Option<Date>,
 
-    /// Make so many of the orders deliberately wrong
+    /// Make this many of the orders wrong, on purpose
     #[arg(long, default_value_t = 0, value_name = "N")]
     broken_rows: u64,
 

@@ -178,7 +178,7 @@ pub struct Table {
     pub source: String,
     /// The columns, in the order of the warehouse table.
     pub columns: Map<Column>,
-    /// The columns that identify a row. `upsert` needs them; `append` with a key inserts only keys that are new.
+    /// The columns that identify a row. `upsert` needs them; `append` with a key inserts only keys that are new. A row without a value in one of them goes to quarantine.
     #[serde(default)]
     pub key: Vec<String>,
     /// How rows come into the warehouse.
