@@ -130,6 +130,13 @@ impl Error {
             .chain(self.0.more.iter().flat_map(|error| Box::new(error.each()) as Box<dyn Iterator<Item = &Self>>))
     }
 
+    /// Each of the joined errors by itself.
+    pub fn into_each(mut self) -> Vec<Self> {
+        let more = std::mem::take(&mut self.0.more);
+        self.0.summary = None;
+        std::iter::once(self).chain(more.into_iter().flat_map(Self::into_each)).collect()
+    }
+
     fn write_one(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         write!(f, "error: {}", inner.message)?;
@@ -204,12 +211,19 @@ impl From<std::io::Error> for Error {
 /// The nearest of the known names, for a `did you mean`.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).max(1);
-    known
+    let name = &name.to_lowercase();
+    // What was cut short is as likely as what was misspelt: `updated` for `updated_at`.
+    let all: Vec<&str> = known.into_iter().collect();
+    let longer =
+        || (name.len() >= 3).then(|| all.iter().copied().find(|one| one.to_lowercase().starts_with(name.as_str())));
+    all.iter()
+        .copied()
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::osa_distance(name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate)
+        .or_else(|| longer().flatten())
 }
 
 /// A hint for an unknown name: the nearest known one, or all of them.

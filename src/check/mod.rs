@@ -11,7 +11,7 @@ pub fn all(project: &Project, spec: &Spec) -> Result<()> {
     let (marts, mut errors) = project.marts(spec);
     errors.extend(marts::check(spec, &marts));
     if let Err(error) = project.render(spec) {
-        errors.extend(error.each().cloned());
+        errors.extend(error.into_each());
     }
     Error::all(errors)
 }

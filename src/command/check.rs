@@ -15,7 +15,7 @@ pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
         let checked = project.spec(name).and_then(|spec| crate::check::all(&project, &spec));
         if let Err(error) = checked {
             // A mistake in pipeline.yaml is one mistake, however many environments share it.
-            errors.extend(error.each().cloned());
+            errors.extend(error.into_each());
         }
     }
     let mut seen: Vec<String> = Vec::new();
