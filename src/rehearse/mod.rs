@@ -15,10 +15,12 @@ mod place;
 pub mod report;
 pub mod resource;
 mod run;
+mod runner;
 pub mod runtime;
 pub mod shopify;
 pub mod source;
 pub mod timeline;
+pub mod toolchain;
 pub mod warehouse;
 pub mod wiring;
 
@@ -31,6 +33,7 @@ use crate::spec::{Source, Spec};
 pub use open::Parts;
 pub use place::Place;
 pub use report::Report;
+pub use runner::runner;
 
 use ledger::Ledgers;
 use outcome::Counts;
