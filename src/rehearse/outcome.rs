@@ -7,7 +7,7 @@ use crate::spec::Spec;
 
 use super::ledger::Ledgers;
 use super::place::Place;
-use super::report::{Mart, Report, TableCount};
+use super::report::{Mart, Report, TableCount, thousands};
 use super::timeline::{Severity, Timeline};
 use super::warehouse::Warehouse;
 
@@ -74,6 +74,14 @@ pub(super) async fn report(
     for (source, shop) in &place.shops {
         for field in shop.missing_fields() {
             let text = format!("the data of `{source}` has no `{field}`: it is null in every row");
+            timeline.find(Severity::Warning, text);
+        }
+        for (file, date, rows) in shop.undated_rows() {
+            let rows = if rows == 1 { "1 row".to_owned() } else { format!("{} rows", thousands(rows)) };
+            let text = format!(
+                "{rows} of `{source}`'s {file} did not come: without `{date}` the question for what has changed \
+                 does not find them\nask for `{date}` too in the bulk operation that the file comes from"
+            );
             timeline.find(Severity::Warning, text);
         }
         for broken in shop.broken_data() {
