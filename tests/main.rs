@@ -4,5 +4,7 @@
 
 mod check;
 mod cli;
+#[cfg(feature = "rehearse")]
+mod rehearse;
 mod rooms;
 mod support;

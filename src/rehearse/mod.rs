@@ -12,6 +12,7 @@ mod ledger;
 mod open;
 mod outcome;
 mod place;
+mod quarantine;
 pub mod report;
 pub mod resource;
 mod run;
