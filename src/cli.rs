@@ -31,7 +31,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, or no changes · 1 failed · 2 changes are there (with --exit-code) ·
-64 bad usage · 65 the project's files are wrong · 130 interrupted";
+64 bad usage · 65 the project's files or data are wrong · 130 interrupted";
 
 /// A verb that works in one environment.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ pub enum Exit {
     Changes = 2,
     /// The command line is wrong.
     Usage = 64,
-    /// The project's files are wrong.
+    /// The project's files, or the data for a rehearsal, are wrong.
     Project = 65,
     /// Interrupted by Ctrl-C.
     Interrupted = 130,

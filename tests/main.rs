@@ -7,6 +7,8 @@ mod cli;
 mod help;
 mod readme;
 mod reference;
+#[cfg(feature = "rehearse")]
+mod rehearse;
 mod render;
 mod rooms;
 mod support;

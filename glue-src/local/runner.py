@@ -18,6 +18,7 @@ import os
 import runpy
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import zipimport
@@ -35,6 +36,7 @@ _LONGEST_ERROR = 4000
 
 def main() -> int:
     options = _options()
+    _end_with_parent()
     answers = _take_stdout()
     cache = Path(options.cache_dir).absolute()
     try:
@@ -61,6 +63,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mounts", type=json.loads, default={}, help="JSON: the folder of each bucket")
     parser.add_argument("--prepare", action="store_true", help="only build the class archive")
     return parser.parse_args()
+
+
+def _end_with_parent() -> None:
+    """Ends at once when whoever started this is killed: a job that ran on could commit beside the next rehearsal's."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        # The JVM ends by itself when its stdin does.
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _take_stdout() -> TextIO:

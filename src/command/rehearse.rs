@@ -1,6 +1,6 @@
 //! `pipectl rehearse`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::account::Account;
 use super::deploy::bring_up_to_date;
@@ -10,13 +10,17 @@ use crate::deploy::Wanted;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::project::Project;
-use crate::rehearse::{Data, Parts, Place, Report, rehearse, source};
+use crate::rehearse::{Data, Parts, Place, Report, rehearse, runner, source, toolchain};
 use crate::sample::{OPENED, Sample};
 use crate::spec::{Source, Spec};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The data of a source, such as `erp=exports/erp`; repeatable [default: a generated sample]
+    ///
+    /// A folder with one file, or one folder of files, for each table: `stores.csv`, `visits.jsonl.gz`,
+    /// `supplies/march.csv`. For a Shopify source: `orders.jsonl`, … as its bulk operations give them. Sources that are
+    /// not named take no part.
     #[arg(long, value_name = "SOURCE=DIR")]
     data: Vec<String>,
 
@@ -24,7 +28,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 
-    /// Leave the servers up to look around, until Ctrl-C
+    /// Leave the servers up to look around, until Ctrl-C, which then is no failure
     #[arg(long)]
     keep: bool,
 }
@@ -46,85 +50,139 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             .hint("rehearse in one with `local: true`, such as `--env local`")
             .exit(Exit::Usage));
     }
+    let data = data(context, &project, &spec, args)?;
+    let parts = parts(&project)?;
+    toolchain::check(&parts.python, parts.environment.as_deref()).await?;
     let wanted = wanted(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
-    let exit = tokio::select! {
-        exit = in_account(context, args, &project, &spec, &account, wanted) => exit,
-        _ = tokio::signal::ctrl_c() => Err(Error::new("interrupted")
-            .hint("run it again: what is in no ledger is taken up again")
-            .exit(Exit::Interrupted)),
-    };
+    let interrupt = Interrupt::listen()?;
+    let exit = in_account(context, args, &spec, &account, wanted, &parts, &data, interrupt).await;
     context.ui.clear();
     account.close().await?;
     exit
 }
 
 /// Deploys what has changed, then rehearses what is deployed.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that `run` has made ready")]
 async fn in_account(
     context: &Context,
     args: &Args,
-    project: &Project,
     spec: &Spec,
     account: &Account,
     wanted: Wanted,
+    parts: &Parts,
+    data: &Data,
+    mut interrupt: Interrupt,
 ) -> Result<Exit> {
     let Some((local, endpoint)) = &account.local else { return Err(Error::new("the account is not on this machine")) };
     let endpoint = &endpoint.url();
-    let data = data(context, project, spec, args)?;
-    bring_up_to_date(context, account, spec, wanted).await?;
-    let status = |text: &str| context.ui.status(text);
-    status("starting Spark and the warehouse");
-    let mut place = Place::open(local, endpoint, spec, &parts(project)?, &data.folders).await?;
-    let report = rehearse(&mut place, spec, &data, &status).await;
-    context.ui.clear();
-    let report = match report {
-        Ok(report) => report,
-        Err(error) => {
-            place.close().await;
-            return Err(error);
+    let work = async {
+        bring_up_to_date(context, account, spec, wanted).await?;
+        let status = |text: &str| context.ui.status(text);
+        status("starting Spark and the warehouse");
+        let mut place = Place::open(local, endpoint, spec, parts, &data.folders).await?;
+        let report = rehearse(&mut place, spec, data, &status).await;
+        context.ui.clear();
+        match report {
+            Ok(report) => Ok((place, report)),
+            Err(error) => {
+                place.close().await;
+                Err(error)
+            }
+        }
+    };
+    // What is dropped in its middle ends what it has started.
+    let (place, report) = tokio::select! {
+        done = work => done?,
+        () = interrupt.wait() => {
+            return Err(Error::new("interrupted")
+                .hint("run it again: what is in no ledger is taken up again")
+                .exit(Exit::Interrupted));
         }
     };
     print(context, args.format, &report)?;
     if args.keep {
-        keep(context, &place, endpoint, spec).await?;
+        keep(context, &place, endpoint, spec);
+        interrupt.wait().await;
+        context.ui.line("stopping");
     }
     place.close().await;
     local.replicate()?;
     Ok(if report.failed { Exit::Failure } else { Exit::Success })
 }
 
-/// The folders of all sources; those that are not given get the sample.
+/// What ends a rehearsal early: Ctrl-C, the end of a CI job, a terminal that is closed.
+struct Interrupt {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 3],
+}
+
+impl Interrupt {
+    #[cfg(unix)]
+    fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals =
+            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        Ok(Self { signals })
+    }
+
+    #[cfg(unix)]
+    async fn wait(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// What is given, else the sample for every source.
 fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Result<Data> {
-    let mut folders = source::folders(&spec.pipeline, &args.data)?;
-    let mut generated = Vec::new();
+    // Whoever gives data for one source rehearses that one.
+    if !args.data.is_empty() {
+        return source::given(&spec.pipeline, &args.data);
+    }
+    let mut data = Data::default();
     let sample = project.state().join("sample");
     for (name, kind) in &spec.pipeline.sources {
-        // Whoever gives data for one source rehearses that one.
-        if !args.data.is_empty() {
-            break;
-        }
         if !sample.exists() {
             context.ui.status(format_args!("generating a sample of {ORDERS} orders"));
             let what = Sample { orders: ORDERS, seed: 7, since: OPENED, broken_rows: 0 };
             what.write(&sample, false, &mut |_| true)?;
         }
-        generated.push(name.clone());
+        data.generated.push(name.clone());
         let part = if matches!(kind, Source::Shopify(_)) { "shop" } else { "erp" };
-        folders.insert(name.clone(), sample.join(part));
+        data.folders.insert(name.clone(), sample.join(part));
     }
-    Ok(Data { folders, generated })
+    Ok(data)
 }
 
 fn parts(project: &Project) -> Result<Parts> {
-    let environment = project.root.join(".venv");
-    let runner = project.root.join("glue-src/local/runner.py");
-    if !runner.is_file() {
-        return Err(Error::project(format!("there is no `{}`", runner.display()))
-            .hint("the rehearsal runs the Glue jobs with it: `pipectl eject glue-src` writes it"));
-    }
+    let own = project.root.join(".venv");
+    let (python, environment) =
+        match std::env::var_os("PIPECTL_PYTHON").filter(|name| !name.is_empty()).map(PathBuf::from) {
+            // It may be the one of a virtual environment that holds PostgreSQL, too.
+            Some(python) => {
+                let environment = python.ancestors().nth(2).filter(|folder| folder.join("pyvenv.cfg").is_file());
+                let environment = environment.map_or(own, Path::to_owned);
+                (python, environment)
+            }
+            None => (own.join("bin/python"), own),
+        };
     Ok(Parts {
-        python: std::env::var_os("PIPECTL_PYTHON").map_or_else(|| environment.join("bin/python"), PathBuf::from),
-        runner,
+        python,
+        runner: runner(&project.root, &project.state())?,
         environment: Some(environment),
         cache: project.state().join("spark"),
         state: project.state(),
@@ -142,18 +200,26 @@ fn print(context: &Context, format: Format, report: &Report) -> Result<()> {
     }
 }
 
-/// Leaves everything up until Ctrl-C.
-async fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) -> Result<()> {
-    context.ui.line("\nstill up, until Ctrl-C:");
-    context.ui.line(format_args!("  AWS (S3, Redshift Data API, Secrets Manager)  AWS_ENDPOINT_URL={endpoint}"));
-    context
-        .ui
-        .line(format_args!("  the warehouse's database                      {}", spec.pipeline.warehouse.database));
-    for (name, shop) in &place.shops {
-        context.ui.line(format_args!("  the stand-in of the source `{name}`: {}", shop.endpoint()));
+/// Says where everything is, as long as it is up.
+fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
+    let line = |text: String| context.ui.line(text);
+    line("\nstill up; Ctrl-C ends it:".to_owned());
+    line("\n  the warehouse:".to_owned());
+    if let Some(command) = place.warehouse.psql() {
+        line(format!("    {command}"));
     }
+    line("\n  S3, the Redshift Data API and Secrets Manager, such as:".to_owned());
+    line(format!(
+        "    AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=any AWS_REGION={} \\\n      \
+         aws s3 ls s3://{}/",
+        place.resources.region,
+        spec.bucket("raw"),
+    ));
+    line("\n  the buckets' objects, as files:".to_owned());
     for (bucket, folder) in &place.buckets {
-        context.ui.line(format_args!("  s3://{bucket} is {}", folder.display()));
+        line(format!("    {bucket}  {}", folder.display()));
     }
-    Ok(tokio::signal::ctrl_c().await?)
+    for (name, shop) in &place.shops {
+        line(format!("\n  the stand-in of the shop `{name}`: {}", shop.endpoint()));
+    }
 }

@@ -4,7 +4,7 @@
 //! line from it. It is started first of all, as a JVM takes seconds.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use crate::error::{Error, Result};
 
 use super::resource::Resource;
+use super::toolchain::with_setup;
 
 /// How much of what Spark writes is kept, to be shown when it ends unexpectedly.
 const KEPT_LINES: usize = 30;
@@ -118,7 +119,6 @@ pub struct Glue {
 impl Glue {
     /// Starts the runner and does not wait for it.
     pub fn start(start: &Start) -> Result<Self> {
-        check_python(&start.python)?;
         let mut command = Command::new(&start.python);
         command
             .arg(&start.runner)
@@ -135,7 +135,7 @@ impl Glue {
         #[cfg(unix)]
         command.process_group(0);
         let mut child = command.spawn().map_err(|error| {
-            Error::new(format!("cannot start `{}`", start.python.display())).cause(&error).hint(SETUP)
+            with_setup(Error::new(format!("cannot start `{}`", start.python.display())).cause(&error))
         })?;
         let broken = || Error::new("cannot talk to the Spark runner");
         let commands = child.stdin.take().ok_or_else(broken)?;
@@ -167,7 +167,7 @@ impl Glue {
             let spark = answer.get("spark").and_then(Value::as_str).filter(|_| answer["ready"] == true);
             let Some(spark) = spark else {
                 let why = answer.get("error").and_then(Value::as_str).unwrap_or("it gave no reason");
-                return Err(Error::new("Spark does not start").note(why.to_owned()).hint(SETUP));
+                return Err(Error::new("Spark does not start").note(why.to_owned()));
             };
             self.spark = Some(spark.to_owned());
         }
@@ -226,7 +226,7 @@ impl Glue {
         let _ = tokio::time::timeout(Duration::from_millis(500), self.child.wait()).await;
         let noise = self.noise.lock().unwrap_or_else(PoisonError::into_inner);
         let last: Vec<&str> = noise.iter().map(String::as_str).collect();
-        let error = Error::new(message).hint(SETUP);
+        let error = Error::new(message);
         if last.is_empty() { error } else { error.note(format!("it wrote last:\n{}", last.join("\n"))) }
     }
 }
@@ -242,22 +242,6 @@ fn kill_group(child: &Child) {
     if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
-}
-
-const SETUP: &str = "run `make setup` in the project, or: python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3; \
-                     Java 17 is needed too (Debian, Ubuntu: apt install openjdk-17-jre-headless)";
-
-fn check_python(python: &Path) -> Result<()> {
-    // A bare name is looked up in PATH when it is started.
-    if python.components().count() > 1 && !python.is_file() {
-        return Err(Error::new(format!(
-            "the Glue jobs need a Python with Spark, and there is no `{}`",
-            python.display()
-        ))
-        .hint(SETUP)
-        .hint("or name another interpreter with PIPECTL_PYTHON"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -324,30 +308,17 @@ for line in sys.stdin:
         insta::assert_snapshot!(told("print(json.dumps({'ready': False, 'error': 'no Java found'}))").await, @"
         error: Spark does not start
         = note: no Java found
-        = hint: run `make setup` in the project, or: python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3; Java 17 is needed too (Debian, Ubuntu: apt install openjdk-17-jre-headless)
         ");
         insta::assert_snapshot!(told("print('Traceback', file=sys.stderr)").await, @"
         error: the Spark runner has ended
         = note: it wrote last:
                   Traceback
-        = hint: run `make setup` in the project, or: python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3; Java 17 is needed too (Debian, Ubuntu: apt install openjdk-17-jre-headless)
         ");
         insta::assert_snapshot!(told(&format!("{ready}time.sleep(60)")).await, @"TIMEOUT the job ran longer than its 0 minutes");
         insta::assert_snapshot!(told(&format!("{ready}sys.stdin.readline(); print('oops', flush=True); time.sleep(9)")).await, @"
         error: the Spark runner does not speak JSON
           cause: expected value at line 1 column 1
         = note: oops
-        ");
-    }
-
-    #[test]
-    fn a_missing_python_comes_with_the_fix() {
-        let (_directory, mut start) = start("");
-        start.python = "/nowhere/python".into();
-        insta::assert_snapshot!(check_python(&start.python).unwrap_err(), @"
-        error: the Glue jobs need a Python with Spark, and there is no `/nowhere/python`
-        = hint: run `make setup` in the project, or: python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3; Java 17 is needed too (Debian, Ubuntu: apt install openjdk-17-jre-headless)
-        = hint: or name another interpreter with PIPECTL_PYTHON
         ");
     }
 

@@ -44,7 +44,10 @@ struct Stage {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Input {
+    #[serde(default)]
+    key: String,
     table: Option<String>,
+    duplicate_of: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -54,6 +57,18 @@ struct Counts {
     rows_out: u64,
     quarantined: u64,
     duplicates: u64,
+    unknown_columns: Vec<String>,
+}
+
+/// Something of a new batch that is worth a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Remark {
+    /// Rows that a stage (`clean`, `transform`) has put aside.
+    Quarantined { stage: &'static str, batch: String, table: String, rows: u64 },
+    /// A file whose content came before under another name.
+    SameFile { key: String, first: String },
+    /// Columns of the data that the table does not have.
+    UnknownColumns { table: String, columns: Vec<String> },
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -110,6 +125,30 @@ impl Ledgers {
         tables
     }
 
+    /// What is worth a word of the batches that have come since an earlier reading.
+    pub(super) fn remarks(&self, earlier: &Self) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        let stages = [("clean", &self.clean, &earlier.clean), ("transform", &self.transform, &earlier.transform)];
+        for (stage, now, before) in stages {
+            for (batch, entry) in now.iter().filter(|(batch, _)| !before.contains_key(*batch)) {
+                for (table, counts) in &entry.tables {
+                    let (batch, table) = (batch.clone(), table.clone());
+                    if !counts.unknown_columns.is_empty() {
+                        let columns = counts.unknown_columns.clone();
+                        remarks.push(Remark::UnknownColumns { table: table.clone(), columns });
+                    }
+                    if counts.quarantined > 0 {
+                        remarks.push(Remark::Quarantined { stage, batch, table, rows: counts.quarantined });
+                    }
+                }
+                remarks.extend(entry.inputs.iter().filter_map(|input| {
+                    Some(Remark::SameFile { key: input.key.clone(), first: input.duplicate_of.clone()? })
+                }));
+            }
+        }
+        remarks
+    }
+
     /// Batches of the transform ledger and their tables that no load entry records.
     pub(super) fn not_loaded(&self) -> BTreeSet<(String, String)> {
         let pending = self.transform.iter().flat_map(|(batch, stage)| {
@@ -148,8 +187,8 @@ mod tests {
         let before = Ledgers::read(&cleaned, &transformed);
         write(
             cleaned.join("_ledger/clean/b1.json"),
-            r#"{"version":1,"inputs":[{"key":"landing/orders/a","table":"orders"},{"key":"landing/orders/b","table":"orders"}],
-               "tables":{"orders":{"rows_in":10,"rows_out":7,"quarantined":1,"duplicates":2}}}"#,
+            r#"{"version":1,"inputs":[{"key":"landing/orders/a","table":"orders"},{"key":"landing/orders/b","table":"orders","duplicate_of":"landing/orders/a"}],
+               "tables":{"orders":{"rows_in":10,"rows_out":7,"quarantined":1,"duplicates":2,"unknown_columns":["x"]}}}"#,
         );
         write(
             transformed.join("_ledger/transform/b2.json"),
@@ -170,6 +209,15 @@ mod tests {
         };
         assert_eq!((rows, rows.adds_up()), (&expected, true));
         assert_eq!(after.not_loaded(), BTreeSet::from([("b2".to_owned(), "stores".to_owned())]));
-        assert!(after.since(&after).is_empty());
+        assert!(after.since(&after).is_empty() && after.remarks(&after).is_empty());
+        let quarantined =
+            |stage, batch: &str| Remark::Quarantined { stage, batch: batch.into(), table: "orders".into(), rows: 1 };
+        let expected = [
+            Remark::UnknownColumns { table: "orders".into(), columns: vec!["x".into()] },
+            quarantined("clean", "b1"),
+            Remark::SameFile { key: "landing/orders/b".into(), first: "landing/orders/a".into() },
+            quarantined("transform", "b2"),
+        ];
+        assert_eq!(after.remarks(&before), expected);
     }
 }

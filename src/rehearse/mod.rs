@@ -12,13 +12,16 @@ mod ledger;
 mod open;
 mod outcome;
 mod place;
+mod quarantine;
 pub mod report;
 pub mod resource;
 mod run;
+mod runner;
 pub mod runtime;
 pub mod shopify;
 pub mod source;
 pub mod timeline;
+pub mod toolchain;
 pub mod warehouse;
 pub mod wiring;
 
@@ -31,6 +34,7 @@ use crate::spec::{Source, Spec};
 pub use open::Parts;
 pub use place::Place;
 pub use report::Report;
+pub use runner::runner;
 
 use ledger::Ledgers;
 use outcome::Counts;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::spec::Spec;
 
-use super::ledger::Ledgers;
+use super::ledger::{Ledgers, Remark};
 use super::place::Place;
-use super::report::{Mart, Report, TableCount};
+use super::quarantine;
+use super::report::{Mart, Report, TableCount, thousands};
 use super::timeline::{Severity, Timeline};
 use super::warehouse::Warehouse;
 
@@ -70,10 +71,22 @@ pub(super) async fn report(
     for (batch, table) in after.not_loaded() {
         timeline.find(Severity::Error, format!("the batch {batch} of `{table}` was not loaded into the warehouse"));
     }
+    for remark in after.remarks(before) {
+        let (severity, text) = worded(place, spec, &remark);
+        timeline.find(severity, text);
+    }
     find_duplicates(place, spec, &now, &mut timeline).await?;
     for (source, shop) in &place.shops {
         for field in shop.missing_fields() {
             let text = format!("the data of `{source}` has no `{field}`: it is null in every row");
+            timeline.find(Severity::Warning, text);
+        }
+        for (file, date, rows) in shop.undated_rows() {
+            let rows = if rows == 1 { "1 row".to_owned() } else { format!("{} rows", thousands(rows)) };
+            let text = format!(
+                "{rows} of `{source}`'s {file} did not come: without `{date}` the question for what has changed \
+                 does not find them\nask for `{date}` too in the bulk operation that the file comes from"
+            );
             timeline.find(Severity::Warning, text);
         }
         for broken in shop.broken_data() {
@@ -95,6 +108,22 @@ pub(super) async fn report(
         findings: timeline.findings,
         stood_in: stood_in(&spark, !place.shops.is_empty()),
     })
+}
+
+fn worded(place: &Place, spec: &Spec, remark: &Remark) -> (Severity, String) {
+    match remark {
+        Remark::Quarantined { stage, batch, table, rows } => {
+            let zone = if *stage == "clean" { "cleaned" } else { "transformed" };
+            let bucket = place.buckets.get(&spec.bucket(zone)).cloned().unwrap_or_default();
+            (Severity::Warning, quarantine::describe(&bucket, table, batch, *rows))
+        }
+        Remark::SameFile { key, first } => {
+            (Severity::Note, format!("{key} holds the same as {first}: it was not loaded again"))
+        }
+        Remark::UnknownColumns { table, columns } => {
+            (Severity::Note, format!("the data of `{table}` has columns that it does not take: {}", columns.join(", ")))
+        }
+    }
 }
 
 /// Redshift enforces no key, so a row may stand there twice.

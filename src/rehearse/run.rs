@@ -112,6 +112,7 @@ impl<'a> Run<'a> {
     fn fire_schedules(&mut self) {
         for scheduled in wiring::schedules(&self.place.resources) {
             match scheduled.function {
+                Ok(function) if self.has_no_data(&function) => {}
                 Ok(function) => {
                     self.timeline.happened(Kind::Schedule, &scheduled.schedule, &scheduled.expression);
                     let event = serde_json::from_str(&scheduled.input).unwrap_or_default();
@@ -255,8 +256,28 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether a function reads a source that has no stand-in: it would call the real shop, so it is left alone.
+    fn has_no_data(&mut self, name: &str) -> bool {
+        let resource = self.place.resources.named("AWS::Lambda::Function", name);
+        let Some(source) = resource.and_then(|resource| resource.text("/Environment/Variables/SOURCE")) else {
+            return false;
+        };
+        if self.place.shops.contains_key(source) {
+            return false;
+        }
+        let text = format!(
+            "the source `{source}` was left out: it has no data here, and `{name}` would call the real shop\n\
+             to rehearse it too, give it data: --data {source}=DIR"
+        );
+        self.timeline.find(Severity::Note, text);
+        true
+    }
+
     /// Calls a function as an event does: what fails is tried again, as often as the template says.
     async fn call(&mut self, name: &str, event: &Value) -> Result<()> {
+        if self.has_no_data(name) {
+            return Ok(());
+        }
         let mut runtime = match self.functions.remove(name) {
             Some(runtime) => runtime,
             None => match self.place.resources.named("AWS::Lambda::Function", name) {

@@ -9,8 +9,11 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use fs_err as fs;
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::error::{Error, Result, closest, did_you_mean};
+use crate::exit::Exit;
 use crate::spec::{Pipeline, Source};
+
+use super::Data;
 
 /// A file for the raw zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,27 +25,58 @@ pub struct Arrival {
 
 const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
 
-/// Reads `--data SOURCE=DIR`, repeated.
-pub fn folders(pipeline: &Pipeline, given: &[String]) -> Result<BTreeMap<String, PathBuf>> {
+/// Reads `--data SOURCE=DIR`, repeated, and all that can be told of the folders before anything starts.
+///
+/// A wrong command line is wrong usage; a folder with the wrong files is wrong data.
+pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
     let mut folders = BTreeMap::new();
+    let mut errors = Vec::new();
     for text in given {
-        let misuse = |message: String| Error::new(message).exit(crate::exit::Exit::Usage);
-        let Some((source, folder)) = text.split_once('=') else {
-            return Err(misuse(format!("`--data {text}` is not SOURCE=DIR")).hint("such as `--data erp=exports/erp`"));
-        };
-        if !pipeline.sources.contains_key(source) {
-            let known = pipeline.sources.keys().map(String::as_str);
-            return Err(
-                misuse(format!("`--data {text}`: there is no source `{source}`")).hint(did_you_mean(source, known))
-            );
+        match folder(pipeline, text) {
+            Ok((source, _)) if folders.contains_key(&source) => errors.push(
+                misuse(format!("`--data {text}`: the source `{source}` is given twice"))
+                    .hint("put all of its files into one folder"),
+            ),
+            Ok((source, folder)) => {
+                folders.insert(source, folder);
+            }
+            Err(error) => errors.push(error),
         }
-        if !Path::new(folder).is_dir() {
-            return Err(misuse(format!("`--data {text}`: `{folder}` is no folder"))
-                .hint("name a folder with one file, or one folder of files, for each table"));
-        }
-        folders.insert(source.to_owned(), PathBuf::from(folder));
     }
-    Ok(folders)
+    for (source, folder) in &folders {
+        let checked = match pipeline.sources.get(source) {
+            Some(Source::Shopify(_)) => check_shop(pipeline, source, folder),
+            _ => arrivals(pipeline, source, folder, false).map(drop),
+        };
+        errors.extend(checked.err());
+    }
+    Error::all(errors)?;
+    Ok(Data { folders, generated: Vec::new() })
+}
+
+fn misuse(message: String) -> Error {
+    Error::new(message).exit(Exit::Usage)
+}
+
+fn wrong_data(message: String) -> Error {
+    Error::new(message).exit(Exit::Project)
+}
+
+fn folder(pipeline: &Pipeline, text: &str) -> Result<(String, PathBuf)> {
+    let Some((source, folder)) = text.split_once('=') else {
+        return Err(misuse(format!("`--data {text}` is not SOURCE=DIR")).hint("such as `--data erp=exports/erp`"));
+    };
+    if !pipeline.sources.contains_key(source) {
+        let known = pipeline.sources.keys().map(String::as_str);
+        return Err(misuse(format!("`--data {text}`: there is no source `{source}`")).hint(did_you_mean(source, known)));
+    }
+    let path = PathBuf::from(folder);
+    if !path.is_dir() {
+        let what = if path.exists() { "is a file, not a folder" } else { "does not exist" };
+        return Err(misuse(format!("`--data {text}`: `{folder}` {what}"))
+            .hint("name a folder with one file, or one folder of files, for each table"));
+    }
+    Ok((source.to_owned(), path))
 }
 
 /// The files of a `files` source: `DIR/<table>.csv` or `DIR/<table>/*`.
@@ -52,18 +86,33 @@ pub fn arrivals(pipeline: &Pipeline, source: &str, folder: &Path, lenient: bool)
     let tables: BTreeSet<&str> =
         pipeline.tables.iter().filter(|(_, table)| table.source == source).map(|(name, _)| name.as_str()).collect();
     let (mut arrivals, mut errors) = (Vec::new(), Vec::new());
+    let no_data = |path: &Path| {
+        let message = format!("`{}` is neither CSV nor JSONL", path.display());
+        wrong_data(message).hint(format!("name it with one of the endings {}", ENDINGS.join(", ")))
+    };
     for (name, path) in entries(folder)? {
         let table = if path.is_dir() { name.as_str() } else { stem(&name).unwrap_or(&name) };
         if !tables.contains(table) {
-            let hint = did_you_mean(table, tables.iter().copied());
+            if path.is_file() && stem(&name).is_none() && !tables.contains(bare(&name)) {
+                errors.push(no_data(&path).note(format!("the tables of `{source}`: {}", list(&tables))));
+                continue;
+            }
+            let ending = name.strip_prefix(bare(&name)).unwrap_or_default();
+            let hint = match meant(table, &tables) {
+                Some(meant) => format!("is it the data of `{meant}`? then rename it to `{meant}{ending}`"),
+                None => "name the file after its table, or move it out of the folder".to_owned(),
+            };
             let message = format!("`{}` belongs to no table of the source `{source}`", path.display());
-            errors.push(Error::new(message).hint(hint).note(format!("its tables: {}", list(&tables))));
+            errors.push(wrong_data(message).note(format!("its tables: {}", list(&tables))).hint(hint));
         } else if path.is_dir() {
-            let files = entries(&path)?.into_iter().filter(|(_, path)| path.is_file());
-            arrivals.extend(files.map(|(file, path)| Arrival { path, key: format!("landing/{table}/{file}") }));
+            for (file, path) in entries(&path)?.into_iter().filter(|(_, path)| path.is_file()) {
+                match stem(&file) {
+                    Some(_) => arrivals.push(Arrival { path, key: format!("landing/{table}/{file}") }),
+                    None => errors.push(no_data(&path)),
+                }
+            }
         } else if stem(&name).is_none() {
-            let message = format!("`{}` is neither CSV nor JSONL", path.display());
-            errors.push(Error::new(message).hint(format!("name it with one of the endings {}", ENDINGS.join(", "))));
+            errors.push(no_data(&path));
         } else {
             arrivals.push(Arrival { path, key: format!("landing/{table}/{name}") });
         }
@@ -71,11 +120,18 @@ pub fn arrivals(pipeline: &Pipeline, source: &str, folder: &Path, lenient: bool)
     if !lenient {
         Error::all(errors)?;
         if arrivals.is_empty() {
-            return Err(Error::new(format!("`{}` holds no data", folder.display()))
-                .hint(format!("put one file a table there: {}", list(&tables))));
+            return Err(wrong_data(format!("`{}` holds no data for the source `{source}`", folder.display()))
+                .hint(format!("put a file for at least one of its tables there: {}", list(&tables))));
         }
     }
     Ok(arrivals)
+}
+
+/// The table whose name a file's name holds (`raw_stores`), or is near to.
+fn meant<'a>(name: &str, tables: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let held =
+        tables.iter().copied().filter(|table| name.to_lowercase().contains(table)).max_by_key(|table| table.len());
+    held.or_else(|| closest(name, tables.iter().copied()))
 }
 
 /// Checks that a folder holds at least one of the files that a Shopify source serves.
@@ -90,17 +146,17 @@ pub fn check_shop(pipeline: &Pipeline, source: &str, folder: &Path) -> Result<()
         return Ok(());
     }
     let files: Vec<String> = objects.iter().map(|object| format!("{object}.jsonl")).collect();
-    Err(Error::new(format!("`{}` holds none of the files {}", folder.display(), files.join(", ")))
+    Err(wrong_data(format!("`{}` holds none of the files {}", folder.display(), files.join(", ")))
         .hint("put results of Shopify's bulk operations there, or make some with `pipectl sample`"))
-}
-
-/// Whether a source is read by the Shopify Lambda.
-pub fn is_shopify(source: &Source) -> bool {
-    matches!(source, Source::Shopify(_))
 }
 
 fn list(tables: &BTreeSet<&str>) -> String {
     tables.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+/// A file's name up to its first dot.
+fn bare(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }
 
 fn stem(name: &str) -> Option<&str> {

@@ -16,7 +16,12 @@ pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn copy(from: &Path, to: &Path) {
+/// The Python with Spark: that of `make setup`, unless another is named.
+pub(crate) fn python() -> PathBuf {
+    std::env::var_os("PIPECTL_PYTHON").map_or_else(|| root().join(".venv/bin/python"), PathBuf::from)
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -27,6 +32,11 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+pub(crate) fn write(path: &Path, text: &[u8]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
 }
 
 impl Test {
@@ -48,9 +58,7 @@ impl Test {
     }
 
     pub(crate) fn write(self, path: &str, text: &str) -> Self {
-        let path = self.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        write(&self.path(path), text.as_bytes());
         self
     }
 
@@ -75,7 +83,7 @@ impl Test {
             }
         }
         command.env("AWS_EC2_METADATA_DISABLED", "true");
-        command.env("PIPECTL_PYTHON", root().join(".venv/bin/python"));
+        command.env("PIPECTL_PYTHON", python());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

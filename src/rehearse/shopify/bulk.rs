@@ -34,6 +34,8 @@ pub(super) struct Counts {
     pub(super) bytes: u64,
     /// Fields that were asked for and that no row has, such as `Order.name`.
     pub(super) missing: Vec<String>,
+    /// The date that is asked for, and how many rows do not have it.
+    pub(super) undated: Option<(&'static str, u64)>,
 }
 
 impl Bulk {
@@ -91,7 +93,7 @@ impl Bulk {
         let mut counts = Counts::default();
         let mut out = BufWriter::with_capacity(1 << 18, fs::File::create(to).map_err(|error| error.to_string())?);
         if path.is_file() {
-            let found = self.found(&path)?;
+            let found = self.found(&path, &mut counts)?;
             let mut seen = Seen::default();
             each_line(&path, |line| {
                 let row: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
@@ -113,7 +115,7 @@ impl Bulk {
     }
 
     /// The ids of the rows, and of their children, that the query finds.
-    fn found(&self, path: &Path) -> Result<HashSet<u64>, String> {
+    fn found(&self, path: &Path, counts: &mut Counts) -> Result<HashSet<u64>, String> {
         let mut found = HashSet::new();
         each_line(path, |line| {
             let row: Keys = serde_json::from_str(line).map_err(|error| error.to_string())?;
@@ -124,6 +126,8 @@ impl Bulk {
                 });
                 if self.search.finds(&row) {
                     found.extend(row["id"].as_str().map(fingerprint));
+                } else if let Some(date) = self.search.lacking(&row) {
+                    counts.undated.get_or_insert((date, 0)).1 += 1;
                 }
             }
             Ok(())
@@ -318,8 +322,22 @@ mod tests {
         "#);
         assert_eq!(
             counts,
-            Counts { objects: 2, roots: 1, bytes: text.len() as u64, missing: vec!["Order.nope".into()] }
+            Counts {
+                objects: 2,
+                roots: 1,
+                bytes: text.len() as u64,
+                missing: vec!["Order.nope".into()],
+                undated: None
+            }
         );
+    }
+
+    #[test]
+    fn a_row_without_the_date_is_never_found() {
+        let query = "{ orders(query: \"updated_at:>='2020-01-01'\") { nodes { id lineItems { nodes { id } } } } }";
+        let rows = ROWS.replacen("\"updatedAt\"", "\"editedAt\"", 1);
+        let (_, counts) = run(query, &rows);
+        assert_eq!((counts.roots, counts.undated), (1, Some(("updatedAt", 1))));
     }
 
     #[test]

@@ -84,6 +84,11 @@ impl StandIn {
         self.shop.missing_fields()
     }
 
+    /// Rows that no query finds: the file, the date that they lack, and how many they are.
+    pub fn undated_rows(&self) -> BTreeSet<(String, &'static str, u64)> {
+        self.shop.undated_rows()
+    }
+
     /// What is wrong with the data itself, such as a line that is not JSON.
     pub fn broken_data(&self) -> Vec<String> {
         self.shop.broken_data()

@@ -39,6 +39,13 @@ impl Search {
         Ok(Self(conditions))
     }
 
+    /// A date that is asked for and that the row does not have: then it is never found.
+    pub(super) fn lacking(&self, row: &Value) -> Option<&'static str> {
+        let lacks =
+            |condition: &&Condition| row.get(condition.field).and_then(Value::as_str).and_then(moment).is_none();
+        self.0.iter().find(lacks).map(|condition| condition.field)
+    }
+
     /// Whether a row is found; a row without the date is not.
     pub(super) fn finds(&self, row: &Value) -> bool {
         self.0.iter().all(|condition| {

@@ -55,6 +55,8 @@ struct Shared {
     points: f64,
     since: Instant,
     missing: BTreeSet<String>,
+    /// Rows that no query finds: the file, the date that they lack, and how many they are.
+    undated: BTreeSet<(String, &'static str, u64)>,
     broken: Vec<String>,
 }
 
@@ -66,6 +68,7 @@ impl Shop {
             points: BUCKET,
             since: Instant::now(),
             missing: BTreeSet::new(),
+            undated: BTreeSet::new(),
             broken: Vec::new(),
         };
         Ok(Self {
@@ -93,6 +96,10 @@ impl Shop {
 
     pub(super) fn missing_fields(&self) -> BTreeSet<String> {
         self.state().missing.clone()
+    }
+
+    pub(super) fn undated_rows(&self) -> BTreeSet<(String, &'static str, u64)> {
+        self.state().undated.clone()
     }
 
     pub(super) fn broken_data(&self) -> Vec<String> {
@@ -138,6 +145,8 @@ impl Shop {
             let counts = match result {
                 Ok(counts) if !fails => {
                     state.missing.extend(counts.missing.iter().cloned());
+                    let file = format!("{}.jsonl", bulk.object);
+                    state.undated.extend(counts.undated.map(|(date, rows)| (file, date, rows)));
                     Some(counts)
                 }
                 Ok(_) => None,

@@ -79,6 +79,11 @@ struct Shared {
     server: Mutex<Option<Server>>,
 }
 
+/// Checks that a server can be started here. `environment` is a Python virtual environment that may hold one.
+pub fn check(environment: Option<&std::path::Path>) -> Result<()> {
+    binaries::find(environment, None).map(drop)
+}
+
 /// The rows of a query: the names of the columns, and the values as text.
 pub type Rows = (Vec<String>, Vec<Vec<Option<String>>>);
 
@@ -104,6 +109,12 @@ impl Warehouse {
     /// The process of the server, for a report or a test.
     pub fn process(&self) -> Option<u32> {
         self.lock().as_ref().map(Server::process)
+    }
+
+    /// The command line that opens the warehouse, while the server runs.
+    pub fn psql(&self) -> Option<String> {
+        let command = self.lock().as_ref()?.psql();
+        Some(format!("{command} -h {} -U {USER} {}", self.shared.socket.display(), self.shared.config.database))
     }
 
     /// Stops the server, whoever else still holds the warehouse.

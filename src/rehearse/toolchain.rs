@@ -1,0 +1,162 @@
+//! What a rehearsal needs on this machine: a Python with Spark, Java for it, and PostgreSQL.
+//!
+//! All that is missing is told at once, before anything is built or started.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::error::{Error, Result};
+
+use super::warehouse;
+
+/// The modules that the jobs and their runner import, in the versions that they are tested with.
+const MODULES: [(&str, &str); 2] = [("pyspark", "3.5.6"), ("boto3", "1.43.106")];
+
+/// The Java versions that Spark 3.5 runs on. Glue 5 has 17; later than 23 there is no security manager, which Hadoop
+/// asks for.
+const JAVA: std::ops::RangeInclusive<u32> = 17..=23;
+
+/// Prints the modules that are missing.
+const LOOK: &str = "import importlib.util, sys
+print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name) is None])";
+
+/// Checks that everything is there.
+pub async fn check(python: &Path, environment: Option<&Path>) -> Result<()> {
+    let (python, java) = tokio::join!(check_python(python), check_java());
+    Error::all([python.err(), java.err(), warehouse::check(environment).err()].into_iter().flatten())
+}
+
+async fn check_python(python: &Path) -> Result<()> {
+    let mut command = Command::new(python);
+    command.args(["-c", LOOK]).args(MODULES.map(|(name, _)| name)).env_remove("PYTHONPATH").stdin(Stdio::null());
+    let output = match command.output().await {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("the Glue jobs need a Python with Spark, and there is no `{}`", python.display());
+            return Err(with_setup(Error::new(message)));
+        }
+        Err(error) => {
+            let message = format!("cannot start the Python of the Glue jobs, `{}`", python.display());
+            return Err(with_setup(Error::new(message).cause(&error)));
+        }
+    };
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let message = format!("the Python of the Glue jobs does not work: `{}`", python.display());
+        return Err(with_setup(Error::new(message).note(text)));
+    }
+    let missing = String::from_utf8_lossy(&output.stdout).into_owned();
+    let missing: Vec<&str> = missing.split_whitespace().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<String> = MODULES
+        .iter()
+        .filter(|(name, _)| missing.contains(name))
+        .map(|(name, version)| format!("{name}=={version}"))
+        .collect();
+    let message = format!("the Python of the Glue jobs has no {}: `{}`", missing.join(" and no "), python.display());
+    Err(Error::new(message)
+        .hint(format!("run `{} -m pip install {}`", python.display(), wanted.join(" ")))
+        .hint("or name another interpreter with PIPECTL_PYTHON"))
+}
+
+/// Adds how to get a Python with Spark.
+pub(super) fn with_setup(error: Error) -> Error {
+    let modules = MODULES.map(|(name, version)| format!("{name}=={version}")).join(" ");
+    error
+        .hint(format!(
+            "run `python3.11 -m venv .venv && .venv/bin/pip install {modules}` in the project's folder \
+             (any Python from 3.9 to 3.12)"
+        ))
+        .hint("or name another interpreter with PIPECTL_PYTHON")
+}
+
+async fn check_java() -> Result<()> {
+    let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
+    let java = home.as_ref().map_or_else(|| PathBuf::from("java"), |home| Path::new(home).join("bin/java"));
+    let output = Command::new(&java).arg("-version").stdin(Stdio::null()).output().await;
+    let version = output.as_ref().ok().and_then(|output| java_version(&String::from_utf8_lossy(&output.stderr)));
+    let message = match version {
+        Some(version) if JAVA.contains(&version) => return Ok(()),
+        Some(version) => format!("Spark needs Java {}, and `{}` is Java {version}", JAVA.start(), java.display()),
+        None if home.is_some() => {
+            format!("Spark needs Java {}, and JAVA_HOME names none: `{}`", JAVA.start(), java.display())
+        }
+        None => format!("Spark needs Java {}, and there is none", JAVA.start()),
+    };
+    Err(Error::new(message)
+        .hint("install it: `apt install openjdk-17-jre-headless` (Debian, Ubuntu), `brew install openjdk@17` (macOS)")
+        .hint("or name its folder with JAVA_HOME"))
+}
+
+/// `openjdk version "17.0.20" 2026-07-21` → 17; `java version "1.8.0_392"` → 8
+fn java_version(text: &str) -> Option<u32> {
+    let mut numbers = text.split("version \"").nth(1)?.split(['.', '-', '"', '+']);
+    match numbers.next()?.parse().ok()? {
+        1 => numbers.next()?.parse().ok(),
+        version => Some(version),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_java() {
+        for (text, expected) in [
+            ("openjdk version \"17.0.20\" 2026-07-21\nOpenJDK Runtime Environment", Some(17)),
+            ("java version \"1.8.0_392\"", Some(8)),
+            ("openjdk version \"21\" 2023-09-19", Some(21)),
+            ("openjdk version \"25-ea\" 2025-09-16", Some(25)),
+            ("The operation couldn’t be completed. Unable to locate a Java Runtime.", None),
+        ] {
+            assert_eq!(java_version(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_versions_are_those_that_the_jobs_are_tested_with() {
+        let locked = include_str!("../../glue-src/requirements.txt");
+        for (name, version) in MODULES {
+            assert!(locked.lines().any(|line| line == format!("{name}=={version}")), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_comes_with_the_fix() {
+        insta::assert_snapshot!(check_python(Path::new("/nowhere/bin/python")).await.unwrap_err(), @"
+        error: the Glue jobs need a Python with Spark, and there is no `/nowhere/bin/python`
+        = hint: run `python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3==1.43.106` in the project's folder (any Python from 3.9 to 3.12)
+        = hint: or name another interpreter with PIPECTL_PYTHON
+        ");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("python");
+        let told = async |script: &str| {
+            fs_err::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs_err::set_permissions(&path, mode).unwrap();
+            let error = check_python(&path).await.unwrap_err().to_string();
+            error.replace(&directory.path().display().to_string(), "BIN")
+        };
+        insta::assert_snapshot!(told("echo boto3").await, @"
+        error: the Python of the Glue jobs has no boto3: `BIN/python`
+        = hint: run `BIN/python -m pip install boto3==1.43.106`
+        = hint: or name another interpreter with PIPECTL_PYTHON
+        ");
+        insta::assert_snapshot!(told("echo pyspark boto3").await, @"
+        error: the Python of the Glue jobs has no pyspark and no boto3: `BIN/python`
+        = hint: run `BIN/python -m pip install pyspark==3.5.6 boto3==1.43.106`
+        = hint: or name another interpreter with PIPECTL_PYTHON
+        ");
+        insta::assert_snapshot!(told("echo 'No module named encodings' >&2; exit 1").await, @"
+        error: the Python of the Glue jobs does not work: `BIN/python`
+        = note: No module named encodings
+        = hint: run `python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3==1.43.106` in the project's folder (any Python from 3.9 to 3.12)
+        = hint: or name another interpreter with PIPECTL_PYTHON
+        ");
+    }
+}
