@@ -47,7 +47,8 @@ pub struct Remains {
 /// Looks at what is there. Fails if a stack is protected, or if it holds data that may not go.
 pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inventory> {
     let order: Vec<String> = session.graph(true)?.reversed().order().into_iter().map(str::to_owned).collect();
-    let mut inventory = Inventory { stacks: Vec::new(), found: BTreeMap::new(), filled: Vec::new(), secrets: Vec::new() };
+    let mut inventory =
+        Inventory { stacks: Vec::new(), found: BTreeMap::new(), filled: Vec::new(), secrets: Vec::new() };
     for name in order {
         let Some(wanted) = session.stack(&name) else { continue };
         let Some(stack) = session.aws.cloudformation.stack(&wanted.stack_name).await? else { continue };
