@@ -125,6 +125,9 @@ def main() -> None:
             run("deploy", "--yes", shows="updated")
             run("plan", "--exit-code", code=0, shows="No changes")
             run("destroy", "--yes", "--delete-data")
+            run("deploy", "--yes", shows="created")
+            run("plan", "--exit-code", code=0, shows="No changes")
+            run("destroy", "--yes", "--delete-data")
             run("status", shows="shop-emulator")
         finally:
             emulator.stop()

@@ -1,10 +1,16 @@
 //! The tests of the whole program: one binary, a module a verb.
 
-#![expect(clippy::unwrap_used, reason = "a test says where it cannot go on")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says where it cannot go on, and what it skips")]
 
 mod check;
 mod cli;
+#[cfg(feature = "rehearse")]
+mod deploy;
+#[cfg(feature = "rehearse")]
+mod destroy;
 mod help;
+#[cfg(feature = "rehearse")]
+mod plan;
 mod readme;
 mod reference;
 #[cfg(feature = "rehearse")]

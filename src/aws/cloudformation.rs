@@ -99,6 +99,8 @@ impl CloudFormation {
             .client_token(&new.name)
             .change_set_type(if new.create { ChangeSetType::Create } else { ChangeSetType::Update })
             .capabilities(Capability::CapabilityNamedIam)
+            // A deploy after a destroy takes over what the deletion policies have kept.
+            .import_existing_resources(true)
             .set_parameters(Some(new.parameters.iter().map(parameter).collect()))
             .set_tags(Some(new.tags.iter().map(tag).collect()))
             .set_role_arn(new.role.clone())

@@ -60,8 +60,6 @@ impl S3 {
             Ok(listed) => listed,
             Err(error) => match Failure::new("ListObjectVersions", &error) {
                 Failure { kind: Kind::NoSuchBucket | Kind::NotFound, .. } => return Ok(None),
-                // The local account keeps no versions.
-                failure if failure.code == "NotImplemented" => return self.objects(bucket).await,
                 failure => return Err(failure),
             },
         };
@@ -72,19 +70,6 @@ impl S3 {
             Some(Version { key: key?.to_owned(), id: id.filter(|id| *id != "null").map(str::to_owned) })
         };
         Ok(Some(versions.chain(markers).filter_map(version).collect()))
-    }
-
-    async fn objects(&self, bucket: &str) -> Result<Option<Vec<Version>>, Failure> {
-        match self.0.list_objects_v2().bucket(bucket).send().await {
-            Ok(listed) => {
-                let keys = listed.contents().iter().filter_map(|object| object.key());
-                Ok(Some(keys.map(|key| Version { key: key.to_owned(), id: None }).collect()))
-            }
-            Err(error) => match Failure::new("ListObjectsV2", &error) {
-                Failure { kind: Kind::NoSuchBucket | Kind::NotFound, .. } => Ok(None),
-                failure => Err(failure),
-            },
-        }
     }
 
     /// Deletes an empty bucket. One that is gone is as good; S3 refuses one that holds anything.

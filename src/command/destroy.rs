@@ -35,6 +35,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     }
     if !args.yes {
         ui.line(format_args!("These stacks of `{}` are deleted: {}", spec.environment_name, found.stacks.join(", ")));
+        if !found.secrets.is_empty() {
+            ui.warn(format_args!("these secrets are deleted with their values: {}", found.secrets.join(", ")));
+        }
         if !found.filled.is_empty() {
             ui.warn(format_args!("all objects in these buckets are deleted for good: {}", found.filled.join(", ")));
         }
@@ -55,7 +58,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let remains = remains?;
     ui.line(format_args!("Done: {} stacks deleted.", remains.stacks.len()));
     if !remains.retained.is_empty() {
-        ui.note("these resources were kept, as their deletion policy says; they are outside of any stack now:");
+        ui.note("kept, as the deletion policy says, and no part of a stack any more; the next deploy takes them over:");
         for resource in &remains.retained {
             ui.line(format_args!("  {}  {}", resource.resource_type, resource.physical_id));
         }

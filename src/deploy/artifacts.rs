@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::Session;
 use super::progress::Step;
+use super::{Purpose, Session};
 use crate::aws::{Kind, cloudformation};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
@@ -75,13 +75,17 @@ impl Session {
     }
 
     /// Where CloudFormation finds the template of a stack: in the request, or uploaded by its sha256 if it is too long.
-    pub(super) async fn template_source(&self, wanted: &RenderedStack) -> Result<cloudformation::TemplateSource> {
+    pub(super) async fn template_source(
+        &self,
+        wanted: &RenderedStack,
+        purpose: Purpose,
+    ) -> Result<cloudformation::TemplateSource> {
         if wanted.text.len() <= cloudformation::LONGEST_TEMPLATE_BODY {
             return Ok(cloudformation::TemplateSource::Body(wanted.text.clone()));
         }
         let bytes = wanted.text.clone().into_bytes();
         let sha256 = sha256(&bytes);
-        let key = format!("templates/{}-{sha256}.yaml", wanted.name);
+        let key = purpose.template_key(&wanted.name, &sha256);
         self.upload(&Upload { key: key.clone(), content: Content::Bytes(bytes), sha256 }).await?;
         Ok(cloudformation::TemplateSource::Url(self.aws.object_url(&self.bucket, &key)))
     }

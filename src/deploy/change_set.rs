@@ -3,8 +3,8 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Session;
 use super::stop::Stop;
+use super::{Purpose, Session};
 use crate::aws::cloudformation::NewChangeSet;
 use crate::aws::{Failure, Pace};
 use crate::error::{Error, Result};
@@ -61,15 +61,17 @@ impl Session {
         wanted: &RenderedStack,
         parameters: &Map<String>,
         create: bool,
+        purpose: Purpose,
     ) -> Result<Option<ChangeSet>> {
         let new = NewChangeSet {
             stack_name: wanted.stack_name.clone(),
-            name: format!("pipectl-{}", self.run),
+            name: purpose.change_set(&self.run),
             create,
-            template: self.template_source(wanted).await?,
+            template: self.template_source(wanted, purpose).await?,
             parameters: parameters.clone(),
             tags: wanted.tags.clone(),
-            role: self.role.clone(),
+            // A plan may not pass a role; CloudFormation looks with the one that the stack was deployed with.
+            role: self.role.clone().filter(|_| purpose == Purpose::Deploy),
         };
         // Noted before the call: if the answer is lost, the change set may be there all the same.
         self.open_change_sets().push((new.stack_name.clone(), new.name.clone(), create));

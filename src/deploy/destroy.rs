@@ -15,6 +15,7 @@ use crate::plan::deployed::{Stack, Standing};
 use crate::render::RenderedStack;
 
 const BUCKET: &str = "AWS::S3::Bucket";
+const SECRET: &str = "AWS::SecretsManager::Secret";
 
 /// What is there to be taken down.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Inventory {
     found: BTreeMap<String, Found>,
     /// Buckets that hold objects; the artifact bucket, which pipectl can fill again, is not among them.
     pub filled: Vec<String>,
+    /// The logical ids of secrets, whose values go with them.
+    pub secrets: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +47,8 @@ pub struct Remains {
 /// Looks at what is there. Fails if a stack is protected, or if it holds data that may not go.
 pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inventory> {
     let order: Vec<String> = session.graph(true)?.reversed().order().into_iter().map(str::to_owned).collect();
-    let mut inventory = Inventory { stacks: Vec::new(), found: BTreeMap::new(), filled: Vec::new() };
+    let mut inventory =
+        Inventory { stacks: Vec::new(), found: BTreeMap::new(), filled: Vec::new(), secrets: Vec::new() };
     for name in order {
         let Some(wanted) = session.stack(&name) else { continue };
         let Some(stack) = session.aws.cloudformation.stack(&wanted.stack_name).await? else { continue };
@@ -59,6 +63,8 @@ pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inve
                 inventory.filled.push(bucket.physical_id.clone());
             }
         }
+        let secrets = resources.iter().filter(|resource| resource.resource_type == SECRET);
+        inventory.secrets.extend(secrets.map(|secret| format!("{name}/{}", secret.logical_id)));
         inventory.found.insert(name.clone(), Found { stack, resources });
         inventory.stacks.push(name);
     }

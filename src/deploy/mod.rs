@@ -77,6 +77,33 @@ pub struct Session {
     stop: Stop,
 }
 
+/// What a change set is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be looked at. The role of pull requests may make change sets and upload templates under this name only.
+    Plan,
+    /// To be executed.
+    Deploy,
+}
+
+impl Purpose {
+    /// The name of a run's change sets.
+    fn change_set(self, run: &str) -> String {
+        match self {
+            Self::Plan => format!("plan-{run}"),
+            Self::Deploy => format!("deploy-{run}"),
+        }
+    }
+
+    /// Where the artifact bucket keeps a long template.
+    fn template_key(self, stack: &str, sha256: &str) -> String {
+        match self {
+            Self::Plan => format!("plan/{stack}-{sha256}.yaml"),
+            Self::Deploy => format!("templates/{stack}-{sha256}.yaml"),
+        }
+    }
+}
+
 /// What a session works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {

@@ -9,7 +9,7 @@ use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
 use super::survey::{Survey, Surveyed, decided};
-use super::{BOOTSTRAP, Session, cause};
+use super::{BOOTSTRAP, Purpose, Session, cause};
 use crate::aws::Kind;
 use crate::error::{Error, Result};
 use crate::plan::deployed::{Stack, Standing};
@@ -192,7 +192,8 @@ impl Session {
         parameters: &Map<String>,
         unchanged: bool,
     ) -> Result<(Outcome, Map<String>, bool)> {
-        let change_set = if unchanged { None } else { self.prepare(wanted, parameters, false).await? };
+        let change_set =
+            if unchanged { None } else { self.prepare(wanted, parameters, false, Purpose::Deploy).await? };
         let stack = match &change_set {
             None => known.stack,
             Some(change_set) => self.execute(wanted, &known.stack.id, &change_set.id, false).await?,
@@ -211,7 +212,7 @@ impl Session {
             let since = self.aws.cloudformation.last_event(&left.id).await.ok().flatten();
             self.follow(&wanted.name, &left.id, since).await?;
         }
-        let change_set = self.prepare(wanted, parameters, true).await?.ok_or_else(|| {
+        let change_set = self.prepare(wanted, parameters, true, Purpose::Deploy).await?.ok_or_else(|| {
             Error::new(format!("CloudFormation sees nothing to create in `{}`", wanted.stack_name))
                 .hint("a stack needs at least one resource whose condition holds")
         })?;

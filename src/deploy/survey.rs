@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use super::Session;
 use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
+use super::{Purpose, Session};
 use crate::error::{Error, Result};
 use crate::plan::deployed::Standing;
 use crate::plan::wanted::{Outputs, ParameterValue, parameters};
@@ -43,7 +43,7 @@ pub async fn plan(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Plan> {
-    let survey = survey(session, steps, progress, false).await;
+    let survey = survey(session, steps, progress, Purpose::Plan).await;
     let cleaned = session.clean_up().await;
     let survey = survey?;
     cleaned?;
@@ -56,7 +56,7 @@ pub async fn prepare(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    let survey = survey(session, steps, progress, true).await;
+    let survey = survey(session, steps, progress, Purpose::Deploy).await;
     if survey.is_err() {
         // The error of the survey is the one to tell.
         let _ = session.clean_up().await;
@@ -73,11 +73,17 @@ async fn survey(
     session: &Arc<Session>,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
-    wait: bool,
+    purpose: Purpose,
 ) -> Result<Survey> {
-    let known = read_all(session, wait).await?;
-    let mut work =
-        Surveying { session, known, outputs: session.outputs.clone(), stacks: BTreeMap::new(), errors: Vec::new() };
+    let known = read_all(session, steps, progress).await?;
+    let mut work = Surveying {
+        session,
+        purpose,
+        known,
+        outputs: session.outputs.clone(),
+        stacks: BTreeMap::new(),
+        errors: Vec::new(),
+    };
     let ended = schedule::run(&session.graph(false)?, &mut work, steps, progress, session.stop.clone()).await;
     let Surveying { stacks, errors, .. } = work;
     if ended.stopped {
@@ -94,17 +100,31 @@ async fn survey(
 }
 
 /// Reads all stacks at once, each with its template: two calls a stack.
-async fn read_all(session: &Arc<Session>, wait: bool) -> Result<BTreeMap<String, Option<Known>>> {
+async fn read_all(
+    session: &Arc<Session>,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<BTreeMap<String, Option<Known>>> {
     let mut tasks = JoinSet::new();
     for (name, wanted) in session.stacks.clone() {
         let session = Arc::clone(session);
         tasks.spawn(async move {
-            let known = session.read(&wanted, wait).await;
+            let known = session.read(&wanted).await;
             (name, known)
         });
     }
     let (mut all, mut errors) = (BTreeMap::new(), Vec::new());
-    while let Some(done) = tasks.join_next().await {
+    loop {
+        let done = tokio::select! {
+            // What a wait is for must be told while it lasts.
+            biased;
+            Some(step) = steps.recv() => {
+                progress.step(&step);
+                continue;
+            }
+            done = tasks.join_next() => done,
+        };
+        let Some(done) = done else { break };
         match done {
             Ok((name, Ok(known))) => {
                 all.insert(name, known);
@@ -122,26 +142,13 @@ async fn read_all(session: &Arc<Session>, wait: bool) -> Result<BTreeMap<String,
 }
 
 impl Session {
-    /// A stack with its template; none if there is nothing to update.
-    pub(super) async fn read(&self, wanted: &RenderedStack, wait: bool) -> Result<Option<Known>> {
-        let stack = if wait {
-            self.settled(&wanted.name, &wanted.stack_name).await?
-        } else {
-            self.aws.cloudformation.stack(&wanted.stack_name).await?
-        };
-        let Some(stack) = stack else { return Ok(None) };
+    /// A stack with its template; none if there is nothing to update. Waits for what someone else does to it.
+    pub(super) async fn read(&self, wanted: &RenderedStack) -> Result<Option<Known>> {
+        let Some(stack) = self.settled(&wanted.name, &wanted.stack_name).await? else { return Ok(None) };
         match stack.status.standing() {
             Standing::Absent | Standing::Shell => return Ok(None),
             Standing::Broken => self.check_standing(&stack)?,
-            Standing::Busy if stack.status.as_str() == "DELETE_IN_PROGRESS" => return Ok(None),
-            Standing::Busy => {
-                return Err(Error::new(format!(
-                    "`{}` is in {}: what it would change is not known yet",
-                    stack.name, stack.status
-                ))
-                .hint("run the command again when that is over; `pipectl deploy` waits for it"));
-            }
-            Standing::Settled => {}
+            Standing::Busy | Standing::Settled => {}
         }
         let text = self.aws.cloudformation.template(&stack.id).await?;
         Ok(Some(Known::new(stack, text)))
@@ -153,6 +160,7 @@ impl Session {
         wanted: &RenderedStack,
         known: Option<Known>,
         outputs: &Outputs,
+        purpose: Purpose,
     ) -> Result<Surveyed> {
         let parameters = parameters(wanted, outputs, &self.keys);
         let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
@@ -162,7 +170,7 @@ impl Session {
         } else if known.is_none() || !comparison.decided() {
             comparison.from_templates()?
         } else {
-            match self.prepare(wanted, &decided(&parameters), false).await? {
+            match self.prepare(wanted, &decided(&parameters), false, purpose).await? {
                 None => comparison.nothing(),
                 Some(found) => {
                     let plan = comparison.with_change_set(&found)?;
@@ -184,6 +192,7 @@ pub(super) fn decided(parameters: &Map<ParameterValue>) -> Map<String> {
 
 struct Surveying<'a> {
     session: &'a Arc<Session>,
+    purpose: Purpose,
     known: BTreeMap<String, Option<Known>>,
     outputs: Outputs,
     stacks: BTreeMap<String, Surveyed>,
@@ -197,12 +206,13 @@ impl Work for Surveying<'_> {
         let session = Arc::clone(self.session);
         let known = self.known.remove(name).flatten();
         let outputs = self.outputs.clone();
+        let purpose = self.purpose;
         let name = name.to_owned();
         async move {
             let Some(wanted) = session.stack(&name) else {
                 return Err(Error::new(format!("the stack `{name}` is not part of this run")));
             };
-            session.survey_stack(&wanted, known, &outputs).await
+            session.survey_stack(&wanted, known, &outputs, purpose).await
         }
     }
 

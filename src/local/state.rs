@@ -107,6 +107,9 @@ pub(super) struct ChangeSet {
     /// The changes with values, and as they are without.
     pub(super) changes: Vec<Value>,
     pub(super) plain_changes: Vec<Value>,
+    /// The logical ids of what exists already and is taken over.
+    #[serde(default)]
+    pub(super) imports: Vec<String>,
 }
 
 /// What is being done to a stack.
@@ -122,6 +125,12 @@ pub(super) struct Operation {
     pub(super) cleanup: Vec<StackResource>,
     /// New physical resources, to be deleted if the update is rolled back.
     pub(super) created: Vec<StackResource>,
+    /// The logical ids of what is to be taken over.
+    #[serde(default)]
+    pub(super) imports: Vec<String>,
+    /// What was taken over, as it was before.
+    #[serde(default)]
+    pub(super) imported: Vec<StackResource>,
     pub(super) retain: Vec<String>,
     pub(super) retain_except_on_create: bool,
     pub(super) on_failure: OnFailure,
@@ -213,6 +222,8 @@ pub(super) struct Stacks {
     pub(super) live: BTreeMap<String, Stack>,
     /// Oldest first.
     pub(super) deleted: Vec<Stack>,
+    /// Resources that a deletion policy has kept: no stack owns them.
+    pub(super) retained: Vec<StackResource>,
 }
 
 impl Stacks {
@@ -226,6 +237,7 @@ impl Stacks {
         for path in json_files(&directory.join("deleted"))? {
             stacks.deleted.extend(file::read_json::<Stack>(&path)?);
         }
+        stacks.retained = file::read_json(&stacks.retained_path())?.unwrap_or_default();
         stacks.deleted.sort_by(|left, right| left.deleted.cmp(&right.deleted));
         Ok(stacks)
     }
@@ -266,6 +278,25 @@ impl Stacks {
             let _ = fs::remove_file(graves.join(grave(&oldest)));
         }
         self.remove_file(name)
+    }
+
+    /// Remembers a resource that no stack owns any more. If the disk is full it is forgotten with this process.
+    pub(super) fn retain(&mut self, resource: StackResource) {
+        self.retained
+            .retain(|known| known.resource_type != resource.resource_type || known.physical_id != resource.physical_id);
+        self.retained.push(resource);
+        let _ = file::write_json(&self.retained_path(), &self.retained);
+    }
+
+    /// Forgets a resource that a stack owns again.
+    pub(super) fn taken_over(&mut self, resource: &StackResource) {
+        self.retained
+            .retain(|known| known.resource_type != resource.resource_type || known.physical_id != resource.physical_id);
+        let _ = file::write_json(&self.retained_path(), &self.retained);
+    }
+
+    fn retained_path(&self) -> PathBuf {
+        self.directory.join("retained").join("resources.json")
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {

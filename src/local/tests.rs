@@ -1,5 +1,6 @@
 //! The account, seen through AWS's own SDK.
 
+mod adoption;
 mod failures;
 mod objects;
 mod recorded;

@@ -96,7 +96,7 @@ pub(super) fn remark(resource: &ResourcePlan) -> Option<String> {
             Some("Snapshot") => "is deleted; a snapshot is kept".to_owned(),
             _ => "is deleted".to_owned(),
         },
-        Action::Import => "is imported".to_owned(),
+        Action::Import => "exists already and is imported".to_owned(),
         Action::Other(name) => name.clone(),
         Action::Add | Action::Change => return None,
     })

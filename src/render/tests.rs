@@ -110,7 +110,7 @@ fn every_role_has_a_boundary_and_a_name_that_fits() {
 
 #[test]
 fn what_holds_data_outlives_its_stack() {
-    let stateful = ["AWS::S3::Bucket", "AWS::RedshiftServerless::Namespace", "AWS::SecretsManager::Secret"];
+    let stateful = ["AWS::S3::Bucket", "AWS::RedshiftServerless::Namespace"];
     for stacks in VARIANTS.iter() {
         for resource in resources(stacks).filter(|resource| stateful.contains(&resource.resource_type.as_str())) {
             assert_eq!(resource.deletion_policy(), "RetainExceptOnCreate", "{}", resource.logical_id);

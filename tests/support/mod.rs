@@ -53,6 +53,19 @@ impl Test {
         test
     }
 
+    /// The reference project with the repository's package, or `None` with a word about it: the Lambdas are not
+    /// compiled for a test.
+    pub(crate) fn packaged() -> Option<Self> {
+        let packaged = root().join(".pipectl/package");
+        if !packaged.is_dir() {
+            println!("skipped: run `pipectl package --env local` first");
+            return None;
+        }
+        let test = Self::reference();
+        copy(&packaged, &test.path(".pipectl/package"));
+        Some(test)
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
@@ -75,7 +88,12 @@ impl Test {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipectl"));
+        self.wrapped(env!("CARGO_BIN_EXE_pipectl"), arguments)
+    }
+
+    /// Another program in the same surroundings.
+    pub(crate) fn wrapped(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();
         for name in ["PATH", "HOME", "JAVA_HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
             if let Some(value) = std::env::var_os(name) {
@@ -92,6 +110,18 @@ impl Test {
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         self.show(&output)
+    }
+
+    /// Runs and shows the exit code and the error: the progress before it differs from run to run.
+    pub(crate) fn end(&self, arguments: &[&str]) -> String {
+        Self::tail(&self.run(arguments))
+    }
+
+    /// The exit code and the error of what was shown.
+    pub(crate) fn tail(shown: &str) -> String {
+        let code = shown.lines().next().unwrap_or_default();
+        let error = shown.find("\nerror: ").map_or("no error", |at| &shown[at + 1..]);
+        format!("{code}\n{error}")
     }
 
     pub(crate) fn show(&self, output: &Output) -> String {

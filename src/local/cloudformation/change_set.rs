@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use regex::Regex;
 use serde_json::{Value, json};
 
+use super::adoption;
 use super::changes::{self, Changes};
 use super::{PAGE, describe, no_such_stack, not_updatable, page, template_source, unsaved};
 use crate::local::account::Account;
@@ -43,7 +44,15 @@ pub(super) fn create(account: &Account, query: &Query) -> Result<Value, Fault> {
         "" => None,
         text => Some(template_source::parse(text)?),
     };
-    let outcome = changes::compare(account, &stacks, &stack, &wanted, &template, old_template.as_deref())?;
+    let outcome = changes::compare(
+        account,
+        &stacks,
+        &stack,
+        &wanted,
+        &template,
+        old_template.as_deref(),
+        query.flag("ImportExistingResources"),
+    )?;
     let change_set = assemble(account, &stack, query, &name, wanted, outcome);
     let answer = json!({"Id": change_set.id, "StackId": stack.id});
     if new_stack {
@@ -195,6 +204,7 @@ fn assemble(
         on_stack_failure: query.get("OnStackFailure").map(str::to_owned),
         role_arn: query.get("RoleARN").map(str::to_owned),
         wanted,
+        imports: adoption::imports(&outcome.with_values),
         changes: outcome.with_values,
         plain_changes: outcome.plain,
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::KNOWN_AFTER_APPLY;
 use super::difference::{Difference, differences, text};
 use super::evaluation::{Evaluation, answer_of};
+use super::{KNOWN_AFTER_APPLY, adoption};
 use crate::local::account::{Account, exists};
 use crate::local::query::Fault;
 use crate::local::state::{Deployment, Stack, StackResource, Stacks};
@@ -32,6 +32,8 @@ struct Comparison<'a> {
     replaced: BTreeSet<&'a str>,
     modified: BTreeSet<&'a str>,
     added: BTreeSet<&'a str>,
+    /// The physical ids of what exists already, by logical id.
+    imported: BTreeMap<&'a str, String>,
 }
 
 /// A detail before it is written.
@@ -52,11 +54,19 @@ pub(super) fn compare(
     wanted: &Deployment,
     template: &Template,
     old_template: Option<&Template>,
+    import: bool,
 ) -> Result<Changes, Fault> {
     let new = Evaluation::new(account, stacks, stack, template, wanted);
     let old = old_template.map(|old| Evaluation::new(account, stacks, stack, old, &stack.deployment));
-    let mut comparison =
-        Comparison { stack, new, old, replaced: BTreeSet::new(), modified: BTreeSet::new(), added: BTreeSet::new() };
+    let mut comparison = Comparison {
+        stack,
+        new,
+        old,
+        replaced: BTreeSet::new(),
+        modified: BTreeSet::new(),
+        added: BTreeSet::new(),
+        imported: BTreeMap::new(),
+    };
     let included = comparison.new.included()?;
     comparison.added = included.iter().copied().filter(|id| !stack.resource(id).is_some_and(exists)).collect();
     // By logical id, as CloudFormation lists them.
@@ -68,6 +78,9 @@ pub(super) fn compare(
             continue;
         }
         if comparison.added.contains(id) {
+            if import && let Some(orphan) = adoption::orphan(account, stacks, &stack.name, resource) {
+                comparison.imported.insert(id, orphan.physical_id);
+            }
             with_values.insert(id.to_owned(), comparison.addition(resource, true)?);
             plain.insert(id.to_owned(), comparison.addition(resource, false)?);
         } else if let Some(deployed) = stack.resource(id) {
@@ -118,6 +131,10 @@ impl<'a> Comparison<'a> {
             "Action": "Add", "LogicalResourceId": resource.logical_id, "ResourceType": resource.resource_type,
             "Scope": [], "Details": [],
         });
+        if let Some(physical_id) = self.imported.get(resource.logical_id.as_str()) {
+            change["Action"] = "Import".into();
+            change["PhysicalResourceId"] = physical_id.clone().into();
+        }
         if with_values {
             let properties = self.new.properties(resource, &|lookup| self.known(lookup))?;
             let properties = masked(self.new.template, resource, to_json(&properties));

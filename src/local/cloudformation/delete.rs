@@ -57,6 +57,8 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
         outputs: Vec::new(),
         cleanup: Vec::new(),
         created: Vec::new(),
+        imports: Vec::new(),
+        imported: Vec::new(),
         retain,
         retain_except_on_create: false,
         on_failure: OnFailure::DoNothing,

@@ -48,6 +48,8 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
         outputs: stack.outputs.clone(),
         cleanup: Vec::new(),
         created: Vec::new(),
+        imports: chosen.imports.clone(),
+        imported: Vec::new(),
         retain: Vec::new(),
         retain_except_on_create: query.flag("RetainExceptOnCreate"),
         on_failure,

@@ -1,5 +1,6 @@
 //! CloudFormation: change sets, stacks and their events.
 
+mod adoption;
 mod change_set;
 mod changes;
 mod delete;

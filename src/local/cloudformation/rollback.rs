@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::steps::{self, Failure, Leaving};
-use super::{delete, difference::differences};
+use super::{adoption, delete, difference::differences};
 use crate::local::account::{Account, exists};
 use crate::local::resource;
 use crate::local::state::{OnFailure, OperationKind, Stack, StackResource};
@@ -78,6 +78,7 @@ pub(super) fn undo_creation(account: &Account, stack_name: &str) {
         let Some(operation) = stacks.find(stack_name).and_then(|stack| stack.operation.as_ref()) else { return };
         (operation.created.clone(), operation.retain_except_on_create)
     };
+    adoption::give_back(account, stack_name);
     let mut failed = Vec::new();
     for resource in created.iter().rev() {
         let policy = if strict { "RetainExceptOnCreate" } else { resource.deletion_policy.as_str() };
@@ -143,6 +144,7 @@ pub(super) fn clean_up_after_rollback(
     before: &[StackResource],
     created: &[StackResource],
 ) {
+    adoption::give_back(account, stack_name);
     for made in created.iter().rev() {
         // It was made by this operation, so nothing of before is lost with it.
         let _ = steps::remove(account, stack_name, made, Leaving::Delete);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::difference::differences;
+use super::{adoption, difference::differences};
 use crate::local::account::{Account, exists};
 use crate::local::clock;
 use crate::local::resource::{self, Place, Refusal, World};
@@ -118,7 +118,14 @@ async fn create(
     properties: &Value,
     old: Option<&StackResource>,
 ) -> Result<(), Refusal> {
+    let orphan = {
+        let stacks = account.stacks();
+        let operation = stacks.find(stack_name).and_then(|stack| stack.operation.as_ref());
+        let planned = operation.is_some_and(|operation| operation.imports.contains(&resource.logical_id));
+        if planned { adoption::orphan(account, &stacks, stack_name, resource) } else { None }
+    };
     let (verb, in_progress, completed) = match old {
+        None if orphan.is_some() => ("import", "IMPORT_IN_PROGRESS", "IMPORT_COMPLETE"),
         None => ("create", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
         Some(_) => ("update", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
     };
@@ -138,7 +145,7 @@ async fn create(
         }
     }
     tokio::time::sleep(account.current_pace()).await;
-    match establish(account, stack_name, resource, &mut made, old) {
+    match establish(account, stack_name, resource, &mut made, old, orphan.as_ref()) {
         Ok(()) => {
             let mut stacks = account.stacks();
             if let Some(stack) = stacks.find_mut(stack_name) {
@@ -148,6 +155,9 @@ async fn create(
                 put(stack, made);
             }
             save(&stacks, stack_name);
+            if let Some(orphan) = &orphan {
+                stacks.taken_over(orphan);
+            }
             Ok(())
         }
         Err(refusal) => {
@@ -164,6 +174,7 @@ fn establish(
     resource: &Resource,
     made: &mut StackResource,
     old: Option<&StackResource>,
+    orphan: Option<&StackResource>,
 ) -> Result<(), Refusal> {
     let mut stacks = account.stacks();
     let existing = all_resources(&stacks);
@@ -171,6 +182,9 @@ fn establish(
         Place { account: &account.id, region: &account.region, stack: stack_name, logical_id: &resource.logical_id };
     let world = World { resources: &existing, store: &account.store };
     resource::check(&world, place, &resource.resource_type, &made.properties)?;
+    if let Some(orphan) = orphan {
+        return adoption::adopt(account, &mut stacks, stack_name, orphan, made);
+    }
     let identity = resource::identify(place, &resource.resource_type, &made.properties);
     made.physical_id = identity.physical_id;
     made.attributes = identity.attributes;
@@ -183,7 +197,8 @@ fn establish(
     }
     // A bucket may be there without a stack: it must not get into the list of what a rollback takes away.
     let strange = resource.resource_type == "AWS::S3::Bucket" && account.store.has_bucket(&made.physical_id);
-    if strange || all_resources(&stacks).iter().any(|known| resource::is_same(known, made)) {
+    let taken = all_resources(&stacks).iter().any(|known| resource::is_same(known, made));
+    if strange || taken || adoption::in_the_way(&stacks, made) {
         return Err(resource::already_exists(&made.physical_id));
     }
     if let Some(stack) = stacks.find_mut(stack_name) {
@@ -273,6 +288,7 @@ pub(super) fn remove(
     leaving: Leaving,
 ) -> Result<(), Refusal> {
     if leaving == Leaving::Keep {
+        account.stacks().retain(resource.clone());
         conclude(account, stack_name, resource, "DELETE_SKIPPED", None);
         return Ok(());
     }
@@ -336,7 +352,7 @@ fn fail(
     verb: &str,
     reason: &str,
 ) {
-    let status = if verb == "create" { "CREATE_FAILED" } else { "UPDATE_FAILED" };
+    let status = if matches!(verb, "create" | "import") { "CREATE_FAILED" } else { "UPDATE_FAILED" };
     let mut failed = deployed.cloned().unwrap_or_else(|| blank(resource, properties));
     let before = failed.properties.clone();
     failed.properties = properties.clone();
@@ -358,7 +374,7 @@ fn put(stack: &mut Stack, resource: StackResource) {
     }
 }
 
-fn blank(resource: &Resource, properties: &Value) -> StackResource {
+pub(super) fn blank(resource: &Resource, properties: &Value) -> StackResource {
     StackResource {
         logical_id: resource.logical_id.clone(),
         resource_type: resource.resource_type.clone(),
@@ -375,7 +391,7 @@ fn blank(resource: &Resource, properties: &Value) -> StackResource {
 }
 
 /// Every resource of every stack that is there now, old ones that wait for their removal included.
-fn all_resources(stacks: &Stacks) -> Vec<&StackResource> {
+pub(super) fn all_resources(stacks: &Stacks) -> Vec<&StackResource> {
     let waiting = stacks.live.values().filter_map(|stack| stack.operation.as_ref()).flat_map(|one| &one.cleanup);
     stacks.live.values().flat_map(|stack| &stack.resources).chain(waiting).filter(|one| exists(one)).collect()
 }

@@ -2,8 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
-    ObjectStorageClass,
+    CommonPrefix, EncodingType, ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput,
+    ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
 };
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
@@ -142,6 +142,44 @@ pub(super) fn version_one(api: &Api, input: ListObjectsInput) -> S3Result<ListOb
         delimiter: input.delimiter.map(|delimiter| spelling.text(delimiter)),
         encoding_type: input.encoding_type,
         ..ListObjectsOutput::default()
+    })
+}
+
+/// The account keeps no versions: what is there is the only one, which S3 calls `null`.
+pub(super) fn versions(api: &Api, input: ListObjectVersionsInput) -> S3Result<ListObjectVersionsOutput> {
+    let mut page = page(
+        api,
+        &input.bucket,
+        input.prefix.as_deref(),
+        input.delimiter.as_deref(),
+        input.key_marker.as_deref(),
+        input.max_keys,
+    )?;
+    let spelling = Spelling::of(input.encoding_type.as_ref());
+    spelling.page(&mut page);
+    let version = |object: Object| ObjectVersion {
+        key: object.key,
+        version_id: Some("null".to_owned()),
+        is_latest: Some(true),
+        e_tag: object.e_tag,
+        last_modified: object.last_modified,
+        size: object.size,
+        storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
+        ..ObjectVersion::default()
+    };
+    Ok(ListObjectVersionsOutput {
+        name: Some(input.bucket),
+        prefix: Some(spelling.text(input.prefix.unwrap_or_default())),
+        key_marker: Some(spelling.text(input.key_marker.unwrap_or_default())),
+        max_keys: Some(page.max_keys),
+        is_truncated: Some(page.last.is_some()),
+        next_version_id_marker: page.last.as_ref().map(|_| "null".to_owned()),
+        next_key_marker: page.last.map(|last| spelling.text(last)),
+        versions: Some(page.objects.into_iter().map(version).collect()),
+        common_prefixes: (!page.prefixes.is_empty()).then_some(page.prefixes),
+        delimiter: input.delimiter.map(|delimiter| spelling.text(delimiter)),
+        encoding_type: input.encoding_type,
+        ..ListObjectVersionsOutput::default()
     })
 }
 

@@ -160,6 +160,7 @@ fn action_of(operation: &str) -> &str {
             "PutObject"
         }
         "DeleteObjects" => "DeleteObject",
+        "ListObjectVersions" => "ListBucketVersions",
         "ListBuckets" => "ListAllMyBuckets",
         "ListParts" => "ListMultipartUploadParts",
         operation => operation,

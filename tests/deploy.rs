@@ -1,0 +1,246 @@
+//! `pipectl deploy`: carried out, failed, interrupted, refused.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
+
+use crate::support::{Test, root};
+
+const DEPLOY: [&str; 4] = ["deploy", "--env", "local", "--yes"];
+
+/// Starts a deploy and returns once it has said this.
+fn started(test: &Test, until: &str) -> Child {
+    let mut child = test.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while lines.read_line(&mut line).unwrap() > 0 {
+        if line.contains(until) {
+            break;
+        }
+        line.clear();
+    }
+    assert!(line.contains(until), "the deploy never said `{until}`");
+    child.stderr = Some(lines.into_inner());
+    child
+}
+
+fn said(child: &mut Child) -> String {
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+fn completes(test: &Test) {
+    let done = test.run(&DEPLOY);
+    assert!(done.starts_with("exit code: 0"), "{done}");
+    let plan = test.run(&["plan", "--env", "local", "--exit-code"]);
+    assert!(plan.starts_with("exit code: 0") && plan.contains("No changes"), "{plan}");
+}
+
+#[test]
+fn a_deploy_makes_all_stacks_and_a_second_one_nothing() {
+    let Some(test) = Test::packaged() else { return };
+    let first = test.run(&DEPLOY);
+    insta::assert_snapshot!(first.lines().last().unwrap(), @"Done: 10 created, 0 updated, 0 up to date.");
+    insta::assert_snapshot!(test.run(&DEPLOY), @"
+    exit code: 0
+    ----- stdout -----
+    No changes. 10 stacks are up to date.
+    ----- stderr -----
+    bootstrap is up to date
+    network is up to date
+    analytics is up to date
+    iam is up to date
+    storage is up to date
+    ingest is up to date
+    warehouse is up to date
+    glue is up to date
+    events is up to date
+    monitoring is up to date
+    ");
+}
+
+#[test]
+fn a_failure_names_its_root_cause_and_is_mended_by_the_next_deploy() {
+    let Some(test) = Test::packaged() else { return };
+    let template = std::fs::read_to_string(root().join("templates/storage.yaml.hbs")).unwrap();
+    let broken = template.replacen("BucketName: {{buckets.cleaned}}", "BucketName: Not_A_Bucket", 1);
+    assert_ne!(template, broken);
+    let test = test.write("templates/storage.yaml.hbs", &broken);
+    insta::assert_snapshot!(test.end(&DEPLOY), @"
+    exit code: 1
+    error: `shop-local-storage` was not created: `CleanedBucket` (AWS::S3::Bucket) failed: Properties validation failed for resource with message:
+    #/BucketName: failed validation constraint for keyword [pattern]
+      --> storage.yaml:71:3
+       |
+    71 |   CleanedBucket:
+       |   ^^^^^^^^^^^^^ this resource
+      = note: `shop-local-storage` is now in ROLLBACK_COMPLETE
+      = note: not started, because `storage` failed: glue, events, monitoring
+      = hint: mend what this names, then run `pipectl deploy` again: it goes on where it stopped
+    ");
+    std::fs::remove_file(test.path("templates/storage.yaml.hbs")).unwrap();
+    completes(&test);
+}
+
+#[test]
+fn nobody_can_be_asked() {
+    let Some(test) = Test::packaged() else { return };
+    insta::assert_snapshot!(test.end(&["deploy", "--env", "local"]), @"
+    exit code: 64
+    error: nobody can be asked here
+    = hint: add `--yes` to deploy without a question
+    ");
+}
+
+#[test]
+fn a_killed_deploy_is_completed_by_the_next() {
+    let Some(test) = Test::packaged() else { return };
+    let mut child = started(&test, "storage is being created");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    completes(&test);
+}
+
+#[test]
+fn ctrl_c_stops_in_good_order() {
+    let Some(test) = Test::packaged() else { return };
+    let mut child = started(&test, "storage is being created");
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let told = said(&mut child);
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");
+    assert!(told.contains("error: interrupted: "), "{told}");
+    assert!(told.contains("run `pipectl deploy --env local` again: it goes on where it stopped"), "{told}");
+    completes(&test);
+}
+
+#[test]
+fn of_two_deploys_at_once_one_waits_or_says_who_is_at_work() {
+    let Some(test) = Test::packaged() else { return };
+    let mut first = started(&test, "bootstrap is being created");
+    let holder = first.id();
+    let second = test.run(&DEPLOY);
+    let told = said(&mut first);
+    assert!(first.wait().unwrap().success(), "{told}");
+    let refused = second.contains(&format!("is in use by process {holder}"));
+    assert!(refused || second.contains("No changes"), "{second}");
+    completes(&test);
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_written() {
+    let Some(test) = Test::packaged() else { return };
+    // No file may grow over a megabyte: the Lambdas do not fit.
+    let program = test.command(&DEPLOY).get_program().to_owned();
+    let script = format!("trap '' XFSZ; ulimit -f 1000; exec {} {}", program.display(), DEPLOY.join(" "));
+    let output = test.wrapped("bash", &["-c", &script]).output().unwrap();
+    let told = test.show(&output);
+    assert!(told.starts_with("exit code: 1"), "{told}");
+    insta::assert_snapshot!(Test::tail(&told), @r#"
+    exit code: 1
+    error: AWS refused `PutObject`: We encountered an internal error. Please try again. (File too large (os error 27) at path "[PROJECT]/.pipectl/local/s3/writing/.tmpov6f9x")
+    = note: code InternalError, request id D3AC50145151C25D
+    = note: not started, because `bootstrap` failed: network, iam, storage, warehouse, ingest, glue, events, monitoring, analytics
+    = hint: run the command again in a minute: it goes on where it stopped
+    "#);
+    let bucket = test.path(".pipectl/local/s3");
+    assert!(!files_under(&bucket).iter().any(|name| name.ends_with(".zip") && name.contains("shopify")));
+    completes(&test);
+}
+
+fn files_under(folder: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(files_under(&path));
+        } else {
+            names.push(path.display().to_string());
+        }
+    }
+    names
+}
+
+#[test]
+fn a_state_that_cannot_be_written_is_told() {
+    let Some(test) = Test::packaged() else { return };
+    let test = test.write(".pipectl/local", "a file where a folder should be");
+    insta::assert_snapshot!(test.end(&DEPLOY), @"
+    exit code: 1
+    error: cannot keep the local account in `[PROJECT]/.pipectl/local`
+      cause: File exists (os error 17)
+    = hint: make the directory writable, or free some space on its disk
+    ");
+    assert_eq!(std::fs::read_to_string(test.path(".pipectl/local")).unwrap(), "a file where a folder should be");
+}
+
+#[test]
+fn a_busy_port_is_told() {
+    let Some(test) = Test::packaged() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let local = std::fs::read_to_string(test.path("stacks/local.yaml")).unwrap();
+    let test = test.write("stacks/local.yaml", &format!("{local}\nport: {port}\n"));
+    insta::assert_snapshot!(test.end(&DEPLOY).replace(&port.to_string(), "[PORT]"), @"
+    exit code: 1
+    error: port [PORT] on 127.0.0.1 is taken by another program
+      cause: Address already in use (os error 98)
+    = hint: choose another port, or 0 for any free one
+    ");
+}
+
+/// Answers every request as STS would for a caller of this account.
+fn identity(account: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+         <Arn>arn:aws:iam::{account}:user/somebody</Arn><UserId>AIDA</UserId><Account>{account}</Account>\
+         </GetCallerIdentityResult></GetCallerIdentityResponse>"
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 8192];
+            let _ = stream.read(&mut request);
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\ncontent-length";
+            let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    url
+}
+
+#[test]
+fn another_account_is_never_touched() {
+    let test = Test::reference()
+        .env("AWS_ENDPOINT_URL", &identity("999999999999"))
+        .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "very-secret");
+    let told = test.end(&["bootstrap", "--env", "dev", "--yes"]);
+    insta::assert_snapshot!(told, @"
+    exit code: 1
+    error: these credentials belong to the account 999999999999, but the environment's account is 111111111111
+    = note: the caller is arn:aws:iam::999999999999:user/somebody
+    = hint: choose the other profile with AWS_PROFILE, or correct `account` in the environment's file
+    ");
+    assert!(!told.contains("very-secret"));
+}
+
+#[test]
+fn without_credentials_it_says_how_to_get_some() {
+    let test = Test::reference();
+    let home = test.folder.path().display().to_string();
+    let test = test.env("HOME", &home);
+    insta::assert_snapshot!(test.end(&["bootstrap", "--env", "dev", "--yes"]), @"
+    exit code: 1
+    error: no AWS credentials
+      cause: the credential provider was not enabled
+      cause: no credentials found in chain. Attempted:
+                Environment: the credential provider was not enabled: environment variable not set
+                Profile: the credential provider was not enabled
+                WebIdentityToken: the credential provider was not enabled: $AWS_WEB_IDENTITY_TOKEN_FILE was not set
+                EcsContainer: the credential provider was not enabled: ECS provider not configured
+                Ec2InstanceMetadata: the credential provider was not enabled: IMDS disabled by AWS_EC2_METADATA_DISABLED env var set to `true`
+    = hint: log in with `aws sso login` (first time: `aws configure sso`) and set AWS_PROFILE; in GitHub Actions give the job `permissions: id-token: write` and the role that `pipectl bootstrap` made
+    ");
+}
