@@ -132,6 +132,7 @@ def main() -> None:
         finally:
             emulator.stop()
     print("ministack: left out Redshift Serverless, CloudTrail, and Glue's workflow and triggers: it has none")
+    print("ministack: no retained resource is taken over here: `destroy` leaves no empty bucket behind")
     print(f"{passed} passed, 0 failed")
 
 

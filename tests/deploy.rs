@@ -136,15 +136,10 @@ fn a_full_disk_leaves_nothing_half_written() {
     let output = test.wrapped("bash", &["-c", &script]).output().unwrap();
     let told = test.show(&output);
     assert!(told.starts_with("exit code: 1"), "{told}");
-    insta::assert_snapshot!(Test::tail(&told), @r#"
-    exit code: 1
-    error: AWS refused `PutObject`: We encountered an internal error. Please try again. (File too large (os error 27) at path "[PROJECT]/.pipectl/local/s3/writing/.tmpov6f9x")
-    = note: code InternalError, request id D3AC50145151C25D
-    = note: not started, because `bootstrap` failed: network, iam, storage, warehouse, ingest, glue, events, monitoring, analytics
-    = hint: run the command again in a minute: it goes on where it stopped
-    "#);
+    assert!(told.contains("error: AWS refused `PutObject`: the local account cannot write to its disk"), "{told}");
+    assert!(told.contains("free some space on the disk"), "{told}");
     let bucket = test.path(".pipectl/local/s3");
-    assert!(!files_under(&bucket).iter().any(|name| name.ends_with(".zip") && name.contains("shopify")));
+    assert!(!files_under(&bucket).iter().any(|name| name.contains("lambda/shopify-")));
     completes(&test);
 }
 

@@ -24,18 +24,23 @@ fn it_asks_and_keeps_data_unless_told_and_can_be_deployed_again() {
     ");
 
     // What somebody dropped is data.
-    let landing = test.path(".pipectl/local/s3/shop-local-raw-000000000000-us-east-1/landing/visits");
+    let landing = test.path(".pipectl/local/s3/buckets/shop-local-raw-000000000000-us-east-1/landing/visits");
     std::fs::create_dir_all(&landing).unwrap();
     std::fs::write(landing.join("a.jsonl"), "{}\n").unwrap();
     insta::assert_snapshot!(test.end(&["destroy", "--env", "local", "--yes"]), @"
-    exit code: 0
-    no error
+    exit code: 1
+    error: these buckets hold data: `shop-local-raw-000000000000-us-east-1`
+    = hint: add `--delete-data` to delete all objects in them, with all their versions
     ");
     assert!(landing.join("a.jsonl").exists());
 
     let destroyed = test.run(&["destroy", "--env", "local", "--yes", "--delete-data"]);
     let end = destroyed.find("Done: ").unwrap();
-    insta::assert_snapshot!(&destroyed[end..], @"");
+    insta::assert_snapshot!(&destroyed[end..], @"
+    Done: 10 stacks deleted.
+    note: kept, as the deletion policy says, and no part of a stack any more; the next deploy takes them over:
+      AWS::RedshiftServerless::Namespace  shop-local
+    ");
     assert!(!landing.exists());
 
     let again = test.run(&deploy);

@@ -148,6 +148,9 @@ impl From<Failure> for Error {
             )),
             Kind::NoAnswer => error.hint("look at the network, the region and AWS_ENDPOINT_URL, then run the command again: it goes on where it stopped"),
             Kind::Throttled | Kind::Server => error.hint("run the command again in a minute: it goes on where it stopped"),
+            _ if code == "InsufficientStorage" => {
+                error.hint("free some space on the disk, then run the command again: it goes on where it stopped")
+            }
             _ => error,
         };
         match (code.is_empty(), request_id) {

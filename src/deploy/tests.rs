@@ -159,6 +159,8 @@ async fn a_first_deploy_creates_the_stacks_along_the_graph() {
     assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet", "CreateChangeSet", "ExecuteChangeSet"]);
     let sent = &fake.requests("CreateChangeSet")[1].fields;
     assert_eq!(sent["Parameters.member.1.ParameterValue"], "vpc-1");
+    assert!(sent["ChangeSetName"].starts_with("deploy-"));
+    assert_eq!(sent["ImportExistingResources"], "true");
     assert_eq!((sent["ChangeSetType"].as_str(), sent["OnStackFailure"].as_str()), ("CREATE", "ROLLBACK"));
     assert_eq!(fake.requests("ExecuteChangeSet")[0].fields["RetainExceptOnCreate"], "true");
     insta::assert_snapshot!(lines.0.join("\n"), @r"

@@ -45,6 +45,14 @@ pub(super) fn internal(message: &str) -> S3Error {
 }
 
 pub(super) fn of_io(error: &io::Error) -> S3Error {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    // To try again would not help: the disk of this machine is what fails.
+    if matches!(error.kind(), FileTooLarge | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull) {
+        let message = format!("the local account cannot write to its disk: {error}");
+        let mut refused = S3Error::with_message(S3ErrorCode::Custom("InsufficientStorage".into()), message);
+        refused.set_status_code(axum::http::StatusCode::CONFLICT);
+        return refused;
+    }
     internal(&format!("We encountered an internal error. Please try again. ({error})"))
 }
 
@@ -57,7 +65,7 @@ impl From<StoreError> for S3Error {
             StoreError::KeyTooLong => S3ErrorCode::KeyTooLongError,
             StoreError::PreconditionFailed => S3ErrorCode::PreconditionFailed,
             StoreError::Io(inner) if inner.kind() == io::ErrorKind::InvalidInput => S3ErrorCode::InvalidBucketName,
-            StoreError::Io(_) => S3ErrorCode::InternalError,
+            StoreError::Io(inner) => return of_io(inner),
         };
         Self::with_message(code, error.to_string())
     }

@@ -2,7 +2,7 @@
 
 use super::Local;
 
-const KEPT: &str = r#"
+const KEPT: &str = r"
 Resources:
   Raw:
     Type: AWS::S3::Bucket
@@ -15,7 +15,7 @@ Resources:
   Secret:
     Type: AWS::SecretsManager::Secret
     Properties: {Name: shop/token}
-"#;
+";
 
 /// Makes the stack, puts an object into its bucket and deletes it.
 async fn left_behind(folder: &std::path::Path) -> Local {
