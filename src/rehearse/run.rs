@@ -323,11 +323,13 @@ impl<'a> Run<'a> {
         if attempt > 0 {
             details.push(format!("retry {attempt}"));
         }
-        for line in invocation.log.at_least(Level::Error) {
-            self.timeline.find(Severity::Warning, format!("the log of `{name}` has an error: {}", line.message));
-        }
         match &invocation.outcome {
             Outcome::Success(value) => {
+                // Of a failure, the outcome itself tells.
+                for line in invocation.log.at_least(Level::Error) {
+                    let text = format!("the log of `{name}` has an error: {}", line.message);
+                    self.timeline.find(Severity::Warning, text);
+                }
                 details.extend(summary(value));
                 self.timeline.ended(Kind::Function, name, details.join(", "), invocation.duration, false);
                 true

@@ -10,6 +10,7 @@ use aws_sdk_cloudformation::error::DisplayErrorContext;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter};
 use fs_err as fs;
 
+use super::shopify::Faults;
 use super::*;
 use crate::document::{Document, document};
 use crate::local::LocalAccount;
@@ -135,12 +136,33 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let folders = BTreeMap::from([("shop".to_owned(), sample.join("shop")), ("erp".to_owned(), sample.join("erp"))]);
     let data = Data { folders: folders.clone(), generated: Vec::new() };
     let mut place = Place::open(&account, &endpoint.url(), &spec, &parts, &folders).await.unwrap();
+
+    // A shop that lets nobody in: the files are loaded all the same, and the report says what to mend.
+    *place.shops["shop"].faults() = Faults { expired_token: u32::MAX, ..Faults::default() };
+    let refused = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
+    let text = refused.text(false);
+    println!("{text}");
+    assert!(refused.failed && text.contains("the function `shop-local-ingest-shop` failed"), "{text}");
+    assert!(text.contains("token"), "{text}");
+    assert_eq!((refused.rows["stores"].adds_up(), refused.rows.contains_key("orders")), (true, false), "{text}");
+
+    // A shop that fails once in each way: everything comes, and comes once.
+    *place.shops["shop"].faults() = Faults {
+        expired_token: 1,
+        too_many_requests: 1,
+        throttled: 1,
+        server_error: 1,
+        failed_operation: 1,
+        truncated_download: 1,
+    };
     let first = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = first.text(false);
     println!("{text}");
     assert!(!first.failed, "{text}");
+    assert_eq!(*place.shops["shop"].faults(), Faults::default(), "{text}");
     let orders = &first.rows["orders"];
-    assert_eq!((orders.read, orders.quarantined, orders.changed), (300, 2, 298), "{text}");
+    // What a failed invocation had delivered before is asked for again from its cursor on, and known again.
+    assert_eq!((orders.read - orders.duplicates, orders.quarantined, orders.changed), (300, 2, 298), "{text}");
     let lines = fs::read_to_string(sample.join("shop/orders.jsonl")).unwrap().lines().count() as u64 - 300;
     assert_eq!(first.rows["order_lines"].changed, lines, "{text}");
     assert!(first.marts.iter().all(|mart| mart.count > 0), "{text}");
