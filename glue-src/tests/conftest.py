@@ -18,6 +18,8 @@ from pipectl_glue.session import prepare
 from pipectl_glue.store import Store
 
 BUCKETS = {"raw": "raw-bucket", "cleaned": "cleaned-bucket", "transformed": "transformed-bucket"}
+# Where the set-up and the rehearsal keep Spark's class archive as well: it is built once.
+CACHE = Path(os.environ.get("PIPECTL_GLUE_CACHE") or Path(__file__).parents[2] / ".pipectl" / "spark")
 DOCUMENT = f"s3://{BUCKETS['raw']}/config/pipeline.json"
 
 
@@ -31,9 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spark(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    # PIPECTL_GLUE_CACHE names a folder for the class archive; without it Spark starts a little later.
-    cache = os.environ.get("PIPECTL_GLUE_CACHE")
-    options = [f"-XX:SharedArchiveFile={local_spark.build_archive(Path(cache))}"] if cache else []
+    options = [f"-XX:SharedArchiveFile={local_spark.build_archive(CACHE)}"]
     mounts = {bucket: str(root / bucket) for bucket in BUCKETS.values()}
     session = local_spark.start(mounts, tmp_path_factory.mktemp("work"), options)
     yield prepare(session)

@@ -73,7 +73,7 @@ def test_no_access(lake: Lake):
         lake.clean()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_books_balance(lake: Lake, seed: int):
     """Random files in random portions: each good row counts once, each bad one is in quarantine."""
     dice = random.Random(seed)

@@ -1,7 +1,6 @@
 """The runner as a process: jobs from a zip, one JVM, and a second version of the zip after the first."""
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUCKETS, DOCUMENT, Lake
+from conftest import BUCKETS, CACHE, DOCUMENT, Lake
 from tables import table
 
 SOURCE = Path(__file__).parents[1]
@@ -32,9 +31,8 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def runner(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    cache = os.environ.get("PIPECTL_GLUE_CACHE") or str(tmp_path_factory.mktemp("cache"))
-    found = Runner(root, Path(cache))
+def runner(root: Path) -> Iterator[Runner]:
+    found = Runner(root, CACHE)
     assert found.answer() == {"ready": True, "spark": "3.5.6"}
     yield found
     found.process.stdin.close()
