@@ -229,6 +229,9 @@ fn update(fake: Fake, status: &str, reason: &str) -> Fake {
 async fn a_plan_leaves_no_change_set_behind() {
     let fake = update(Fake::start().await, "CREATE_COMPLETE", "");
     let text = plan(&fake, wanted()).await.unwrap().text(false);
+    // The role of pull requests may make change sets of this name only, and may pass no role.
+    let sent = &fake.requests("CreateChangeSet")[0].fields;
+    assert!(sent["ChangeSetName"].starts_with("plan-") && !sent.contains_key("RoleARN"));
     insta::assert_snapshot!(text, @r#"
     shop-dev-network
       ~ Vpc  AWS::EC2::VPC
@@ -413,4 +416,18 @@ async fn destroy_takes_stacks_down_in_the_opposite_order_and_data_when_told() {
     network Bucket DELETE_SKIPPED
     network is deleted
     ");
+}
+
+#[tokio::test]
+async fn a_plan_waits_for_a_busy_stack() {
+    let fake =
+        Fake::start().await.on("DescribeStacks:shop-dev-network", result(&described("network", "UPDATE_IN_PROGRESS")));
+    let fake = existing(existing(fake, "network", NETWORK), "storage", STORAGE);
+    assert!(!plan(&fake, wanted()).await.unwrap().has_changes());
+}
+
+#[test]
+fn the_template_of_a_plan_lies_where_no_deploy_looks() {
+    assert_eq!(super::Purpose::Plan.template_key("glue", "ab"), "plan/glue-ab.yaml");
+    assert_eq!(super::Purpose::Deploy.template_key("glue", "ab"), "templates/glue-ab.yaml");
 }
