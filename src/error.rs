@@ -218,7 +218,6 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         || (name.len() >= 3).then(|| all.iter().copied().find(|one| one.to_lowercase().starts_with(name.as_str())));
     all.iter()
         .copied()
-        .into_iter()
         .map(|candidate| (strsim::osa_distance(name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

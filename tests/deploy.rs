@@ -52,8 +52,8 @@ fn a_deploy_makes_all_stacks_and_a_second_one_nothing() {
     analytics is up to date
     iam is up to date
     storage is up to date
-    ingest is up to date
     warehouse is up to date
+    ingest is up to date
     glue is up to date
     events is up to date
     monitoring is up to date

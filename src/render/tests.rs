@@ -166,7 +166,7 @@ fn mistakes_in_templates_are_pointed_at() {
         .iter()
         .map(|text| with(path, text).map_or_else(|error| error.to_string(), |_| "none".into()))
         .collect();
-    insta::assert_snapshot!(errors.join("\n\n"), @r"
+    insta::assert_snapshot!(errors.join("\n\n"), @"
     error: the template `analytics` uses the unknown variable `prefx`
      --> templates/analytics.yaml.hbs:2:14
       |
@@ -215,7 +215,7 @@ fn mistakes_in_templates_are_pointed_at() {
       |
     2 | Metadata: {pipectl: {inputs: {A: output storage.RawBucket, B: artifact lod, C: output stora.X}}}
       |                                  ^^^^^^^^^^^^^^^^^^^^^^^^ no such output
-      = hint: known here: RawBucketName, CleanedBucketName, TransformedBucketName, RawArchiveBucketName, CleanedArchiveBucketName, LogsBucketName
+      = hint: did you mean `RawBucketName`?
 
     error: unknown artifact `lod`
      --> analytics.yaml:2:63
@@ -229,7 +229,7 @@ fn mistakes_in_templates_are_pointed_at() {
       |
     2 | Metadata: {pipectl: {inputs: {A: output storage.RawBucket, B: artifact lod, C: output stora.X}}}
       |                                                                                ^^^^^^^^^^^^^^ no stack has this name
-      = hint: known here: bootstrap, network, iam, storage, warehouse, ingest, glue, events, monitoring, analytics
+      = hint: did you mean `storage`?
 
     error: the parameter `A` gets no value
      --> analytics.yaml:2:14
