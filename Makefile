@@ -25,8 +25,8 @@ lint: build ## Format, clippy, ruff, cfn-lint
 	cargo clippy --quiet --locked --all-targets -- -D warnings
 	$(LAMBDA) fmt --check
 	$(LAMBDA) clippy --quiet --locked --all-targets -- -D warnings
-	.venv/bin/ruff check glue-src scripts tests
-	.venv/bin/ruff format --check glue-src scripts tests
+	.venv/bin/ruff check glue-src scripts tests benches
+	.venv/bin/ruff format --check glue-src scripts tests benches
 	scripts/lint-templates.sh
 
 test: lint ## Run all tests

@@ -1,0 +1,184 @@
+"""Measures the release binary in projects of its own, and prints the table of docs/performance.md.
+
+    benches/run.py [--write] [--quick] [--only WORD]… [--binary target/release/pipectl]
+
+Only loopback is used. What cannot be measured on this machine is skipped, with the reason. No figure is a test: the
+targets stand beside the figures, and whoever reads them decides.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import machine
+import projects
+from figures import Figure, Skip, report, table, write
+from processes import Run, run_once, shown, spread, timed
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+_ORDERS = 70_000
+_TABLES = (25, 50, 100, 200)
+_ENVIRONMENTS = 5
+
+
+class Bench:
+    """One run of all measurements: the binary, a project made by it, and how often to repeat."""
+
+    def __init__(self, binary: Path, folder: Path, quick: bool) -> None:
+        self.binary = binary
+        self.folder = folder
+        self.quick = quick
+        self._project: Path | None = None
+
+    @property
+    def project(self) -> Path:
+        """The reference pipeline as `init` writes it, packaged."""
+        if self._project is None:
+            self._project = projects.reference(self.binary, self.folder / "reference", ROOT)
+        return self._project
+
+    def pipectl(self, *arguments: str, project: Path | None = None) -> list[str]:
+        return [str(self.binary), *arguments, "--project", str(project or self.project)]
+
+    def times(self, often: int) -> int:
+        return max(2, often // 5) if self.quick else often
+
+    def render(self) -> list[Figure]:
+        out = str(self.folder / "rendered")
+        command = self.pipectl("render", "--env", "dev", "--out", out)
+        return [Figure("`render --env dev`, all stacks", spread(timed(command, self.times(50))), "≤ 20 ms")]
+
+    def render_many(self) -> list[Figure]:
+        found = []
+        for count in _TABLES:
+            project = projects.wide(self.binary, self.folder / f"wide-{count}", count, _ENVIRONMENTS)
+            rounds = []
+            for _ in range(self.times(5)):
+                seconds = work = 0.0
+                for number in range(_ENVIRONMENTS):
+                    out = str(self.folder / "rendered-wide")
+                    command = self.pipectl("render", "--env", f"env{number}", "--out", out, project=project)
+                    run = run_once(command)
+                    seconds, work = seconds + run.seconds, work + run.work
+                rounds.append(Run(seconds, work, ""))
+            found.append((count, rounds))
+        first, last = (min(run.work for run in rounds) for _, rounds in (found[0], found[-1]))
+        growth = f"{last / first:.1f}× the work for {found[-1][0] // found[0][0]}× the tables"
+        return [
+            Figure(
+                f"`render`, {count} tables × {_ENVIRONMENTS} environments",
+                spread(rounds),
+                "linear" if count == _TABLES[-1] else "",
+                growth if count == _TABLES[-1] else "",
+            )
+            for count, rounds in found
+        ]
+
+    def package(self) -> list[Figure]:
+        command = self.pipectl("package", "--env", "local")
+        run_once(command)
+        return [Figure("`package`, nothing changed", spread(timed(command, self.times(20))), "≤ 200 ms")]
+
+    def deploy(self) -> list[Figure]:
+        command = self.pipectl("deploy", "--env", "local", "--yes")
+        before = lambda: projects.forget_account(self.project)  # noqa: E731
+        deploy = timed(command, self.times(10), before=before)
+        plan = timed(self.pipectl("plan", "--env", "local"), self.times(20))
+        return [
+            Figure("`deploy --env local --yes`, all stacks, new account", spread(deploy), "≤ 5 s"),
+            Figure("`plan --env local`, nothing changed", spread(plan), "≤ 500 ms"),
+        ]
+
+    def lambda_start(self) -> list[Figure]:
+        found = []
+        for name, bootstrap in projects.functions(self.project, self.folder / "functions"):
+            often = self.times(30)
+            starts = [machine.first_next(bootstrap) for _ in range(often)]
+            found.append(Figure(f"Lambda `{name}`: exec to its first `/next`", shown(starts), "≤ 15 ms"))
+        return found
+
+    def rehearse(self) -> list[Figure]:
+        python = projects.python_with_spark(ROOT)
+        projects.prepare_spark(python, self.project)
+        small, large = _ORDERS // 10, _ORDERS
+        runs = {
+            orders: [self._rehearse(python, orders) for _ in range(often)]
+            for orders, often in ((small, 1), (large, 1 if self.quick else 3))
+        }
+        seconds = [run.seconds for run, _ in runs[large]]
+        parts = projects.seconds_of_parts(runs[large][seconds.index(min(seconds))][1])
+        memory = [run.memory for orders in runs for run, _ in runs[orders] if run.memory]
+        ingest = {orders: max(projects.ingest_memory(told) for _, told in runs[orders]) for orders in runs}
+        return [
+            Figure(f"`rehearse` of {large:,} orders", spread([run for run, _ in runs[large]]), "≤ 60 s", parts),
+            Figure("memory of the pipectl process meanwhile", _mib(memory), "≤ 150 MiB"),
+            Figure(
+                "memory of the ingest Lambda",
+                (f"{ingest[large]} MiB", "", ""),
+                "constant",
+                f"{ingest[small]} MiB with {small:,} orders",
+            ),
+        ]
+
+    def _rehearse(self, python: Path, orders: int) -> tuple[Run, dict[str, Any]]:
+        data = projects.sample(self.binary, self.folder, orders)
+        projects.forget_account(self.project)
+        command = self.pipectl("rehearse", "--env", "local", "--format", "json")
+        command += ["--data", f"shop={data}/shop", "--data", f"erp={data}/erp"]
+        run = run_once(command, environment={"PIPECTL_PYTHON": str(python)}, watch=True)
+        return run, projects.rehearsal(run.output, orders)
+
+
+def _mib(sizes: list[int]) -> tuple[str, str, str]:
+    """The largest, as that is what a limit is about."""
+    return (f"{max(sizes) / 2**20:.0f} MiB", "", "") if sizes else ("not known on this system", "", "")
+
+
+def main() -> int:
+    options = _options()
+    binary = Path(options.binary).resolve()
+    if not binary.exists():
+        print(f"error: there is no `{binary}`\n= hint: cargo build --release", file=sys.stderr)
+        return 1
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="pipectl-bench-") as folder:
+        bench = Bench(binary, Path(folder), options.quick)
+        measurements: list[Callable[[], list[Figure]]] = [
+            bench.render,
+            bench.render_many,
+            bench.package,
+            bench.deploy,
+            bench.lambda_start,
+            bench.rehearse,
+        ]
+        for measure in measurements:
+            if options.only and not any(word in measure.__name__ for word in options.only):
+                continue
+            print(f"measuring: {measure.__name__.replace('_', ' ')}", file=sys.stderr)
+            try:
+                figures += measure()
+            except Skip as reason:
+                print(f"skipped: {measure.__name__.replace('_', ' ')}: {reason}", file=sys.stderr)
+                figures.append(Figure(measure.__name__.replace("_", " "), (f"skipped: {reason}", "", ""), ""))
+        text = report(machine.describe(binary), table(figures))
+    print(text)
+    if options.write:
+        write(PAGE, text)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measures the release binary of pipectl.")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--quick", action="store_true", help="fewer runs")
+    parser.add_argument("--only", action="append", help="only the measurements with this word in their name")
+    parser.add_argument("--binary", default=ROOT / "target" / "release" / "pipectl")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
