@@ -38,6 +38,7 @@ test: lint ## Run all tests
 
 bench: setup ## Measure, and print the table of docs/performance.md
 	@cargo build --quiet --locked --release
+	@target/release/pipectl package --env local >/dev/null
 	@.venv/bin/python benches/run.py
 
 clean: ## Remove what was built and the local account
