@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
@@ -113,6 +114,8 @@ pub struct Glue {
     commands: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     noise: Arc<Mutex<VecDeque<String>>>,
+    /// Reads what Spark writes to stderr, until it has ended.
+    listener: Option<JoinHandle<()>>,
     spark: Option<String>,
 }
 
@@ -141,7 +144,7 @@ impl Glue {
         let commands = child.stdin.take().ok_or_else(broken)?;
         let answers = BufReader::new(child.stdout.take().ok_or_else(broken)?).lines();
         let noise = Arc::new(Mutex::new(VecDeque::new()));
-        if let Some(stderr) = child.stderr.take() {
+        let listener = child.stderr.take().map(|stderr| {
             let noise = Arc::clone(&noise);
             tokio::spawn(async move {
                 let mut lines = BufReader::new(stderr).lines();
@@ -152,9 +155,9 @@ impl Glue {
                     }
                     noise.push_back(line);
                 }
-            });
-        }
-        Ok(Self { child, commands, answers, noise, spark: None })
+            })
+        });
+        Ok(Self { child, commands, answers, noise, listener, spark: None })
     }
 
     /// Waits until Spark is up, and gives its version.
@@ -223,7 +226,13 @@ impl Glue {
     /// An error with the last lines that Spark wrote.
     async fn ended(&mut self, message: &str) -> Error {
         // Its last lines come with its end.
-        let _ = tokio::time::timeout(Duration::from_millis(500), self.child.wait()).await;
+        let patience = Duration::from_millis(500);
+        let _ = tokio::time::timeout(patience, self.child.wait()).await;
+        if let Some(listener) = &mut self.listener
+            && tokio::time::timeout(patience, listener).await.is_ok()
+        {
+            self.listener = None;
+        }
         let noise = self.noise.lock().unwrap_or_else(PoisonError::into_inner);
         let last: Vec<&str> = noise.iter().map(String::as_str).collect();
         let error = Error::new(message);
