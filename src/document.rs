@@ -4,12 +4,11 @@
 
 mod query;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::spec::{ColumnType, FileFormat, Load, Map, Source, Spec, Table};
 use crate::warehouse;
@@ -135,13 +134,7 @@ impl Document {
 
     /// The key of these bytes in the artifact bucket.
     pub fn key(bytes: &[u8]) -> String {
-        let mut key = "config/pipeline-".to_owned();
-        for byte in Sha256::digest(bytes) {
-            // Writing into a `String` cannot fail.
-            let _ = write!(key, "{byte:02x}");
-        }
-        key.push_str(".json");
-        key
+        format!("config/pipeline-{}.json", sha256(bytes))
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::unbounded_channel;
 
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::local::{DeployedResource, JsonCall, JsonError, LocalAccount};
 use crate::spec::{Source, Spec};
@@ -184,5 +184,5 @@ async fn open_shops(
 fn made_up_secret(folder: &Path) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
     let text = format!("{now} {} {}", std::process::id(), folder.display());
-    Sha256::digest(text).iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    sha256(text)[..32].to_owned()
 }

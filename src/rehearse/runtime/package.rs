@@ -3,17 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 
 /// Extracts a function's zip under `root`, once for the same bytes, and returns the directory.
 pub fn extract(archive: &Path, root: &Path) -> Result<PathBuf> {
     let shown = archive.display();
     let bytes = fs::read(archive)?;
-    let digest = Sha256::digest(&bytes).iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let directory = root.join(digest);
+    let directory = root.join(&sha256(&bytes)[..24]);
     if directory.join("bootstrap").is_file() {
         return Ok(directory);
     }

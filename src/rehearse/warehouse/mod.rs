@@ -24,7 +24,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use copy::{Judge, Read};
@@ -36,6 +35,7 @@ use self::error::SqlResult;
 use self::rewrite::{Step, literal, quote};
 use self::server::{Server, USER};
 use self::session::Session;
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 
 /// How often a lost server is looked for, 25 ms apart.
@@ -181,7 +181,7 @@ impl Warehouse {
             let path = "'$user', public, redshift, pg_catalog";
             main.execute(&format!("ALTER DATABASE {name} SET search_path TO {}", path.replace('\'', "\""))).await?;
         }
-        let version = format!("{:x}", HexDigest(Sha256::digest(PRELUDE).into()));
+        let version = sha256(PRELUDE);
         let session = Session::open(socket, database, None).await?;
         let applied = session.query("SELECT obj_description(to_regnamespace('redshift'), 'pg_namespace')").await?;
         if applied.rows.first().and_then(|row| row.first()) != Some(&Some(version.clone())) {
@@ -194,15 +194,6 @@ impl Warehouse {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Server>> {
         self.shared.server.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A digest in hexadecimal digits.
-struct HexDigest([u8; 32]);
-
-impl std::fmt::LowerHex for HexDigest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
