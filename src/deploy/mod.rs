@@ -9,6 +9,7 @@ mod change_set;
 pub mod destroy;
 mod follow;
 pub mod progress;
+mod replication;
 pub mod rollout;
 mod schedule;
 pub mod stop;

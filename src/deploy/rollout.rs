@@ -9,7 +9,7 @@ use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
 use super::survey::{Survey, Surveyed, decided};
-use super::{BOOTSTRAP, Purpose, Session, cause};
+use super::{BOOTSTRAP, Purpose, Session, cause, replication};
 use crate::aws::Kind;
 use crate::error::{Error, Result};
 use crate::plan::deployed::{Stack, Standing};
@@ -159,7 +159,8 @@ impl Session {
                 (Outcome::Unchanged, known.stack.outputs, known.stack.termination_protection)
             }
             (Some(known), Some(change_set)) if as_planned => {
-                let stack = self.execute(wanted, &known.stack.id, &change_set, false).await?;
+                let stops = replication::needs_stop(replication::changed(&plan));
+                let stack = self.change(wanted, &known.stack.id, &change_set, stops).await?;
                 (Outcome::Updated, stack.outputs, stack.termination_protection)
             }
             (Some(known), _) => {
@@ -176,6 +177,7 @@ impl Session {
         if wanted.termination_protection && !protected {
             self.aws.cloudformation.protect(&wanted.stack_name, true).await?;
         }
+        self.start_replications(wanted, &wanted.stack_name).await?;
         let what = match outcome {
             Outcome::Created => "is created",
             Outcome::Updated => "is updated",
@@ -196,7 +198,11 @@ impl Session {
             if unchanged { None } else { self.prepare(wanted, parameters, false, Purpose::Deploy).await? };
         let stack = match &change_set {
             None => known.stack,
-            Some(change_set) => self.execute(wanted, &known.stack.id, &change_set.id, false).await?,
+            Some(found) => {
+                let changed = found.changes.iter().filter(|change| change.action != "Add" && change.action != "Import");
+                let stops = replication::needs_stop(changed.map(|change| change.resource_type.as_str()));
+                self.change(wanted, &known.stack.id, &found.id, stops).await?
+            }
         };
         let outcome = if change_set.is_some() { Outcome::Updated } else { Outcome::Unchanged };
         Ok((outcome, stack.outputs, stack.termination_protection))
@@ -217,6 +223,17 @@ impl Session {
                 .hint("a stack needs at least one resource whose condition holds")
         })?;
         self.execute(wanted, &change_set.stack_id, &change_set.id, true).await
+    }
+
+    /// Executes a change set, with the replications of the stack stopped meanwhile if it needs that.
+    async fn change(&self, wanted: &RenderedStack, stack: &str, change_set: &str, stops: bool) -> Result<Stack> {
+        let stopped = if stops { self.stop_replications(&wanted.name, stack).await? } else { Vec::new() };
+        let done = self.execute(wanted, stack, change_set, false).await;
+        if done.is_err() {
+            // The stack is what it was, so what it replicates shall go on as well.
+            self.resume(&wanted.name, &stopped).await;
+        }
+        done
     }
 
     async fn execute(&self, wanted: &RenderedStack, stack: &str, change_set: &str, create: bool) -> Result<Stack> {
