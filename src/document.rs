@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::spec::{ColumnType, FileFormat, Load, Map, Source, Spec, Table};
+use crate::spec::{Capture, ColumnType, Database, Engine, FileFormat, Load, Map, Source, Spec, Table};
 use crate::warehouse;
 use crate::yaml;
 
@@ -39,19 +39,42 @@ struct Buckets {
 enum SourceEntry {
     Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
     Files {},
+    Mysql(DatabaseEntry),
+    Postgresql(DatabaseEntry),
+}
+
+/// A database. One that pipectl makes has its host and secret from the stack that makes it: there they are null.
+#[derive(Debug, Serialize)]
+struct DatabaseEntry {
+    host: Option<String>,
+    port: u16,
+    database: String,
+    schema: String,
+    secret: Option<String>,
+    tls: bool,
+    capture: Capture,
+    overlap_seconds: u32,
 }
 
 #[derive(Debug, Serialize)]
 struct TableEntry {
     source: String,
+    /// The table in the database, of a database source.
+    object: Option<String>,
+    /// Where its objects arrive in the raw zone.
+    landing: String,
     format: FileFormat,
     csv: Option<CsvEntry>,
     columns: Vec<ColumnEntry>,
     key: Vec<String>,
     order_by: Option<String>,
+    watermark: Option<String>,
     load: Load,
     checks: ChecksEntry,
     quarantine_limit: f64,
+    /// Whether deleted rows come as rows marked `_deleted`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deletes: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,7 +132,7 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
             transformed: spec.bucket("transformed"),
         },
         sources: sources(spec)?,
-        tables: pipeline.tables.iter().map(|(name, table)| (name.clone(), entry(spec, table))).collect(),
+        tables: pipeline.tables.iter().map(|(name, table)| (name.clone(), entry(spec, name, table))).collect(),
         warehouse: Warehouse {
             workgroup: prefix.clone(),
             database: pipeline.warehouse.database.clone(),
@@ -151,22 +174,48 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
                 start: format!("{}T00:00:00Z", shopify.since),
                 objects: query::objects(spec, name)?,
             },
+            Source::Mysql(database) => SourceEntry::Mysql(database_entry(Engine::Mysql, database, &prefix, name)),
+            Source::Postgresql(database) => {
+                SourceEntry::Postgresql(database_entry(Engine::Postgresql, database, &prefix, name))
+            }
         };
         sources.insert(name.clone(), entry);
     }
     Ok(sources)
 }
 
-fn entry(spec: &Spec, table: &Table) -> TableEntry {
-    let (name, _) = table.source.split_once('.').unwrap_or((&table.source, ""));
-    let files = match spec.pipeline.sources.get(name) {
+fn database_entry(engine: Engine, database: &Database, prefix: &str, source: &str) -> DatabaseEntry {
+    DatabaseEntry {
+        host: database.host.clone(),
+        port: database.port(engine),
+        database: database.database.clone(),
+        schema: database.schema(engine).to_owned(),
+        secret: database.create.is_none().then(|| database.secret(prefix, source)),
+        tls: database.tls,
+        capture: database.capture,
+        overlap_seconds: database.overlap_minutes * 60,
+    }
+}
+
+fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
+    let (source_name, object) = table.source.split_once('.').unwrap_or((&table.source, ""));
+    let source = spec.pipeline.sources.get(source_name);
+    let database = source.and_then(Source::database).map(|(_, database)| database);
+    let shopify = matches!(source, Some(Source::Shopify(_)));
+    let files = match source {
         Some(Source::Files(files)) => Some(files),
         _ => None,
     };
     let csv = files.filter(|files| files.format == FileFormat::Csv);
     TableEntry {
-        source: name.to_owned(),
-        format: files.map_or(FileFormat::Jsonl, |files| files.format),
+        source: source_name.to_owned(),
+        object: database.map(|_| object.to_owned()),
+        landing: table.landing(name, &spec.pipeline),
+        format: match (files, database) {
+            (Some(files), _) => files.format,
+            (None, Some(_)) => FileFormat::Parquet,
+            (None, None) => FileFormat::Jsonl,
+        },
         csv: csv.map(|files| CsvEntry {
             delimiter: files.csv.delimiter.clone(),
             encoding: files.csv.encoding.clone(),
@@ -181,14 +230,15 @@ fn entry(spec: &Spec, table: &Table) -> TableEntry {
                 kind: column.kind().clone(),
                 from: match column.from() {
                     Some(from) => from.to_owned(),
-                    None if files.is_some() => name.clone(),
-                    None => query::camel_case(name),
+                    None if shopify => query::camel_case(name),
+                    None => name.clone(),
                 },
                 required: column.required(),
             })
             .collect(),
         key: table.key.clone(),
         order_by: table.order_by.clone(),
+        watermark: table.watermark.clone(),
         load: table.load,
         checks: ChecksEntry {
             not_null: table.checks.not_null.clone(),
@@ -197,6 +247,7 @@ fn entry(spec: &Spec, table: &Table) -> TableEntry {
             rows: table.checks.rows.clone(),
         },
         quarantine_limit: table.quarantine_limit,
+        deletes: database.is_some_and(|database| database.capture == Capture::Cdc),
     }
 }
 

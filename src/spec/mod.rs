@@ -22,7 +22,7 @@ pub use settings::{
     Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, StorageClass, Trigger, TriggerMode,
     Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Csv, FileFormat, Files, Shopify, Source};
+pub use source::{Capture, Csv, Database, Engine, FileFormat, Files, Shopify, Source};
 pub use table::{Checks, Column, FullColumn, Load, Mart, MartKind, Refresh, RowBounds, Table};
 pub use types::ColumnType;
 
