@@ -43,14 +43,14 @@ enum SourceEntry {
     Postgresql(DatabaseEntry),
 }
 
-/// A database. One that pipectl makes has its host and secret from the stack that makes it: there they are null.
+/// A database. One that pipectl makes has its host in its secret: here it is null.
 #[derive(Debug, Serialize)]
 struct DatabaseEntry {
     host: Option<String>,
     port: u16,
     database: String,
     schema: String,
-    secret: Option<String>,
+    secret: String,
     tls: bool,
     capture: Capture,
     overlap_seconds: u32,
@@ -190,7 +190,7 @@ fn database_entry(engine: Engine, database: &Database, prefix: &str, source: &st
         port: database.port(engine),
         database: database.database.clone(),
         schema: database.schema(engine).to_owned(),
-        secret: database.create.is_none().then(|| database.secret(prefix, source)),
+        secret: database.secret(prefix, source),
         tls: database.tls,
         capture: database.capture,
         overlap_seconds: database.overlap_minutes * 60,

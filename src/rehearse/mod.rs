@@ -6,6 +6,7 @@
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
+pub mod database;
 mod folder;
 pub mod glue;
 mod ledger;
@@ -13,6 +14,7 @@ mod open;
 mod outcome;
 mod place;
 mod quarantine;
+pub mod replication;
 pub mod report;
 pub mod resource;
 mod run;

@@ -6,8 +6,8 @@
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
-use super::source::database;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
+use super::source::database;
 use super::types::{ColumnType, PLAIN};
 
 /// The objects of a Shopify source that a table can be made from.

@@ -43,7 +43,9 @@ impl Table {
     /// Where its objects arrive in the raw zone: those of a database under the name of the table there.
     pub fn landing(&self, name: &str, pipeline: &Pipeline) -> String {
         match self.source() {
-            (source, Some(object)) if pipeline.sources.get(source).is_some_and(|source| source.database().is_some()) => {
+            (source, Some(object))
+                if pipeline.sources.get(source).is_some_and(|source| source.database().is_some()) =>
+            {
                 format!("landing/{source}/{object}/")
             }
             _ => format!("landing/{name}/"),

@@ -183,5 +183,3 @@ fn truncated(table: &str) -> String {
     )
 }
 
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use mysql_async::binlog::EventFlags;
 use mysql_async::binlog::events::{Event, EventData, OptionalMetadataField, RowsEventData, TableMapEvent};
 use mysql_async::binlog::row::BinlogRow;
 use mysql_async::binlog::value::BinlogValue;
-use mysql_async::consts::{ColumnFlags, ColumnType};
+use mysql_async::consts::ColumnType;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinlogStreamRequest, Conn, OptsBuilder, Value as Given};
 
@@ -186,7 +186,8 @@ impl Mysql {
             self.known.remove(&map.table_id());
             return Ok(());
         }
-        let (map, number) = (map.into_owned(), map.table_id());
+        let number = map.table_id();
+        let map = map.into_owned();
         let (columns, labels) = columns(&map)
             .ok_or_else(|| Error::new(format!("the binlog does not tell the columns of `{schema}.{name}`")))?;
         self.known.insert(number, (map, Arc::new(Table { schema, name, columns }), labels));
@@ -327,16 +328,15 @@ fn selected(table: &Table, column: &Column, given: Given) -> Result<Value> {
 }
 
 /// A value of the log.
-fn logged(table: &Table, column: &Column, labels: Option<&Vec<String>>, given: Option<BinlogValue<'_>>) -> Result<Value> {
+fn logged(table: &Table, column: &Column, labels: Option<&Vec<String>>, given: BinlogValue<'_>) -> Result<Value> {
     let given = match given {
-        None => return Ok(Value::Null),
-        Some(BinlogValue::Value(given)) => given,
-        Some(BinlogValue::Jsonb(json)) => {
+        BinlogValue::Value(given) => given,
+        BinlogValue::Jsonb(json) => {
             let json = serde_json::Value::try_from(json);
             let json = json.map_err(|error| Error::new(format!("`{}` is no JSON: {error}", column.name)))?;
             return Ok(Value::Text(json.to_string()));
         }
-        Some(BinlogValue::JsonDiff(_)) => {
+        BinlogValue::JsonDiff(_) => {
             return Err(Error::new("the binlog has parts of JSON values only")
                 .hint("set `binlog_row_value_options` to nothing: DMS needs whole values too"));
         }

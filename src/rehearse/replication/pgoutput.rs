@@ -2,7 +2,7 @@
 
 /// A message of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
+pub(super) enum Message {
     /// A transaction begins; when it was committed, in microseconds since the epoch.
     Begin { committed: i64 },
     Relation(Relation),
@@ -16,26 +16,26 @@ pub enum Message {
 
 /// A table, told before the first change of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relation {
-    pub id: u32,
-    pub schema: String,
-    pub name: String,
-    pub columns: Vec<RelationColumn>,
+pub(super) struct Relation {
+    pub(super) id: u32,
+    pub(super) schema: String,
+    pub(super) name: String,
+    pub(super) columns: Vec<RelationColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelationColumn {
-    pub name: String,
+pub(super) struct RelationColumn {
+    pub(super) name: String,
     /// The OID of its type, and what the type is narrowed to.
-    pub kind: u32,
-    pub modifier: i32,
+    pub(super) kind: u32,
+    pub(super) modifier: i32,
 }
 
 /// The values of a row.
-pub type Tuple = Vec<Field>;
+pub(super) type Tuple = Vec<Field>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Field {
+pub(super) enum Field {
     Null,
     /// A large value that the update left alone: it is not in the log.
     Unchanged,
@@ -46,7 +46,7 @@ pub enum Field {
 const EPOCH: i64 = 946_684_800_000_000;
 
 /// Reads a message; nothing if it is cut off or of another version.
-pub fn read(bytes: &[u8]) -> Option<Message> {
+pub(super) fn read(bytes: &[u8]) -> Option<Message> {
     let mut reader = Reader(bytes);
     Some(match reader.byte()? {
         b'B' => {

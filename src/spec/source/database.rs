@@ -125,7 +125,7 @@ impl Database {
         }
     }
 
-    /// The name of the secret with the credentials, of a database that exists.
+    /// The name of the secret with the credentials.
     pub fn secret(&self, prefix: &str, source: &str) -> String {
         self.secret.clone().unwrap_or_else(|| format!("{prefix}/{source}"))
     }

@@ -22,7 +22,6 @@ pub enum FileFormat {
     #[default]
     Csv,
     Jsonl,
-    /// Parquet, with the columns by name.
     Parquet,
 }
 

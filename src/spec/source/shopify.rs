@@ -35,4 +35,3 @@ fn default_schedule() -> String {
 fn default_since() -> String {
     "2000-01-01".into()
 }
-
