@@ -183,3 +183,6 @@ fn truncated(table: &str) -> String {
     )
 }
 
+
+#[cfg(test)]
+mod tests;
