@@ -3,6 +3,7 @@
 //! It lies in the artifact bucket under a key made of its own hash, so that whoever holds the key holds the version.
 
 mod query;
+mod table;
 
 use std::sync::Arc;
 
@@ -10,9 +11,12 @@ use serde::Serialize;
 
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::spec::{Capture, ColumnType, Database, Engine, FileFormat, Load, Map, Source, Spec, Table};
+use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
 use crate::warehouse;
 use crate::yaml;
+
+use table::{TableEntry, entry};
+pub use table::{deletes, landing};
 
 /// The pipeline as its programs see it.
 #[derive(Debug, Serialize)]
@@ -22,6 +26,8 @@ pub struct Document {
     environment: String,
     prefix: String,
     buckets: Buckets,
+    /// Landing objects leave once they are loaded and archived.
+    empty_after_load: bool,
     sources: Map<SourceEntry>,
     tables: Map<TableEntry>,
     warehouse: Warehouse,
@@ -32,6 +38,8 @@ struct Buckets {
     raw: String,
     cleaned: String,
     transformed: String,
+    raw_archive: String,
+    cleaned_archive: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,53 +62,6 @@ struct DatabaseEntry {
     tls: bool,
     capture: Capture,
     overlap_seconds: u32,
-}
-
-#[derive(Debug, Serialize)]
-struct TableEntry {
-    source: String,
-    /// The table in the database, of a database source.
-    object: Option<String>,
-    /// Where its objects arrive in the raw zone.
-    landing: String,
-    format: FileFormat,
-    csv: Option<CsvEntry>,
-    columns: Vec<ColumnEntry>,
-    key: Vec<String>,
-    order_by: Option<String>,
-    watermark: Option<String>,
-    load: Load,
-    checks: ChecksEntry,
-    quarantine_limit: f64,
-    /// Whether deleted rows come as rows marked `_deleted`.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    deletes: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct CsvEntry {
-    delimiter: String,
-    encoding: String,
-    header: bool,
-    null: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ColumnEntry {
-    name: String,
-    #[serde(rename = "type")]
-    kind: ColumnType,
-    from: String,
-    required: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct ChecksEntry {
-    not_null: Vec<String>,
-    /// Each list of columns is unique together.
-    unique: Vec<Vec<String>>,
-    accepted_values: Map<Vec<String>>,
-    rows: crate::spec::RowBounds,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,7 +91,10 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
             raw: spec.bucket("raw"),
             cleaned: spec.bucket("cleaned"),
             transformed: spec.bucket("transformed"),
+            raw_archive: spec.bucket("raw-archive"),
+            cleaned_archive: spec.bucket("cleaned-archive"),
         },
+        empty_after_load: pipeline.zones.raw.empty_after_load,
         sources: sources(spec)?,
         tables: pipeline.tables.iter().map(|(name, table)| (name.clone(), entry(spec, name, table))).collect(),
         warehouse: Warehouse {
@@ -194,60 +158,6 @@ fn database_entry(engine: Engine, database: &Database, prefix: &str, source: &st
         tls: database.tls,
         capture: database.capture,
         overlap_seconds: database.overlap_minutes * 60,
-    }
-}
-
-fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
-    let (source_name, object) = table.source.split_once('.').unwrap_or((&table.source, ""));
-    let source = spec.pipeline.sources.get(source_name);
-    let database = source.and_then(Source::database).map(|(_, database)| database);
-    let shopify = matches!(source, Some(Source::Shopify(_)));
-    let files = match source {
-        Some(Source::Files(files)) => Some(files),
-        _ => None,
-    };
-    let csv = files.filter(|files| files.format == FileFormat::Csv);
-    TableEntry {
-        source: source_name.to_owned(),
-        object: database.map(|_| object.to_owned()),
-        landing: table.landing(name, &spec.pipeline),
-        format: match (files, database) {
-            (Some(files), _) => files.format,
-            (None, Some(_)) => FileFormat::Parquet,
-            (None, None) => FileFormat::Jsonl,
-        },
-        csv: csv.map(|files| CsvEntry {
-            delimiter: files.csv.delimiter.clone(),
-            encoding: files.csv.encoding.clone(),
-            header: true,
-            null: files.csv.null.clone(),
-        }),
-        columns: table
-            .columns
-            .iter()
-            .map(|(name, column)| ColumnEntry {
-                name: name.clone(),
-                kind: column.kind().clone(),
-                from: match column.from() {
-                    Some(from) => from.to_owned(),
-                    None if shopify => query::camel_case(name),
-                    None => name.clone(),
-                },
-                required: column.required(),
-            })
-            .collect(),
-        key: table.key.clone(),
-        order_by: table.order_by.clone(),
-        watermark: table.watermark.clone(),
-        load: table.load,
-        checks: ChecksEntry {
-            not_null: table.checks.not_null.clone(),
-            unique: table.checks.unique.iter().map(|column| vec![column.clone()]).collect(),
-            accepted_values: table.checks.accepted_values.clone(),
-            rows: table.checks.rows.clone(),
-        },
-        quarantine_limit: table.quarantine_limit,
-        deletes: database.is_some_and(|database| database.capture == Capture::Cdc),
     }
 }
 

@@ -6,6 +6,9 @@
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
+mod files;
+mod quality;
+
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::source::database;
 use super::types::{ColumnType, PLAIN};
@@ -107,6 +110,8 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         }
         columns(key, table, sources, errors);
         repeated_rows(key, table, sources, errors);
+        quality::check(pipeline, key, table, errors);
+        files::check(key, table, sources, errors);
     }
 }
 
@@ -211,9 +216,11 @@ fn columns(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Er
     if let Some(order_by) = table.get("order_by").filter(|node| node.as_str().is_some()) {
         refer(order_by, order_by.as_str().unwrap_or_default(), "`order_by`");
     }
-    for (column, values) in table.pointer("/checks/accepted_values").map_or(&[][..], Node::entries) {
-        let at = Node { span: column.span.clone(), ..values.clone() };
-        refer(&at, &column.name, "`checks.accepted_values`");
+    for check in ["accepted_values", "between", "matches", "references", "fresh_within"] {
+        for (column, values) in table.pointer(&format!("/checks/{check}")).map_or(&[][..], Node::entries) {
+            let at = Node { span: column.span.clone(), ..values.clone() };
+            refer(&at, &column.name, &format!("`checks.{check}`"));
+        }
     }
     // A database source says so itself, and says why.
     let of_database = table.get("source").and_then(Node::as_str).is_some_and(|source| {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnType, Map, Pipeline};
+use super::{Checks, ColumnType, Map, Pipeline};
 
 /// One table of the warehouse.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,9 @@ pub struct Table {
     #[serde(default = "default_quarantine_limit")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub quarantine_limit: f64,
+    /// What happens when files lose a column that they had, or it changes its type.
+    #[serde(default)]
+    pub schema_changes: SchemaChanges,
 }
 
 impl Table {
@@ -55,6 +58,17 @@ impl Table {
 
 fn default_quarantine_limit() -> f64 {
     0.1
+}
+
+/// What happens when a source's schema changes in a way that may lose data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemaChanges {
+    /// The table waits, and the run fails in the end; other tables go on.
+    #[default]
+    Stop,
+    /// A lost column is empty from now on, and values of another type are read as far as they fit.
+    Accept,
 }
 
 /// How rows come into the warehouse.
@@ -109,30 +123,6 @@ impl Column {
     pub fn required(&self) -> bool {
         matches!(self, Self::Full(column) if column.required)
     }
-}
-
-/// What must hold. A row that breaks a rule goes to quarantine with the reason; a broken row count fails the run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Checks {
-    /// Columns that must have a value.
-    pub not_null: Vec<String>,
-    /// Columns whose values must not repeat within a run, each by itself.
-    pub unique: Vec<String>,
-    /// Columns with the only values that they may have.
-    pub accepted_values: Map<Vec<String>>,
-    /// How many rows a run may bring.
-    pub rows: RowBounds,
-}
-
-/// Bounds of a row count.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RowBounds {
-    /// The fewest rows.
-    pub min: Option<u64>,
-    /// The most rows.
-    pub max: Option<u64>,
 }
 
 /// A table or view made from the tables by a SQL file.
