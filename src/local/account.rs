@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::json::JsonHandler;
+use super::replications::Replications;
 use super::s3::{ObjectEvent, S3Server, Store};
 use super::secrets::Secrets;
 use super::server::{self, Endpoint};
@@ -65,6 +66,7 @@ pub(super) struct Account {
     pub(super) region: String,
     stacks: Mutex<Stacks>,
     pub(super) secrets: Secrets,
+    pub(super) replications: Replications,
     pub(super) store: Arc<Store>,
     pub(super) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
@@ -113,6 +115,7 @@ impl LocalAccount {
             region: region.to_owned(),
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
+            replications: Replications::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
@@ -186,6 +189,11 @@ impl LocalAccount {
         self.0.secrets.put(id, value.to_owned()).map(|_| ()).map_err(|message| {
             Error::new(format!("secret `{id}`: {message}")).hint("deploy the stack that defines the secret first")
         })
+    }
+
+    /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.
+    pub fn is_replicating(&self, arn: &str) -> bool {
+        self.0.replications.is_running(arn)
     }
 
     /// Gives a value to a secret that no stack makes: one that exists in an account on AWS.

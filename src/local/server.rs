@@ -204,7 +204,7 @@ async fn answer_json(account: &Arc<Account>, scope: &Scope, target: &str, body: 
 
 async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operation: &str, body: Value) -> JsonResult {
     let service = if prefix == "RedshiftData" { "redshift-data" } else { scope.service.as_str() };
-    let resource = ["SecretId", "WorkgroupName", "Name"].iter().find_map(|name| body[*name].as_str()).unwrap_or("*");
+    let resource = ["SecretId", "WorkgroupName", "ReplicationConfigArn", "Name"].iter().find_map(|name| body[*name].as_str()).unwrap_or("*");
     let call = Call {
         access_key: scope.access_key.clone(),
         action: format!("{service}:{operation}"),
@@ -218,6 +218,9 @@ async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operatio
     if let Some(handler) = account.handler(prefix) {
         let call = JsonCall { operation: operation.to_owned(), body, access_key: scope.access_key.clone() };
         return handler(call).await;
+    }
+    if prefix == "AmazonDMSv20160101" {
+        return account.replications.call(account, operation, &body);
     }
     if prefix == "secretsmanager" {
         return account.secrets.call(operation, &body);

@@ -14,6 +14,7 @@ mod open;
 mod outcome;
 mod place;
 mod quarantine;
+pub mod replication;
 pub mod report;
 pub mod resource;
 mod run;
