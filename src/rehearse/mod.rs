@@ -3,11 +3,13 @@
 //! ```text
 //! rehearse → run (what happens next) → wiring/ (what starts what: pure)
 //!                                    → runtime/ (Lambda), glue (Spark), warehouse/ (Redshift), shopify/ (a shop)
+//!                                    → judge/ (IAM: may each of them do what it does?)
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
 mod folder;
 pub mod glue;
+pub mod judge;
 mod ledger;
 mod open;
 mod outcome;
@@ -62,9 +64,11 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     let raw = spec.bucket("raw");
     folder_of(&buckets, &raw)?;
     let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
+    place.judge.begin();
     let mut run = Run::new(place, &raw, status);
     run.all(&arrivals).await?;
-    let timeline = run.timeline;
+    let mut timeline = run.timeline;
+    place.judge.report(&mut timeline);
     status("reading the marts");
     let ledgers = Ledgers::read(cleaned, transformed);
     outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await

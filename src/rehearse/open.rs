@@ -14,6 +14,7 @@ use crate::spec::{Source, Spec};
 use crate::yaml::{self, Node};
 
 use super::glue::{Glue, Start};
+use super::judge::Judge;
 use super::place::Place;
 use super::resource::{Resource, Resources};
 use super::shopify::{Credentials, StandIn};
@@ -63,10 +64,18 @@ impl Place {
             buckets: buckets.clone(),
         })?;
         let (sender, statements) = unbounded_channel();
-        let config =
-            WarehouseConfig { events: Some(sender), ..warehouse_config(account, spec, parts, &deployed, &buckets) };
+        let judge = Judge::new(&resources);
+        let namespace = resources.of("AWS::RedshiftServerless::Namespace").next();
+        let role = namespace.and_then(|namespace| namespace.text("/DefaultIamRoleArn"));
+        let config = WarehouseConfig {
+            events: Some(sender),
+            judge: Some(judge.of_warehouse(role)),
+            ..warehouse_config(account, spec, parts, &deployed, &buckets)
+        };
         let warehouse = Warehouse::start(config).await?;
         let data_api = warehouse.data_api();
+        judge.follow(data_api.clone());
+        account.judge(judge.of_wire());
         register(account, &data_api);
         let shops = open_shops(account, spec, folders).await?;
         Ok(Self {
@@ -78,6 +87,7 @@ impl Place {
             warehouse,
             data_api,
             glue,
+            judge,
             shops,
             state: parts.state.clone(),
         })

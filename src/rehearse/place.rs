@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::local::ObjectEvent;
 
 use super::glue::Glue;
+use super::judge::Judge;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
@@ -29,6 +30,8 @@ pub struct Place {
     pub warehouse: Warehouse,
     pub data_api: DataApi,
     pub glue: Glue,
+    /// Judges every call by the policies of the templates.
+    pub judge: Judge,
     /// The stand-in of each Shopify source.
     pub shops: BTreeMap<String, StandIn>,
     /// Where pipectl keeps what it makes.

@@ -15,6 +15,7 @@ use crate::local::ObjectEvent;
 
 use super::folder::Folders;
 use super::glue::Job;
+use super::judge::{self, Touched};
 use super::place::Place;
 use super::runtime::{Invocation, Level, Outcome, Runtime};
 use super::source::{self, Arrival};
@@ -62,6 +63,8 @@ struct Actor {
     name: String,
     /// The workflow of a job, or the function itself.
     started_as: Target,
+    /// The role of a job, and what its Spark has read: that crosses no wire, so it is judged here.
+    spark: Option<(String, Vec<String>)>,
 }
 
 impl<'a> Run<'a> {
@@ -86,6 +89,7 @@ impl<'a> Run<'a> {
 
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
+        self.place.judge.standby(&self.place.resources);
         self.put(arrivals).await?;
         self.fire_schedules();
         let quiet = self.until_quiet().await;
@@ -184,9 +188,13 @@ impl<'a> Run<'a> {
 
     /// An object was written: the trail or the bucket tells the bus.
     fn object(&mut self, object: &ObjectWritten) {
+        self.place.judge.replicated(&self.place.resources, &object.bucket, &object.key);
         let (sent, mut stops) = wiring::object_events(&self.place.resources, object);
         let mut reached = false;
         for sent in &sent {
+            if let Some(trail) = sent.by.strip_prefix("trail ") {
+                self.place.judge.recorded(&self.place.resources, trail);
+            }
             let (one, more) = self.deliver(&sent.event, &format!("{}: {}", folder(&object.key), sent.by));
             reached |= one;
             stops.extend(more);
@@ -295,9 +303,13 @@ impl<'a> Run<'a> {
             .unwrap_or(2);
         self.calls += 1;
         let request = format!("00000000-0000-4000-8000-{:012x}", self.calls);
-        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()) });
+        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()), spark: None });
         for attempt in 0..=retries {
             let invocation = runtime.invoke(&request, Bytes::from(event.to_string())).await;
+            if let Some(resource) = self.place.resources.named("AWS::Lambda::Function", name) {
+                let wrote = !invocation.log.lines.is_empty();
+                self.place.judge.function_ran(&self.place.resources, resource, wrote);
+            }
             let succeeded = self.called(&runtime, &invocation, attempt, retries);
             self.listen_as_actor();
             if succeeded {
@@ -389,12 +401,15 @@ impl<'a> Run<'a> {
                 self.timeline.ended(Kind::Job, "Spark", waited, began.elapsed(), false);
             }
         }
+        self.place.judge.job_ran(&self.place.resources, resource);
+        let role = resource.text("/Role").unwrap_or_default().to_owned();
         (self.status)(&format!("glue job {name}"));
         let began = Instant::now();
         let ended = self.place.glue.run(&job).await?;
         let failed = ended.state != "SUCCEEDED";
         self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
-        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Workflow(workflow.to_owned()) });
+        let started_as = Target::Workflow(workflow.to_owned());
+        self.actor = Some(Actor { name: name.to_owned(), started_as, spark: Some((role, ended.reads)) });
         self.listen_as_actor();
         self.actor = None;
         let message = ended.error.unwrap_or_default();
@@ -413,10 +428,23 @@ impl<'a> Run<'a> {
             written.push(self::written(object));
         }
         let folders = Folders::look(&self.place.buckets);
+        let mut touched = Touched::default();
         for object in folders.written_since(&self.folders) {
             if !written.iter().any(|known| (&known.bucket, &known.key) == (&object.bucket, &object.key)) {
+                // S3 itself writes what it replicates.
+                if !judge::is_replica(&self.place.resources, &object.bucket, &object.key) {
+                    touched.written.insert((object.bucket.clone(), object.key.clone()));
+                }
                 written.push(object);
             }
+        }
+        if let Some((role, reads)) = self.actor.as_ref().and_then(|actor| actor.spark.as_ref()) {
+            touched.deleted.extend(folders.gone_since(&self.folders).cloned());
+            touched.read.extend(reads.iter().filter_map(|address| {
+                let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
+                Some((bucket.to_owned(), key.to_owned()))
+            }));
+            self.place.judge.touched(role, &touched);
         }
         self.folders = folders;
         for object in written {
