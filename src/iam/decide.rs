@@ -252,7 +252,7 @@ fn untrusted(request: &Request, role: &Role, context: &Context, who: &str) -> De
         _ => (String::new(), place(), format!("let {who} assume it in `AssumeRolePolicyDocument`")),
     };
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-    denied(request, Layer::Trust, format!("it does not trust {who}{why}"), place, fix)
+    denied(request, Layer::Trust, format!("its trust policy does not let {who} in{why}"), place, fix)
 }
 
 /// Why the nearest statement does not take the call, where that stands, and what to change.

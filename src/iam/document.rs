@@ -102,8 +102,13 @@ impl Statement {
     /// Where it stands, or a part of it such as `["Resource"]`.
     pub fn place(&self, path: &[&str]) -> Option<Span> {
         let node = self.node.as_ref()?;
-        // The statement itself is best marked at its name.
-        let path = if path.is_empty() && node.get("Sid").is_some() { &["Sid"] } else { path };
+        let path = match path {
+            // The statement itself is best marked at its name.
+            [] if node.get("Sid").is_some() => &["Sid"],
+            // A Lambda permission spells its condition so.
+            ["Condition", ..] if node.get("SourceArn").is_some() => &["SourceArn"],
+            path => path,
+        };
         Some(node.place(path.iter().copied()))
     }
 

@@ -425,7 +425,7 @@ fn services_need_the_resources_policy_or_the_roles_trust() {
         |service: &str| Request::of_service(service, "sts:AssumeRole", "arn:aws:iam::123456789012:role/loader");
     assert_eq!(told(&assume("scheduler.amazonaws.com").with("aws:SourceAccount", "123456789012")), "allowed");
     insta::assert_snapshot!(told(&assume("scheduler.amazonaws.com")), @r#"
-    error: IAM: scheduler.amazonaws.com may not assume the role `loader`: it does not trust scheduler.amazonaws.com: the statement of line 18 would, but its condition wants `aws:SourceAccount` StringEquals `123456789012`; in the call it is not there
+    error: IAM: scheduler.amazonaws.com may not assume the role `loader`: its trust policy does not let scheduler.amazonaws.com in: the statement of line 18 would, but its condition wants `aws:SourceAccount` StringEquals `123456789012`; in the call it is not there
       --> iam.yaml:21:38
        |
     21 |           Condition: {StringEquals: {"aws:SourceAccount": "123456789012"}}
@@ -434,7 +434,7 @@ fn services_need_the_resources_policy_or_the_roles_trust() {
     AWS: scheduler.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: "arn:aws:iam::123456789012:role/loader" because no resource-based policy allows the sts:AssumeRole action
     "#);
     insta::assert_snapshot!(told(&assume("lambda.amazonaws.com")), @r#"
-    error: IAM: lambda.amazonaws.com may not assume the role `loader`: it does not trust lambda.amazonaws.com
+    error: IAM: lambda.amazonaws.com may not assume the role `loader`: its trust policy does not let lambda.amazonaws.com in
       --> iam.yaml:17:7
        |
     17 |       Statement:

@@ -67,10 +67,14 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     place.judge.begin();
     let mut run = Run::new(place, &raw, status);
     run.all(&arrivals).await?;
-    let mut timeline = run.timeline;
+    let (mut timeline, dead_end) = (run.timeline, run.dead_end);
     place.judge.report(&mut timeline);
     status("reading the marts");
     let ledgers = Ledgers::read(cleaned, transformed);
+    if !dead_end.is_empty() && !ledgers.not_loaded().is_empty() {
+        let text = format!("nothing goes on after the last event\n{}", run::explain(&dead_end));
+        timeline.find(timeline::Severity::Error, text);
+    }
     outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await
 }
 

@@ -17,6 +17,7 @@ use super::folder::Folders;
 use super::glue::Job;
 use super::judge::{self, Touched};
 use super::place::Place;
+use super::resource::Resource;
 use super::runtime::{Invocation, Level, Outcome, Runtime};
 use super::source::{self, Arrival};
 use super::timeline::{Kind, Severity, Timeline};
@@ -47,6 +48,8 @@ pub(super) struct Run<'a> {
     due: VecDeque<Due>,
     workflows: Workflows,
     functions: BTreeMap<String, Runtime>,
+    /// What kept the last event that came to nothing from the rules.
+    pub(super) dead_end: Vec<Stop>,
     /// The simulated time, in seconds.
     clock: u64,
     /// The job or function that runs: what is written meanwhile was written by it.
@@ -78,6 +81,7 @@ impl<'a> Run<'a> {
             due: VecDeque::new(),
             workflows: Workflows::default(),
             functions: BTreeMap::new(),
+            dead_end: Vec::new(),
             clock: 0,
             actor: None,
             folders,
@@ -114,7 +118,7 @@ impl<'a> Run<'a> {
     }
 
     fn fire_schedules(&mut self) {
-        for scheduled in wiring::schedules(&self.place.resources) {
+        for scheduled in wiring::schedules(&self.place.resources, &self.place.judge) {
             match scheduled.function {
                 Ok(function) if self.has_no_data(&function) => {}
                 Ok(function) => {
@@ -178,7 +182,8 @@ impl<'a> Run<'a> {
             Due::Object(object) => self.object(&object),
             Due::Event { event, by } => {
                 self.statement_ended(&event).await;
-                self.deliver(&event, &by);
+                let (reached, stops) = self.deliver(&event, &by);
+                self.dead_end = if reached { Vec::new() } else { stops };
             }
             Due::Call { function, event } => self.call(&function, &event).await?,
             Due::Start(triggered) => self.start(&triggered).await?,
@@ -208,7 +213,7 @@ impl<'a> Run<'a> {
 
     /// Gives an event to the rules. Answers whether a workflow or function was reached, and what kept it from others.
     fn deliver(&mut self, event: &Value, by: &str) -> (bool, Vec<Stop>) {
-        let (deliveries, stops) = wiring::deliver(&self.place.resources, event);
+        let (deliveries, stops) = wiring::deliver(&self.place.resources, &self.place.judge, event);
         let mut reached = false;
         for delivery in deliveries {
             match delivery.target {
@@ -217,7 +222,9 @@ impl<'a> Run<'a> {
                     let loops = event["source"] == "aws.s3"
                         && self.actor.as_ref().is_some_and(|actor| actor.started_as == target);
                     if loops {
-                        self.timeline.find(Severity::Error, looping(&delivery.rule, &target, self.actor.as_ref(), by));
+                        let rule = self.place.resources.named("AWS::Events::Rule", &delivery.rule);
+                        let text = looping(rule, &target, self.actor.as_ref(), by);
+                        self.timeline.find(Severity::Error, text);
                         continue;
                     }
                     reached |= !matches!(target, Target::Recorded(_));
@@ -235,7 +242,7 @@ impl<'a> Run<'a> {
             Target::Workflow(workflow) => match self.workflows.notify(&self.place.resources, &workflow, self.clock) {
                 Ok(Some(triggered)) => self.due.push_back(Due::Start(triggered)),
                 Ok(None) => {}
-                Err(why) => self.timeline.find(Severity::Error, why),
+                Err(stop) => self.stopped(&stop),
             },
             Target::Recorded(_) => {}
         }
@@ -366,6 +373,9 @@ impl<'a> Run<'a> {
 
     /// A run of a workflow: its jobs one after another, as the triggers chain them.
     async fn start(&mut self, first: &Triggered) -> Result<()> {
+        for stop in wiring::broken(&self.place.resources, &first.workflow) {
+            self.stopped(&stop);
+        }
         let mut states: BTreeMap<String, String> = BTreeMap::new();
         let mut triggers = VecDeque::from([first.clone()]);
         while let Some(triggered) = triggers.pop_front() {
@@ -382,10 +392,6 @@ impl<'a> Run<'a> {
     /// Runs a job and tells the bus of its end.
     async fn job(&mut self, name: &str, workflow: &str) -> Result<String> {
         let Some(resource) = self.place.resources.named("AWS::Glue::Job", name) else {
-            self.timeline.find(
-                Severity::Error,
-                format!("the workflow `{workflow}` starts the job `{name}`, which does not exist"),
-            );
             return Ok("FAILED".into());
         };
         self.runs += 1;
@@ -463,13 +469,20 @@ fn written(event: ObjectEvent) -> ObjectWritten {
     }
 }
 
-fn looping(rule: &str, target: &Target, actor: Option<&Actor>, by: &str) -> String {
+fn looping(rule: Option<&Resource>, target: &Target, actor: Option<&Actor>, by: &str) -> String {
     let actor = actor.map_or("it", |actor| actor.name.as_str());
-    format!(
-        "a loop: the rule `{rule}` would start {} again by what `{actor}` has just written ({by})\n\
-         narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
+    let error = Error::new(format!(
+        "a loop: the rule `{}` would start {} again by what `{actor}` has just written ({by})",
+        rule.map_or("", |rule| rule.name.as_str()),
         name(target)
-    )
+    ))
+    .hint(
+        "narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
+    );
+    match rule.and_then(|rule| rule.place(&["EventPattern"])) {
+        Some(place) => error.at(&place, "").to_string(),
+        None => error.to_string(),
+    }
 }
 
 fn name(target: &Target) -> String {
@@ -496,7 +509,7 @@ fn folder(key: &str) -> &str {
 }
 
 /// The reasons, the nearest to the target first.
-fn explain(stops: &[Stop]) -> String {
+pub(super) fn explain(stops: &[Stop]) -> String {
     let mut stops: Vec<&Stop> = stops.iter().collect();
     stops.sort_by_key(|stop| !stop.hop.starts_with("rule"));
     let lines: Vec<String> = stops.iter().take(3).map(|stop| Error::from(*stop).to_string()).collect();

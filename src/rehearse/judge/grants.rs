@@ -26,6 +26,30 @@ pub struct Unused {
     pub line: usize,
 }
 
+impl Grants {
+    /// How many were used; on demand also which were not.
+    pub fn text(&self, list: bool) -> String {
+        let used = self.all - self.unused.len();
+        let mut text = format!("{used} of {} grants were used\n", self.all);
+        if !list {
+            if !self.unused.is_empty() {
+                text += "--grants lists the others\n";
+            }
+            return text;
+        }
+        let mut of = "";
+        for unused in &self.unused {
+            if of != unused.of {
+                of = &unused.of;
+                text += &format!("not used: {of}\n");
+            }
+            let Unused { statement, action, file, line, .. } = unused;
+            text += &format!("  {file}:{line} {statement} {action}\n");
+        }
+        text
+    }
+}
+
 pub(super) fn grants(policies: &Policies, used: &BTreeSet<(String, usize, usize)>) -> Grants {
     let roles = policies.roles.values().map(|role| (role.name.as_str(), role.statements.as_slice()));
     let resources = policies.resources.iter().map(|(arn, owned)| (arn.as_str(), owned.statements.as_slice()));

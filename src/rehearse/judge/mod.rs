@@ -45,6 +45,9 @@ struct Memory {
     denials: Vec<Denial>,
     /// The grants that a call has used: owner, statement, action.
     used: BTreeSet<(String, usize, usize)>,
+    /// All that was judged, to be judged again by other policies.
+    #[cfg(test)]
+    asked: BTreeSet<Request>,
 }
 
 impl Judge {
@@ -55,7 +58,10 @@ impl Judge {
             properties: &resource.properties,
             node: resource.node.as_ref(),
         });
-        let policies = Policies::gather(&resources.account, &resources.region, described);
+        Self::by(Policies::gather(&resources.account, &resources.region, described))
+    }
+
+    fn by(policies: Policies) -> Self {
         Self(Arc::new(Inner { policies, memory: Mutex::default(), statements: OnceLock::new() }))
     }
 
@@ -80,6 +86,8 @@ impl Judge {
 
     /// Judges a call without remembering a denial: for whoever reports it in words of his own.
     pub fn weigh(&self, request: &Request) -> Result<(), Denial> {
+        #[cfg(test)]
+        self.memory().asked.insert(request.clone());
         match self.0.policies.decide(request) {
             Decision::Allowed(grants) => {
                 self.memory().used.extend(grants);
