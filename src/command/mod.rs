@@ -18,4 +18,5 @@ pub mod render;
 pub mod sample;
 pub mod schema;
 pub mod status;
+pub mod upload;
 mod wanted;
