@@ -31,6 +31,7 @@ pub mod error;
 pub mod exit;
 pub mod figure;
 pub mod graph;
+pub mod ledger;
 #[cfg(feature = "rehearse")]
 pub mod local;
 pub mod package;
@@ -39,6 +40,7 @@ pub mod project;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;
+pub mod replay;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod spec;

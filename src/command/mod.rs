@@ -14,6 +14,7 @@ pub mod plan;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;
+pub mod replay;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod schema;
