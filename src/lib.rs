@@ -41,6 +41,7 @@ pub mod project;
 pub mod rehearse;
 pub mod render;
 pub mod replay;
+pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod spec;

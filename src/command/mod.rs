@@ -15,6 +15,7 @@ pub mod plan;
 pub mod rehearse;
 pub mod render;
 pub mod replay;
+pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod schema;
