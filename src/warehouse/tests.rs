@@ -131,11 +131,11 @@ fn bad_marts_are_pointed_at() {
     = hint: take one of these needs away: each must be complete before the next can start
     ");
     insta::assert_snapshot!(made(&[("a", "select 1; select 2"), ("b", "create table x as select 1"), ("c", "select * from core.orders")]), @r"
-    error: unknown table `orders`
-     --> c.sql:1:15
+    error: unknown table `core.orders`
+     --> c.sql:1:20
       |
     1 | select * from core.orders
-      |               ^^^^^^^^^^^ no table of the spec has this name
+      |                    ^^^^^^ no such table or mart
       = hint: known here: t
 
     error: `a.sql` holds more than one statement
