@@ -50,6 +50,9 @@ struct TableEntry {
     key: Vec<String>,
     order_by: Option<String>,
     load: Load,
+    /// Whether the table's files have a last column `_deleted`, true for rows that are gone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deletes: bool,
     checks: ChecksEntry,
     quarantine_limit: f64,
 }
@@ -85,7 +88,14 @@ struct Warehouse {
     workgroup: String,
     database: String,
     secret: String,
+    /// Run first: what is not there is made.
     setup: Vec<String>,
+    /// The tables as they shall be: what is there already is made so.
+    schema: Map<warehouse::migrate::Table>,
+    /// Run when the tables are as they shall be.
+    complete: Vec<String>,
+    /// The users that may only read, each with the secret of its password.
+    users: Map<String>,
     tables: Map<LoadEntry>,
     marts: Vec<warehouse::Mart>,
 }
@@ -99,6 +109,8 @@ struct LoadEntry {
 pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Document> {
     let prefix = spec.prefix();
     let pipeline = &spec.pipeline;
+    Error::all(warehouse::check(spec))?;
+    let made = warehouse::marts(spec, marts)?;
     Ok(Document {
         version: 1,
         pipeline: pipeline.name.clone(),
@@ -114,13 +126,16 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
             workgroup: prefix.clone(),
             database: pipeline.warehouse.database.clone(),
             secret: format!("redshift!{prefix}-{}", warehouse::ADMIN_USER),
-            setup: warehouse::setup(&pipeline.tables),
+            setup: warehouse::setup(spec),
+            schema: warehouse::schema(spec),
+            complete: warehouse::complete(spec, &made),
+            users: spec.readers().map(|(user, secret)| (user.to_owned(), secret)).collect(),
             tables: pipeline
                 .tables
                 .iter()
-                .map(|(name, table)| (name.clone(), LoadEntry { load: warehouse::load(name, table) }))
+                .map(|(name, table)| (name.clone(), LoadEntry { load: warehouse::load(spec, name, table) }))
                 .collect(),
-            marts: warehouse::marts(spec, marts)?,
+            marts: made,
         },
         prefix,
     })
@@ -190,6 +205,7 @@ fn entry(spec: &Spec, table: &Table) -> TableEntry {
         key: table.key.clone(),
         order_by: table.order_by.clone(),
         load: table.load,
+        deletes: spec.deletes(table),
         checks: ChecksEntry {
             not_null: table.checks.not_null.clone(),
             unique: table.checks.unique.iter().map(|column| vec![column.clone()]).collect(),

@@ -1,6 +1,7 @@
 //! Rules over a whole project, one file a rule. They read; they never stop at the first error.
 
 pub mod marts;
+pub mod sql;
 
 use crate::error::{Error, Result};
 use crate::project::Project;

@@ -6,6 +6,7 @@
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
+use super::late;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::types::{ColumnType, PLAIN};
 
@@ -21,6 +22,7 @@ pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<
     expanded_names(pipeline, prefix, account, region, &mut errors);
     sources(pipeline, prefix, &mut errors);
     tables(pipeline, &mut errors);
+    late::check(pipeline, &mut errors);
     marts(pipeline, &mut errors);
     warehouse(pipeline, &mut errors);
     zones(pipeline, &mut errors);
@@ -252,6 +254,7 @@ fn number(node: Option<&Node>) -> Option<u64> {
 
 fn warehouse(pipeline: &Node, errors: &mut Vec<Error>) {
     let Some(warehouse) = pipeline.get("warehouse") else { return };
+    read_only_users(warehouse, errors);
     let base = warehouse.get("base_capacity");
     let most = warehouse.get("max_capacity");
     for (name, node) in [("base_capacity", base), ("max_capacity", most)] {
@@ -276,6 +279,27 @@ fn warehouse(pipeline: &Node, errors: &mut Vec<Error>) {
                 .at(&node.span, "")
                 .hint(format!("write `max_capacity: {low}`")),
         );
+    }
+}
+
+/// A user's name stands in SQL and in the name of a secret.
+fn read_only_users(warehouse: &Node, errors: &mut Vec<Error>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for user in warehouse.get("read_only_users").map_or(&[][..], Node::items) {
+        let name = user.as_str().unwrap_or_default();
+        let taken = [crate::warehouse::ADMIN_USER, "awsuser", "rdsdb", "public", "quicksight"].contains(&name);
+        if !is_identifier(name) || is_reserved(name) || taken {
+            errors.push(
+                Error::project(format!("`{name}` cannot be the name of a user of the warehouse"))
+                    .at(&user.span, if taken { "taken" } else { "lower-case letters, digits and `_`" })
+                    .hint("name it for the tool that uses it, for example `metabase`"),
+            );
+        } else if seen.contains(&name) {
+            errors.push(
+                Error::project(format!("`{name}` is listed twice")).at(&user.span, "").hint("take one of them away"),
+            );
+        }
+        seen.push(name);
     }
 }
 

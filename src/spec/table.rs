@@ -1,4 +1,4 @@
-//! The tables of the warehouse, and the marts made from them.
+//! The tables of the warehouse.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,9 @@ fn default_quarantine_limit() -> f64 {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Load {
-    /// Every row is added.
+    /// A row is added, and never changed: for facts. With a key, a row whose key is there already is left out.
     Append,
-    /// A row replaces the one with the same key.
+    /// A row replaces the one with the same key: for what changes over time.
     #[default]
     Upsert,
 }
@@ -67,6 +67,23 @@ pub struct FullColumn {
     /// A row without a value goes to quarantine.
     #[serde(default)]
     pub required: bool,
+    /// The key of the table that this column points to, as `customers.id`.
+    #[serde(default)]
+    pub references: Option<String>,
+    /// What happens when a row comes before the one that it points to.
+    #[serde(default)]
+    pub late: Late,
+}
+
+/// What happens when a row comes before the one that it points to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Late {
+    /// Nothing: until it comes, a join does not find it.
+    #[default]
+    Ignore,
+    /// A row with the key alone is put into the other table, marked by its column `_inferred`, and filled when it comes.
+    Stub,
 }
 
 impl Column {
@@ -86,6 +103,14 @@ impl Column {
 
     pub fn required(&self) -> bool {
         matches!(self, Self::Full(column) if column.required)
+    }
+
+    /// The table and the column that rows are made in for this column's values.
+    pub fn stub(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Full(FullColumn { references: Some(to), late: Late::Stub, .. }) => to.split_once('.'),
+            _ => None,
+        }
     }
 }
 
@@ -111,36 +136,4 @@ pub struct RowBounds {
     pub min: Option<u64>,
     /// The most rows.
     pub max: Option<u64>,
-}
-
-/// A table or view made from the tables by a SQL file.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mart {
-    /// The file with one `SELECT`, relative to the project.
-    pub sql: String,
-    /// What is made of it.
-    #[serde(default, rename = "as")]
-    pub kind: MartKind,
-    /// When it is made anew.
-    #[serde(default)]
-    pub refresh: Refresh,
-}
-
-/// What a mart is in the warehouse.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MartKind {
-    #[default]
-    Table,
-    View,
-}
-
-/// When a mart is made anew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Refresh {
-    /// After every load.
-    #[default]
-    AfterLoad,
 }
