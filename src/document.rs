@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::check;
+use crate::check::transforms::Transform;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::spec::{ColumnType, FileFormat, Load, Map, Source, Spec, Table};
@@ -25,6 +27,9 @@ pub struct Document {
     sources: Map<SourceEntry>,
     tables: Map<TableEntry>,
     warehouse: Warehouse,
+    /// The tables that are made by SQL.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    transforms: Map<Transform>,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,11 +142,18 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
                 .collect(),
             marts: made,
         },
+        transforms: Map::new(),
         prefix,
     })
 }
 
 impl Document {
+    /// Adds the tables that are made by SQL. Fails with everything that is wrong in it.
+    pub fn with_transforms(mut self, spec: &Spec, sources: &[(String, Arc<yaml::Source>)]) -> Result<Self> {
+        self.transforms = check::transforms::check(spec, sources)?;
+        Ok(self)
+    }
+
     /// The document as it lies in the bucket: compact JSON, in the order of the spec.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::new("the pipeline document cannot be written").cause(&error))

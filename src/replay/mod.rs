@@ -94,18 +94,22 @@ pub fn tables(spec: &Spec, asked: &[String]) -> Result<(BTreeSet<String>, Vec<St
                     .hint(did_you_mean(name, tables.keys().map(String::as_str)))
                     .exit(Exit::Usage),
             ),
+            Some(table) if table.transform.is_some() => errors.push(
+                Error::new(format!("table `{name}` is made by SQL from others, and follows them by itself"))
+                    .hint("name the tables that it reads")
+                    .exit(Exit::Usage),
+            ),
             Some(table) if doubles(table) => errors.push(
                 Error::new(format!("table `{name}` appends and has no key: its rows would be there twice"))
-                    .hint(format!(
-                        "give `tables.{name}` a `key`; or empty `core.{name}` by hand and upload its files anew"
-                    ))
+                    .hint(format!("give `tables.{name}` a `key`, and deploy"))
                     .exit(Exit::Usage),
             ),
             Some(_) => {}
         }
     }
     Error::all(errors)?;
-    let takes_part = |name: &&String| asked.is_empty() || asked.contains(name);
+    // What SQL makes follows from what it reads.
+    let takes_part = |name: &&String| tables[*name].transform.is_none() && (asked.is_empty() || asked.contains(name));
     let names = tables.keys().filter(takes_part).cloned();
     let (left_out, taking): (Vec<String>, Vec<String>) = names.partition(|name| doubles(&tables[name]));
     Ok((taking.into_iter().collect(), left_out))

@@ -105,8 +105,49 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         if let Some(source) = table.get("source").filter(|node| node.as_str().is_some()) {
             table_source(source, sources, errors);
         }
+        transform(key, table, pipeline, errors);
         columns(key, table, errors);
         repeated_rows(key, table, sources, errors);
+    }
+}
+
+/// What the SQL of a transform reads beside each table itself: the rows that a run has brought.
+pub const CHANGED: &str = "changed_";
+
+/// A table comes from a source, or is made by SQL from tables that do.
+fn transform(key: &Key, table: &Node, pipeline: &Node, errors: &mut Vec<Error>) {
+    match (table.get("source"), table.get("transform")) {
+        (None, None) if matches!(table.value, Value::Mapping(_)) => errors.push(
+            Error::project(format!("table `{}` says not where its rows come from", key.name))
+                .at(&key.span, "")
+                .hint("add `source: …`, or `transform: …` with a file of SQL"),
+        ),
+        (Some(_), Some(transform)) => errors.push(
+            Error::project(format!("table `{}` has a source and a transform", key.name))
+                .at(&transform.span, "")
+                .hint("a transform reads other tables: give the source a table of its own, and leave one of the two"),
+        ),
+        _ => {}
+    }
+    for (column, node) in keys(table, "columns") {
+        if table.get("transform").is_some()
+            && let Some(from) = node.get("from")
+        {
+            errors.push(
+                Error::project(format!("`{}.{}` has `from`, and its table is made by SQL", key.name, column.name))
+                    .at(&from.span, "")
+                    .hint(format!("drop it, and name the column in the SQL: `… AS {}`", column.name)),
+            );
+        }
+    }
+    if let Some(name) = key.name.strip_prefix(CHANGED)
+        && keys(pipeline, "tables").iter().any(|(key, _)| key.name == name)
+    {
+        errors.push(
+            Error::project(format!("`{}` cannot name a table", key.name))
+                .at(&key.span, "the SQL of transforms calls the changed rows of another table so")
+                .hint("rename it"),
+        );
     }
 }
 
