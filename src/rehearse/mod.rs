@@ -6,6 +6,7 @@
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
+pub mod database;
 mod folder;
 pub mod glue;
 mod ledger;

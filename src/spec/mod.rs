@@ -4,11 +4,12 @@
 //! the docs: their doc comments are the descriptions that an editor shows.
 
 pub mod analytics;
-pub mod deletes;
+pub mod checks;
 pub mod late;
 pub mod load;
 pub mod mart;
 pub mod names;
+pub mod readers;
 pub mod reference;
 pub mod rules;
 pub mod settings;
@@ -22,14 +23,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use analytics::{Analytics, QuickSight};
+pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
 pub use load::Spec;
 pub use mart::{Mart, MartKind, Refresh, Unload};
 pub use settings::{
-    Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, StorageClass, Trigger, TriggerMode,
-    Warehouse, WorkerType, Zone, Zones,
+    Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger,
+    TriggerMode, Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Csv, FileFormat, Files, Shopify, Source};
-pub use table::{Checks, Column, FullColumn, Late, Load, RowBounds, Table};
+pub use source::{Capture, Csv, Database, Engine, FileFormat, Files, Shopify, Source};
+pub use table::{Column, FullColumn, Late, Load, SchemaChanges, Table};
 pub use types::ColumnType;
 
 /// A map that keeps the order in which the user wrote it.

@@ -29,23 +29,8 @@ pub(super) fn statements(spec: &Spec, name: &str, table: &Table) -> Vec<String> 
         table,
         target: format!("core.{}", quoted(name)),
         columns: table.columns.keys().map(|column| quoted(column)).collect(),
-        deletes: spec.deletes(table),
+        deletes: crate::document::deletes(spec, table),
         inferred: spec.has_stubs(name),
-    };
-    loading.statements()
-}
-
-/// The statements of a table as if its source told which rows are gone.
-#[cfg(test)]
-pub(super) fn deleting(spec: &Spec, name: &str) -> Vec<String> {
-    let table = &spec.pipeline.tables[name];
-    let loading = Loading {
-        name,
-        table,
-        target: format!("core.{}", quoted(name)),
-        columns: table.columns.keys().map(|column| quoted(column)).collect(),
-        deletes: true,
-        inferred: false,
     };
     loading.statements()
 }

@@ -1,16 +1,8 @@
-//! Which tables may lose rows.
+//! Who reads the warehouse, and which tables hold rows that came before themselves.
 
-use super::{Source, Spec, Table};
+use super::Spec;
 
 impl Spec {
-    /// Whether the source of a table tells which of its rows are gone: its files then carry a last column `_deleted`.
-    pub fn deletes(&self, table: &Table) -> bool {
-        let name = table.source.split('.').next().unwrap_or_default();
-        match self.pipeline.sources.get(name) {
-            Some(Source::Files(_) | Source::Shopify(_)) | None => false,
-        }
-    }
-
     /// Whether rows may be put into a table before they come, by a column of another that refers to it.
     pub fn has_stubs(&self, name: &str) -> bool {
         let columns = self.pipeline.tables.values().flat_map(|table| table.columns.values());
