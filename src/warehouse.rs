@@ -6,7 +6,7 @@
 
 mod load;
 mod mart;
-#[path = "../lambda-src/load/src/migration.rs"]
+#[path = "../lambda-src/pipeline/src/migration.rs"]
 pub mod migrate;
 
 use std::sync::Arc;

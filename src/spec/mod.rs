@@ -10,6 +10,7 @@ pub mod late;
 pub mod load;
 pub mod mart;
 pub mod names;
+pub mod readers;
 pub mod reference;
 pub mod rules;
 pub mod settings;

@@ -35,21 +35,6 @@ pub(super) fn statements(spec: &Spec, name: &str, table: &Table) -> Vec<String> 
     loading.statements()
 }
 
-/// The statements of a table as if its source told which rows are gone.
-#[cfg(test)]
-pub(super) fn deleting(spec: &Spec, name: &str) -> Vec<String> {
-    let table = &spec.pipeline.tables[name];
-    let loading = Loading {
-        name,
-        table,
-        target: format!("core.{}", quoted(name)),
-        columns: table.columns.keys().map(|column| quoted(column)).collect(),
-        deletes: true,
-        inferred: false,
-    };
-    loading.statements()
-}
-
 impl Loading<'_> {
     fn statements(&self) -> Vec<String> {
         let mut statements = self.stage();

@@ -3,7 +3,9 @@ use super::*;
 const PLACE: &str = "account: \"111111111111\"\nregion: eu-central-1\n";
 
 fn spec(tables: &str, marts: &str) -> Spec {
-    let text = format!("name: shop\nsources: {{erp: {{files: {{}}}}}}\ntables:\n{tables}marts: {{{marts}}}\n");
+    let text = format!(
+        "name: shop\nsources: {{erp: {{files: {{}}}}, lists: {{files: {{snapshot: true}}}}}}\ntables:\n{tables}marts: {{{marts}}}\n"
+    );
     Spec::load(&Source::new("pipeline.yaml", text), &Source::new("dev.yaml", PLACE), "dev")
         .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -162,10 +164,11 @@ fn bad_marts_are_pointed_at() {
     ");
 }
 
-/// A table whose source deletes, as a source that can would make it.
+/// A table whose source tells which rows are gone.
 fn with_deletes(table: &str) -> String {
-    let spec = spec(&format!("  t: {{source: erp, {table}}}\n"), "");
-    load::deleting(&spec, "t").join(";\n")
+    let spec = spec(&format!("  t: {{source: lists, {table}}}\n"), "");
+    assert_eq!(schema(&spec).contains_key("pipectl.deleted_t"), table.contains("order_by"));
+    load(&spec, "t", &spec.pipeline.tables["t"]).join(";\n")
 }
 
 #[test]
@@ -185,14 +188,13 @@ fn deletions_come_before_the_rows_that_stay() {
     MERGE INTO core.t USING pipectl_stage ON t.id = pipectl_stage.id WHEN MATCHED THEN UPDATE SET at = pipectl_stage.at, v = pipectl_stage.v WHEN NOT MATCHED THEN INSERT (id, at, v) VALUES (pipectl_stage.id, pipectl_stage.at, pipectl_stage.v);
     INSERT INTO pipectl.ledger (batch, table_name, loaded_at, rows_staged) SELECT '{batch}', 't', GETDATE(), staged.row_count FROM (SELECT COUNT(*) AS row_count FROM pipectl_stage) AS staged WHERE NOT EXISTS (SELECT 1 FROM pipectl.ledger WHERE batch = '{batch}' AND table_name = 't')
     ");
-    insta::assert_snapshot!(with_deletes("columns: {id: bigint}, key: [id], load: append"), @r"
+    insta::assert_snapshot!(with_deletes("columns: {id: bigint}, key: [id]"), @r"
     CREATE TEMP TABLE pipectl_stage (id BIGINT, _deleted BOOLEAN);
     COPY pipectl_stage FROM '{path}' IAM_ROLE default FORMAT AS PARQUET;
     DELETE FROM pipectl_stage WHERE EXISTS (SELECT 1 FROM pipectl.ledger WHERE batch = '{batch}' AND table_name = 't');
     DELETE FROM core.t USING pipectl_stage WHERE t.id = pipectl_stage.id AND pipectl_stage._deleted;
     DELETE FROM pipectl_stage WHERE _deleted;
-    DELETE FROM pipectl_stage USING core.t AS target WHERE pipectl_stage.id = target.id;
-    INSERT INTO core.t (id) SELECT id FROM pipectl_stage;
+    MERGE INTO core.t USING pipectl_stage ON t.id = pipectl_stage.id WHEN MATCHED THEN UPDATE SET id = pipectl_stage.id WHEN NOT MATCHED THEN INSERT (id) VALUES (pipectl_stage.id);
     INSERT INTO pipectl.ledger (batch, table_name, loaded_at, rows_staged) SELECT '{batch}', 't', GETDATE(), staged.row_count FROM (SELECT COUNT(*) AS row_count FROM pipectl_stage) AS staged WHERE NOT EXISTS (SELECT 1 FROM pipectl.ledger WHERE batch = '{batch}' AND table_name = 't')
     ");
 }
