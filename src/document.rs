@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::spec::{Map, Source, Spec};
+use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
 use crate::warehouse;
 use crate::yaml;
 
@@ -47,6 +47,21 @@ struct Buckets {
 enum SourceEntry {
     Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
     Files {},
+    Mysql(DatabaseEntry),
+    Postgresql(DatabaseEntry),
+}
+
+/// A database. One that pipectl makes has its host in its secret: here it is null.
+#[derive(Debug, Serialize)]
+struct DatabaseEntry {
+    host: Option<String>,
+    port: u16,
+    database: String,
+    schema: String,
+    secret: String,
+    tls: bool,
+    capture: Capture,
+    overlap_seconds: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,10 +138,27 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
                 start: format!("{}T00:00:00Z", shopify.since),
                 objects: query::objects(spec, name)?,
             },
+            Source::Mysql(database) => SourceEntry::Mysql(database_entry(Engine::Mysql, database, &prefix, name)),
+            Source::Postgresql(database) => {
+                SourceEntry::Postgresql(database_entry(Engine::Postgresql, database, &prefix, name))
+            }
         };
         sources.insert(name.clone(), entry);
     }
     Ok(sources)
+}
+
+fn database_entry(engine: Engine, database: &Database, prefix: &str, source: &str) -> DatabaseEntry {
+    DatabaseEntry {
+        host: database.host.clone(),
+        port: database.port(engine),
+        database: database.database.clone(),
+        schema: database.schema(engine).to_owned(),
+        secret: database.secret(prefix, source),
+        tls: database.tls,
+        capture: database.capture,
+        overlap_seconds: database.overlap_minutes * 60,
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 
+    /// List the permissions that the templates grant and no call has used
+    #[arg(long)]
+    grants: bool,
+
     /// Leave the servers up to look around, until Ctrl-C, which then is no failure
     #[arg(long)]
     keep: bool,
@@ -92,7 +96,7 @@ async fn in_account(
         }
     };
     // What is dropped in its middle ends what it has started.
-    let (place, report) = tokio::select! {
+    let (place, mut report) = tokio::select! {
         done = work => done?,
         () = interrupt.wait() => {
             return Err(Error::new("interrupted")
@@ -100,6 +104,7 @@ async fn in_account(
                 .exit(Exit::Interrupted));
         }
     };
+    report.list_grants = args.grants;
     print(context, args.format, &report)?;
     if args.keep {
         keep(context, &place, endpoint, spec);
@@ -161,6 +166,10 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
             let what = Sample { orders: ORDERS, seed: 7, since: OPENED, broken_rows: 0 };
             what.write(&sample, false, &mut |_| true)?;
         }
+        // A database is rehearsed with data that is given.
+        if kind.database().is_some() {
+            continue;
+        }
         data.generated.push(name.clone());
         let part = if matches!(kind, Source::Shopify(_)) { "shop" } else { "erp" };
         data.folders.insert(name.clone(), sample.join(part));
@@ -218,6 +227,9 @@ fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
     line("\n  the buckets' objects, as files:".to_owned());
     for (bucket, folder) in &place.buckets {
         line(format!("    {bucket}  {}", folder.display()));
+    }
+    for (name, server) in place.databases.all() {
+        line(format!("\n  the database of the source `{name}`: {}, {}", server.engine, server.endpoint()));
     }
     for (name, shop) in &place.shops {
         line(format!("\n  the stand-in of the shop `{name}`: {}", shop.endpoint()));

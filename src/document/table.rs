@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::spec::{
-    CheckName, Column, ColumnType, FileFormat, Files, Load, Map, RowBounds, SchemaChanges, Source, Spec, Table,
+    Capture, CheckName, Column, ColumnType, Database, FileFormat, Files, Load, Map, RowBounds, SchemaChanges, Source,
+    Spec, Table,
 };
 
 use super::query;
@@ -11,6 +12,9 @@ use super::query;
 #[derive(Debug, Serialize)]
 pub(super) struct TableEntry {
     source: String,
+    /// The table in the database, of a database source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
     /// The prefix of the table's objects in the raw bucket.
     landing: String,
     format: Format,
@@ -24,6 +28,9 @@ pub(super) struct TableEntry {
     pub(super) columns: Vec<ColumnEntry>,
     key: Vec<String>,
     order_by: Option<String>,
+    /// The column that tells what is new, of a database that is read by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watermark: Option<String>,
     load: Load,
     schema_changes: SchemaChanges,
     checks: ChecksEntry,
@@ -81,7 +88,8 @@ struct ReferenceEntry {
 }
 
 pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
-    let (source, _) = table.source.split_once('.').unwrap_or((&table.source, ""));
+    let (source, object) = table.source();
+    let database = database(spec, table);
     let files = match spec.pipeline.sources.get(source) {
         Some(Source::Files(files)) => Some(files),
         _ => None,
@@ -89,20 +97,29 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
     let format = match files.map(|files| files.format) {
         Some(FileFormat::Csv) => Format::Csv,
         Some(FileFormat::Parquet) => Format::Parquet,
+        None if database.is_some() => Format::Parquet,
         Some(FileFormat::Jsonl) | None => Format::Jsonl,
     };
     let snapshot = files.is_some_and(|files| files.snapshot);
     TableEntry {
         source: source.to_owned(),
+        object: database.and(object).map(str::to_owned),
         landing: landing(spec, name, table),
         format,
         csv: files.filter(|files| files.format == FileFormat::Csv).map(csv),
         snapshot,
         deletes: deletes(spec, table),
-        ingest_ledger: None,
-        columns: table.columns.iter().map(|(name, of)| column(name, of, files.is_some())).collect(),
+        ingest_ledger: database
+            .filter(|database| database.capture == Capture::Watermark)
+            .map(|_| format!("_ledger/ingest/{source}/")),
+        columns: table
+            .columns
+            .iter()
+            .map(|(name, of)| column(name, of, files.is_some() || database.is_some()))
+            .collect(),
         key: table.key.clone(),
         order_by: table.order_by.clone(),
+        watermark: table.watermark.clone(),
         load: table.load,
         schema_changes: table.schema_changes,
         checks: checks(table),
@@ -111,15 +128,21 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
 }
 
 /// The prefix of a table's objects in the raw bucket.
-pub fn landing(_spec: &Spec, name: &str, _table: &Table) -> String {
-    format!("landing/{name}/")
+pub fn landing(spec: &Spec, name: &str, table: &Table) -> String {
+    table.landing(name, &spec.pipeline)
+}
+
+/// The database that a table is made from.
+fn database<'a>(spec: &'a Spec, table: &Table) -> Option<&'a Database> {
+    let (_, database) = spec.pipeline.sources.get(table.source().0)?.database()?;
+    Some(database)
 }
 
 /// Whether the table's source tells of rows that are deleted.
 pub fn deletes(spec: &Spec, table: &Table) -> bool {
-    let (source, _) = table.source.split_once('.').unwrap_or((&table.source, ""));
-    match spec.pipeline.sources.get(source) {
+    match spec.pipeline.sources.get(table.source().0) {
         Some(Source::Files(files)) => files.snapshot,
+        Some(Source::Mysql(database) | Source::Postgresql(database)) => database.capture == Capture::Cdc,
         Some(Source::Shopify(_)) | None => false,
     }
 }
@@ -137,13 +160,13 @@ fn csv(files: &Files) -> CsvEntry {
     }
 }
 
-fn column(name: &str, column: &Column, is_file: bool) -> ColumnEntry {
+fn column(name: &str, column: &Column, by_name: bool) -> ColumnEntry {
     ColumnEntry {
         name: name.to_owned(),
         kind: column.kind().clone(),
         from: match column.from() {
             Some(from) => from.to_owned(),
-            None if is_file => name.to_owned(),
+            None if by_name => name.to_owned(),
             None => query::camel_case(name),
         },
         required: column.required(),

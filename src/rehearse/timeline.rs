@@ -18,6 +18,8 @@ pub enum Kind {
     Trigger,
     Job,
     Statement,
+    /// Something happened in a database.
+    Database,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Trigger => "trigger",
             Self::Job => "glue job",
             Self::Statement => "sql",
+            Self::Database => "database",
         }
     }
 }
@@ -104,6 +107,13 @@ impl Timeline {
         let at = self.elapsed().saturating_sub(took.unwrap_or_default()).as_secs_f64();
         let seconds = took.map(|took| took.as_secs_f64());
         self.steps.push(Step { at, kind, name, detail, seconds, times: 1, failed });
+    }
+
+    /// Puts errors before all other findings.
+    pub(super) fn find_first(&mut self, texts: impl Iterator<Item = String>) {
+        let found: Vec<Finding> = texts.map(|text| Finding { severity: Severity::Error, text }).collect();
+        self.findings.retain(|known| !found.contains(known));
+        self.findings.splice(0..0, found);
     }
 
     pub(super) fn find(&mut self, severity: Severity, text: impl Into<String>) {

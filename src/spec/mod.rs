@@ -24,7 +24,7 @@ pub use settings::{
     Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger,
     TriggerMode, Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Csv, FileFormat, Files, Shopify, Source};
+pub use source::{Capture, Csv, Database, Engine, FileFormat, Files, Shopify, Source};
 pub use table::{Column, FullColumn, Load, Mart, MartKind, Refresh, SchemaChanges, Table};
 pub use types::ColumnType;
 
