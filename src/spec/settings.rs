@@ -83,7 +83,7 @@ pub struct RawZone {
 impl Default for RawZone {
     fn default() -> Self {
         let Zone { expire_days, noncurrent_days } = Zone::default();
-        Self { expire_days, noncurrent_days, empty_after_load: false }
+        Self { expire_days, noncurrent_days, empty_after_load: true }
     }
 }
 
