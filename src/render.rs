@@ -3,6 +3,7 @@
 mod context;
 mod database;
 mod engine;
+mod forecast;
 mod input;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{Source, Span};
 
+pub use forecast::{Forecast, forecast};
 pub use input::{Input, InputSource};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::call::Call;
 use super::json::JsonHandler;
 use super::replications::Replications;
 use super::s3::{ObjectEvent, S3Server, Store};
@@ -22,15 +23,6 @@ use crate::template::schema;
 /// An AWS account whose state is a directory on this machine.
 #[derive(Clone)]
 pub struct LocalAccount(pub(super) Arc<Account>);
-
-/// A call that somebody makes, as an IAM policy sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    pub access_key: String,
-    /// Such as `s3:PutObject` or `cloudformation:DescribeStacks`.
-    pub action: String,
-    pub resource: String,
-}
 
 /// Decides whether a call is allowed; a refusal says why.
 pub type Judge = Arc<dyn Fn(&Call) -> std::result::Result<(), String> + Send + Sync>;
@@ -219,6 +211,11 @@ impl Account {
 
     pub(super) fn handler(&self, prefix: &str) -> Option<JsonHandler> {
         self.handlers.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+    }
+
+    /// `arn:aws:<service>:<region>:<account>:<rest>`.
+    pub(super) fn arn(&self, service: &str, rest: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{rest}", self.region, self.id)
     }
 
     /// Whether a call is allowed.
