@@ -44,6 +44,8 @@ enum Format {
     Csv,
     Jsonl,
     Parquet,
+    /// The files of DMS.
+    Changes,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,6 +99,7 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
     let format = match files.map(|files| files.format) {
         Some(FileFormat::Csv) => Format::Csv,
         Some(FileFormat::Parquet) => Format::Parquet,
+        None if database.is_some_and(|database| database.capture == Capture::Cdc) => Format::Changes,
         None if database.is_some() => Format::Parquet,
         Some(FileFormat::Jsonl) | None => Format::Jsonl,
     };
