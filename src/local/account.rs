@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::call::Call;
 use super::json::JsonHandler;
+use super::replications::Replications;
 use super::s3::{ObjectEvent, S3Server, Store};
 use super::secrets::Secrets;
 use super::server::{self, Endpoint};
@@ -57,6 +58,7 @@ pub(super) struct Account {
     pub(super) region: String,
     stacks: Mutex<Stacks>,
     pub(super) secrets: Secrets,
+    pub(super) replications: Replications,
     pub(super) store: Arc<Store>,
     pub(super) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
@@ -105,6 +107,7 @@ impl LocalAccount {
             region: region.to_owned(),
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
+            replications: Replications::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
@@ -178,6 +181,16 @@ impl LocalAccount {
         self.0.secrets.put(id, value.to_owned()).map(|_| ()).map_err(|message| {
             Error::new(format!("secret `{id}`: {message}")).hint("deploy the stack that defines the secret first")
         })
+    }
+
+    /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.
+    pub fn is_replicating(&self, arn: &str) -> bool {
+        self.0.replications.is_running(arn)
+    }
+
+    /// Gives a value to a secret that no stack makes: one that exists in an account on AWS.
+    pub fn provide_secret(&self, name: &str, value: &str) -> Result<()> {
+        self.0.secrets.provide(name, value).map_err(|message| Error::new(format!("secret `{name}`: {message}")))
     }
 
     /// A channel that receives every object that is written from now on.

@@ -15,6 +15,7 @@ mod file;
 mod json;
 mod lock;
 mod query;
+mod replications;
 mod resource;
 mod s3;
 mod secrets;

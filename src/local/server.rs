@@ -213,6 +213,9 @@ async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operatio
         let call = JsonCall { operation: operation.to_owned(), body, access_key: scope.access_key.clone() };
         return handler(call).await;
     }
+    if prefix == "AmazonDMSv20160101" {
+        return account.replications.call(account, operation, &body);
+    }
     if prefix == "secretsmanager" {
         return account.secrets.call(operation, &body);
     }

@@ -7,6 +7,7 @@
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
+pub mod database;
 mod folder;
 pub mod glue;
 pub mod judge;
@@ -15,6 +16,7 @@ mod open;
 mod outcome;
 mod place;
 mod quarantine;
+pub mod replication;
 pub mod report;
 pub mod resource;
 mod run;

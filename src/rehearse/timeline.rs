@@ -18,6 +18,8 @@ pub enum Kind {
     Trigger,
     Job,
     Statement,
+    /// Something happened in a database.
+    Database,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Trigger => "trigger",
             Self::Job => "glue job",
             Self::Statement => "sql",
+            Self::Database => "database",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! These types are the one source of the JSON schema (`pipectl schema`), of the shape check and of the reference in
 //! the docs: their doc comments are the descriptions that an editor shows.
 
+pub mod checks;
 pub mod load;
 pub mod names;
 pub mod reference;
@@ -17,13 +18,14 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
 pub use load::Spec;
 pub use settings::{
-    Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, StorageClass, Trigger, TriggerMode,
-    Warehouse, WorkerType, Zone, Zones,
+    Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger,
+    TriggerMode, Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Csv, FileFormat, Files, Shopify, Source};
-pub use table::{Checks, Column, FullColumn, Load, Mart, MartKind, Refresh, RowBounds, Table};
+pub use source::{Capture, Csv, Database, Engine, FileFormat, Files, Shopify, Source};
+pub use table::{Column, FullColumn, Load, Mart, MartKind, Refresh, SchemaChanges, Table};
 pub use types::ColumnType;
 
 /// A map that keeps the order in which the user wrote it.

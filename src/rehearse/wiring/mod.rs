@@ -17,7 +17,7 @@ use selector::DataEvent;
 
 pub use event::{ObjectWritten, job_state_change};
 pub use pattern::{Mismatch, matches};
-pub use workflow::{Triggered, Workflows, broken, follow};
+pub use workflow::{Triggered, Workflows, broken, follow, scheduled};
 
 /// An event on the bus, and what put it there.
 #[derive(Debug, Clone)]
@@ -274,13 +274,13 @@ pub fn schedules(resources: &Resources, judge: &Judge) -> Vec<Scheduled> {
     let all = resources.of("AWS::Scheduler::Schedule").map(|schedule| Scheduled {
         schedule: schedule.name.clone(),
         expression: schedule.text("/ScheduleExpression").unwrap_or_default().to_owned(),
-        function: scheduled(resources, judge, schedule),
+        function: called(resources, judge, schedule),
         input: schedule.text("/Target/Input").unwrap_or("{}").to_owned(),
     });
     all.collect()
 }
 
-fn scheduled(resources: &Resources, judge: &Judge, schedule: &Resource) -> Result<String, Stop> {
+fn called(resources: &Resources, judge: &Judge, schedule: &Resource) -> Result<String, Stop> {
     if schedule.text("/State") == Some("DISABLED") {
         return Err(Stop::new(schedule, &["State"], "it is disabled", "set `State: ENABLED`"));
     }
