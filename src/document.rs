@@ -39,6 +39,8 @@ struct Buckets {
 enum SourceEntry {
     Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
     Files {},
+    /// A Lambda of the user's own: to the jobs its objects are files.
+    Lambda {},
 }
 
 #[derive(Debug, Serialize)]
@@ -144,6 +146,7 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
     for (name, source) in &spec.pipeline.sources {
         let entry = match source {
             Source::Files(_) => SourceEntry::Files {},
+            Source::Lambda(_) => SourceEntry::Lambda {},
             Source::Shopify(shopify) => SourceEntry::Shopify {
                 store: shopify.store.clone(),
                 api_version: shopify.api_version.clone(),
@@ -160,18 +163,19 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
 fn entry(spec: &Spec, table: &Table) -> TableEntry {
     let (name, _) = table.source.split_once('.').unwrap_or((&table.source, ""));
     let files = match spec.pipeline.sources.get(name) {
-        Some(Source::Files(files)) => Some(files),
+        Some(Source::Files(files)) => Some((files.format, &files.csv)),
+        Some(Source::Lambda(custom)) => Some((custom.format, &custom.csv)),
         _ => None,
     };
-    let csv = files.filter(|files| files.format == FileFormat::Csv);
+    let csv = files.filter(|(format, _)| *format == FileFormat::Csv).map(|(_, csv)| csv);
     TableEntry {
         source: name.to_owned(),
-        format: files.map_or(FileFormat::Jsonl, |files| files.format),
-        csv: csv.map(|files| CsvEntry {
-            delimiter: files.csv.delimiter.clone(),
-            encoding: files.csv.encoding.clone(),
+        format: files.map_or(FileFormat::Jsonl, |(format, _)| format),
+        csv: csv.map(|csv| CsvEntry {
+            delimiter: csv.delimiter.clone(),
+            encoding: csv.encoding.clone(),
             header: true,
-            null: files.csv.null.clone(),
+            null: csv.null.clone(),
         }),
         columns: table
             .columns

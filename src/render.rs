@@ -70,7 +70,7 @@ pub fn stacks(spec: &Spec, templates: Templates<'_>) -> Result<Vec<RenderedStack
         }
     }
     Error::all(errors)?;
-    Error::all(input::check(&rendered, &places))?;
+    Error::all(input::check(&rendered, &places, &spec.pipeline.crates()))?;
     in_order(rendered)
 }
 

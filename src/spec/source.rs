@@ -1,7 +1,11 @@
 //! Where the data comes from.
 
+pub mod custom;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use custom::Custom;
 
 /// One source of data: exactly one of the kinds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +15,8 @@ pub enum Source {
     Shopify(Shopify),
     /// Files that a person or a program drops under `landing/<table>/` of the raw bucket.
     Files(Files),
+    /// A Lambda of one's own in the project's `lambda-src`, run on a schedule.
+    Lambda(Custom),
 }
 
 /// A Shopify shop.
