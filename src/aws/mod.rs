@@ -3,6 +3,7 @@
 pub mod cloudformation;
 pub mod error;
 pub mod s3;
+pub mod wire;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -23,6 +24,7 @@ use crate::spec::Environment;
 pub use cloudformation::CloudFormation;
 pub use error::{Failure, Kind};
 pub use s3::S3;
+pub use wire::Wire;
 
 use error::CREDENTIALS;
 
@@ -31,6 +33,8 @@ use error::CREDENTIALS;
 pub struct Aws {
     pub cloudformation: CloudFormation,
     pub s3: S3,
+    /// The services without an SDK here.
+    pub wire: Wire,
     pub account: String,
     pub region: String,
     pub pace: Pace,
@@ -90,6 +94,7 @@ impl Aws {
         Ok(Self {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
+            wire: Wire::new(&config, &environment.region, address.clone()),
             account: environment.account.clone(),
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },

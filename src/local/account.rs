@@ -10,10 +10,12 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::json::JsonHandler;
+use super::queues::Queues;
 use super::s3::{ObjectEvent, S3Server, Store};
 use super::secrets::Secrets;
 use super::server::{self, Endpoint};
 use super::state::{Stack, StackResource, Stacks};
+use super::waiting::{List, Waiting};
 use super::{cloudformation, lock};
 use crate::error::{Error, Result};
 use crate::template::schema;
@@ -65,6 +67,8 @@ pub(super) struct Account {
     pub(super) region: String,
     stacks: Mutex<Stacks>,
     pub(super) secrets: Secrets,
+    pub(super) queues: Queues,
+    pub(super) waiting: List,
     pub(super) store: Arc<Store>,
     pub(super) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
@@ -113,6 +117,8 @@ impl LocalAccount {
             region: region.to_owned(),
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
+            queues: Queues::load(&directory, account, region)?,
+            waiting: List::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
@@ -186,6 +192,21 @@ impl LocalAccount {
         self.0.secrets.put(id, value.to_owned()).map(|_| ()).map_err(|message| {
             Error::new(format!("secret `{id}`: {message}")).hint("deploy the stack that defines the secret first")
         })
+    }
+
+    /// Puts a message into a queue.
+    pub fn send_to_queue(&self, queue: &str, body: &str, attributes: BTreeMap<String, String>) {
+        self.0.queues.send(queue, body, attributes);
+    }
+
+    /// How many messages lie in a queue.
+    pub fn queue_length(&self, queue: &str) -> usize {
+        self.0.queues.count(queue)
+    }
+
+    /// Takes what was asked of services that work only while a rehearsal runs.
+    pub fn take_waiting(&self) -> Vec<Waiting> {
+        self.0.waiting.take()
     }
 
     /// A channel that receives every object that is written from now on.
