@@ -150,6 +150,16 @@ mod tests {
         .map(|letter| {
             format!("{} → {}: {} | {} {:?}", letter.from, letter.to.words(), letter.reason, letter.payload.len(), letter.to)
         });
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        lambda shop-dev-load → lambda shop-dev-load: Error: no token | 19 Function("shop-dev-load")
+        lambda shop-dev-load → lambda shop-dev-load: EventAgeExceeded | 19 Function("shop-dev-load")
+        lambda shop-dev-load → lambda shop-dev-load: Error: no token | 19 Function("shop-dev-load")
+        rule shop-dev-landing → workflow shop-dev: NO_PERMISSIONS: denied | 2 Workflow("shop-dev")
+        schedule shop-dev-ingest-shop → lambda shop-dev-ingest-shop: NO_PERMISSIONS: denied | 8 Function("shop-dev-ingest-shop")
+        rule shop-dev-landing → topic shop-dev-alerts: NO_PERMISSIONS: denied | 4 Topic("arn:aws:sns:eu-central-1:1:shop-dev-alerts")
+        rule shop-dev-landing → nowhere: NO_PERMISSIONS: denied | 2 Unknown("nothing is known of the target arn:aws:sqs:eu-central-1:1:other")
+        unknown → nowhere: NO_PERMISSIONS: denied | 2 Unknown("its payload was too long and is not whole")
+        unknown → nowhere: no reason was given | 14 Unknown("it does not say where it belongs")
+        "#);
     }
 }

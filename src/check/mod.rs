@@ -10,6 +10,7 @@ use crate::spec::Spec;
 pub fn all(project: &Project, spec: &Spec) -> Result<()> {
     let (marts, mut errors) = project.marts(spec);
     errors.extend(marts::check(spec, &marts));
+    errors.extend(project.crates(spec));
     if let Err(error) = project.render(spec) {
         errors.extend(error.into_each());
     }

@@ -71,6 +71,7 @@ impl Place {
         let shops = open_shops(account, spec, folders).await?;
         Ok(Self {
             resources,
+            account: account.clone(),
             buckets,
             endpoint: endpoint.to_owned(),
             objects: account.object_events(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::alerts::Mail;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
 
@@ -20,6 +21,8 @@ pub struct Report {
     pub warehouse: Vec<TableCount>,
     pub marts: Vec<Mart>,
     pub findings: Vec<Finding>,
+    /// What people would hear.
+    pub mails: Vec<Mail>,
     /// What stood in for what.
     pub stood_in: Vec<(String, String)>,
 }
@@ -121,6 +124,15 @@ impl Report {
                 };
                 let text = finding.text.strip_prefix("error: ").unwrap_or(&finding.text).replace('\n', "\n    ");
                 let _ = writeln!(out, "  {}: {text}", paint(style, word));
+            }
+        }
+        if !self.mails.is_empty() {
+            heading(&mut out, "mails");
+            for mail in &self.mails {
+                let _ = writeln!(out, "  {}", paint(Style::Cyan, &format!("to {}: {}", mail.recipients(), mail.subject)));
+                for line in mail.text.lines() {
+                    let _ = writeln!(out, "    {line}");
+                }
             }
         }
         heading(&mut out, "what stood in");
@@ -350,6 +362,7 @@ mod tests {
                     vec![Some("2024-01-02".into()), None, Some("1003.00".into())],
                 ],
             }],
+            mails: Vec::new(),
             findings: vec![Finding {
                 severity: Severity::Warning,
                 text: "the data of `shop` has no `Order.name`: it is null in every row".into(),
