@@ -3,6 +3,7 @@
 //! It lies in the artifact bucket under a key made of its own hash, so that whoever holds the key holds the version.
 
 mod query;
+mod table;
 
 use std::sync::Arc;
 
@@ -10,9 +11,12 @@ use serde::Serialize;
 
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::spec::{ColumnType, FileFormat, Load, Map, Source, Spec, Table};
+use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
 use crate::warehouse;
 use crate::yaml;
+
+use table::{TableEntry, entry};
+pub use table::{deletes, landing};
 
 /// The pipeline as its programs see it.
 #[derive(Debug, Serialize)]
@@ -22,6 +26,8 @@ pub struct Document {
     environment: String,
     prefix: String,
     buckets: Buckets,
+    /// Landing objects leave once they are loaded and archived.
+    empty_after_load: bool,
     sources: Map<SourceEntry>,
     tables: Map<TableEntry>,
     warehouse: Warehouse,
@@ -32,6 +38,8 @@ struct Buckets {
     raw: String,
     cleaned: String,
     transformed: String,
+    raw_archive: String,
+    cleaned_archive: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,45 +49,21 @@ enum SourceEntry {
     Files {},
     /// A Lambda of the user's own: to the jobs its objects are files.
     Lambda {},
+    Mysql(DatabaseEntry),
+    Postgresql(DatabaseEntry),
 }
 
+/// A database. One that pipectl makes has its host in its secret: here it is null.
 #[derive(Debug, Serialize)]
-struct TableEntry {
-    source: String,
-    format: FileFormat,
-    csv: Option<CsvEntry>,
-    columns: Vec<ColumnEntry>,
-    key: Vec<String>,
-    order_by: Option<String>,
-    load: Load,
-    checks: ChecksEntry,
-    quarantine_limit: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct CsvEntry {
-    delimiter: String,
-    encoding: String,
-    header: bool,
-    null: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ColumnEntry {
-    name: String,
-    #[serde(rename = "type")]
-    kind: ColumnType,
-    from: String,
-    required: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct ChecksEntry {
-    not_null: Vec<String>,
-    /// Each list of columns is unique together.
-    unique: Vec<Vec<String>>,
-    accepted_values: Map<Vec<String>>,
-    rows: crate::spec::RowBounds,
+struct DatabaseEntry {
+    host: Option<String>,
+    port: u16,
+    database: String,
+    schema: String,
+    secret: String,
+    tls: bool,
+    capture: Capture,
+    overlap_seconds: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,9 +93,12 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
             raw: spec.bucket("raw"),
             cleaned: spec.bucket("cleaned"),
             transformed: spec.bucket("transformed"),
+            raw_archive: spec.bucket("raw-archive"),
+            cleaned_archive: spec.bucket("cleaned-archive"),
         },
+        empty_after_load: pipeline.zones.raw.empty_after_load,
         sources: sources(spec)?,
-        tables: pipeline.tables.iter().map(|(name, table)| (name.clone(), entry(spec, table))).collect(),
+        tables: pipeline.tables.iter().map(|(name, table)| (name.clone(), entry(spec, name, table))).collect(),
         warehouse: Warehouse {
             workgroup: prefix.clone(),
             database: pipeline.warehouse.database.clone(),
@@ -154,53 +141,26 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
                 start: format!("{}T00:00:00Z", shopify.since),
                 objects: query::objects(spec, name)?,
             },
+            Source::Mysql(database) => SourceEntry::Mysql(database_entry(Engine::Mysql, database, &prefix, name)),
+            Source::Postgresql(database) => {
+                SourceEntry::Postgresql(database_entry(Engine::Postgresql, database, &prefix, name))
+            }
         };
         sources.insert(name.clone(), entry);
     }
     Ok(sources)
 }
 
-fn entry(spec: &Spec, table: &Table) -> TableEntry {
-    let (name, _) = table.source.split_once('.').unwrap_or((&table.source, ""));
-    let files = match spec.pipeline.sources.get(name) {
-        Some(Source::Files(files)) => Some((files.format, &files.csv)),
-        Some(Source::Lambda(custom)) => Some((custom.format, &custom.csv)),
-        _ => None,
-    };
-    let csv = files.filter(|(format, _)| *format == FileFormat::Csv).map(|(_, csv)| csv);
-    TableEntry {
-        source: name.to_owned(),
-        format: files.map_or(FileFormat::Jsonl, |(format, _)| format),
-        csv: csv.map(|csv| CsvEntry {
-            delimiter: csv.delimiter.clone(),
-            encoding: csv.encoding.clone(),
-            header: true,
-            null: csv.null.clone(),
-        }),
-        columns: table
-            .columns
-            .iter()
-            .map(|(name, column)| ColumnEntry {
-                name: name.clone(),
-                kind: column.kind().clone(),
-                from: match column.from() {
-                    Some(from) => from.to_owned(),
-                    None if files.is_some() => name.clone(),
-                    None => query::camel_case(name),
-                },
-                required: column.required(),
-            })
-            .collect(),
-        key: table.key.clone(),
-        order_by: table.order_by.clone(),
-        load: table.load,
-        checks: ChecksEntry {
-            not_null: table.checks.not_null.clone(),
-            unique: table.checks.unique.iter().map(|column| vec![column.clone()]).collect(),
-            accepted_values: table.checks.accepted_values.clone(),
-            rows: table.checks.rows.clone(),
-        },
-        quarantine_limit: table.quarantine_limit,
+fn database_entry(engine: Engine, database: &Database, prefix: &str, source: &str) -> DatabaseEntry {
+    DatabaseEntry {
+        host: database.host.clone(),
+        port: database.port(engine),
+        database: database.database.clone(),
+        schema: database.schema(engine).to_owned(),
+        secret: database.secret(prefix, source),
+        tls: database.tls,
+        capture: database.capture,
+        overlap_seconds: database.overlap_minutes * 60,
     }
 }
 

@@ -175,6 +175,10 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
             let what = Sample { orders: ORDERS, seed: 7, since: OPENED, broken_rows: 0 };
             what.write(&sample, false, &mut |_| true)?;
         }
+        // A database is rehearsed with data that is given.
+        if kind.database().is_some() {
+            continue;
+        }
         data.generated.push(name.clone());
         let part = if matches!(kind, Source::Shopify(_)) { "shop" } else { "erp" };
         data.folders.insert(name.clone(), sample.join(part));
@@ -260,6 +264,9 @@ fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
     line("\n  the buckets' objects, as files:".to_owned());
     for (bucket, folder) in &place.buckets {
         line(format!("    {bucket}  {}", folder.display()));
+    }
+    for (name, server) in place.databases.all() {
+        line(format!("\n  the database of the source `{name}`: {}, {}", server.engine, server.endpoint()));
     }
     for (name, shop) in &place.shops {
         line(format!("\n  the stand-in of the shop `{name}`: {}", shop.endpoint()));

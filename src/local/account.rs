@@ -209,6 +209,11 @@ impl LocalAccount {
         self.0.waiting.take()
     }
 
+    /// Gives a value to a secret that no stack makes: one that exists in an account on AWS.
+    pub fn provide_secret(&self, name: &str, value: &str) -> Result<()> {
+        self.0.secrets.provide(name, value).map_err(|message| Error::new(format!("secret `{name}`: {message}")))
+    }
+
     /// A channel that receives every object that is written from now on.
     pub fn object_events(&self) -> mpsc::UnboundedReceiver<ObjectEvent> {
         self.0.s3.subscribe()

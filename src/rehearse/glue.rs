@@ -94,8 +94,10 @@ impl Job {
             .filter(|(name, _)| !GLUES_OWN.contains(&name.as_str()) && name != "--job-bookmark-option")
             .collect();
         arguments.insert("--JOB_NAME".into(), resource.name.clone());
-        arguments.insert("--WORKFLOW_NAME".into(), workflow.to_owned());
-        arguments.insert("--WORKFLOW_RUN_ID".into(), format!("wr_{}", run.trim_start_matches("jr_")));
+        if !workflow.is_empty() {
+            arguments.insert("--WORKFLOW_NAME".into(), workflow.to_owned());
+            arguments.insert("--WORKFLOW_RUN_ID".into(), format!("wr_{}", run.trim_start_matches("jr_")));
+        }
         Self {
             run: run.to_owned(),
             script: resource.text("/Command/ScriptLocation").unwrap_or_default().to_owned(),

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod alerts;
+pub mod database;
 mod folder;
 pub mod glue;
 mod ledger;

@@ -13,6 +13,7 @@ use crate::local::{DeployedResource, JsonCall, JsonError, LocalAccount};
 use crate::spec::{Source, Spec};
 use crate::yaml::{self, Node};
 
+use super::database::Databases;
 use super::glue::{Glue, Start};
 use super::place::Place;
 use super::resource::{Resource, Resources};
@@ -69,6 +70,7 @@ impl Place {
         let data_api = warehouse.data_api();
         register(account, &data_api);
         let shops = open_shops(account, spec, folders).await?;
+        let databases = open_databases(account, spec, parts, folders).await?;
         Ok(Self {
             resources,
             account: account.clone(),
@@ -79,6 +81,7 @@ impl Place {
             warehouse,
             data_api,
             glue,
+            databases,
             shops,
             state: parts.state.clone(),
         })
@@ -179,6 +182,25 @@ async fn open_shops(
         shops.insert(name.clone(), StandIn::start(folder.clone(), credentials).await?);
     }
     Ok(shops)
+}
+
+/// Starts a server for each database source that has data, and puts its credentials into the source's secret.
+async fn open_databases(
+    account: &LocalAccount,
+    spec: &Spec,
+    parts: &Parts,
+    folders: &BTreeMap<String, PathBuf>,
+) -> Result<Databases> {
+    let databases = Databases::open(spec, folders, &parts.state, parts.environment.as_deref()).await?;
+    for (name, server) in databases.all() {
+        let Some((_, database)) = spec.pipeline.sources.get(name).and_then(Source::database) else { continue };
+        let value = serde_json::json!({
+            "username": server.credentials.username, "password": server.credentials.password,
+            "host": "127.0.0.1", "port": server.port,
+        });
+        account.provide_secret(&database.secret(&spec.prefix(), name), &value.to_string())?;
+    }
+    Ok(databases)
 }
 
 /// A secret that opens only this run's stand-in.

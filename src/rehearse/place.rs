@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::error::{Error, Result};
 use crate::local::{LocalAccount, ObjectEvent};
 
+use super::database::Databases;
 use super::glue::Glue;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
@@ -30,6 +31,8 @@ pub struct Place {
     pub warehouse: Warehouse,
     pub data_api: DataApi,
     pub glue: Glue,
+    /// The server of each database source.
+    pub databases: Databases,
     /// The stand-in of each Shopify source.
     pub shops: BTreeMap<String, StandIn>,
     /// Where pipectl keeps what it makes.
@@ -85,6 +88,16 @@ impl Place {
             ("AWS_REGION".to_owned(), self.resources.region.clone()),
             ("AWS_DEFAULT_REGION".to_owned(), self.resources.region.clone()),
         ])
+    }
+
+    /// The variables of a run of a job: those of its role, and where its database is.
+    pub(super) fn job_environment(&self, job: &Resource) -> BTreeMap<String, String> {
+        let mut environment = self.credentials(job.text("/Role"));
+        let server = job.text("/DefaultArguments/--source").and_then(|source| self.databases.get(source));
+        if let Some(server) = server {
+            environment.insert("DATABASE_ENDPOINT".into(), server.endpoint());
+        }
+        environment
     }
 
     /// How many statements have not ended yet.

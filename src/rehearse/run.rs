@@ -97,7 +97,13 @@ impl<'a> Run<'a> {
         self.take_waiting();
         self.put(arrivals).await?;
         self.fire_schedules();
-        let quiet = self.until_quiet().await;
+        self.fire_jobs();
+        let mut quiet = self.until_quiet().await;
+        for step in 0..self.place.databases.steps() {
+            if quiet.is_ok() {
+                quiet = self.change_databases(step).await;
+            }
+        }
         self.look_at_alarms();
         for runtime in self.functions.values_mut() {
             runtime.stop().await;
@@ -131,6 +137,50 @@ impl<'a> Run<'a> {
                 Err(stop) => self.stopped(&stop),
             }
         }
+    }
+
+    /// Fires each schedule of a Glue job once.
+    fn fire_jobs(&mut self) {
+        let fired = wiring::scheduled(&self.place.resources);
+        for triggered in fired {
+            if !triggered.jobs.iter().all(|job| self.has_no_database(job)) {
+                self.due.push_back(Due::Start(triggered));
+            }
+        }
+    }
+
+    /// Lets the next thing happen in the databases, and their schedules come round again.
+    async fn change_databases(&mut self, step: usize) -> Result<()> {
+        for (source, file) in self.place.databases.change(step).await? {
+            let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.timeline.happened(Kind::Database, &source, &file);
+        }
+        self.fire_jobs();
+        self.until_quiet().await
+    }
+
+    /// Whether a job reads a database that has no server here: it is left alone.
+    fn has_no_database(&mut self, job: &str) -> bool {
+        let resource = self.place.resources.named("AWS::Glue::Job", job);
+        let Some(source) = resource.and_then(|resource| resource.text("/DefaultArguments/--source")) else {
+            return false;
+        };
+        if self.place.databases.get(source).is_some() {
+            return false;
+        }
+        let left_out = self.place.databases.left_out.iter().find(|(name, _)| name == source);
+        let (severity, text) = match left_out {
+            Some((_, why)) => (Severity::Warning, format!("the source `{source}` was left out\n{why}")),
+            None => (
+                Severity::Note,
+                format!(
+                    "the source `{source}` was left out: it has no data here, and `{job}` would call the real database\n\
+                     to rehearse it too, give it data: --data {source}=DIR"
+                ),
+            ),
+        };
+        self.timeline.find(severity, text);
+        true
     }
 
     async fn until_quiet(&mut self) -> Result<()> {
@@ -412,7 +462,7 @@ impl<'a> Run<'a> {
         };
         self.runs += 1;
         let run = format!("jr_{:08}", self.runs);
-        let environment = self.place.credentials(resource.text("/Role"));
+        let environment = self.place.job_environment(resource);
         let job = Job::of(resource, &run, workflow, environment);
         let log_prefix = resource.text("/DefaultArguments/--custom-logGroup-prefix").map(str::to_owned);
         if self.runs == 1 {

@@ -51,6 +51,7 @@ pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
     for (source, folder) in &folders {
         let checked = match pipeline.sources.get(source) {
             Some(Source::Shopify(_)) => check_shop(pipeline, source, folder),
+            Some(Source::Mysql(_) | Source::Postgresql(_)) => super::database::check(folder),
             _ => arrivals(pipeline, source, folder, false).map(drop),
         };
         errors.extend(checked.err());

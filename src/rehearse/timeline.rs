@@ -23,6 +23,8 @@ pub enum Kind {
     /// Something was put into a queue.
     Queue,
     Mail,
+    /// Something happened in a database.
+    Database,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Statement => "sql",
             Self::Queue => "queue",
             Self::Mail => "mail",
+            Self::Database => "database",
         }
     }
 }

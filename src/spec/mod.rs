@@ -4,6 +4,7 @@
 //! the docs: their doc comments are the descriptions that an editor shows.
 
 pub mod alerts;
+pub mod checks;
 pub mod load;
 pub mod log_pattern;
 pub mod names;
@@ -20,14 +21,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use alerts::Alerts;
+pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
 pub use load::Spec;
 pub use log_pattern::LogPattern;
 pub use settings::{
-    Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, StorageClass, Trigger, TriggerMode,
+    Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger, TriggerMode,
     Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Csv, Custom, FileFormat, Files, Shopify, Source};
-pub use table::{Checks, Column, FullColumn, Load, Mart, MartKind, Refresh, RowBounds, Table};
+pub use source::{Capture, Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
+pub use table::{Column, FullColumn, Load, Mart, MartKind, Refresh, SchemaChanges, Table};
 pub use types::ColumnType;
 
 /// A map that keeps the order in which the user wrote it.

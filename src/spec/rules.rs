@@ -6,8 +6,11 @@
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
+mod files;
+mod quality;
+
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
-use super::source::custom;
+use super::source::{custom, database};
 use super::types::{ColumnType, PLAIN};
 
 /// The objects of a Shopify source that a table can be made from.
@@ -22,6 +25,7 @@ pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<
     expanded_names(pipeline, prefix, account, region, &mut errors);
     sources(pipeline, prefix, &mut errors);
     tables(pipeline, &mut errors);
+    database::rules::check(keys(pipeline, "sources"), keys(pipeline, "tables"), &mut errors);
     marts(pipeline, &mut errors);
     warehouse(pipeline, &mut errors);
     zones(pipeline, &mut errors);
@@ -107,8 +111,10 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         if let Some(source) = table.get("source").filter(|node| node.as_str().is_some()) {
             table_source(source, sources, errors);
         }
-        columns(key, table, errors);
+        columns(key, table, sources, errors);
         repeated_rows(key, table, sources, errors);
+        quality::check(pipeline, key, table, errors);
+        files::check(key, table, sources, errors);
     }
 }
 
@@ -162,7 +168,7 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     }
 }
 
-fn columns(key: &Key, table: &Node, errors: &mut Vec<Error>) {
+fn columns(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     let columns = keys(table, "columns");
     let Some(columns_node) = table.get("columns") else { return };
     if columns.is_empty() && matches!(columns_node.value, Value::Mapping(_)) {
@@ -213,11 +219,18 @@ fn columns(key: &Key, table: &Node, errors: &mut Vec<Error>) {
     if let Some(order_by) = table.get("order_by").filter(|node| node.as_str().is_some()) {
         refer(order_by, order_by.as_str().unwrap_or_default(), "`order_by`");
     }
-    for (column, values) in table.pointer("/checks/accepted_values").map_or(&[][..], Node::entries) {
-        let at = Node { span: column.span.clone(), ..values.clone() };
-        refer(&at, &column.name, "`checks.accepted_values`");
+    for check in ["accepted_values", "between", "matches", "references", "fresh_within"] {
+        for (column, values) in table.pointer(&format!("/checks/{check}")).map_or(&[][..], Node::entries) {
+            let at = Node { span: column.span.clone(), ..values.clone() };
+            refer(&at, &column.name, &format!("`checks.{check}`"));
+        }
     }
-    let appends = table.get("load").and_then(Node::as_str) == Some("append");
+    // A database source says so itself, and says why.
+    let of_database = table.get("source").and_then(Node::as_str).is_some_and(|source| {
+        let name = source.split('.').next().unwrap_or_default();
+        sources.iter().any(|(key, node)| key.name == name && database::rules::database(node).is_some())
+    });
+    let appends = of_database || table.get("load").and_then(Node::as_str) == Some("append");
     if !appends && table.get("key").is_none_or(|key| key.items().is_empty()) {
         errors.push(
             Error::project(format!("table `{}` is loaded by upsert and has no key", key.name))

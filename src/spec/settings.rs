@@ -39,7 +39,7 @@ pub enum TriggerMode {
 #[serde(deny_unknown_fields, default)]
 pub struct Zones {
     /// Objects as they arrive.
-    pub raw: Zone,
+    pub raw: RawZone,
     /// Typed and deduplicated rows.
     pub cleaned: Zone,
     /// Rows as the warehouse loads them.
@@ -63,6 +63,27 @@ pub struct Zone {
 impl Default for Zone {
     fn default() -> Self {
         Self { expire_days: 365, noncurrent_days: 30 }
+    }
+}
+
+/// The raw zone's lifecycle.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawZone {
+    /// Objects expire after this many days. They are kept in the archive.
+    #[schemars(range(min = 1))]
+    pub expire_days: u32,
+    /// Replaced and deleted versions are kept for this many days.
+    #[schemars(range(min = 1))]
+    pub noncurrent_days: u32,
+    /// Objects leave `landing/` as soon as they are in the warehouse and the archive has their copy.
+    pub empty_after_load: bool,
+}
+
+impl Default for RawZone {
+    fn default() -> Self {
+        let Zone { expire_days, noncurrent_days } = Zone::default();
+        Self { expire_days, noncurrent_days, empty_after_load: false }
     }
 }
 

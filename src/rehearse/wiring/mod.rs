@@ -18,7 +18,7 @@ use selector::DataEvent;
 pub use event::{ObjectWritten, call_failed, job_state_change};
 pub(in crate::rehearse) use pattern::wildcard;
 pub use pattern::{Mismatch, matches};
-pub use workflow::{Triggered, Workflows, follow};
+pub use workflow::{Triggered, Workflows, follow, scheduled};
 
 /// An event on the bus, and what put it there.
 #[derive(Debug, Clone)]
@@ -262,13 +262,13 @@ pub fn schedules(resources: &Resources) -> Vec<Scheduled> {
     let all = resources.of("AWS::Scheduler::Schedule").map(|schedule| Scheduled {
         schedule: schedule.name.clone(),
         expression: schedule.text("/ScheduleExpression").unwrap_or_default().to_owned(),
-        function: scheduled(resources, schedule),
+        function: called(resources, schedule),
         input: schedule.text("/Target/Input").unwrap_or("{}").to_owned(),
     });
     all.collect()
 }
 
-fn scheduled(resources: &Resources, schedule: &Resource) -> Result<String, Stop> {
+fn called(resources: &Resources, schedule: &Resource) -> Result<String, Stop> {
     if schedule.text("/State") == Some("DISABLED") {
         return Err(Stop::new(schedule, &["State"], "it is disabled", "set `State: ENABLED`"));
     }

@@ -85,6 +85,15 @@ impl Workflows {
     }
 }
 
+/// The SCHEDULED triggers, each with its cron expression.
+pub fn scheduled(resources: &Resources) -> Vec<Triggered> {
+    let scheduled = resources.of("AWS::Glue::Trigger").filter(|trigger| {
+        // A trigger that was not activated waits for ever.
+        trigger.text("/Type") == Some("SCHEDULED") && trigger.is_true("/StartOnCreation")
+    });
+    scheduled.map(|trigger| fire(trigger, 0, trigger.text("/Schedule").unwrap_or_default().to_owned())).collect()
+}
+
 /// The CONDITIONAL triggers of a workflow that fire now that these jobs of its run have ended.
 ///
 /// `states` are the jobs that were started by a trigger of this run; `latest` is the one that has just ended.

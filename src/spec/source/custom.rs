@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::spec::Map;
-use crate::spec::source::{Csv, FileFormat};
+use crate::spec::source::{FileFormat, Files};
 use crate::yaml::{Key, Node};
 
 /// A Lambda of one's own that writes objects below `landing/<table>/`.
@@ -23,12 +23,9 @@ pub struct Custom {
     /// Whether it has a secret. Its name is in the variable `SECRET_NAME`; the value is put in by hand once.
     #[serde(default)]
     pub secret: bool,
-    /// How the objects are written.
-    #[serde(default = "default_format")]
-    pub format: FileFormat,
-    /// The dialect of CSV objects.
-    #[serde(default)]
-    pub csv: Csv,
+    /// How its objects are written: JSON lines, unless this says otherwise.
+    #[serde(default = "default_files")]
+    pub files: Files,
     /// Memory in MiB. Default: `functions.memory`.
     #[serde(default)]
     #[schemars(range(min = 128, max = 10240))]
@@ -46,8 +43,8 @@ fn default_schedule() -> String {
     "rate(1 hour)".into()
 }
 
-fn default_format() -> FileFormat {
-    FileFormat::Jsonl
+fn default_files() -> Files {
+    Files { format: FileFormat::Jsonl, ..Files::default() }
 }
 
 /// What pipectl itself sets.
