@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::spec::{ColumnType, Github, Map, Source, Spec, TriggerMode};
+use crate::spec::{Capture, ColumnType, Github, Map, Source, Spec, TriggerMode};
 use crate::warehouse::ADMIN_USER;
 
 #[derive(Serialize)]
@@ -208,7 +208,7 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         scheduled: !shopify.is_empty() || !customs.is_empty(),
         shopify,
         customs,
-        jobs: ["clean", "transform"].map(|job| format!("{prefix}-{job}")).into(),
+        jobs: jobs(spec),
         tables: tables(spec)?,
         databases: databases(&prefix),
         subnets: subnets(&spec.pipeline.network.cidr),
@@ -275,6 +275,19 @@ fn distinct<'a>(readers: impl Iterator<Item = (&'a String, &'a String)> + Clone)
             .hint("rename the source, for example to `shop`"));
     }
     Ok(())
+}
+
+/// The names of the Glue jobs: those that every pipeline has, and one for each database that is read by a watermark.
+fn jobs(spec: &Spec) -> Vec<String> {
+    let prefix = spec.prefix();
+    let read = spec.pipeline.sources.iter().filter(|(_, source)| {
+        source.database().is_some_and(|(_, database)| database.capture == Capture::Watermark)
+    });
+    ["clean", "transform"]
+        .map(|job| format!("{prefix}-{job}"))
+        .into_iter()
+        .chain(read.map(|(name, _)| format!("{prefix}-ingest-{name}")))
+        .collect()
 }
 
 /// The sources of the user's own that have a table; the others have nowhere to write to.
