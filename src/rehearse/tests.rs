@@ -134,7 +134,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let what = Sample { orders: 300, seed: 7, since: OPENED, broken_rows: 2 };
     what.write(&sample, false, &mut |_| true).unwrap();
     let folders = BTreeMap::from([("shop".to_owned(), sample.join("shop")), ("erp".to_owned(), sample.join("erp"))]);
-    let data = Data { folders: folders.clone(), generated: Vec::new() };
+    let data = Data { folders: folders.clone(), ..Data::default() };
     let mut place = Place::open(&account, &endpoint.url(), &spec, &parts, &folders).await.unwrap();
 
     // A shop that lets nobody in: the files are loaded all the same, and the report says what to mend.
