@@ -96,7 +96,7 @@ def run(
     batch = ledger.batch_name(datetime.now(UTC), [source, run_id], books.batches)
     overlap = int(root["sources"][source]["overlap_seconds"])
     reader = _Reader(prepare(spark), store, document.raw, source, database, books, batch, overlap)
-    reader.probe()
+    reader.probe({wanted.object for wanted in tables.values()})
     outcomes, failed = _each(tables, reader)
     for name, outcome in outcomes.items():
         taken = outcome.taken
@@ -157,18 +157,22 @@ class _Reader:
         self._books = books
         self._batch = batch
         self._overlap = overlap
+        self._there: dict[str, dict[str, sql.Found]] = {}
 
-    def probe(self) -> None:
-        """Fails the run as a whole when the database does not answer."""
+    def probe(self, objects: set[str]) -> None:
+        """Asks for the columns of all tables; fails the run as a whole when the database does not answer."""
+        schema = self._database.schema
         try:
-            found = self._database.rows(self._spark, sql.tables(self._engine, self._database.schema))
+            found = self._database.rows(self._spark, sql.columns(self._engine, schema, sorted(objects)))
         except Exception as error:
             reason = self._database.reason(error)
             raise Failure(
                 f"source `{self._source}`: cannot reach the {self._database.place}: {reason}; see that it is up, that "
                 "its security group lets the job in, and that the secret is right"
             ) from error
-        self._there = sorted(row["table_is"] for row in found)
+        for row in sorted(found, key=lambda row: int(row["ordinal_position_is"])):
+            column = sql.Found(row["column_name_is"], row["data_type_is"])
+            self._there.setdefault(row["table_name_is"], {})[column.name] = column
 
     def table(self, wanted: Wanted) -> Outcome:
         """Reads what is new in a table. Nothing of it stays when that fails."""
@@ -211,27 +215,26 @@ class _Reader:
             return nothing
         frame = self._read(place, columns, since, self._conditions(survey, cut, watermark))
         boundary = self._boundary(before)
+        if before and boundary is not None and found <= before.boundary_rows and self._fresh(frame, boundary).isEmpty():
+            return nothing
+        seen, kept = Observation(), Observation()
+        fresh = frame.observe(seen, F.count(F.lit(1)).alias("rows"))
         if boundary is not None:
-            if before and found <= before.boundary_rows and self._fresh(frame, boundary).isEmpty():
-                return nothing
-            seen = Observation()
-            fresh = self._fresh(frame.observe(seen, F.count(F.lit(1)).alias("rows")), boundary)
-        else:
-            seen = Observation()
-            fresh = frame.observe(seen, F.count(F.lit(1)).alias("rows"))
+            fresh = self._fresh(fresh, boundary)
+        at = _position(identifier(mark.source), watermark.kind)
+        latest = sql.position(watermark.kind, survey["latest"])
+        # Of times in the future none is a watermark: what comes until then would be lost.
+        passed = f"{at} <= {latest}" if latest is not None else "false"
+        count, highest = F.count(F.lit(1)).alias("rows"), F.expr(f"max(CASE WHEN {passed} THEN {at} END)").alias("position")
         path = f"s3://{self._bucket}/{prefix}"
-        fresh.write.mode("error").options(**WRITE_OPTIONS).parquet(path)
-        written = self._spark.read.schema(fresh.schema).parquet(path)
-        latest = self._position(watermark.kind, survey["latest"])
-        taken, position = self._measure(written, mark.source, watermark.kind, latest)
+        fresh.observe(kept, count, highest).write.mode("error").options(**WRITE_OPTIONS).parquet(path)
+        read, taken = seen.get["rows"], kept.get["rows"]
         if not taken:
             self._store.delete(self._bucket, prefix)
             return nothing
-        read = seen.get["rows"]
-        if boundary is None and taken != read:
-            raise Failure(f"table `{table.name}`: {read} rows were read and {taken} written; run it again")
-        if before and before.position is not None:
-            position = max(before.position, position if position is not None else before.position)
+        written = self._spark.read.schema(fresh.schema).parquet(path)
+        positions = [kept.get["position"], before.position if before else None]
+        position = max((int(known) for known in positions if known is not None), default=None)
         reached.kind, reached.position = watermark.kind, position
         reached.watermark = None if position is None else sql.as_text(watermark.kind, position)
         self._keep(table, written, boundary, key, mark.source, reached)
@@ -241,13 +244,13 @@ class _Reader:
     def _columns(self, wanted: Wanted, remarks: list[str]) -> dict[str, sql.Found]:
         """The columns that the pipeline takes, as the database has them."""
         name, schema = wanted.table.name, self._database.schema
-        rows = self._database.rows(self._spark, sql.columns(self._engine, schema, wanted.object))
-        there = {row["column_is"]: sql.Found(row["column_is"], row["type_is"]) for row in rows}
+        there = self._there.get(wanted.object, {})
         if not there:
+            found = self._database.rows(self._spark, sql.tables(self._engine, schema))
             raise Failure(
                 f"table `{name}`: there is no table `{wanted.object}` in `{schema}` of the {self._database.place}, or "
                 f"`{self._database.username}` may not read it; was it dropped or renamed? It has: "
-                f"{', '.join(self._there) or 'none'}"
+                f"{', '.join(sorted(row['table_name_is'] for row in found)) or 'none'}"
             )
         by_case = {column.lower(): found for column, found in there.items()}
         columns, missing = {}, []
@@ -327,17 +330,10 @@ class _Reader:
         if cut:
             low, high = int(survey["low"]), int(survey["high"])
             return sql.ranges(sql.quote(self._engine, cut.name), low, high, parts, str)
-        low, high = (self._position(watermark.kind, survey[edge]) for edge in ("low", "high"))
+        low, high = (sql.position(watermark.kind, survey[edge]) for edge in ("low", "high"))
         if low is None or high is None:
             return ["1 = 1"]
         return sql.ranges(watermark.name, low, high, parts, watermark.literal)
-
-    def _position(self, kind: str, text: str | None) -> int | None:
-        """A value of the watermark column as a position."""
-        if text is None:
-            return None
-        [row] = self._spark.range(1).select(F.lit(text).alias("t")).selectExpr(f"{_position('t', kind)} AS p").collect()
-        return None if row["p"] is None else int(row["p"])
 
     def _boundary(self, before: Reached | None) -> DataFrame | None:
         if before is None or before.boundary is None:
@@ -352,17 +348,6 @@ class _Reader:
         return digests.join(boundary.select(_ROW).distinct(), _ROW, "left_anti").select(
             *[F.col(identifier(name)) for name in names]
         )
-
-    def _measure(
-        self, written: DataFrame, column: str, kind: str, latest: int | None
-    ) -> tuple[int, int | None]:
-        """How many rows are there, and the largest position that is not in the future."""
-        position = _position(identifier(column), kind)
-        bound = "" if latest is None else f" AND {position} <= {latest}"
-        [row] = written.selectExpr(
-            "count(1) AS rows", f"max(CASE WHEN {position} IS NOT NULL{bound} THEN {position} END) AS position"
-        ).collect()
-        return row["rows"], None if row["position"] is None or latest is None else int(row["position"])
 
     def _keep(
         self,
@@ -390,9 +375,10 @@ class _Reader:
             kept = kept.unionByName(boundary.filter(again).join(rows.select(_KEY).distinct(), _KEY, "left_anti"))
         folder = f"{self._books.state}{self._batch}/{table.name}/"
         path = f"s3://{self._bucket}/{folder}"
-        kept.coalesce(1).write.mode("error").options(**WRITE_OPTIONS).parquet(path)
-        reached.boundary = folder
-        reached.boundary_rows = self._spark.read.schema(kept.schema).parquet(path).count()
+        counted = Observation()
+        kept = kept.coalesce(1).observe(counted, F.count(F.lit(1)).alias("rows"))
+        kept.write.mode("error").options(**WRITE_OPTIONS).parquet(path)
+        reached.boundary, reached.boundary_rows = folder, counted.get["rows"]
 
 
 def _position(text: str, kind: str) -> str:

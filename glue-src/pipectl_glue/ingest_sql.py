@@ -5,6 +5,8 @@ is no value of the declared type is then told by the job `clean`, row by row, an
 """
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from pipectl_glue.failure import Failure
 
@@ -99,13 +101,26 @@ class Watermark:
 
 def as_text(kind: str, position: int) -> str:
     """A position as people read it."""
-    from datetime import UTC, date, datetime, timedelta
-
     if kind == "number":
         return str(position)
     if kind == "date":
         return (date(1970, 1, 1) + timedelta(days=position)).isoformat()
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=position)).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def position(kind: str, text: str | None) -> int | None:
+    """A value of the watermark column, as the database writes it, as a position."""
+    if text is None:
+        return None
+    if kind == "number":
+        return int(Decimal(text))
+    at = datetime.fromisoformat(text[:10])
+    if kind == "date":
+        return (at.date() - date(1970, 1, 1)).days
+    clock, _, fraction = text[11:].partition(".")
+    hours, minutes, seconds = (int(part) for part in (clock or "0:0:0").split(":"))
+    at += timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=int(f"{fraction:0<6}"[:6]))
+    return (at - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 
 def quote(engine: str, name: str) -> str:
@@ -119,21 +134,23 @@ def literal(engine: str, text: str) -> str:
     return "'" + escaped.replace("'", "''") + "'"
 
 
-def columns(engine: str, schema: str, table: str) -> str:
-    """Asks for the columns of a table."""
-    name, kind = ("CAST(column_name AS CHAR(64))", "CAST(data_type AS CHAR(64))")
-    if engine == POSTGRESQL:
-        name, kind = "column_name::text", "data_type::text"
+def columns(engine: str, schema: str, wanted: list[str]) -> str:
+    """Asks for the columns of tables, in their order."""
+    text = "CAST({} AS CHAR(64))" if engine == MYSQL else "{}::text"
+    names = ", ".join(
+        f"{text.format(name)} AS {name}_is" for name in ("table_name", "column_name", "data_type", "ordinal_position")
+    )
+    listed = ", ".join(literal(engine, table) for table in wanted)
     return (
-        f"SELECT {name} AS column_is, {kind} AS type_is FROM information_schema.columns "
-        f"WHERE table_schema = {literal(engine, schema)} AND table_name = {literal(engine, table)}"
+        f"SELECT {names} FROM information_schema.columns "
+        f"WHERE table_schema = {literal(engine, schema)} AND table_name IN ({listed})"
     )
 
 
 def tables(engine: str, schema: str) -> str:
     """Asks for the tables that may be read."""
     name = "CAST(table_name AS CHAR(64))" if engine == MYSQL else "table_name::text"
-    return f"SELECT {name} AS table_is FROM information_schema.tables WHERE table_schema = {literal(engine, schema)}"
+    return f"SELECT {name} AS table_name_is FROM information_schema.tables WHERE table_schema = {literal(engine, schema)}"
 
 
 def text_of(engine: str, column: Found) -> str:
