@@ -63,7 +63,7 @@ enum Verb {
     /// Show what `deploy` would change, and change nothing
     Plan(In<command::plan::Args>),
     /// Plan, ask, and deploy
-    Deploy(In<command::deploy::Args>),
+    Deploy(command::deploy::Args),
     /// Run the pipeline end to end on this machine, from the templates that would be deployed
     #[cfg(feature = "rehearse")]
     Rehearse(In<command::rehearse::Args>),
@@ -110,7 +110,7 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
         Verb::Package(verb) => command::package::run(context.enter(verb.environment), &verb.args),
         Verb::Bootstrap(verb) => wait(command::bootstrap::run(context.enter(verb.environment), &verb.args)),
         Verb::Plan(verb) => wait(command::plan::run(context.enter(verb.environment), &verb.args)),
-        Verb::Deploy(verb) => wait(command::deploy::run(context.enter(verb.environment), &verb.args)),
+        Verb::Deploy(args) => wait(command::deploy::run(context, &args)),
         #[cfg(feature = "rehearse")]
         Verb::Rehearse(verb) => wait(command::rehearse::run(context.enter(verb.environment), &verb.args)),
         Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),

@@ -29,6 +29,7 @@ pub mod document;
 pub mod error;
 pub mod exit;
 pub mod graph;
+pub mod iam;
 #[cfg(feature = "rehearse")]
 pub mod local;
 pub mod package;

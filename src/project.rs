@@ -1,12 +1,14 @@
 //! The only reader of project files: the user's own, else those that are built in.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use rust_embed::RustEmbed;
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::plan::saved::Commit;
 use crate::render::{self, RenderedStack};
 use crate::spec::Spec;
 use crate::yaml::Source;
@@ -121,6 +123,16 @@ impl Project {
         names.join(", ")
     }
 
+    /// The commit that the project's files are at; none outside of a git repository, or without git.
+    pub fn commit(&self) -> Option<Commit> {
+        let git = |args: &[&str]| {
+            let output = Command::new("git").arg("-C").arg(&self.root).args(args).output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let sha = git(&["rev-parse", "HEAD"])?;
+        Some(Commit { sha, modified: !git(&["status", "--porcelain", "--", "."])?.is_empty() })
+    }
+
     /// Where pipectl keeps what it makes; nothing in it is worth a backup.
     pub fn state(&self) -> PathBuf {
         self.root.join(".pipectl")
@@ -146,11 +158,20 @@ pub fn built_in_files(start: &str) -> Vec<String> {
 
 /// Writes a file as a whole or not at all.
 pub fn write(path: &Path, text: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::from)?;
     std::io::Write::write_all(&mut file, text).map_err(Error::from)?;
     file.persist(path).map_err(|error| Error::from(error.error).note(format!("while writing `{}`", path.display())))?;
+    Ok(())
+}
+
+/// Fails if a file could not be written: asked before work whose result must not be lost.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    tempfile::NamedTempFile::new_in(folder)
+        .map_err(|error| Error::from(error).note(format!("`{}` could not be written", path.display())))?;
     Ok(())
 }
 

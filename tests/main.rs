@@ -17,4 +17,6 @@ mod reference;
 mod rehearse;
 mod render;
 mod rooms;
+#[cfg(feature = "rehearse")]
+mod saved;
 mod support;

@@ -8,11 +8,13 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyspark
 from pyspark.sql import SparkSession
@@ -48,6 +50,9 @@ _DRIVERS = {
     "org.postgresql_postgresql-42.7.4.jar": "188976721ead8e8627eb6d8389d500dccc0c9bebd885268a3047180274a6031e",
 }
 _DRIVER_WHEEL = "mkpipe_extractor_postgres"
+# They log each file that they open.
+_READERS = ("org.apache.spark.sql.execution.datasources.FileScanRDD", "org.apache.spark.rdd.HadoopRDD")
+_READ = re.compile(r"(?:path: |Input split: )(s3a?://\S+?)(?:, range|:\d+\+\d+|$)", re.MULTILINE)
 # Quick to start rather than quick for hours.
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 
@@ -138,6 +143,29 @@ def mount(session: SparkSession, mounts: dict[str, str]) -> None:
     hadoop = session.sparkContext._jsc.hadoopConfiguration()
     for bucket, path in mounts.items():
         hadoop.set(_MOUNT.format(bucket), _folder(path))
+
+
+def log_reads(session: SparkSession, file: Path) -> None:
+    """Lets Spark write the address of every file that it reads to a file, one a line."""
+    log4j = session.sparkContext._jvm.org.apache.logging.log4j
+    context = log4j.LogManager.getContext(False)
+    layout = log4j.core.layout.PatternLayout.newBuilder().withPattern("%m%n").build()
+    appender = log4j.core.appender.FileAppender.newBuilder().withFileName(str(file)).setName("reads").setLayout(layout)
+    appender = appender.build()
+    appender.start()
+    configuration = context.getConfiguration()
+    configuration.addAppender(appender)
+    for name in _READERS:
+        logger = log4j.core.config.LoggerConfig(name, log4j.Level.INFO, False)
+        logger.addAppender(appender, None, None)
+        configuration.addLogger(name, logger)
+    context.updateLoggers()
+
+
+def reads(lines: str) -> list[str]:
+    """The addresses in what Spark has logged of its reads."""
+    found = _READ.findall(lines)
+    return sorted({unquote(path) for path in found})
 
 
 def stop(session: SparkSession) -> None:

@@ -1,6 +1,7 @@
 //! AWS, in our words: concrete clients of the SDK.
 
 pub mod cloudformation;
+pub mod dms;
 pub mod error;
 pub mod s3;
 
@@ -21,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::spec::Environment;
 
 pub use cloudformation::CloudFormation;
+pub use dms::Dms;
 pub use error::{Failure, Kind};
 pub use s3::S3;
 
@@ -31,6 +33,7 @@ use error::CREDENTIALS;
 pub struct Aws {
     pub cloudformation: CloudFormation,
     pub s3: S3,
+    pub dms: Dms,
     pub account: String,
     pub region: String,
     pub pace: Pace,
@@ -90,6 +93,7 @@ impl Aws {
         Ok(Self {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
+            dms: Dms::new(&config),
             account: environment.account.clone(),
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },

@@ -1,5 +1,6 @@
 //! Rules over a whole project, one file a rule. They read; they never stop at the first error.
 
+pub mod iam;
 pub mod marts;
 
 use crate::error::{Error, Result};
@@ -10,8 +11,9 @@ use crate::spec::Spec;
 pub fn all(project: &Project, spec: &Spec) -> Result<()> {
     let (marts, mut errors) = project.marts(spec);
     errors.extend(marts::check(spec, &marts));
-    if let Err(error) = project.render(spec) {
-        errors.extend(error.into_each());
+    match project.render(spec) {
+        Ok(stacks) => errors.extend(iam::check(spec, &stacks)),
+        Err(error) => errors.extend(error.into_each()),
     }
     Error::all(errors)
 }

@@ -8,12 +8,14 @@
 //! resources without a body on this machine (a Glue job, an alarm) are data only.
 
 mod account;
+mod call;
 mod clock;
 mod cloudformation;
 mod file;
 mod json;
 mod lock;
 mod query;
+mod replications;
 mod resource;
 mod s3;
 mod secrets;
@@ -22,7 +24,8 @@ mod state;
 mod sts;
 mod xml;
 
-pub use account::{Call, DeployedResource, DeployedStack, Judge, LocalAccount};
+pub use account::{DeployedResource, DeployedStack, Judge, LocalAccount};
+pub use call::{Call, of_function};
 pub use json::{JsonCall, JsonError, JsonHandler, JsonResult};
 pub use s3::ObjectEvent;
 pub use server::Endpoint;

@@ -106,6 +106,8 @@ pub(super) async fn report(
         warehouse,
         marts,
         findings: timeline.findings,
+        grants: place.judge.grants(),
+        list_grants: false,
         stood_in: stood_in(&spark, !place.shops.is_empty()),
     })
 }

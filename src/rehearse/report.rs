@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
 
@@ -20,6 +21,11 @@ pub struct Report {
     pub warehouse: Vec<TableCount>,
     pub marts: Vec<Mart>,
     pub findings: Vec<Finding>,
+    /// The permissions that the templates grant, and those that no call has used.
+    pub grants: Grants,
+    /// Whether the text lists what was not used.
+    #[serde(skip)]
+    pub list_grants: bool,
     /// What stood in for what.
     pub stood_in: Vec<(String, String)>,
 }
@@ -123,6 +129,8 @@ impl Report {
                 let _ = writeln!(out, "  {}: {text}", paint(style, word));
             }
         }
+        heading(&mut out, "permissions");
+        out += &indented(&self.grants.text(self.list_grants));
         heading(&mut out, "what stood in");
         let pairs: Vec<Vec<String>> = self.stood_in.iter().map(|(what, by)| vec![what.clone(), by.clone()]).collect();
         out += &indented(&table(&pairs, &[]));
@@ -295,6 +303,7 @@ fn painted(style: Style, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::judge::Unused;
     use super::*;
     use crate::rehearse::timeline::Kind;
 
@@ -354,6 +363,17 @@ mod tests {
                 severity: Severity::Warning,
                 text: "the data of `shop` has no `Order.name`: it is null in every row".into(),
             }],
+            grants: Grants {
+                all: 12,
+                unused: vec![Unused {
+                    of: "shop-local-load".into(),
+                    statement: "ReadLedger".into(),
+                    action: "s3:GetObject".into(),
+                    file: "iam.yaml".into(),
+                    line: 7,
+                }],
+            },
+            list_grants: true,
             stood_in: vec![("AWS Glue".into(), "Spark 3.5.6".into())],
         }
     }
@@ -385,6 +405,11 @@ mod tests {
 
         findings
           warning: the data of `shop` has no `Order.name`: it is null in every row
+
+        permissions
+          11 of 12 grants were used
+          not used: shop-local-load
+            iam.yaml:7 ReadLedger s3:GetObject
 
         what stood in
           AWS Glue  Spark 3.5.6
