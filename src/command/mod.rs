@@ -14,8 +14,11 @@ pub mod plan;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;
+pub mod replay;
+pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod schema;
 pub mod status;
+pub mod upload;
 mod wanted;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
+pub use crate::figure::{size, thousands};
 
 /// What a rehearsal has shown.
 #[derive(Debug, Clone, Serialize)]
@@ -264,29 +265,6 @@ fn bar(seconds: f64, longest: f64) -> String {
     let eighths = ((seconds / longest * (BAR * 8) as f64) as usize).clamp(1, BAR * 8);
     let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
     format!("{}{rest}", "█".repeat(eighths / 8))
-}
-
-/// `1234567` → `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A size in the unit that keeps it short.
-#[expect(clippy::cast_precision_loss, reason = "a size for people")]
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
 }
 
 fn painted(style: Style, text: &str) -> String {

@@ -157,7 +157,12 @@ pub fn deliver(resources: &Resources, judge: &Judge, event: &Value) -> (Vec<Deli
     for rule in resources.of("AWS::Events::Rule") {
         let Some(pattern) = rule.get("/EventPattern") else { continue };
         if let Err(mismatch) = matches(pattern, event) {
-            if mismatch.path != ["source"] {
+            // A rule that only tells of failures is not what an event was meant for.
+            let goes_on = rule.list("/Targets").iter().any(|target| {
+                let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default();
+                matches!(arn.split(':').nth(2), Some("glue" | "lambda"))
+            });
+            if mismatch.path != ["source"] && goes_on {
                 stops.push(unmatched(rule, &mismatch));
             }
             continue;
@@ -293,5 +298,7 @@ fn called(resources: &Resources, judge: &Judge, schedule: &Resource) -> Result<S
     Ok(name.to_owned())
 }
 
+#[cfg(test)]
+mod reference_tests;
 #[cfg(test)]
 mod tests;
