@@ -17,12 +17,12 @@ from pyspark.sql import functions as F
 
 from pipectl_glue import ingest_sql as sql
 from pipectl_glue import ledger
-from pipectl_glue.cells import identifier
 from pipectl_glue.document import Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.ingest_database import Database, connect
 from pipectl_glue.ingest_state import Ledger, Reached, Taken
 from pipectl_glue.session import WRITE_OPTIONS, prepare
+from pipectl_glue.sql import identifier
 from pipectl_glue.store import Object, Store, split_uri
 
 _AT_ONCE = 4
@@ -166,6 +166,11 @@ class _Reader:
             found = self._database.rows(self._spark, sql.columns(self._engine, schema, sorted(objects)))
         except Exception as error:
             reason = self._database.reason(error)
+            if self._database.driver in reason:
+                raise Failure(
+                    f"source `{self._source}`: there is no driver {self._database.driver}; Glue has it built in, and on "
+                    "this machine `.venv/bin/pip install --no-deps mkpipe-extractor-postgres==0.1.44` brings it"
+                ) from error
             raise Failure(
                 f"source `{self._source}`: cannot reach the {self._database.place}: {reason}; see that it is up, that "
                 "its security group lets the job in, and that the secret is right"

@@ -39,11 +39,16 @@ class Database:
         """Where it is, for people."""
         return f"{self.engine} database `{self.database}` at {self.host}:{self.port}"
 
+    @property
+    def driver(self) -> str:
+        """The class of its JDBC driver."""
+        return _DRIVERS[self.engine]
+
     def options(self) -> dict[str, str]:
         """What Spark's JDBC reader is told, all but the query."""
         common = {
             "url": f"jdbc:{self.engine}://{self.host}:{self.port}/{self.database}",
-            "driver": _DRIVERS[self.engine],
+            "driver": self.driver,
             "user": self.username,
             "password": self.password,
             "fetchsize": _FETCH[self.engine],

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from pyspark.sql import SparkSession
 from pipectl_glue.ingest_database import Database
 
 _DATABASE, _USER, _PASSWORD = "shop", "reader", "a 'secret' word"
-_PLACES = ["/usr/sbin", "/usr/local/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
+_WHEEL = Path(sysconfig.get_path("purelib"), "pgserver/pginstall/bin")
+_PLACES = ["/usr/sbin", "/usr/local/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True), str(_WHEEL)]
 
 
 def _program(*names: str) -> str | None:
