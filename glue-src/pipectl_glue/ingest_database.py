@@ -99,7 +99,8 @@ def connect(name: str, source: dict[str, Any], secrets: Any = None) -> Database:
     host, port = source.get("host") or secret.get("host"), source["port"]
     if not host:
         raise Failure(
-            f"source `{name}`: neither the pipeline nor the secret `{source['secret']}` says on which host its database is"
+            f"source `{name}`: neither the pipeline nor the secret `{source['secret']}` says on which host "
+            "its database is"
         )
     tls = source["tls"]
     here = os.environ.get("DATABASE_ENDPOINT")
@@ -129,6 +130,7 @@ def _secret(name: str, secret_id: str, client: Any) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict) or not all(isinstance(value.get(part), str) for part in ("username", "password")):
         raise Failure(
-            f'source `{name}`: the secret `{secret_id}` is not filled in; it must be {{"username": "…", "password": "…"}}'
+            f"source `{name}`: the secret `{secret_id}` is not filled in; it must be "
+            '{{"username": "…", "password": "…"}}'
         )
     return value
