@@ -1,4 +1,4 @@
-"""The Glue job `ingest`: `--JOB_NAME`, `--pipeline_document s3://…`, `--source NAME`, and `--restart TABLE,…` by hand."""
+"""The Glue job `ingest`: `--JOB_NAME`, `--pipeline_document s3://…`, `--source NAME`; `--restart TABLE,…` by hand."""
 
 import sys
 

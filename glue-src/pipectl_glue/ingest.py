@@ -1,8 +1,8 @@
 """The job that reads a database by watermark: new and changed rows of each table become one batch in the raw zone.
 
 A run reads from a little before the last watermark, and leaves out the rows that it has taken before: it knows them by
-the digests that the last run kept. So a row that is committed late, or with the very time of the watermark, is not lost,
-and none comes twice. The watermark is taken from what was written, and is committed with it, by one object.
+the digests that the last run kept. So a row that is committed late, or with the very time of the watermark, is not
+lost, and none comes twice. The watermark is taken from what was written, and is committed with it, by one object.
 """
 
 import json
@@ -17,12 +17,12 @@ from pyspark.sql import functions as F
 
 from pipectl_glue import ingest_sql as sql
 from pipectl_glue import ledger
-from pipectl_glue.cells import identifier
 from pipectl_glue.document import Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.ingest_database import Database, connect
 from pipectl_glue.ingest_state import Ledger, Reached, Taken
 from pipectl_glue.session import WRITE_OPTIONS, prepare
+from pipectl_glue.sql import identifier
 from pipectl_glue.store import Object, Store, split_uri
 
 _AT_ONCE = 4
@@ -166,6 +166,11 @@ class _Reader:
             found = self._database.rows(self._spark, sql.columns(self._engine, schema, sorted(objects)))
         except Exception as error:
             reason = self._database.reason(error)
+            if self._database.driver in reason:
+                raise Failure(
+                    f"source `{self._source}`: there is no driver {self._database.driver}; Glue has it built in, and "
+                    "on this machine `.venv/bin/pip install --no-deps mkpipe-extractor-postgres==0.1.44` brings it"
+                ) from error
             raise Failure(
                 f"source `{self._source}`: cannot reach the {self._database.place}: {reason}; see that it is up, that "
                 "its security group lets the job in, and that the secret is right"
@@ -186,8 +191,8 @@ class _Reader:
             self._store.delete(self._bucket, prefix)
             reason = self._database.reason(error)
             raise Failure(
-                f"table `{wanted.table.name}`: the {self._database.place} failed while it was read: {reason}; nothing of "
-                "it is committed, the next run reads it again"
+                f"table `{wanted.table.name}`: the {self._database.place} failed while it was read: {reason}; nothing "
+                "of it is committed, the next run reads it again"
             ) from error
 
     def _table(self, wanted: Wanted, prefix: str) -> Outcome:
@@ -225,7 +230,10 @@ class _Reader:
         latest = sql.position(watermark.kind, survey["latest"])
         # Of times in the future none is a watermark: what comes until then would be lost.
         passed = f"{at} <= {latest}" if latest is not None else "false"
-        count, highest = F.count(F.lit(1)).alias("rows"), F.expr(f"max(CASE WHEN {passed} THEN {at} END)").alias("position")
+        count, highest = (
+            F.count(F.lit(1)).alias("rows"),
+            F.expr(f"max(CASE WHEN {passed} THEN {at} END)").alias("position"),
+        )
         path = f"s3://{self._bucket}/{prefix}"
         fresh.observe(kept, count, highest).write.mode("error").options(**WRITE_OPTIONS).parquet(path)
         read, taken = seen.get["rows"], kept.get["rows"]
@@ -261,8 +269,9 @@ class _Reader:
             else:
                 columns[column.source] = found
         if missing:
+            lost = ", ".join(f"`{column}`" for column in missing)
             raise Failure(
-                f"table `{name}`: `{wanted.object}` has no column {', '.join(f'`{column}`' for column in missing)}; was it "
+                f"table `{name}`: `{wanted.object}` has no column {lost}; was it "
                 f"dropped or renamed? It has: {', '.join(there)}. Change `from`, or remove the column from the pipeline"
             )
         unknown = sorted(set(there) - {found.name for found in columns.values()})
@@ -313,9 +322,7 @@ class _Reader:
     def _read(self, place: str, columns: dict[str, sql.Found], since: str, conditions: list[str]) -> DataFrame:
         """The rows, over as many connections as there are conditions."""
         frames = [
-            self._database.query(
-                self._spark, sql.select(self._engine, place, columns, f"{since} AND {condition}")
-            )
+            self._database.query(self._spark, sql.select(self._engine, place, columns, f"{since} AND {condition}"))
             for condition in conditions
         ]
         frame = frames[0]

@@ -39,11 +39,16 @@ class Database:
         """Where it is, for people."""
         return f"{self.engine} database `{self.database}` at {self.host}:{self.port}"
 
+    @property
+    def driver(self) -> str:
+        """The class of its JDBC driver."""
+        return _DRIVERS[self.engine]
+
     def options(self) -> dict[str, str]:
         """What Spark's JDBC reader is told, all but the query."""
         common = {
             "url": f"jdbc:{self.engine}://{self.host}:{self.port}/{self.database}",
-            "driver": _DRIVERS[self.engine],
+            "driver": self.driver,
             "user": self.username,
             "password": self.password,
             "fetchsize": _FETCH[self.engine],
@@ -94,7 +99,8 @@ def connect(name: str, source: dict[str, Any], secrets: Any = None) -> Database:
     host, port = source.get("host") or secret.get("host"), source["port"]
     if not host:
         raise Failure(
-            f"source `{name}`: neither the pipeline nor the secret `{source['secret']}` says on which host its database is"
+            f"source `{name}`: neither the pipeline nor the secret `{source['secret']}` says on which host "
+            "its database is"
         )
     tls = source["tls"]
     here = os.environ.get("DATABASE_ENDPOINT")
@@ -124,6 +130,7 @@ def _secret(name: str, secret_id: str, client: Any) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict) or not all(isinstance(value.get(part), str) for part in ("username", "password")):
         raise Failure(
-            f'source `{name}`: the secret `{secret_id}` is not filled in; it must be {{"username": "…", "password": "…"}}'
+            f"source `{name}`: the secret `{secret_id}` is not filled in; it must be "
+            '{{"username": "…", "password": "…"}}'
         )
     return value

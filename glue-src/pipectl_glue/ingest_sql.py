@@ -7,6 +7,7 @@ is no value of the declared type is then told by the job `clean`, row by row, an
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from pipectl_glue.failure import Failure
 
@@ -150,7 +151,9 @@ def columns(engine: str, schema: str, wanted: list[str]) -> str:
 def tables(engine: str, schema: str) -> str:
     """Asks for the tables that may be read."""
     name = "CAST(table_name AS CHAR(64))" if engine == MYSQL else "table_name::text"
-    return f"SELECT {name} AS table_name_is FROM information_schema.tables WHERE table_schema = {literal(engine, schema)}"
+    return (
+        f"SELECT {name} AS table_name_is FROM information_schema.tables WHERE table_schema = {literal(engine, schema)}"
+    )
 
 
 def text_of(engine: str, column: Found) -> str:
@@ -204,7 +207,7 @@ def ranges(column: str, low: int, high: int, parts: int, write: object) -> list[
     if not edges:
         return ["1 = 1"]
     at = [write(edge) for edge in edges]  # type: ignore[operator]
-    middle = [f"{column} >= {one} AND {column} < {next_one}" for one, next_one in zip(at, at[1:], strict=False)]
+    middle = [f"{column} >= {one} AND {column} < {next_one}" for one, next_one in pairwise(at)]
     return [f"({column} < {at[0]} OR {column} IS NULL)", *middle, f"{column} >= {at[-1]}"]
 
 

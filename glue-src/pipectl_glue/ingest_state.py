@@ -74,7 +74,7 @@ class Ledger:
         return f"landing/{self._source}/_ingest.json"
 
     def tell(self) -> bool:
-        """Lets the pipeline know of the last batch, unless it does: the objects' own events came before they counted."""
+        """Tells the pipeline of the last batch, unless it knows: the objects' own events came before they counted."""
         if not self.batches:
             return False
         body = json.dumps({"source": self._source, "batch": self.batches[-1]}).encode()

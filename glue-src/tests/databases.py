@@ -1,9 +1,10 @@
-"""Real MySQL-family and PostgreSQL servers for the tests, private to them. Where one is missing, its tests are left out."""
+"""Real MySQL-family and PostgreSQL servers for the tests. Where one is missing, its tests are left out."""
 
 import os
 import shutil
 import socket
 import subprocess
+import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,13 @@ from pyspark.sql import SparkSession
 from pipectl_glue.ingest_database import Database
 
 _DATABASE, _USER, _PASSWORD = "shop", "reader", "a 'secret' word"
-_PLACES = ["/usr/sbin", "/usr/local/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)]
+_WHEEL = Path(sysconfig.get_path("purelib"), "pgserver/pginstall/bin")
+_PLACES = [
+    "/usr/sbin",
+    "/usr/local/sbin",
+    *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True),
+    str(_WHEEL),
+]
 
 
 def _program(*names: str) -> str | None:
@@ -69,7 +76,14 @@ class Server:
         """The source as the pipeline document has it."""
         schema = "shop" if self.engine == "mysql" else "public"
         place = {"host": "127.0.0.1", "port": port or self.port, "database": "shop", "schema": schema}
-        return {"type": self.engine, **place, "secret": "s", "tls": False, "capture": "watermark", "overlap_seconds": 600}
+        return {
+            "type": self.engine,
+            **place,
+            "secret": "s",
+            "tls": False,
+            "capture": "watermark",
+            "overlap_seconds": 600,
+        }
 
     def connect(self, user: str, password: str, database: str) -> Any:
         """A JDBC connection; waits for the server to answer."""

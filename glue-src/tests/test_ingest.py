@@ -1,6 +1,7 @@
 """Databases read by watermark: real servers, real drivers, and runs that break off anywhere."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,7 +59,8 @@ class Shop:
     def orders(self, **more: Any) -> None:
         kind = "datetime(6)" if self.server.engine == "mysql" else "timestamp"
         self.server.run(
-            f"CREATE TABLE orders (id bigint PRIMARY KEY, status varchar(20), total decimal(14,2), updated_at {kind} NULL)"
+            "CREATE TABLE orders (id bigint PRIMARY KEY, status varchar(20), total decimal(14,2), "
+            f"updated_at {kind} NULL)"
         )
         self.document(orders=table(ORDERS, **more))
 
@@ -170,7 +172,8 @@ def test_a_run_that_breaks_off_anywhere_loses_nothing_and_doubles_nothing(shop: 
 
 def test_values_as_the_database_writes_them(shop: Shop):
     mysql = shop.server.engine == "mysql"
-    columns = "id bigint!, big varchar(40), flag boolean, body super, seen timestamp, day date, name varchar(20), updated_at timestamp"
+    columns = "id bigint!, big varchar(40), flag boolean, body super, seen timestamp, day date, name varchar(20)"
+    columns += ", updated_at timestamp"
     if mysql:
         shop.server.run(
             "CREATE TABLE odd (id int unsigned PRIMARY KEY, big bigint unsigned, flag tinyint(1), body json, "
@@ -220,7 +223,8 @@ def test_a_table_that_is_gone_or_altered_stops_alone(shop: Shop):
             shop.ingest()
         last = max(path.stem for path in shop.lake.path("raw").glob("_ledger/ingest/crm/*.json"))
         entry = shop.lake.entry("raw", "ingest/crm", last)
-        assert {found["table"] for found in entry["objects"]} == {"other"} and list(entry["failed"]) == ["orders"]
+        assert {found["table"] for found in entry["objects"]} == {"other"}
+        assert list(entry["failed"]) == ["orders"]
         return str(failure.value)
 
     change = "ALTER TABLE orders MODIFY total varchar(20)"
@@ -258,7 +262,9 @@ def test_a_watermark_that_is_a_number_and_a_key_of_two(shop: Shop):
 
 def test_a_wide_table(shop: Shop):
     names = [f"c{number}" for number in range(300)]
-    shop.server.run(f"CREATE TABLE wide (id bigint PRIMARY KEY, {', '.join(f'{name} int' for name in names)}, updated_at date)")
+    shop.server.run(
+        f"CREATE TABLE wide (id bigint PRIMARY KEY, {', '.join(f'{name} int' for name in names)}, updated_at date)"
+    )
     shop.server.run(f"INSERT INTO wide VALUES (1, {', '.join('7' for _ in names)}, '2026-01-01')")
     shop.document(wide=table(f"id bigint!, {', '.join(f'{name} integer' for name in names)}, updated_at date"))
     assert shop.taken(shop.ingest(), "wide") == [("1", *["7"] * 300, "2026-01-01")]
@@ -278,8 +284,10 @@ def test_what_is_wrong_with_the_way_there_is_told(shop: Shop, monkeypatch: pytes
     monkeypatch.setattr(shop.secrets, "value", {"username": "reader", "password": "wrong"})
     if shop.server.engine == "mysql":
         # The tests' PostgreSQL trusts everybody.
-        assert "Access denied for user" in told() and "wrong" not in told()
+        denied = told()
+        assert "Access denied for user" in denied
+        assert "wrong" not in denied
     monkeypatch.undo()
     shop.port = 1
     shop.document(orders=table(ORDERS))
-    assert "cannot reach the " in told() and "security group" in told()
+    assert re.search("cannot reach the .* security group", told())
