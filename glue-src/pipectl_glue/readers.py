@@ -58,6 +58,11 @@ def read(given: Given) -> Read:
 
 def _readers() -> dict[str, Callable[[Given], Read]]:
     # Imported late: the readers import the shape above.
-    from pipectl_glue import read_csv, read_jsonl, read_parquet
+    from pipectl_glue import read_changes, read_csv, read_jsonl, read_parquet
 
-    return {"csv": read_csv.read, "jsonl": read_jsonl.read, "parquet": read_parquet.read}
+    return {
+        "changes": read_changes.read,
+        "csv": read_csv.read,
+        "jsonl": read_jsonl.read,
+        "parquet": read_parquet.read,
+    }
