@@ -3,6 +3,8 @@
 //! One thing happens at a time, so that a run reads the same every time. Waiting that AWS would do (a batching window,
 //! the pause before a retry) passes in simulated time.
 
+mod replicate;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -95,6 +97,7 @@ impl<'a> Run<'a> {
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
         self.place.judge.standby(&self.place.resources);
         self.put(arrivals).await?;
+        self.start_replications().await?;
         self.fire_schedules();
         self.fire_jobs();
         let mut quiet = self.until_quiet().await;
@@ -153,6 +156,7 @@ impl<'a> Run<'a> {
             let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.timeline.happened(Kind::Database, &source, &file);
         }
+        self.follow_databases().await?;
         self.fire_jobs();
         self.until_quiet().await
     }
