@@ -1,7 +1,7 @@
 """The checks that a table declares: of each row, of rows among themselves, and of the whole."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -94,13 +94,14 @@ def row_count_fault(table: Table, count: int) -> str | None:
     return None
 
 
-def age_fault(table: Table, column: str, newest: datetime | None, now: datetime) -> str | None:
-    """Why the rows of a batch are too old; they may not be if there are none."""
+def age_fault(table: Table, column: str, newest: int | None, now: datetime) -> str | None:
+    """Why the rows of a batch are too old, by the newest of them in seconds since 1970; rows without a time are not."""
     hours = table.checks.fresh_within[column]
-    if newest is None or now - newest.astimezone(UTC) <= timedelta(hours=hours):
+    if newest is None or now.timestamp() - newest <= hours * 3600:
         return None
+    shown = f"{datetime.fromtimestamp(newest, UTC):%Y-%m-%d %H:%M}"
     return (
-        f"table `{table.name}`: the newest `{column}` is {newest:%Y-%m-%d %H:%M}, more than {hours} hours ago, "
+        f"table `{table.name}`: the newest `{column}` is {shown}, more than {hours} hours ago, "
         "and `fresh_within` allows no more"
     )
 

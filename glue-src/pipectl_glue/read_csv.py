@@ -49,7 +49,10 @@ def read(given: Given) -> Read:
             if where and not sheets.header_fault(header, table):
                 found.schemas[entry.key] = dict.fromkeys(where, "")
             found.unknown = sorted({*found.unknown, *sheets.unknown_columns(header, table)})
-            found.remarks += [text for text in sheets.renamed(header, table) if text not in found.remarks]
+            remarks = sheets.renamed(header, table)
+            if way.sheet.delimiter != style.delimiter and not way.sheet.has_separator_line:
+                remarks.append(f"the delimiter of {entry.key} is {way.sheet.delimiter!r}, not {style.delimiter!r}")
+            found.remarks += [text for text in remarks if text not in found.remarks]
         groups[way].append(given.path(entry))
     if groups:
         found.frame = rows.union([_read(given.spark, paths, way, table, style) for way, paths in groups.items()])
@@ -64,7 +67,7 @@ def _sheets(given: Given, style: Csv, found: Read) -> dict[Input, Sheet]:
         starts = given.store.get_all(given.bucket, [entry.key for entry in missing], most)
         pending = []
         for entry, start in zip(missing, starts, strict=True):
-            look = sheets.look(start, entry.key, style, whole=len(start) < most)
+            look = sheets.look(start, entry.key, given.table, style, whole=len(start) < most)
             if look is None:
                 pending.append(entry)
             elif isinstance(look, Refusal):

@@ -28,7 +28,7 @@ def _number(text: str, style: Csv) -> str:
     if style.decimal == ".":
         return bare
     # What has a point and no comma could be meant either way.
-    unclear = f"concat({text}, ' (a comma stands before decimals here)')"
+    unclear = f"concat({text}, ' (decimal comma)')"
     return f"CASE WHEN contains({bare}, '.') THEN {unclear} ELSE replace({bare}, {literal(style.decimal)}, '.') END"
 
 

@@ -14,6 +14,7 @@ from pipectl_glue.document import Csv, Table
 # What spreadsheets on Windows write where they do not write UTF-8.
 WINDOWS = "windows-1252"
 _GZIP = 31
+_DELIMITERS = (";", ",", "\t", "|")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     # Before UTF-16's, which it begins with.
@@ -61,7 +62,7 @@ class Refusal:
     reason: str
 
 
-def look(start: bytes, path: str, style: Csv, whole: bool) -> Sheet | Refusal | None:
+def look(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Sheet | Refusal | None:
     """Reads a file's first bytes (or all, if `whole`); None when it needs more of them, no header for no rows."""
     try:
         start, whole = _unpacked(start, path, whole)
@@ -83,6 +84,8 @@ def look(start: bytes, path: str, style: Csv, whole: bool) -> Sheet | Refusal | 
     if found is None:
         return None if not whole else Sheet((), delimiter, encoding)
     record, header_line = found
+    if len(record) == 1 and style.header and not said:
+        delimiter, record = _other_delimiter(body, table, whole) or (delimiter, record)
     return Sheet(
         tuple(name.strip() for name in record),
         delimiter,
@@ -124,6 +127,15 @@ def _first_record(text: str, delimiter: str, whole: bool) -> tuple[list[str], st
                 return record, first
     except csv.Error:
         pass
+    return None
+
+
+def _other_delimiter(body: str, table: Table, whole: bool) -> tuple[str, list[str]] | None:
+    """The delimiter that the header has instead of the declared one: a program's language decides what it writes."""
+    for delimiter in _DELIMITERS:
+        found = _first_record(body, delimiter, whole)
+        if found and len(found[0]) > 1 and places(tuple(name.strip() for name in found[0]), table):
+            return delimiter, found[0]
     return None
 
 

@@ -195,7 +195,7 @@ class _Stage:
                 for index, (_, _, broken) in enumerate(warnings)
             ],
             *[
-                F.max(F.when(good, rows.named(column).cast("timestamp"))).alias(f"newest{index}")
+                F.max(F.when(good, F.unix_seconds(rows.named(column).cast("timestamp")))).alias(f"newest{index}")
                 for index, column in enumerate(table.checks.fresh_within)
             ],
             *output.watermark(table, good),

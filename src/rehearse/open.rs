@@ -84,6 +84,7 @@ impl Place {
         let replications = open_replications(account, endpoint, spec, &resources, &databases).await?;
         Ok(Self {
             resources,
+            account: account.clone(),
             buckets,
             endpoint: endpoint.to_owned(),
             objects: account.object_events(),

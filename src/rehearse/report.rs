@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::alerts::Mail;
 use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
+pub use crate::figure::{size, thousands};
 
 /// What a rehearsal has shown.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +28,8 @@ pub struct Report {
     /// Whether the text lists what was not used.
     #[serde(skip)]
     pub list_grants: bool,
+    /// What people would hear.
+    pub mails: Vec<Mail>,
     /// What stood in for what.
     pub stood_in: Vec<(String, String)>,
 }
@@ -131,6 +135,16 @@ impl Report {
         }
         heading(&mut out, "permissions");
         out += &indented(&self.grants.text(self.list_grants));
+        if !self.mails.is_empty() {
+            heading(&mut out, "mails");
+            for mail in &self.mails {
+                let _ =
+                    writeln!(out, "  {}", paint(Style::Cyan, &format!("to {}: {}", mail.recipients(), mail.subject)));
+                for line in mail.text.lines() {
+                    let _ = writeln!(out, "    {line}");
+                }
+            }
+        }
         heading(&mut out, "what stood in");
         let pairs: Vec<Vec<String>> = self.stood_in.iter().map(|(what, by)| vec![what.clone(), by.clone()]).collect();
         out += &indented(&table(&pairs, &[]));
@@ -266,29 +280,6 @@ fn bar(seconds: f64, longest: f64) -> String {
     format!("{}{rest}", "█".repeat(eighths / 8))
 }
 
-/// `1234567` → `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A size in the unit that keeps it short.
-#[expect(clippy::cast_precision_loss, reason = "a size for people")]
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
-}
-
 fn painted(style: Style, text: &str) -> String {
     let code = match style {
         Style::Bold => "1",
@@ -359,6 +350,7 @@ mod tests {
                     vec![Some("2024-01-02".into()), None, Some("1003.00".into())],
                 ],
             }],
+            mails: Vec::new(),
             findings: vec![Finding {
                 severity: Severity::Warning,
                 text: "the data of `shop` has no `Order.name`: it is null in every row".into(),

@@ -180,7 +180,7 @@ fn mistakes_in_templates_are_pointed_at() {
         .iter()
         .map(|text| with(path, text).map_or_else(|error| error.to_string(), |_| "none".into()))
         .collect();
-    insta::assert_snapshot!(errors.join("\n\n"), @"
+    insta::assert_snapshot!(errors.join("\n\n"), @r"
     error: the template `analytics` uses the unknown variable `prefx`
      --> templates/analytics.yaml.hbs:2:14
       |
@@ -193,7 +193,7 @@ fn mistakes_in_templates_are_pointed_at() {
       |
     2 | {{#if pipeline.nothing}}x: 1{{/if}}
       | ^^^^^^^^^^^^^^^^^^^^^^^^
-      = hint: known here: name, sources, tables, marts, trigger, zones, warehouse, jobs, functions, network, alerts, github, tags
+      = hint: known here: name, sources, tables, marts, trigger, zones, warehouse, analytics, jobs, functions, network, alerts, github, tags
 
     error: the template `analytics` uses the unknown helper `shout`
      --> templates/analytics.yaml.hbs:2:14

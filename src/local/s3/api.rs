@@ -294,7 +294,11 @@ impl S3 for Api {
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.store.delete(&request.input.bucket, &request.input.key)?;
+        let input = request.input;
+        if let Some(condition) = &input.if_match {
+            self.readable(&input.bucket, &input.key, Some(condition), None)?;
+        }
+        self.store.delete(&input.bucket, &input.key)?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 

@@ -223,3 +223,8 @@ pub(super) fn role_name(arn: &str) -> &str {
 fn session_of(caller: &str) -> &str {
     caller.split('/').nth(1).unwrap_or(caller)
 }
+
+#[cfg(test)]
+pub(super) mod mutation;
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ Hourly:
     Target: {Arn: "arn:aws:lambda:us-east-1:000000000000:function:load", RoleArn: "arn:aws:iam::000000000000:role/starter"}
 "#;
 
-fn object(key: &str) -> ObjectWritten {
+pub(super) fn object(key: &str) -> ObjectWritten {
     ObjectWritten { bucket: "raw".into(), key: key.into(), size: 1, etag: "e".into(), operation: "PutObject".into() }
 }
 
