@@ -6,7 +6,8 @@
 //!   `buckets.raw_archive`, `buckets.cleaned_archive`, `buckets.logs`, `buckets.artifacts`, `load_function`,
 //!   `landing_rule`, `transformed_rule`, `statement_rule`, `admin_user`, `warehouse_secret`, `job_log_prefix`.
 //! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`.
-//! - `tables`: each with `id`, `name` and `columns` (`name` and Glue's `type`).
+//! - `tables`: each with `id`, `name`, `columns` (`name` and Glue's `type`), `deletes`, `derived` (made by SQL), `latest` (a query).
+//! - `raw_tables`: those whose objects are text, each with `id`, `name`, `landing`. `lock_mode`: of the archive, or null.
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
 //! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
@@ -18,7 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::spec::{ColumnType, Github, Source, Spec, TriggerMode};
+use crate::spec::{ColumnType, FileFormat, Github, LockMode, Source, Spec, Table, TriggerMode};
 use crate::warehouse::ADMIN_USER;
 
 #[derive(Serialize)]
@@ -36,6 +37,8 @@ struct Names {
     job_log_prefix: String,
     shopify: Vec<ShopifyNames>,
     tables: Vec<TableNames>,
+    raw_tables: Vec<RawTable>,
+    lock_mode: Option<&'static str>,
     databases: Vec<Database>,
     subnets: Vec<Subnet>,
     load_rules: Vec<Named>,
@@ -85,6 +88,26 @@ struct TableNames {
     id: String,
     name: String,
     columns: Vec<CatalogColumn>,
+    /// Whether its files say which rows are gone.
+    deletes: bool,
+    /// Whether SQL makes it from other tables, so that the cleaned zone has nothing of it.
+    derived: bool,
+    /// The query for the rows as they are now; none of a table without a key, where every row stays.
+    latest: Option<Latest>,
+}
+
+#[derive(Serialize)]
+struct Latest {
+    database: String,
+    sql: String,
+}
+
+/// A table of the raw zone: the lines of what arrived.
+#[derive(Serialize)]
+struct RawTable {
+    id: String,
+    name: String,
+    landing: String,
 }
 
 #[derive(Serialize)]
@@ -165,6 +188,11 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         job_log_prefix: format!("/pipectl/{prefix}/glue"),
         shopify: shopify(spec)?,
         tables: tables(spec)?,
+        raw_tables: raw_tables(spec),
+        lock_mode: spec.pipeline.zones.archive.lock.as_ref().map(|lock| match lock.mode {
+            LockMode::Governance => "GOVERNANCE",
+            LockMode::Compliance => "COMPLIANCE",
+        }),
         databases: databases(&prefix),
         subnets: subnets(&spec.pipeline.network.cidr),
         load_rules: vec![
@@ -241,10 +269,59 @@ fn tables(spec: &Spec) -> Result<Vec<TableNames>> {
                 .iter()
                 .map(|(name, column)| CatalogColumn { name: name.clone(), kind: glue_type(column.kind()) })
                 .collect(),
+            deletes: spec.deletes(table),
+            derived: table.transform.is_some(),
+            latest: latest(spec, name, table),
         })
         .collect();
     unique("tables", tables.iter().map(|table| (table.name.as_str(), table.id.as_str())))?;
     Ok(tables)
+}
+
+/// The rows of a table as they are now, out of all batches.
+fn latest(spec: &Spec, name: &str, table: &Table) -> Option<Latest> {
+    if table.key.is_empty() {
+        return None;
+    }
+    let quoted = |name: &String| format!("\"{name}\"");
+    let columns: Vec<String> = table.columns.keys().map(quoted).collect();
+    let keys: Vec<String> = table.key.iter().map(quoted).collect();
+    let mut order: Vec<String> =
+        table.order_by.iter().map(|column| format!("{} DESC NULLS LAST", quoted(column))).collect();
+    let deletes = spec.deletes(table);
+    let zone = if table.transform.is_some() { "transformed" } else { "cleaned" };
+    if deletes {
+        order.push("\"_position\" DESC NULLS LAST".into());
+    }
+    // The folder of a batch begins with its time.
+    order.push("\"$path\" DESC".into());
+    let database = format!("{}_{zone}", spec.prefix().replace('-', "_"));
+    let gone = if deletes { " AND NOT coalesce(\"_deleted\", false)" } else { "" };
+    let sql = format!(
+        "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS \"place\" \
+         FROM \"{database}\".\"{name}\") WHERE \"place\" = 1{gone}",
+        columns = columns.join(", "),
+        keys = keys.join(", "),
+        order = order.join(", "),
+    );
+    Some(Latest { database, sql })
+}
+
+/// The tables whose objects are text. Crawlers find more, where they are asked for.
+fn raw_tables(spec: &Spec) -> Vec<RawTable> {
+    let is_text = |table: &Table| match spec.pipeline.sources.get(table.source().0) {
+        Some(Source::Files(files)) => files.format != FileFormat::Parquet,
+        Some(Source::Shopify(_)) => true,
+        _ => false,
+    };
+    let tables = spec.pipeline.tables.iter().filter(|(_, table)| !spec.pipeline.jobs.crawlers && is_text(table));
+    tables
+        .map(|(name, table)| RawTable {
+            id: logical_id(name),
+            name: name.clone(),
+            landing: table.landing(name, &spec.pipeline),
+        })
+        .collect()
 }
 
 fn functions(spec: &Spec) -> Vec<Named> {

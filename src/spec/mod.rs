@@ -8,6 +8,7 @@ pub mod checks;
 pub mod deletes;
 pub mod late;
 pub mod load;
+pub mod lock;
 pub mod mart;
 pub mod names;
 pub mod readers;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use analytics::{Analytics, QuickSight};
 pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
 pub use load::Spec;
+pub use lock::{Lock, LockMode};
 pub use mart::{Mart, MartKind, Refresh, Unload};
 pub use settings::{
     Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger,
