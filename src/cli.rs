@@ -73,8 +73,10 @@ enum Verb {
     Runs(In<command::runs::Args>),
     /// Take what has arrived through the pipeline once more
     Replay(In<command::replay::Args>),
-    /// Show the stacks and their state
+    /// Show the stacks and their state, and what waits in dead-letter queues
     Status(In<command::status::Args>),
+    /// Send again what failed for good: calls of Lambdas, and events that no target took
+    Redrive(In<command::redrive::Args>),
     /// Show the outputs of the stacks
     Outputs(In<command::outputs::Args>),
     /// Delete all stacks of an environment
@@ -123,6 +125,7 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
         Verb::Runs(verb) => wait(command::runs::run(context.enter(verb.environment), &verb.args)),
         Verb::Replay(verb) => wait(command::replay::run(context.enter(verb.environment), &verb.args)),
         Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),
+        Verb::Redrive(verb) => wait(command::redrive::run(context.enter(verb.environment), &verb.args)),
         Verb::Outputs(verb) => wait(command::outputs::run(context.enter(verb.environment), &verb.args)),
         Verb::Destroy(verb) => wait(command::destroy::run(context.enter(verb.environment), &verb.args)),
         #[cfg(feature = "rehearse")]

@@ -38,6 +38,7 @@ pub mod local;
 pub mod package;
 pub mod plan;
 pub mod project;
+pub mod redrive;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;

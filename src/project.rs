@@ -118,6 +118,55 @@ impl Project {
         (marts, errors)
     }
 
+    /// An error for each source of the user's own whose crate is not there, or cannot be built the same everywhere.
+    pub fn crates(&self, spec: &Spec) -> Vec<Error> {
+        let folder = self.root.join("lambda-src");
+        let mut errors = Vec::new();
+        for (name, source) in &spec.pipeline.sources {
+            let crate::spec::Source::Lambda(custom) = source else { continue };
+            let package = &custom.package;
+            let wrong = if !folder.join("Cargo.toml").is_file() {
+                let hint = format!(
+                    "make a cargo workspace: `lambda-src/Cargo.toml` with `[workspace]` and `members = [\"{package}\"]`"
+                );
+                Some(("`lambda-src/Cargo.toml` is not there".to_owned(), hint))
+            } else if !folder.join(package).join("Cargo.toml").is_file() {
+                let mut names = self.members();
+                names.retain(|name| !crate::package::LAMBDAS.contains(&name.as_str()));
+                let near = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!("; {}", did_you_mean(package, names.iter().map(String::as_str)))
+                };
+                let hint = format!("make it with `cargo new --vcs none lambda-src/{package}`{near}");
+                Some((format!("`lambda-src/{package}/Cargo.toml` is not there"), hint))
+            } else if !folder.join("Cargo.lock").is_file() {
+                let hint = "run `cargo generate-lockfile` in `lambda-src`, and commit the lock".to_owned();
+                Some(("`lambda-src/Cargo.lock` is not there".to_owned(), hint))
+            } else {
+                None
+            };
+            if let Some((what, hint)) = wrong {
+                let error = Error::project(format!("the source `{name}` has no crate `{package}` to build: {what}"));
+                let error = match spec.tree.pointer(&format!("/sources/{name}/lambda/crate")) {
+                    Some(node) => error.at(&node.span, "no such crate"),
+                    None => error,
+                };
+                errors.push(error.hint(hint));
+            }
+        }
+        errors
+    }
+
+    /// The folders of `lambda-src` that are crates.
+    fn members(&self) -> Vec<String> {
+        let entries = fs_err::read_dir(self.root.join("lambda-src")).into_iter().flatten().flatten();
+        let crates = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
+        let mut names: Vec<String> = crates.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
     /// The SQL text of each table that is made by SQL, and an error for each file that is missing.
     pub fn transforms(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
         let (mut transforms, mut errors) = (Vec::new(), Vec::new());

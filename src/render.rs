@@ -1,5 +1,6 @@
 //! Spec and Handlebars templates to CloudFormation: a function of its input and of nothing else.
 
+mod catalog;
 mod context;
 mod database;
 mod engine;
@@ -19,7 +20,16 @@ pub use input::{Input, InputSource};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.
 pub const STACKS: [&str; 11] = [
-    "bootstrap", "network", "iam", "storage", "warehouse", SOURCE_DATABASE, "ingest", "glue", "events", "monitoring",
+    "bootstrap",
+    "network",
+    "iam",
+    "storage",
+    "warehouse",
+    SOURCE_DATABASE,
+    "ingest",
+    "glue",
+    "events",
+    "monitoring",
     "analytics",
 ];
 
@@ -80,7 +90,7 @@ pub fn stacks(spec: &Spec, templates: Templates<'_>) -> Result<Vec<RenderedStack
         }
     }
     Error::all(errors)?;
-    Error::all(input::check(&rendered, &places))?;
+    Error::all(input::check(&rendered, &places, &spec.pipeline.crates()))?;
     in_order(rendered)
 }
 

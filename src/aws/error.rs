@@ -73,7 +73,7 @@ impl Failure {
     }
 }
 
-fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
+pub(super) fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
     match code {
         "ValidationError" if message.contains("does not exist") && message.contains("Stack") => Kind::NoSuchStack,
         "ValidationError" if message.contains(" state and can not be ") => Kind::WrongState,
@@ -116,7 +116,7 @@ fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
     }
 }
 
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -4,6 +4,7 @@ pub mod cloudformation;
 pub mod dms;
 pub mod error;
 pub mod s3;
+pub mod wire;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -25,6 +26,7 @@ pub use cloudformation::CloudFormation;
 pub use dms::Dms;
 pub use error::{Failure, Kind};
 pub use s3::S3;
+pub use wire::Wire;
 
 use error::CREDENTIALS;
 
@@ -34,6 +36,8 @@ pub struct Aws {
     pub cloudformation: CloudFormation,
     pub s3: S3,
     pub dms: Dms,
+    /// The services without an SDK here.
+    pub wire: Wire,
     pub account: String,
     pub region: String,
     pub pace: Pace,
@@ -94,6 +98,7 @@ impl Aws {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
             dms: Dms::new(&config),
+            wire: Wire::new(&config, &environment.region, address.clone()),
             account: environment.account.clone(),
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },

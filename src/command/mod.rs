@@ -11,6 +11,7 @@ mod lines;
 pub mod outputs;
 pub mod package;
 pub mod plan;
+pub mod redrive;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;

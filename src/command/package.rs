@@ -2,7 +2,7 @@
 
 use super::format::Format;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::figure::size;
 use crate::package;
@@ -16,8 +16,9 @@ pub struct Args {
 
 pub fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
-    let package =
-        package::build(&project.root, spec.pipeline.functions.architecture, &mut |line| context.ui.status(line))?;
+    Error::all(project.crates(&spec))?;
+    let (architecture, crates) = (spec.pipeline.functions.architecture, spec.pipeline.crates());
+    let package = package::build_with(&project.root, architecture, &crates, &mut |line| context.ui.status(line))?;
     args.format.print(&context.ui, &package.artifacts, || {
         package.artifacts.iter().map(|artifact| format!("{:>9}  {}\n", size(artifact.size), artifact.key)).collect()
     })?;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::account::Account;
 use super::format::Format;
+use super::redrive::lengths;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
@@ -25,6 +26,19 @@ struct Row {
     changed_at: Option<String>,
 }
 
+/// A dead-letter queue, and how many messages wait in it.
+#[derive(Debug, Serialize)]
+struct Queue {
+    queue: String,
+    waiting: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    stacks: Vec<Row>,
+    queues: Vec<Queue>,
+}
+
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let stacks = project.render(&spec)?;
@@ -38,8 +52,19 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             changed_at: found.and_then(|found| found.updated.or(found.created)),
         });
     }
+    let queues = lengths(&account.aws.wire, &spec.prefix()).await?;
     account.close().await?;
-    args.format.print(&context.ui, &rows, || text(&rows))?;
+    let queues = queues.into_iter().map(|(queue, waiting)| Queue { queue, waiting }).collect();
+    let status = Status { stacks: rows, queues };
+    args.format.print(&context.ui, &status, || text(&status.stacks))?;
+    for queue in status.queues.iter().filter(|queue| queue.waiting > 0) {
+        let messages =
+            if queue.waiting == 1 { "1 message waits".to_owned() } else { format!("{} messages wait", queue.waiting) };
+        context.ui.warn(format_args!(
+            "{messages} in the queue {}: see `pipectl redrive --env {} --dry-run`",
+            queue.queue, spec.environment_name
+        ));
+    }
     Ok(Exit::Success)
 }
 

@@ -92,10 +92,7 @@ struct ReferenceEntry {
 pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
     let (source, object) = table.source();
     let database = database(spec, table);
-    let files = match spec.pipeline.sources.get(source) {
-        Some(Source::Files(files)) => Some(files),
-        _ => None,
-    };
+    let files = spec.pipeline.sources.get(source).and_then(Source::files);
     let format = match files.map(|files| files.format) {
         Some(FileFormat::Csv) => Format::Csv,
         Some(FileFormat::Parquet) => Format::Parquet,

@@ -11,11 +11,13 @@ use tokio::sync::mpsc;
 
 use super::call::Call;
 use super::json::JsonHandler;
+use super::queues::Queues;
 use super::replications::Replications;
 use super::s3::{ObjectEvent, S3Server, Store};
 use super::secrets::Secrets;
 use super::server::{self, Endpoint};
 use super::state::{Stack, StackResource, Stacks};
+use super::waiting::{List, Waiting};
 use super::{cloudformation, lock};
 use crate::error::{Error, Result};
 use crate::template::schema;
@@ -59,6 +61,8 @@ pub(super) struct Account {
     stacks: Mutex<Stacks>,
     pub(super) secrets: Secrets,
     pub(super) replications: Replications,
+    pub(super) queues: Queues,
+    pub(super) waiting: List,
     pub(super) store: Arc<Store>,
     pub(super) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
@@ -108,6 +112,8 @@ impl LocalAccount {
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
             replications: Replications::load(&directory)?,
+            queues: Queues::load(&directory, account, region)?,
+            waiting: List::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
@@ -186,6 +192,21 @@ impl LocalAccount {
     /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.
     pub fn is_replicating(&self, arn: &str) -> bool {
         self.0.replications.is_running(arn)
+    }
+
+    /// Puts a message into a queue.
+    pub fn send_to_queue(&self, queue: &str, body: &str, attributes: BTreeMap<String, String>) {
+        self.0.queues.send(queue, body, attributes);
+    }
+
+    /// How many messages lie in a queue.
+    pub fn queue_length(&self, queue: &str) -> usize {
+        self.0.queues.count(queue)
+    }
+
+    /// Takes what was asked of services that work only while a rehearsal runs.
+    pub fn take_waiting(&self) -> Vec<Waiting> {
+        self.0.waiting.take()
     }
 
     /// Gives a value to a secret that no stack makes: one that exists in an account on AWS.

@@ -19,7 +19,7 @@ use super::account::Account;
 use super::call;
 use super::json::{JsonCall, JsonError, JsonResult};
 use super::query::{Fault, Query};
-use super::{clock, cloudformation, sts, xml};
+use super::{calls, clock, cloudformation, sts, xml};
 use crate::error::{Error, Result};
 
 /// The largest request outside of S3: a template body is 51,200 bytes.
@@ -114,7 +114,8 @@ async fn answer(State(account): State<Arc<Account>>, request: Request) -> Respon
         return answer_json(&account, &scope, &target, request.into_body()).await;
     }
     match scope.service.as_str() {
-        "cloudformation" | "sts" => answer_query(&account, &scope, request).await,
+        "cloudformation" | "sns" | "sts" => answer_query(&account, &scope, request).await,
+        "lambda" => calls::invoke(&account, &scope.access_key, request).await,
         _ => account.s3.answer(scope.access_key, account.current_judge(), request).await,
     }
 }
@@ -143,7 +144,11 @@ impl Scope {
 }
 
 async fn answer_query(account: &Arc<Account>, scope: &Scope, request: Request) -> Response {
-    let namespace = if scope.service == "sts" { sts::NAMESPACE } else { cloudformation::NAMESPACE };
+    let namespace = match scope.service.as_str() {
+        "sts" => sts::NAMESPACE,
+        "sns" => calls::SNS_NAMESPACE,
+        _ => cloudformation::NAMESPACE,
+    };
     let request_id = clock::uuid();
     let outcome = match to_bytes(request.into_body(), LARGEST_REQUEST).await {
         Ok(body) => {
@@ -155,12 +160,10 @@ async fn answer_query(account: &Arc<Account>, scope: &Scope, request: Request) -
                 code: "AccessDenied",
                 message: reason,
             });
-            let answered = allowed.and_then(|()| {
-                if scope.service == "sts" {
-                    sts::answer(account, &action, &query, &scope.access_key)
-                } else {
-                    cloudformation::answer(account, &action, &query)
-                }
+            let answered = allowed.and_then(|()| match scope.service.as_str() {
+                "sts" => sts::answer(account, &action, &query, &scope.access_key),
+                "sns" => calls::sns(account, &action, &query),
+                _ => cloudformation::answer(account, &action, &query),
             });
             answered.map(|result| xml::answer(&action, namespace, &result, &request_id))
         }
@@ -213,13 +216,13 @@ async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operatio
         let call = JsonCall { operation: operation.to_owned(), body, access_key: scope.access_key.clone() };
         return handler(call).await;
     }
-    if prefix == "AmazonDMSv20160101" {
-        return account.replications.call(account, operation, &body);
+    match prefix {
+        "AmazonDMSv20160101" => account.replications.call(account, operation, &body),
+        "secretsmanager" => account.secrets.call(operation, &body),
+        "AmazonSQS" => account.queues.call(operation, &body, |name| account.has("AWS::SQS::Queue", name)),
+        "AWSGlue" => calls::glue(account, operation, &body),
+        _ => Err(JsonError::unknown_operation(prefix, operation)),
     }
-    if prefix == "secretsmanager" {
-        return account.secrets.call(operation, &body);
-    }
-    Err(JsonError::unknown_operation(prefix, operation))
 }
 
 fn tag(headers: &mut HeaderMap, request_id: &str) {

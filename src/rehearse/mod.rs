@@ -7,6 +7,7 @@
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
+pub mod alerts;
 pub mod database;
 mod folder;
 pub mod glue;
@@ -29,7 +30,7 @@ pub mod toolchain;
 pub mod warehouse;
 pub mod wiring;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::error::Result;
@@ -50,13 +51,15 @@ pub struct Data {
     pub folders: BTreeMap<String, PathBuf>,
     /// Sources whose data is the generated sample.
     pub generated: Vec<String>,
+    /// Sources of the user's own whose Lambda runs.
+    pub run: BTreeSet<String>,
 }
 
 /// Lets the data arrive, runs the pipeline until it is quiet, and tells what came of it.
 pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn Fn(&str) + Sync)) -> Result<Report> {
     let mut arrivals = Vec::new();
     for (name, folder) in &data.folders {
-        if let Some(Source::Files(_)) = spec.pipeline.sources.get(name) {
+        if let Some(Source::Files(_) | Source::Lambda(_)) = spec.pipeline.sources.get(name) {
             arrivals.extend(source::arrivals(&spec.pipeline, name, folder, data.generated.contains(name))?);
         }
     }
@@ -68,6 +71,7 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
     place.judge.begin();
     let mut run = Run::new(place, &raw, status);
+    run.own.clone_from(&data.run);
     run.all(&arrivals).await?;
     let (mut timeline, dead_end) = (run.timeline, run.dead_end);
     place.judge.report(&mut timeline);

@@ -82,6 +82,7 @@ impl Place {
         let databases = open_databases(account, spec, parts, folders).await?;
         Ok(Self {
             resources,
+            account: account.clone(),
             buckets,
             endpoint: endpoint.to_owned(),
             objects: account.object_events(),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::error::{Error, Result};
-use crate::local::ObjectEvent;
+use crate::local::{LocalAccount, ObjectEvent};
 
 use super::database::Databases;
 use super::glue::Glue;
@@ -21,6 +21,7 @@ use super::warehouse::{DataApi, Warehouse};
 /// The account and the services of a rehearsal.
 pub struct Place {
     pub resources: Resources,
+    pub account: LocalAccount,
     /// The folder of each bucket.
     pub buckets: BTreeMap<String, PathBuf>,
     /// The URL at which the account answers.

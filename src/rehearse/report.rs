@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::alerts::Mail;
 use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
@@ -27,6 +28,8 @@ pub struct Report {
     /// Whether the text lists what was not used.
     #[serde(skip)]
     pub list_grants: bool,
+    /// What people would hear.
+    pub mails: Vec<Mail>,
     /// What stood in for what.
     pub stood_in: Vec<(String, String)>,
 }
@@ -132,6 +135,16 @@ impl Report {
         }
         heading(&mut out, "permissions");
         out += &indented(&self.grants.text(self.list_grants));
+        if !self.mails.is_empty() {
+            heading(&mut out, "mails");
+            for mail in &self.mails {
+                let _ =
+                    writeln!(out, "  {}", paint(Style::Cyan, &format!("to {}: {}", mail.recipients(), mail.subject)));
+                for line in mail.text.lines() {
+                    let _ = writeln!(out, "    {line}");
+                }
+            }
+        }
         heading(&mut out, "what stood in");
         let pairs: Vec<Vec<String>> = self.stood_in.iter().map(|(what, by)| vec![what.clone(), by.clone()]).collect();
         out += &indented(&table(&pairs, &[]));
@@ -337,6 +350,7 @@ mod tests {
                     vec![Some("2024-01-02".into()), None, Some("1003.00".into())],
                 ],
             }],
+            mails: Vec::new(),
             findings: vec![Finding {
                 severity: Severity::Warning,
                 text: "the data of `shop` has no `Order.name`: it is null in every row".into(),

@@ -3,7 +3,9 @@
 //! One thing happens at a time, so that a run reads the same every time. Waiting that AWS would do (a batching window,
 //! the pause before a retry) passes in simulated time.
 
-use std::collections::{BTreeMap, VecDeque};
+mod failures;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::local::ObjectEvent;
 
+use super::alerts::Metrics;
 use super::folder::Folders;
 use super::glue::Job;
 use super::judge::{self, Touched};
@@ -55,6 +58,9 @@ pub(super) struct Run<'a> {
     /// The job or function that runs: what is written meanwhile was written by it.
     actor: Option<Actor>,
     folders: Folders,
+    /// The sources of the user's own that run.
+    pub(super) own: BTreeSet<String>,
+    metrics: Metrics,
     runs: u64,
     calls: u64,
     done: usize,
@@ -85,6 +91,8 @@ impl<'a> Run<'a> {
             clock: 0,
             actor: None,
             folders,
+            own: BTreeSet::new(),
+            metrics: Metrics::default(),
             runs: 0,
             calls: 0,
             done: 0,
@@ -94,6 +102,7 @@ impl<'a> Run<'a> {
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
         self.place.judge.standby(&self.place.resources);
+        self.take_waiting();
         self.put(arrivals).await?;
         self.fire_schedules();
         self.fire_jobs();
@@ -103,6 +112,7 @@ impl<'a> Run<'a> {
                 quiet = self.change_databases(step).await;
             }
         }
+        self.look_at_alarms();
         for runtime in self.functions.values_mut() {
             runtime.stop().await;
         }
@@ -266,9 +276,13 @@ impl<'a> Run<'a> {
         let (deliveries, stops) = wiring::deliver(&self.place.resources, &self.place.judge, event);
         let mut reached = false;
         for delivery in deliveries {
-            match delivery.target {
-                Err(stop) => self.stopped(&stop),
+            match &delivery.target {
+                Err(stop) => {
+                    self.stopped(stop);
+                    self.not_delivered(&delivery, event, stop);
+                }
                 Ok(target) => {
+                    let target = target.clone();
                     let loops = event["source"] == "aws.s3"
                         && self.actor.as_ref().is_some_and(|actor| actor.started_as == target);
                     if loops {
@@ -279,6 +293,7 @@ impl<'a> Run<'a> {
                     }
                     reached |= !matches!(target, Target::Recorded(_));
                     self.timeline.happened(Kind::Event, by, format!("rule {} → {}", delivery.rule, name(&target)));
+                    self.rule_triggered(&delivery, event);
                     self.reach(target, event);
                 }
             }
@@ -330,6 +345,23 @@ impl<'a> Run<'a> {
         if self.place.shops.contains_key(source) {
             return false;
         }
+        if self.own.contains(source) {
+            let secret = resource.and_then(|resource| resource.text("/Environment/Variables/SECRET_NAME"));
+            let Some(secret) = secret.filter(|name| self.place.account.secret_value(name).is_none()) else {
+                return false;
+            };
+            let text = format!(
+                "the Lambda of the source `{source}` was left out: its secret `{secret}` is empty here\n\
+                 to rehearse it too: --secret {source}=FILE"
+            );
+            self.timeline.find(Severity::Note, text);
+            return true;
+        }
+        if resource.and_then(|resource| resource.text("/Environment/Variables/STATE_KEY")).is_some() {
+            let text = format!("the Lambda of the source `{source}` was left out\nto rehearse it too: --data {source}");
+            self.timeline.find(Severity::Note, text);
+            return true;
+        }
         let text = format!(
             "the source `{source}` was left out: it has no data here, and `{name}` would call the real shop\n\
              to rehearse it too, give it data: --data {source}=DIR"
@@ -367,10 +399,14 @@ impl<'a> Run<'a> {
                 let wrote = !invocation.log.lines.is_empty();
                 self.place.judge.function_ran(&self.place.resources, resource, wrote);
             }
+            self.attempted(name, &runtime.function().log_group, &invocation);
             let succeeded = self.called(&runtime, &invocation, attempt, retries);
             self.listen_as_actor();
             if succeeded {
                 break;
+            }
+            if attempt == retries {
+                self.failed_for_good(name, &request, event, attempt + 1, &invocation.outcome);
             }
             // Lambda waits one minute, then two.
             self.clock += 60 * (attempt + 1);
@@ -448,6 +484,7 @@ impl<'a> Run<'a> {
         let run = format!("jr_{:08}", self.runs);
         let environment = self.place.job_environment(resource);
         let job = Job::of(resource, &run, workflow, environment);
+        let log_prefix = resource.text("/DefaultArguments/--custom-logGroup-prefix").map(str::to_owned);
         if self.runs == 1 {
             (self.status)("waiting for Spark to start");
             let began = Instant::now();
@@ -462,6 +499,7 @@ impl<'a> Run<'a> {
         (self.status)(&format!("glue job {name}"));
         let began = Instant::now();
         let ended = self.place.glue.run(&job).await?;
+        self.job_logged(log_prefix.as_deref(), &ended.output);
         let failed = ended.state != "SUCCEEDED";
         self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
         let started_as = Target::Workflow(workflow.to_owned());

@@ -30,8 +30,13 @@ const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
 /// A wrong command line is wrong usage; a folder with the wrong files is wrong data.
 pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
     let mut folders = BTreeMap::new();
+    let mut run = BTreeSet::new();
     let mut errors = Vec::new();
     for text in given {
+        if let Some(Source::Lambda(_)) = pipeline.sources.get(text) {
+            run.insert(text.clone());
+            continue;
+        }
         match folder(pipeline, text) {
             Ok((source, _)) if folders.contains_key(&source) => errors.push(
                 misuse(format!("`--data {text}`: the source `{source}` is given twice"))
@@ -52,7 +57,7 @@ pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
         errors.extend(checked.err());
     }
     Error::all(errors)?;
-    Ok(Data { folders, generated: Vec::new() })
+    Ok(Data { folders, run, ..Data::default() })
 }
 
 fn misuse(message: String) -> Error {

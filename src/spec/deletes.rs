@@ -7,6 +7,7 @@ impl Spec {
     pub fn deletes(&self, table: &Table) -> bool {
         match self.pipeline.sources.get(table.source().0) {
             Some(Source::Files(files)) => files.snapshot,
+            Some(Source::Lambda(custom)) => custom.files.snapshot,
             Some(Source::Mysql(database) | Source::Postgresql(database)) => database.capture == Capture::Cdc,
             Some(Source::Shopify(_)) | None => false,
         }

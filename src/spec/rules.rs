@@ -11,7 +11,7 @@ mod quality;
 
 use super::late;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
-use super::source::database;
+use super::source::{custom, database};
 use super::types::{ColumnType, PLAIN};
 
 /// The objects of a Shopify source that a table can be made from.
@@ -31,7 +31,7 @@ pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<
     marts(pipeline, &mut errors);
     warehouse(pipeline, &mut errors);
     zones(pipeline, &mut errors);
-    alerts(pipeline, &mut errors);
+    super::alerts::check(pipeline, &mut errors);
     tags(pipeline, &mut errors);
     errors
 }
@@ -58,7 +58,10 @@ fn expanded_names(pipeline: &Node, prefix: &str, account: &str, region: &str, er
 }
 
 fn sources(pipeline: &Node, prefix: &str, errors: &mut Vec<Error>) {
-    for (key, _) in keys(pipeline, "sources") {
+    for (key, source) in keys(pipeline, "sources") {
+        if let Some(custom) = source.get("lambda") {
+            custom::check(key, custom, errors);
+        }
         if !is_resource_part(&key.name) {
             errors.push(
                 Error::project(format!("`{}` cannot be the name of a source", key.name))
@@ -200,8 +203,8 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
                 .at(&node.span, "no such object")
                 .hint(did_you_mean(object, SHOPIFY_OBJECTS)),
         ),
-        Some(object) if !shopify && source.get("files").is_some() => errors.push(
-            Error::project(format!("`{name}` is a files source and has no objects"))
+        Some(object) if source.get("files").or(source.get("lambda")).is_some() => errors.push(
+            Error::project(format!("`{name}` is a source of files and has no objects"))
                 .at(&node.span, format!("drop `.{object}`"))
                 .hint(format!("write `source: {name}`; the files belong under `landing/<table>/`")),
         ),
@@ -388,20 +391,6 @@ fn zones(pipeline: &Node, errors: &mut Vec<Error>) {
                 .at(&days.span, format!("after {transition} days; deleted after {expire}"))
                 .hint(format!("write `expire_days: {}` or more", transition + 1)),
         );
-    }
-}
-
-fn alerts(pipeline: &Node, errors: &mut Vec<Error>) {
-    for email in pipeline.pointer("/alerts/emails").map_or(&[][..], Node::items) {
-        let text = email.as_str().unwrap_or_default();
-        let parts = text.split_once('@');
-        if !parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@')) {
-            errors.push(
-                Error::project(format!("`{text}` is not a mail address"))
-                    .at(&email.span, "")
-                    .hint("write it as `name@example.com`"),
-            );
-        }
     }
 }
 

@@ -98,7 +98,9 @@ impl Replication {
                 "the table mappings of `{}` select no table of the database",
                 self.configuration.name
             ))
-            .hint("compare `source: <source>.<table>` of the tables with what is in the database; names keep their case"));
+            .hint(
+                "compare `source: <source>.<table>` of the tables with what is in the database; names keep their case",
+            ));
         }
         match &mut self.database {
             Database::Mysql(mysql) => mysql.mark().await?,
@@ -182,7 +184,6 @@ fn truncated(table: &str) -> String {
          delete rows with DELETE, or drop them from the warehouse by hand"
     )
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,8 @@ use super::judge::{Judge, Source};
 use super::resource::{Resource, Resources};
 use selector::DataEvent;
 
-pub use event::{ObjectWritten, job_state_change};
+pub use event::{ObjectWritten, call_failed, job_state_change};
+pub(in crate::rehearse) use pattern::wildcard;
 pub use pattern::{Mismatch, matches};
 pub use workflow::{Triggered, Workflows, broken, follow, scheduled};
 
@@ -31,6 +32,8 @@ pub struct Sent {
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub rule: String,
+    /// The ARN of the target.
+    pub arn: String,
     pub target: Result<Target, Stop>,
 }
 
@@ -175,8 +178,9 @@ pub fn deliver(resources: &Resources, judge: &Judge, event: &Value) -> (Vec<Deli
             stops.push(Stop::new(rule, &["Targets"], "it has no target", "add a target"));
         }
         for (index, target) in rule.list("/Targets").iter().enumerate() {
+            let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default().to_owned();
             let target = reach(resources, judge, rule, index, target);
-            deliveries.push(Delivery { rule: rule.name.clone(), target });
+            deliveries.push(Delivery { rule: rule.name.clone(), arn, target });
         }
     }
     (deliveries, stops)

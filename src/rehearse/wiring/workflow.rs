@@ -57,6 +57,13 @@ impl Workflows {
         Ok(Some(fire(trigger, events, because)))
     }
 
+    /// A run that somebody asks for, without an event and without a wait.
+    pub fn run(&self, resources: &Resources, workflow: &str) -> Result<Triggered, String> {
+        let mut first = triggers(resources, workflow).filter(|trigger| trigger.text("/Type") != Some("CONDITIONAL"));
+        let trigger = first.next().ok_or_else(|| format!("the workflow `{workflow}` has no trigger to start with"))?;
+        Ok(fire(trigger, 0, "asked for".to_owned()))
+    }
+
     /// The simulated time at which the next window closes.
     pub fn next_close(&self) -> Option<u64> {
         self.waiting.values().map(|waiting| waiting.closes).min()
