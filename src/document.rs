@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::check;
+use crate::check::transforms::Transform;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
 use crate::warehouse;
 use crate::yaml;
 
+pub use table::landing;
 use table::{TableEntry, entry};
-pub use table::{deletes, landing};
 
 /// The pipeline as its programs see it.
 #[derive(Debug, Serialize)]
@@ -31,6 +33,9 @@ pub struct Document {
     sources: Map<SourceEntry>,
     tables: Map<TableEntry>,
     warehouse: Warehouse,
+    /// The tables that are made by SQL.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    transforms: Map<Transform>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,8 +50,16 @@ struct Buckets {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum SourceEntry {
-    Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
+    Shopify {
+        store: String,
+        api_version: String,
+        secret: String,
+        start: String,
+        objects: Vec<query::Object>,
+    },
     Files {},
+    /// A Lambda of the user's own: to the jobs its objects are files.
+    Lambda {},
     Mysql(DatabaseEntry),
     Postgresql(DatabaseEntry),
 }
@@ -121,11 +134,18 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
                 .collect(),
             marts: made,
         },
+        transforms: Map::new(),
         prefix,
     })
 }
 
 impl Document {
+    /// Adds the tables that are made by SQL. Fails with everything that is wrong in it.
+    pub fn with_transforms(mut self, spec: &Spec, sources: &[(String, Arc<yaml::Source>)]) -> Result<Self> {
+        self.transforms = check::transforms::check(spec, sources)?;
+        Ok(self)
+    }
+
     /// The document as it lies in the bucket: compact JSON, in the order of the spec.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::new("the pipeline document cannot be written").cause(&error))
@@ -143,6 +163,7 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
     for (name, source) in &spec.pipeline.sources {
         let entry = match source {
             Source::Files(_) => SourceEntry::Files {},
+            Source::Lambda(_) => SourceEntry::Lambda {},
             Source::Shopify(shopify) => SourceEntry::Shopify {
                 store: shopify.store.clone(),
                 api_version: shopify.api_version.clone(),

@@ -69,7 +69,7 @@ pub fn schema(spec: &Spec) -> Map<migrate::Table> {
                 column(name, &definition.kind().to_string(), required)
             })
             .collect();
-        if crate::document::deletes(spec, table) && remembers(table) {
+        if spec.deletes(table) && remembers(table) {
             let kept = |column: &migrate::Column| {
                 table.key.contains(&column.name) || table.order_by.as_ref() == Some(&column.name)
             };

@@ -8,10 +8,11 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::error::{Error, Result};
-use crate::local::ObjectEvent;
+use crate::local::{LocalAccount, ObjectEvent};
 
 use super::database::Databases;
 use super::glue::Glue;
+use super::judge::Judge;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
@@ -20,6 +21,7 @@ use super::warehouse::{DataApi, Warehouse};
 /// The account and the services of a rehearsal.
 pub struct Place {
     pub resources: Resources,
+    pub account: LocalAccount,
     /// The folder of each bucket.
     pub buckets: BTreeMap<String, PathBuf>,
     /// The URL at which the account answers.
@@ -32,6 +34,8 @@ pub struct Place {
     pub glue: Glue,
     /// The server of each database source.
     pub databases: Databases,
+    /// Judges every call by the policies of the templates.
+    pub judge: Judge,
     /// The stand-in of each Shopify source.
     pub shops: BTreeMap<String, StandIn>,
     /// Where pipectl keeps what it makes.

@@ -11,7 +11,7 @@ mod quality;
 
 use super::late;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
-use super::source::database;
+use super::source::{custom, database};
 use super::types::{ColumnType, PLAIN};
 
 /// The objects of a Shopify source that a table can be made from.
@@ -31,7 +31,7 @@ pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<
     marts(pipeline, &mut errors);
     warehouse(pipeline, &mut errors);
     zones(pipeline, &mut errors);
-    alerts(pipeline, &mut errors);
+    super::alerts::check(pipeline, &mut errors);
     tags(pipeline, &mut errors);
     errors
 }
@@ -58,7 +58,10 @@ fn expanded_names(pipeline: &Node, prefix: &str, account: &str, region: &str, er
 }
 
 fn sources(pipeline: &Node, prefix: &str, errors: &mut Vec<Error>) {
-    for (key, _) in keys(pipeline, "sources") {
+    for (key, source) in keys(pipeline, "sources") {
+        if let Some(custom) = source.get("lambda") {
+            custom::check(key, custom, errors);
+        }
         if !is_resource_part(&key.name) {
             errors.push(
                 Error::project(format!("`{}` cannot be the name of a source", key.name))
@@ -111,9 +114,51 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
             table_source(source, sources, errors);
         }
         columns(key, table, sources, errors);
+        transform(key, table, pipeline, errors);
+        columns(key, table, sources, errors);
         repeated_rows(key, table, sources, errors);
         quality::check(pipeline, key, table, errors);
         files::check(key, table, sources, errors);
+    }
+}
+
+/// What the SQL of a transform reads beside each table itself: the rows that a run has brought.
+pub const CHANGED: &str = "changed_";
+
+/// A table comes from a source, or is made by SQL from tables that do.
+fn transform(key: &Key, table: &Node, pipeline: &Node, errors: &mut Vec<Error>) {
+    match (table.get("source"), table.get("transform")) {
+        (None, None) if matches!(table.value, Value::Mapping(_)) => errors.push(
+            Error::project(format!("table `{}` says not where its rows come from", key.name))
+                .at(&key.span, "")
+                .hint("add `source: …`, or `transform: …` with a file of SQL"),
+        ),
+        (Some(_), Some(transform)) => errors.push(
+            Error::project(format!("table `{}` has a source and a transform", key.name))
+                .at(&transform.span, "")
+                .hint("a transform reads other tables: give the source a table of its own, and leave one of the two"),
+        ),
+        _ => {}
+    }
+    for (column, node) in keys(table, "columns") {
+        if table.get("transform").is_some()
+            && let Some(from) = node.get("from")
+        {
+            errors.push(
+                Error::project(format!("`{}.{}` has `from`, and its table is made by SQL", key.name, column.name))
+                    .at(&from.span, "")
+                    .hint(format!("drop it, and name the column in the SQL: `… AS {}`", column.name)),
+            );
+        }
+    }
+    if let Some(name) = key.name.strip_prefix(CHANGED)
+        && keys(pipeline, "tables").iter().any(|(key, _)| key.name == name)
+    {
+        errors.push(
+            Error::project(format!("`{}` cannot name a table", key.name))
+                .at(&key.span, "the SQL of transforms calls the changed rows of another table so")
+                .hint("rename it"),
+        );
     }
 }
 
@@ -158,8 +203,8 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
                 .at(&node.span, "no such object")
                 .hint(did_you_mean(object, SHOPIFY_OBJECTS)),
         ),
-        Some(object) if !shopify && source.get("files").is_some() => errors.push(
-            Error::project(format!("`{name}` is a files source and has no objects"))
+        Some(object) if source.get("files").or(source.get("lambda")).is_some() => errors.push(
+            Error::project(format!("`{name}` is a source of files and has no objects"))
                 .at(&node.span, format!("drop `.{object}`"))
                 .hint(format!("write `source: {name}`; the files belong under `landing/<table>/`")),
         ),
@@ -336,20 +381,6 @@ fn zones(pipeline: &Node, errors: &mut Vec<Error>) {
                 .at(&days.span, format!("after {transition} days; deleted after {expire}"))
                 .hint(format!("write `expire_days: {}` or more", transition + 1)),
         );
-    }
-}
-
-fn alerts(pipeline: &Node, errors: &mut Vec<Error>) {
-    for email in pipeline.pointer("/alerts/emails").map_or(&[][..], Node::items) {
-        let text = email.as_str().unwrap_or_default();
-        let parts = text.split_once('@');
-        if !parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@')) {
-            errors.push(
-                Error::project(format!("`{text}` is not a mail address"))
-                    .at(&email.span, "")
-                    .hint("write it as `name@example.com`"),
-            );
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Everything that has a good default: triggers, zones, warehouse, jobs, functions, network, alerts, GitHub.
+//! Everything that has a good default: triggers, zones, warehouse, jobs, functions, network, GitHub.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ pub struct RawZone {
 impl Default for RawZone {
     fn default() -> Self {
         let Zone { expire_days, noncurrent_days } = Zone::default();
-        Self { expire_days, noncurrent_days, empty_after_load: false }
+        Self { expire_days, noncurrent_days, empty_after_load: true }
     }
 }
 
@@ -240,22 +240,6 @@ pub struct Network {
 impl Default for Network {
     fn default() -> Self {
         Self { cidr: "10.40.0.0/22".into() }
-    }
-}
-
-/// Who hears of failures.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Alerts {
-    /// Mail addresses. Each gets a mail to confirm after the first deploy.
-    pub emails: Vec<String>,
-    /// The CloudWatch Logs pattern that counts as an error in a Lambda's log.
-    pub log_pattern: String,
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self { emails: Vec::new(), log_pattern: r#"{ $.level = "ERROR" }"#.into() }
     }
 }
 

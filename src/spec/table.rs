@@ -10,7 +10,11 @@ use super::{Checks, ColumnType, Map, Pipeline};
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// `<source>` for files, `<source>.<table>` for a database, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `products` or `products.variants` as the object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
+    /// In place of `source`: a file with one `SELECT` of Spark SQL over other tables, such as `sql/transform/order_facts.sql`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<String>,
     /// The columns, in the order of the warehouse table.
     pub columns: Map<Column>,
     /// The columns that identify a row. `upsert` needs them; `append` with a key inserts only keys that are new. A row without a value in one of them goes to quarantine.

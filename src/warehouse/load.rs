@@ -29,7 +29,7 @@ pub(super) fn statements(spec: &Spec, name: &str, table: &Table) -> Vec<String> 
         table,
         target: format!("core.{}", quoted(name)),
         columns: table.columns.keys().map(|column| quoted(column)).collect(),
-        deletes: crate::document::deletes(spec, table),
+        deletes: spec.deletes(table),
         inferred: spec.has_stubs(name),
     };
     loading.statements()

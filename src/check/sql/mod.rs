@@ -82,6 +82,8 @@ pub struct Checked {
     pub errors: Vec<Error>,
     /// The columns that the query makes; none where they could not be told.
     pub columns: Option<Vec<Column>>,
+    /// Where each of them is made.
+    pub places: Vec<Span>,
 }
 
 /// Checks the one query of a file.
@@ -91,7 +93,7 @@ pub fn check(sql: &Arc<Source>, dialect: Dialect, catalog: &Catalog) -> Checked 
     }
     let query = match parse(sql, dialect) {
         Ok(query) => query,
-        Err(error) => return Checked { errors: vec![*error], columns: None },
+        Err(error) => return Checked { errors: vec![*error], ..Checked::default() },
     };
     let mut checker = Checker { source: sql, dialect, catalog, errors: Vec::new() };
     let columns = checker.query(&query, None);
@@ -123,7 +125,9 @@ impl Checker<'_> {
         }
         self.errors.sort_by_key(|error| error.span().map(|span| (span.line(), span.column())));
         self.errors.dedup_by(|later, first| later.span() == first.span() && later.message() == first.message());
-        Checked { errors: self.errors, columns }
+        let count = columns.as_ref().map_or(0, Vec::len);
+        let places = (0..count).map(|index| query::item_span(self.source, query, index)).collect();
+        Checked { errors: self.errors, columns, places }
     }
 
     fn wrong(&mut self, at: &Ident, message: String, label: &str, hint: String) {
