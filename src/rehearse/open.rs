@@ -156,6 +156,7 @@ fn warehouse_config(
         workgroup_arn: arn.unwrap_or_default().to_owned(),
         database: spec.pipeline.warehouse.database.clone(),
         secrets: secrets.into_iter().collect(),
+        readers: spec.readers().map(|(user, secret)| (secret, user.to_owned())).collect(),
         buckets: buckets.clone(),
         judge: None,
         events: None,

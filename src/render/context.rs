@@ -13,6 +13,8 @@
 //! - `raw_tables`: those whose objects are text, each with `id`, `name`, `landing`. `lock_mode`: of the archive, or null.
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
 //! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
+//! - `readers`: the users of the warehouse that may only read, each with `id`, `user` and `secret`; `exports`: the marts
+//!   whose rows become files; `quicksight`: the data sets to make, or null.
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
 
 use std::net::Ipv4Addr;
@@ -64,6 +66,8 @@ struct Names {
     github: Option<Trusted>,
     #[serde(flatten)]
     database_sources: super::database::Databases,
+    #[serde(flatten)]
+    outlets: super::warehouse::Outlets,
 }
 
 #[derive(Serialize)]
@@ -184,7 +188,7 @@ struct Trusted {
 }
 
 /// The context of all templates. Fails if two names of the spec come to the same logical id.
-pub(super) fn context(spec: &Spec) -> Result<Context> {
+pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Context> {
     let prefix = spec.prefix();
     let (shopify, customs) = (shopify(spec)?, customs(spec));
     let readers = shopify
@@ -253,6 +257,7 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         s3_events: spec.pipeline.trigger.mode == TriggerMode::S3,
         github: spec.pipeline.github.as_ref().map(|github| trusted(github, &spec.environment_name)),
         database_sources: super::database::databases(spec)?,
+        outlets: super::warehouse::outlets(spec, files)?,
         pipeline: json(&spec.pipeline)?,
         prefix,
     };
