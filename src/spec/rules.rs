@@ -6,11 +6,9 @@
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
+use super::shopify;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::types::{ColumnType, PLAIN};
-
-/// The objects of a Shopify source that a table can be made from.
-pub const SHOPIFY_OBJECTS: [&str; 5] = ["customers", "orders", "orders.lineItems", "products", "products.variants"];
 
 /// Zones whose buckets carry the pipeline's name, the longest first.
 const LONGEST_ZONE: &str = "cleaned-archive";
@@ -105,6 +103,16 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         }
         columns(key, table, errors);
         repeated_rows(key, table, sources, errors);
+        shopify_fields(table, sources, errors);
+    }
+}
+
+fn shopify_fields(table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
+    let source = table.get("source").and_then(Node::as_str).and_then(|source| source.split_once('.'));
+    if let Some((name, object)) = source
+        && sources.iter().any(|(key, node)| key.name == name && node.get("shopify").is_some())
+    {
+        errors.extend(shopify::check_columns(object, keys(table, "columns")));
     }
 }
 
@@ -139,16 +147,7 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     };
     let shopify = source.get("shopify").is_some();
     match object {
-        None if shopify => errors.push(
-            Error::project(format!("`{name}` is a Shopify source, so the table must name an object of it"))
-                .at(&node.span, "which object?")
-                .hint(format!("write one of: {}", SHOPIFY_OBJECTS.map(|object| format!("{name}.{object}")).join(", "))),
-        ),
-        Some(object) if shopify && !SHOPIFY_OBJECTS.contains(&object) => errors.push(
-            Error::project(format!("unknown Shopify object `{object}`"))
-                .at(&node.span, "no such object")
-                .hint(did_you_mean(object, SHOPIFY_OBJECTS)),
-        ),
+        object if shopify => errors.extend(shopify::check_object(node, name, object)),
         Some(object) if !shopify && source.get("files").is_some() => errors.push(
             Error::project(format!("`{name}` is a files source and has no objects"))
                 .at(&node.span, format!("drop `.{object}`"))

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shopify::ShopifyEvents;
+
 /// One source of data: exactly one of the kinds.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -32,6 +34,9 @@ pub struct Shopify {
     #[serde(default = "default_since")]
     #[schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub since: String,
+    /// Webhooks that come through EventBridge, so that a change lands within seconds. What they miss, the schedule reads.
+    #[serde(default)]
+    pub events: Option<ShopifyEvents>,
 }
 
 fn default_api_version() -> String {

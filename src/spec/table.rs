@@ -9,7 +9,7 @@ use super::{ColumnType, Map};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// `<source>` for files, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `products` or `products.variants` as the object.
+    /// `<source>` for files, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `orders.refunds`, `orders.transactions`, `products`, `products.variants`, `inventoryItems` or `inventoryItems.inventoryLevels` as the object.
     pub source: String,
     /// The columns, in the order of the warehouse table.
     pub columns: Map<Column>,
