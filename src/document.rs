@@ -3,16 +3,22 @@
 //! It lies in the artifact bucket under a key made of its own hash, so that whoever holds the key holds the version.
 
 mod query;
+mod table;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::check;
+use crate::check::transforms::Transform;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::spec::{ColumnType, FileFormat, Load, Map, Source, Spec, Table};
+use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
 use crate::warehouse;
 use crate::yaml;
+
+pub use table::landing;
+use table::{TableEntry, entry};
 
 /// The pipeline as its programs see it.
 #[derive(Debug, Serialize)]
@@ -22,9 +28,14 @@ pub struct Document {
     environment: String,
     prefix: String,
     buckets: Buckets,
+    /// Landing objects leave once they are loaded and archived.
+    empty_after_load: bool,
     sources: Map<SourceEntry>,
     tables: Map<TableEntry>,
     warehouse: Warehouse,
+    /// The tables that are made by SQL.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    transforms: Map<Transform>,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,52 +43,38 @@ struct Buckets {
     raw: String,
     cleaned: String,
     transformed: String,
+    raw_archive: String,
+    cleaned_archive: String,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum SourceEntry {
-    Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
+    Shopify {
+        store: String,
+        api_version: String,
+        secret: String,
+        start: String,
+        objects: Vec<query::Object>,
+    },
     Files {},
+    /// A Lambda of the user's own: to the jobs its objects are files.
+    Lambda {},
+    Mysql(DatabaseEntry),
+    Postgresql(DatabaseEntry),
 }
 
+/// A database. One that pipectl makes has its host in its secret: here it is null.
 #[derive(Debug, Serialize)]
-struct TableEntry {
-    source: String,
-    format: FileFormat,
-    csv: Option<CsvEntry>,
-    columns: Vec<ColumnEntry>,
-    key: Vec<String>,
-    order_by: Option<String>,
-    load: Load,
-    checks: ChecksEntry,
-    quarantine_limit: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct CsvEntry {
-    delimiter: String,
-    encoding: String,
-    header: bool,
-    null: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct ColumnEntry {
-    name: String,
-    #[serde(rename = "type")]
-    kind: ColumnType,
-    from: String,
-    required: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct ChecksEntry {
-    not_null: Vec<String>,
-    /// Each list of columns is unique together.
-    unique: Vec<Vec<String>>,
-    accepted_values: Map<Vec<String>>,
-    rows: crate::spec::RowBounds,
+struct DatabaseEntry {
+    host: Option<String>,
+    port: u16,
+    database: String,
+    schema: String,
+    secret: String,
+    tls: bool,
+    capture: Capture,
+    overlap_seconds: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,7 +82,14 @@ struct Warehouse {
     workgroup: String,
     database: String,
     secret: String,
+    /// Run first: what is not there is made.
     setup: Vec<String>,
+    /// The tables as they shall be: what is there already is made so.
+    schema: Map<warehouse::migrate::Table>,
+    /// Run when the tables are as they shall be.
+    complete: Vec<String>,
+    /// The users that may only read, each with the secret of its password.
+    users: Map<String>,
     tables: Map<LoadEntry>,
     marts: Vec<warehouse::Mart>,
 }
@@ -99,6 +103,8 @@ struct LoadEntry {
 pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Document> {
     let prefix = spec.prefix();
     let pipeline = &spec.pipeline;
+    Error::all(warehouse::check(spec))?;
+    let made = warehouse::marts(spec, marts)?;
     Ok(Document {
         version: 1,
         pipeline: pipeline.name.clone(),
@@ -107,26 +113,39 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
             raw: spec.bucket("raw"),
             cleaned: spec.bucket("cleaned"),
             transformed: spec.bucket("transformed"),
+            raw_archive: spec.bucket("raw-archive"),
+            cleaned_archive: spec.bucket("cleaned-archive"),
         },
+        empty_after_load: pipeline.zones.raw.empty_after_load,
         sources: sources(spec)?,
-        tables: pipeline.tables.iter().map(|(name, table)| (name.clone(), entry(spec, table))).collect(),
+        tables: pipeline.tables.iter().map(|(name, table)| (name.clone(), entry(spec, name, table))).collect(),
         warehouse: Warehouse {
             workgroup: prefix.clone(),
             database: pipeline.warehouse.database.clone(),
             secret: format!("redshift!{prefix}-{}", warehouse::ADMIN_USER),
-            setup: warehouse::setup(&pipeline.tables),
+            setup: warehouse::setup(spec),
+            schema: warehouse::schema(spec),
+            complete: warehouse::complete(spec, &made),
+            users: spec.readers().map(|(user, secret)| (user.to_owned(), secret)).collect(),
             tables: pipeline
                 .tables
                 .iter()
-                .map(|(name, table)| (name.clone(), LoadEntry { load: warehouse::load(name, table) }))
+                .map(|(name, table)| (name.clone(), LoadEntry { load: warehouse::load(spec, name, table) }))
                 .collect(),
-            marts: warehouse::marts(spec, marts)?,
+            marts: made,
         },
+        transforms: Map::new(),
         prefix,
     })
 }
 
 impl Document {
+    /// Adds the tables that are made by SQL. Fails with everything that is wrong in it.
+    pub fn with_transforms(mut self, spec: &Spec, sources: &[(String, Arc<yaml::Source>)]) -> Result<Self> {
+        self.transforms = check::transforms::check(spec, sources)?;
+        Ok(self)
+    }
+
     /// The document as it lies in the bucket: compact JSON, in the order of the spec.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::new("the pipeline document cannot be written").cause(&error))
@@ -144,6 +163,7 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
     for (name, source) in &spec.pipeline.sources {
         let entry = match source {
             Source::Files(_) => SourceEntry::Files {},
+            Source::Lambda(_) => SourceEntry::Lambda {},
             Source::Shopify(shopify) => SourceEntry::Shopify {
                 store: shopify.store.clone(),
                 api_version: shopify.api_version.clone(),
@@ -151,52 +171,26 @@ fn sources(spec: &Spec) -> Result<Map<SourceEntry>> {
                 start: format!("{}T00:00:00Z", shopify.since),
                 objects: query::objects(spec, name)?,
             },
+            Source::Mysql(database) => SourceEntry::Mysql(database_entry(Engine::Mysql, database, &prefix, name)),
+            Source::Postgresql(database) => {
+                SourceEntry::Postgresql(database_entry(Engine::Postgresql, database, &prefix, name))
+            }
         };
         sources.insert(name.clone(), entry);
     }
     Ok(sources)
 }
 
-fn entry(spec: &Spec, table: &Table) -> TableEntry {
-    let (name, _) = table.source.split_once('.').unwrap_or((&table.source, ""));
-    let files = match spec.pipeline.sources.get(name) {
-        Some(Source::Files(files)) => Some(files),
-        _ => None,
-    };
-    let csv = files.filter(|files| files.format == FileFormat::Csv);
-    TableEntry {
-        source: name.to_owned(),
-        format: files.map_or(FileFormat::Jsonl, |files| files.format),
-        csv: csv.map(|files| CsvEntry {
-            delimiter: files.csv.delimiter.clone(),
-            encoding: files.csv.encoding.clone(),
-            header: true,
-            null: files.csv.null.clone(),
-        }),
-        columns: table
-            .columns
-            .iter()
-            .map(|(name, column)| ColumnEntry {
-                name: name.clone(),
-                kind: column.kind().clone(),
-                from: match column.from() {
-                    Some(from) => from.to_owned(),
-                    None if files.is_some() => name.clone(),
-                    None => query::camel_case(name),
-                },
-                required: column.required(),
-            })
-            .collect(),
-        key: table.key.clone(),
-        order_by: table.order_by.clone(),
-        load: table.load,
-        checks: ChecksEntry {
-            not_null: table.checks.not_null.clone(),
-            unique: table.checks.unique.iter().map(|column| vec![column.clone()]).collect(),
-            accepted_values: table.checks.accepted_values.clone(),
-            rows: table.checks.rows.clone(),
-        },
-        quarantine_limit: table.quarantine_limit,
+fn database_entry(engine: Engine, database: &Database, prefix: &str, source: &str) -> DatabaseEntry {
+    DatabaseEntry {
+        host: database.host.clone(),
+        port: database.port(engine),
+        database: database.database.clone(),
+        schema: database.schema(engine).to_owned(),
+        secret: database.secret(prefix, source),
+        tls: database.tls,
+        capture: database.capture,
+        overlap_seconds: database.overlap_minutes * 60,
     }
 }
 

@@ -1,12 +1,14 @@
 //! The only reader of project files: the user's own, else those that are built in.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use rust_embed::RustEmbed;
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::plan::saved::Commit;
 use crate::render::{self, RenderedStack};
 use crate::spec::Spec;
 use crate::yaml::Source;
@@ -106,19 +108,104 @@ impl Project {
                 Some(node) => error.at(&node.span, "no such file"),
                 None => error,
             };
-            errors.push(error.hint(format!("write the file with one `SELECT`, or name another: {}", self.sql_files())));
+            errors.push(
+                error.hint(format!(
+                    "write the file with one `SELECT`, or name another: {}",
+                    self.sql_files("sql/marts")
+                )),
+            );
         }
         (marts, errors)
     }
 
-    fn sql_files(&self) -> String {
-        let mut names: Vec<String> = fs_err::read_dir(self.root.join("sql/marts"))
+    /// An error for each source of the user's own whose crate is not there, or cannot be built the same everywhere.
+    pub fn crates(&self, spec: &Spec) -> Vec<Error> {
+        let folder = self.root.join("lambda-src");
+        let mut errors = Vec::new();
+        for (name, source) in &spec.pipeline.sources {
+            let crate::spec::Source::Lambda(custom) = source else { continue };
+            let package = &custom.package;
+            let wrong = if !folder.join("Cargo.toml").is_file() {
+                let hint = format!(
+                    "make a cargo workspace: `lambda-src/Cargo.toml` with `[workspace]` and `members = [\"{package}\"]`"
+                );
+                Some(("`lambda-src/Cargo.toml` is not there".to_owned(), hint))
+            } else if !folder.join(package).join("Cargo.toml").is_file() {
+                let mut names = self.members();
+                names.retain(|name| !crate::package::LAMBDAS.contains(&name.as_str()));
+                let near = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!("; {}", did_you_mean(package, names.iter().map(String::as_str)))
+                };
+                let hint = format!("make it with `cargo new --vcs none lambda-src/{package}`{near}");
+                Some((format!("`lambda-src/{package}/Cargo.toml` is not there"), hint))
+            } else if !folder.join("Cargo.lock").is_file() {
+                let hint = "run `cargo generate-lockfile` in `lambda-src`, and commit the lock".to_owned();
+                Some(("`lambda-src/Cargo.lock` is not there".to_owned(), hint))
+            } else {
+                None
+            };
+            if let Some((what, hint)) = wrong {
+                let error = Error::project(format!("the source `{name}` has no crate `{package}` to build: {what}"));
+                let error = match spec.tree.pointer(&format!("/sources/{name}/lambda/crate")) {
+                    Some(node) => error.at(&node.span, "no such crate"),
+                    None => error,
+                };
+                errors.push(error.hint(hint));
+            }
+        }
+        errors
+    }
+
+    /// The folders of `lambda-src` that are crates.
+    fn members(&self) -> Vec<String> {
+        let entries = fs_err::read_dir(self.root.join("lambda-src")).into_iter().flatten().flatten();
+        let crates = entries.filter(|entry| entry.path().join("Cargo.toml").is_file());
+        let mut names: Vec<String> = crates.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    /// The SQL text of each table that is made by SQL, and an error for each file that is missing.
+    pub fn transforms(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
+        let (mut transforms, mut errors) = (Vec::new(), Vec::new());
+        for (name, table) in &spec.pipeline.tables {
+            let Some(file) = &table.transform else { continue };
+            if let Ok(source) = self.own(file) {
+                transforms.push((name.clone(), source));
+                continue;
+            }
+            let error = Error::project(format!("table `{name}` names a file that is not there: `{file}`"));
+            let error = match spec.tree.pointer(&format!("/tables/{name}/transform")) {
+                Some(node) => error.at(&node.span, "no such file"),
+                None => error,
+            };
+            let there = self.sql_files("sql/transform");
+            let or = if there.is_empty() { String::new() } else { format!(", or name another: {there}") };
+            errors.push(error.hint(format!("write the file with one `SELECT`{or}")));
+        }
+        (transforms, errors)
+    }
+
+    fn sql_files(&self, folder: &str) -> String {
+        let mut names: Vec<String> = fs_err::read_dir(self.root.join(folder))
             .into_iter()
             .flatten()
-            .filter_map(|entry| Some(format!("sql/marts/{}", entry.ok()?.file_name().to_str()?)))
+            .filter_map(|entry| Some(format!("{folder}/{}", entry.ok()?.file_name().to_str()?)))
             .collect();
         names.sort();
         names.join(", ")
+    }
+
+    /// The commit that the project's files are at; none outside of a git repository, or without git.
+    pub fn commit(&self) -> Option<Commit> {
+        let git = |args: &[&str]| {
+            let output = Command::new("git").arg("-C").arg(&self.root).args(args).output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let sha = git(&["rev-parse", "HEAD"])?;
+        Some(Commit { sha, modified: !git(&["status", "--porcelain", "--", "."])?.is_empty() })
     }
 
     /// Where pipectl keeps what it makes; nothing in it is worth a backup.
@@ -146,11 +233,20 @@ pub fn built_in_files(start: &str) -> Vec<String> {
 
 /// Writes a file as a whole or not at all.
 pub fn write(path: &Path, text: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::from)?;
     std::io::Write::write_all(&mut file, text).map_err(Error::from)?;
     file.persist(path).map_err(|error| Error::from(error.error).note(format!("while writing `{}`", path.display())))?;
+    Ok(())
+}
+
+/// Fails if a file could not be written: asked before work whose result must not be lost.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder)?;
+    tempfile::NamedTempFile::new_in(folder)
+        .map_err(|error| Error::from(error).note(format!("`{}` could not be written", path.display())))?;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says where it cannot go on, and what it skips")]
 
+#[cfg(feature = "rehearse")]
+mod alerts;
 mod check;
 mod cli;
 #[cfg(feature = "rehearse")]
@@ -17,4 +19,6 @@ mod reference;
 mod rehearse;
 mod render;
 mod rooms;
+#[cfg(feature = "rehearse")]
+mod saved;
 mod support;

@@ -10,7 +10,7 @@ use crate::support::{self, Test, root};
 
 /// A project as `init` writes it, with the Lambdas that `make test` has packaged; `None` where a rehearsal cannot run.
 #[expect(clippy::print_stdout, reason = "a test says what it skips")]
-fn project() -> Option<Test> {
+pub(crate) fn project() -> Option<Test> {
     if !support::python().is_file() {
         println!("skipped: no Python with Spark at {} (make setup)", support::python().display());
         return None;
@@ -35,7 +35,7 @@ fn rehearse(test: &Test, more: &[&str]) -> Output {
 }
 
 /// Rehearses, and gives the exit code and the report.
-fn report(test: &Test, more: &[&str]) -> (Option<i32>, Value) {
+pub(crate) fn report(test: &Test, more: &[&str]) -> (Option<i32>, Value) {
     let output = rehearse(test, &[&["--format", "json"], more].concat());
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", test.show(&output)));
     (output.status.code(), report)
@@ -48,7 +48,7 @@ fn rows(report: &Value, table: &str) -> [u64; 5] {
 }
 
 /// How many rows the warehouse has of a table.
-fn count(report: &Value, table: &str) -> u64 {
+pub(crate) fn count(report: &Value, table: &str) -> u64 {
     let tables = report["warehouse"].as_array().unwrap();
     tables.iter().find(|row| row["table"] == table).unwrap()["after"].as_u64().unwrap()
 }

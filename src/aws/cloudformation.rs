@@ -232,6 +232,13 @@ impl CloudFormation {
         Ok(page.stack_events().first().and_then(|event| event.event_id()).map(str::to_owned))
     }
 
+    /// The client request token of the newest event of a stack: by it an operation is known again.
+    pub async fn last_token(&self, stack: &str) -> Result<Option<String>, Failure> {
+        let page = self.0.describe_stack_events().stack_name(stack).send().await;
+        let page = page.map_err(|error| Failure::new("DescribeStackEvents", &error))?;
+        Ok(page.stack_events().iter().find_map(|event| event.client_request_token()).map(str::to_owned))
+    }
+
     /// The resources of a stack.
     pub async fn resources(&self, stack: &str) -> Result<Vec<StackResource>, Failure> {
         let mut resources = Vec::new();

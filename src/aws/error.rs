@@ -73,7 +73,7 @@ impl Failure {
     }
 }
 
-fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
+pub(super) fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
     match code {
         "ValidationError" if message.contains("does not exist") && message.contains("Stack") => Kind::NoSuchStack,
         "ValidationError" if message.contains(" state and can not be ") => Kind::WrongState,
@@ -82,7 +82,8 @@ fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
         "InvalidChangeSetStatus" | "InvalidChangeSetStatusException" => Kind::InvalidChangeSetStatus,
         "AlreadyExistsException" | "BucketAlreadyOwnedByYou" | "BucketAlreadyExists" => Kind::AlreadyExists,
         "NoSuchBucket" => Kind::NoSuchBucket,
-        "NotFound" | "NoSuchKey" => Kind::NotFound,
+        "NotFound" | "NoSuchKey" | "ResourceNotFoundFault" => Kind::NotFound,
+        "InvalidResourceStateFault" => Kind::WrongState,
         "PreconditionFailed" | "ConditionalRequestConflict" => Kind::PreconditionFailed,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Kind::AccessDenied,
         "ExpiredToken"
@@ -115,7 +116,7 @@ fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
     }
 }
 
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -1,8 +1,10 @@
 //! AWS, in our words: concrete clients of the SDK.
 
 pub mod cloudformation;
+pub mod dms;
 pub mod error;
 pub mod s3;
+pub mod wire;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -21,8 +23,10 @@ use crate::error::{Error, Result};
 use crate::spec::Environment;
 
 pub use cloudformation::CloudFormation;
+pub use dms::Dms;
 pub use error::{Failure, Kind};
 pub use s3::S3;
+pub use wire::Wire;
 
 use error::CREDENTIALS;
 
@@ -31,6 +35,9 @@ use error::CREDENTIALS;
 pub struct Aws {
     pub cloudformation: CloudFormation,
     pub s3: S3,
+    pub dms: Dms,
+    /// The services without an SDK here.
+    pub wire: Wire,
     pub account: String,
     pub region: String,
     pub pace: Pace,
@@ -90,6 +97,8 @@ impl Aws {
         Ok(Self {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
+            dms: Dms::new(&config),
+            wire: Wire::new(&config, &environment.region, address.clone()),
             account: environment.account.clone(),
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },

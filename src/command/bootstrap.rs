@@ -1,6 +1,6 @@
 //! `pipectl bootstrap`
 
-use super::deploy::carry_out;
+use super::deploy::{Agreement, carry_out};
 use super::wanted::stacks;
 use crate::context::Context;
 use crate::deploy::Scope;
@@ -9,13 +9,12 @@ use crate::exit::Exit;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Do not ask
-    #[arg(long, short = 'y')]
-    yes: bool,
+    #[command(flatten)]
+    agreement: Agreement,
 }
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let wanted = stacks(&project, &spec)?;
-    carry_out(context, &project, &spec, wanted, Scope::Bootstrap, args.yes).await
+    carry_out(context, &project, &spec, wanted, Scope::Bootstrap, &args.agreement).await
 }

@@ -1,28 +1,96 @@
 //! `pipectl deploy`
 
+use std::path::{Path, PathBuf};
+
 use super::account::Account;
 use super::lines::Lines;
 use super::wanted::wanted;
 use crate::context::Context;
+use crate::deploy::consent::Consent;
 use crate::deploy::stop::Stop;
-use crate::deploy::{Scope, Session, Wanted, rollout, survey};
+use crate::deploy::{Scope, Session, Wanted, rollout, saved, survey};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::plan::saved::SavedPlan;
 use crate::project::Project;
 use crate::spec::Spec;
 use crate::ui::Ui;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// A plan that `pipectl plan --out FILE` saved: exactly this is deployed, without a question, or nothing
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
+
+    /// The environment: NAME for `stacks/NAME.yaml` (default: that of the saved plan)
+    #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV", required_unless_present = "plan")]
+    environment: Option<String>,
+
+    #[command(flatten)]
+    agreement: Agreement,
+}
+
+/// What is agreed to beforehand.
+#[derive(Debug, clap::Args)]
+pub struct Agreement {
     /// Do not ask
     #[arg(long, short = 'y')]
     yes: bool,
+
+    /// Go on although this resource is removed or replaced with the data that it holds (repeat for each)
+    #[arg(long, value_name = "STACK/LOGICAL-ID")]
+    allow_data_loss: Vec<String>,
 }
 
-pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
+pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
+    let saved = args.plan.as_deref().map(read).transpose()?;
+    let environment = args.environment.clone().or_else(|| Some(saved.as_ref()?.plan.environment.clone()));
+    let context = context.enter(environment.unwrap_or_default());
     let (project, spec) = context.spec()?;
     let wanted = wanted(context, &project, &spec)?;
-    carry_out(context, &project, &spec, wanted, Scope::Pipeline, args.yes).await
+    let (Some(saved), Some(file)) = (saved, &args.plan) else {
+        return carry_out(context, &project, &spec, wanted, Scope::Pipeline, &args.agreement).await;
+    };
+    let account = Account::open(&project, &spec).await?;
+    let done = saved_plan(context, &account, &spec, wanted, &saved, file, &args.agreement).await;
+    account.close().await?;
+    done
+}
+
+fn read(file: &Path) -> Result<SavedPlan> {
+    let text = fs_err::read_to_string(file).map_err(|error| {
+        Error::from(error).hint("make it with `pipectl plan --env ENV --out FILE`").exit(Exit::Project)
+    })?;
+    SavedPlan::parse(&file.display().to_string(), &text)
+}
+
+/// Carries out a saved plan, if it is still true.
+async fn saved_plan(
+    context: &Context,
+    account: &Account,
+    spec: &Spec,
+    wanted: Wanted,
+    plan: &SavedPlan,
+    file: &Path,
+    agreement: &Agreement,
+) -> Result<Exit> {
+    let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
+    let aws = account.aws.clone();
+    let (session, mut steps) = Session::open_as(aws, spec, wanted, Scope::Pipeline, stop, plan.run.clone()).await?;
+    let mut lines = Lines::new(ui);
+    let survey = saved::resume(&session, plan, &file.display().to_string(), &mut steps, &mut lines).await?;
+    ui.clear();
+    ui.data(survey.plan.text(ui.colour()))?;
+    let report = rollout::carry_out(&session, survey, &agreement.consent(), &mut steps, &mut lines).await?;
+    ui.clear();
+    say_done(ui, &report);
+    Ok(Exit::Success)
+}
+
+impl Agreement {
+    fn consent(&self) -> Consent {
+        Consent::To(self.allow_data_loss.clone())
+    }
 }
 
 /// Opens the account and deploys into it.
@@ -32,10 +100,10 @@ pub(super) async fn carry_out(
     spec: &Spec,
     wanted: Wanted,
     scope: Scope,
-    yes: bool,
+    agreement: &Agreement,
 ) -> Result<Exit> {
     let account = Account::open(project, spec).await?;
-    let done = into_account(context, &account, spec, wanted, scope, yes).await;
+    let done = into_account(context, &account, spec, wanted, scope, agreement).await;
     account.close().await?;
     done
 }
@@ -47,7 +115,7 @@ pub(super) async fn into_account(
     spec: &Spec,
     wanted: Wanted,
     scope: Scope,
-    yes: bool,
+    agreement: &Agreement,
 ) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
     let (session, mut steps) = Session::open(account.aws.clone(), spec, wanted, scope, stop).await?;
@@ -55,7 +123,12 @@ pub(super) async fn into_account(
     let survey = survey::prepare(&session, &mut steps, &mut lines).await?;
     ui.clear();
     ui.data(survey.plan.text(ui.colour()))?;
-    if survey.plan.has_changes() && !yes {
+    let consent = agreement.consent();
+    if let Err(error) = consent.check(&survey.plan.losses(), &spec.environment_name) {
+        survey::discard(&session).await?;
+        return Err(error);
+    }
+    if survey.plan.has_changes() && !agreement.yes {
         let answer = ui.confirm(format_args!("Deploy this to `{}`?", spec.environment_name));
         if answer != Some(true) {
             survey::discard(&session).await?;
@@ -67,7 +140,7 @@ pub(super) async fn into_account(
             };
         }
     }
-    let report = rollout::carry_out(&session, survey, &mut steps, &mut lines).await?;
+    let report = rollout::carry_out(&session, survey, &consent, &mut steps, &mut lines).await?;
     ui.clear();
     say_done(ui, &report);
     Ok(Exit::Success)
@@ -80,7 +153,7 @@ pub(super) async fn bring_up_to_date(context: &Context, account: &Account, spec:
         Session::open(account.aws.clone(), spec, wanted, Scope::Pipeline, Stop::on_ctrl_c()).await?;
     let mut lines = Lines::new(&context.ui).quiet();
     let survey = survey::prepare(&session, &mut steps, &mut lines).await?;
-    let report = rollout::carry_out(&session, survey, &mut steps, &mut lines).await?;
+    let report = rollout::carry_out(&session, survey, &Consent::ToAll, &mut steps, &mut lines).await?;
     context.ui.clear();
     say_done(&context.ui, &report);
     Ok(())

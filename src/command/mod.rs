@@ -11,11 +11,15 @@ mod lines;
 pub mod outputs;
 pub mod package;
 pub mod plan;
+pub mod redrive;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;
+pub mod replay;
+pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod schema;
 pub mod status;
+pub mod upload;
 mod wanted;

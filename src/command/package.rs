@@ -2,8 +2,9 @@
 
 use super::format::Format;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::figure::size;
 use crate::package;
 
 #[derive(Debug, clap::Args)]
@@ -15,8 +16,9 @@ pub struct Args {
 
 pub fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
-    let package =
-        package::build(&project.root, spec.pipeline.functions.architecture, &mut |line| context.ui.status(line))?;
+    Error::all(project.crates(&spec))?;
+    let (architecture, crates) = (spec.pipeline.functions.architecture, spec.pipeline.crates());
+    let package = package::build_with(&project.root, architecture, &crates, &mut |line| context.ui.status(line))?;
     args.format.print(&context.ui, &package.artifacts, || {
         package.artifacts.iter().map(|artifact| format!("{:>9}  {}\n", size(artifact.size), artifact.key)).collect()
     })?;
@@ -24,14 +26,4 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit> {
         context.ui.line("nothing has changed since the last build");
     }
     Ok(Exit::Success)
-}
-
-/// A size in the unit that keeps it short.
-#[expect(clippy::cast_precision_loss, reason = "a size for people")]
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
 }

@@ -1,5 +1,7 @@
 //! `pipectl plan`
 
+use std::path::PathBuf;
+
 use super::account::Account;
 use super::lines::Lines;
 use super::wanted::wanted;
@@ -9,12 +11,17 @@ use crate::deploy::{Scope, Session, survey};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plan::Plan;
+use crate::project;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How the plan is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    /// Save the plan: `pipectl deploy FILE` carries out exactly this, or refuses
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 
     /// Exit with 2 if anything would change
     #[arg(long)]
@@ -34,10 +41,27 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let wanted = wanted(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
     let (session, mut steps) = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop).await?;
-    let plan = survey::plan(&session, &mut steps, &mut Lines::new(&context.ui)).await?;
+    let mut lines = Lines::new(&context.ui);
+    let plan = match &args.out {
+        None => survey::plan(&session, &mut steps, &mut lines).await?,
+        Some(file) => {
+            project::check_writable(file)?;
+            let survey = survey::keep(&session, &mut steps, &mut lines).await?;
+            let saved = session.saved_plan(survey, project.commit());
+            if let Err(error) = saved.write().and_then(|text| project::write(file, text.as_bytes())) {
+                survey::discard(&session).await?;
+                return Err(error);
+            }
+            session.forget_change_sets();
+            saved.plan
+        }
+    };
     account.close().await?;
     context.ui.clear();
     context.ui.data(args.format.write(&plan, context.ui.colour()))?;
+    if let Some(file) = &args.out {
+        context.ui.line(format_args!("saved; carry it out with `pipectl deploy {}`", file.display()));
+    }
     Ok(if args.exit_code && plan.has_changes() { Exit::Changes } else { Exit::Success })
 }
 

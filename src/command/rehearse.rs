@@ -7,7 +7,7 @@ use super::deploy::bring_up_to_date;
 use super::wanted::wanted;
 use crate::context::Context;
 use crate::deploy::Wanted;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::project::Project;
 use crate::rehearse::{Data, Parts, Place, Report, rehearse, runner, source, toolchain};
@@ -19,14 +19,23 @@ pub struct Args {
     /// The data of a source, such as `erp=exports/erp`; repeatable [default: a generated sample]
     ///
     /// A folder with one file, or one folder of files, for each table: `stores.csv`, `visits.jsonl.gz`,
-    /// `supplies/march.csv`. For a Shopify source: `orders.jsonl`, … as its bulk operations give them. Sources that are
-    /// not named take no part.
+    /// `supplies/march.csv`. For a Shopify source: `orders.jsonl`, … as its bulk operations give them. For a source with
+    /// a Lambda of your own: SOURCE alone runs it, SOURCE=DIR takes the files in its place. Sources that are not named
+    /// take no part.
     #[arg(long, value_name = "SOURCE=DIR")]
     data: Vec<String>,
+
+    /// What the secret of a source holds, from a file; repeatable. It stays in the local account
+    #[arg(long, value_name = "SOURCE=FILE")]
+    secret: Vec<String>,
 
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+
+    /// List the permissions that the templates grant and no call has used
+    #[arg(long)]
+    grants: bool,
 
     /// Leave the servers up to look around, until Ctrl-C, which then is no failure
     #[arg(long)]
@@ -51,12 +60,13 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             .exit(Exit::Usage));
     }
     let data = data(context, &project, &spec, args)?;
+    let secrets = secrets(&spec, &args.secret)?;
     let parts = parts(&project)?;
     toolchain::check(&parts.python, parts.environment.as_deref()).await?;
     let wanted = wanted(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
     let interrupt = Interrupt::listen()?;
-    let exit = in_account(context, args, &spec, &account, wanted, &parts, &data, interrupt).await;
+    let exit = in_account(context, args, &spec, &account, wanted, &parts, &data, &secrets, interrupt).await;
     context.ui.clear();
     account.close().await?;
     exit
@@ -72,12 +82,16 @@ async fn in_account(
     wanted: Wanted,
     parts: &Parts,
     data: &Data,
+    secrets: &[(String, String)],
     mut interrupt: Interrupt,
 ) -> Result<Exit> {
     let Some((local, endpoint)) = &account.local else { return Err(Error::new("the account is not on this machine")) };
     let endpoint = &endpoint.url();
     let work = async {
         bring_up_to_date(context, account, spec, wanted).await?;
+        for (name, value) in secrets {
+            local.put_secret_value(name, value)?;
+        }
         let status = |text: &str| context.ui.status(text);
         status("starting Spark and the warehouse");
         let mut place = Place::open(local, endpoint, spec, parts, &data.folders).await?;
@@ -92,7 +106,7 @@ async fn in_account(
         }
     };
     // What is dropped in its middle ends what it has started.
-    let (place, report) = tokio::select! {
+    let (place, mut report) = tokio::select! {
         done = work => done?,
         () = interrupt.wait() => {
             return Err(Error::new("interrupted")
@@ -100,6 +114,7 @@ async fn in_account(
                 .exit(Exit::Interrupted));
         }
     };
+    report.list_grants = args.grants;
     print(context, args.format, &report)?;
     if args.keep {
         keep(context, &place, endpoint, spec);
@@ -156,16 +171,59 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
     let mut data = Data::default();
     let sample = project.state().join("sample");
     for (name, kind) in &spec.pipeline.sources {
+        if let Source::Lambda(_) = kind {
+            data.run.insert(name.clone());
+            continue;
+        }
         if !sample.exists() {
             context.ui.status(format_args!("generating a sample of {ORDERS} orders"));
             let what = Sample { orders: ORDERS, seed: 7, since: OPENED, broken_rows: 0 };
             what.write(&sample, false, &mut |_| true)?;
+        }
+        // A database is rehearsed with data that is given.
+        if kind.database().is_some() {
+            continue;
         }
         data.generated.push(name.clone());
         let part = if matches!(kind, Source::Shopify(_)) { "shop" } else { "erp" };
         data.folders.insert(name.clone(), sample.join(part));
     }
     Ok(data)
+}
+
+/// Reads `--secret SOURCE=FILE`, repeated: the names of the secrets, and what they hold.
+fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
+    let (mut secrets, mut errors) = (Vec::new(), Vec::new());
+    for text in given {
+        let misuse = |message: String| Error::new(message).exit(Exit::Usage);
+        let Some((source, file)) = text.split_once('=') else {
+            errors.push(
+                misuse(format!("`--secret {text}` is not SOURCE=FILE"))
+                    .hint("such as `--secret weather=weather-secret.json`"),
+            );
+            continue;
+        };
+        match spec.pipeline.sources.get(source) {
+            Some(Source::Lambda(custom)) if custom.secret => match fs_err::read_to_string(file) {
+                Ok(value) => secrets.push((format!("{}/{source}", spec.prefix()), value.trim_end().to_owned())),
+                Err(error) => errors
+                    .push(misuse(format!("`--secret {text}`: {error}")).hint("name a file with the secret's value")),
+            },
+            Some(_) => errors.push(
+                misuse(format!("`--secret {text}`: the source `{source}` has no secret that a rehearsal asks for"))
+                    .hint("leave it away; a `lambda` source asks for one with `secret: true`"),
+            ),
+            None => {
+                let known = spec.pipeline.sources.keys().map(String::as_str);
+                errors.push(
+                    misuse(format!("`--secret {text}`: there is no source `{source}`"))
+                        .hint(did_you_mean(source, known)),
+                );
+            }
+        }
+    }
+    Error::all(errors)?;
+    Ok(secrets)
 }
 
 fn parts(project: &Project) -> Result<Parts> {
@@ -218,6 +276,9 @@ fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
     line("\n  the buckets' objects, as files:".to_owned());
     for (bucket, folder) in &place.buckets {
         line(format!("    {bucket}  {}", folder.display()));
+    }
+    for (name, server) in place.databases.all() {
+        line(format!("\n  the database of the source `{name}`: {}, {}", server.engine, server.endpoint()));
     }
     for (name, shop) in &place.shops {
         line(format!("\n  the stand-in of the shop `{name}`: {}", shop.endpoint()));

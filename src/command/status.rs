@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::account::Account;
 use super::format::Format;
+use super::redrive::lengths;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::figure::columns;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -24,6 +26,19 @@ struct Row {
     changed_at: Option<String>,
 }
 
+/// A dead-letter queue, and how many messages wait in it.
+#[derive(Debug, Serialize)]
+struct Queue {
+    queue: String,
+    waiting: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    stacks: Vec<Row>,
+    queues: Vec<Queue>,
+}
+
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let stacks = project.render(&spec)?;
@@ -37,39 +52,29 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             changed_at: found.and_then(|found| found.updated.or(found.created)),
         });
     }
+    let queues = lengths(&account.aws.wire, &spec.prefix()).await?;
     account.close().await?;
-    args.format.print(&context.ui, &rows, || text(&rows))?;
+    let queues = queues.into_iter().map(|(queue, waiting)| Queue { queue, waiting }).collect();
+    let status = Status { stacks: rows, queues };
+    args.format.print(&context.ui, &status, || text(&status.stacks))?;
+    for queue in status.queues.iter().filter(|queue| queue.waiting > 0) {
+        let messages =
+            if queue.waiting == 1 { "1 message waits".to_owned() } else { format!("{} messages wait", queue.waiting) };
+        context.ui.warn(format_args!(
+            "{messages} in the queue {}: see `pipectl redrive --env {} --dry-run`",
+            queue.queue, spec.environment_name
+        ));
+    }
     Ok(Exit::Success)
 }
 
 fn text(rows: &[Row]) -> String {
-    let mut cells = vec![["STACK".to_owned(), "STATE".to_owned(), "LAST CHANGE (UTC)".to_owned()]];
+    let mut cells = vec![["STACK", "STATE", "LAST CHANGE (UTC)"].map(str::to_owned).to_vec()];
     cells.extend(rows.iter().map(|row| {
         let state = row.state.clone().unwrap_or_else(|| "not deployed".to_owned());
         // To the second: `2026-11-20T12:43:05.638Z` has more than a reader wants.
         let changed = row.changed_at.as_deref().map_or("", |time| time.split(['.', 'Z']).next().unwrap_or(time));
-        [row.stack.clone(), state, changed.replace('T', " ")]
+        vec![row.stack.clone(), state, changed.replace('T', " ")]
     }));
-    table(&cells)
-}
-
-/// Rows in columns; the first row is the heading.
-fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
-    rows.iter().fold(String::new(), |mut text, row| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-        text
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["A".into(), "B".into()], ["long".into(), "x".into()]];
-        assert_eq!(super::table(&rows), "A     B\nlong  x\n");
-    }
+    columns(&cells, &[])
 }

@@ -18,11 +18,13 @@ const LIBRARY: &str = "library";
 pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
     let stacks = project.render(spec)?;
     let (marts, errors) = project.marts(spec);
-    Error::all(errors)?;
-    let bytes = document(spec, &marts)?.bytes()?;
+    let (transforms, missing) = project.transforms(spec);
+    Error::all(errors.into_iter().chain(missing).chain(project.crates(spec)))?;
+    let bytes = document(spec, &marts)?.with_transforms(spec, &transforms)?.bytes()?;
     let key = Document::key(&bytes);
     let architecture = spec.pipeline.functions.architecture;
-    let package = package::build(&project.root, architecture, &mut |line| context.ui.status(line))?;
+    let crates = spec.pipeline.crates();
+    let package = package::build_with(&project.root, architecture, &crates, &mut |line| context.ui.status(line))?;
     let mut keys = ArtifactKeys { document: Some(key.clone()), ..ArtifactKeys::default() };
     let mut uploads = vec![Upload { key, sha256: sha256(&bytes), content: Content::Bytes(bytes) }];
     for artifact in package.artifacts {

@@ -105,6 +105,11 @@ impl Session {
         self.open_change_sets().retain(|(stack, ..)| stack != stack_name);
     }
 
+    /// The change sets stay: a saved plan names them.
+    pub fn forget_change_sets(&self) {
+        self.open_change_sets().clear();
+    }
+
     /// Deletes the change sets that were made and not executed, and the empty stacks that came into being with them.
     pub(super) async fn clean_up(self: &Arc<Self>) -> Result<()> {
         let open = std::mem::take(&mut *self.open_change_sets());

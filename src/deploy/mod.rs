@@ -6,10 +6,13 @@
 pub mod artifacts;
 mod cause;
 mod change_set;
+pub mod consent;
 pub mod destroy;
 mod follow;
 pub mod progress;
+mod replication;
 pub mod rollout;
+pub mod saved;
 mod schedule;
 pub mod stop;
 pub mod survey;
@@ -122,6 +125,18 @@ impl Session {
         scope: Scope,
         stop: Stop,
     ) -> Result<(Arc<Self>, UnboundedReceiver<Step>)> {
+        Self::open_as(aws, spec, wanted, scope, stop, run_name()).await
+    }
+
+    /// Opens a session that goes on with the run of a saved plan: what it asks for again, AWS knows by its token.
+    pub async fn open_as(
+        aws: Aws,
+        spec: &Spec,
+        wanted: Wanted,
+        scope: Scope,
+        stop: Stop,
+        run: String,
+    ) -> Result<(Arc<Self>, UnboundedReceiver<Step>)> {
         let local = spec.environment.local;
         let (mut role, mut outputs) = (None, Outputs::new());
         if scope == Scope::Pipeline && !local {
@@ -154,7 +169,7 @@ impl Session {
             names: stacks.iter().map(|stack| stack.name.clone()).collect(),
             stacks: stacks.into_iter().map(|stack| (stack.name.clone(), stack)).collect(),
             uploads: if scope == Scope::Pipeline { uploads } else { Vec::new() },
-            run: run_name(),
+            run,
             open: Mutex::new(Vec::new()),
             steps,
             stop,

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::consent::Consent;
 use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
 use super::survey::{Survey, Surveyed, decided};
-use super::{BOOTSTRAP, Purpose, Session, cause};
+use super::{BOOTSTRAP, Purpose, Session, cause, replication};
 use crate::aws::Kind;
 use crate::error::{Error, Result};
 use crate::plan::deployed::{Stack, Standing};
-use crate::plan::wanted::{Outputs, parameters};
+use crate::plan::wanted::{Outputs, ParameterValue, parameters};
 use crate::plan::{Comparison, Known, StackAction};
 use crate::render::RenderedStack;
 use crate::spec::Map;
@@ -30,14 +31,18 @@ pub enum Outcome {
 pub type Report = Vec<(String, Outcome)>;
 
 /// Carries out what a survey found. Fails with the root cause of every stack that failed, the first one first; stacks
-/// that need one that failed are not started.
+/// that need one that failed are not started. Nothing is started if data would be lost that nobody agreed to.
 pub async fn carry_out(
     session: &Arc<Session>,
     survey: Survey,
+    consent: &Consent,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Report> {
-    let report = roll_out(session, survey, steps, progress).await;
+    let report = match consent.check(&survey.plan.losses(), &session.environment) {
+        Ok(()) => roll_out(session, survey, consent, steps, progress).await,
+        Err(error) => Err(error),
+    };
     let cleaned = session.clean_up().await;
     let report = report?;
     cleaned?;
@@ -47,6 +52,7 @@ pub async fn carry_out(
 async fn roll_out(
     session: &Arc<Session>,
     survey: Survey,
+    consent: &Consent,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Report> {
@@ -55,6 +61,7 @@ async fn roll_out(
     }
     let mut work = Rollout {
         session,
+        consent: Arc::new(consent.clone()),
         changes: survey.plan.has_changes(),
         stacks: survey.stacks,
         outputs: session.outputs.clone(),
@@ -92,6 +99,7 @@ fn are(names: &[String]) -> &'static str {
 
 struct Rollout<'a> {
     session: &'a Arc<Session>,
+    consent: Arc<Consent>,
     /// Whether anything changes at all.
     changes: bool,
     stacks: BTreeMap<String, Surveyed>,
@@ -110,11 +118,12 @@ impl Work for Rollout<'_> {
         let outputs = self.outputs.clone();
         let name = name.to_owned();
         let changes = self.changes;
+        let consent = Arc::clone(&self.consent);
         async move {
             let (Some(wanted), Some(surveyed)) = (session.stack(&name), surveyed) else {
                 return Err(Error::new(format!("the stack `{name}` was not planned")));
             };
-            let done = session.deploy_stack(&wanted, surveyed, &outputs).await?;
+            let done = session.deploy_stack(&wanted, surveyed, &outputs, &consent).await?;
             // In the local account the bucket comes into being with this stack; all others wait for it.
             if name == BOOTSTRAP && changes {
                 session.upload_artifacts().await?;
@@ -147,6 +156,7 @@ impl Session {
         wanted: &RenderedStack,
         surveyed: Surveyed,
         outputs: &Outputs,
+        consent: &Consent,
     ) -> Result<(Outcome, Map<String>)> {
         let parameters = parameters(wanted, outputs, &self.keys);
         if let Some((name, _)) = parameters.iter().find(|(_, value)| value.known().is_none()) {
@@ -159,15 +169,11 @@ impl Session {
                 (Outcome::Unchanged, known.stack.outputs, known.stack.termination_protection)
             }
             (Some(known), Some(change_set)) if as_planned => {
-                let stack = self.execute(wanted, &known.stack.id, &change_set, false).await?;
+                let stops = replication::needs_stop(replication::changed(&plan));
+                let stack = self.change(wanted, &known.stack.id, &change_set, stops).await?;
                 (Outcome::Updated, stack.outputs, stack.termination_protection)
             }
-            (Some(known), _) => {
-                let comparison =
-                    Comparison { wanted, known: Some(&known), parameters: &parameters, place: &self.place };
-                let unchanged = comparison.unchanged();
-                self.update(wanted, known, &decided(&parameters), unchanged).await?
-            }
+            (Some(known), _) => self.update(wanted, &known, &parameters, consent).await?,
             (None, _) => {
                 let stack = self.create(wanted, &decided(&parameters)).await?;
                 (Outcome::Created, stack.outputs, stack.termination_protection)
@@ -176,6 +182,7 @@ impl Session {
         if wanted.termination_protection && !protected {
             self.aws.cloudformation.protect(&wanted.stack_name, true).await?;
         }
+        self.start_replications(wanted, &wanted.stack_name).await?;
         let what = match outcome {
             Outcome::Created => "is created",
             Outcome::Updated => "is updated",
@@ -185,21 +192,29 @@ impl Session {
         Ok((outcome, outputs))
     }
 
+    /// Updates a stack of which the plan could not tell all: a value has come that only the deploy could tell.
     async fn update(
         &self,
         wanted: &RenderedStack,
-        known: Known,
-        parameters: &Map<String>,
-        unchanged: bool,
+        known: &Known,
+        parameters: &Map<ParameterValue>,
+        consent: &Consent,
     ) -> Result<(Outcome, Map<String>, bool)> {
-        let change_set =
-            if unchanged { None } else { self.prepare(wanted, parameters, false, Purpose::Deploy).await? };
-        let stack = match &change_set {
-            None => known.stack,
-            Some(change_set) => self.execute(wanted, &known.stack.id, &change_set.id, false).await?,
+        let comparison = Comparison { wanted, known: Some(known), parameters, place: &self.place };
+        let change_set = if comparison.unchanged() {
+            None
+        } else {
+            self.prepare(wanted, &decided(parameters), false, Purpose::Deploy).await?
         };
-        let outcome = if change_set.is_some() { Outcome::Updated } else { Outcome::Unchanged };
-        Ok((outcome, stack.outputs, stack.termination_protection))
+        let Some(change_set) = change_set else {
+            return Ok((Outcome::Unchanged, known.stack.outputs.clone(), known.stack.termination_protection));
+        };
+        // The plan did not show these: it could not know them.
+        let plan = comparison.with_change_set(&change_set)?;
+        consent.check(&plan.losses(), &self.environment)?;
+        let stops = replication::needs_stop(replication::changed(&plan));
+        let stack = self.change(wanted, &known.stack.id, &change_set.id, stops).await?;
+        Ok((Outcome::Updated, stack.outputs, stack.termination_protection))
     }
 
     async fn create(&self, wanted: &RenderedStack, parameters: &Map<String>) -> Result<Stack> {
@@ -219,11 +234,22 @@ impl Session {
         self.execute(wanted, &change_set.stack_id, &change_set.id, true).await
     }
 
+    /// Executes a change set, with the replications of the stack stopped meanwhile if it needs that.
+    async fn change(&self, wanted: &RenderedStack, stack: &str, change_set: &str, stops: bool) -> Result<Stack> {
+        let stopped = if stops { self.stop_replications(&wanted.name, stack).await? } else { Vec::new() };
+        let done = self.execute(wanted, stack, change_set, false).await;
+        if done.is_err() {
+            // The stack is what it was, so what it replicates shall go on as well.
+            self.resume(&wanted.name, &stopped).await;
+        }
+        done
+    }
+
     async fn execute(&self, wanted: &RenderedStack, stack: &str, change_set: &str, create: bool) -> Result<Stack> {
         let since = self.aws.cloudformation.last_event(stack).await.ok().flatten();
         let what = if create { "is being created" } else { "is being updated" };
         self.say(Step::Stack { stack: wanted.name.clone(), what: what.to_owned() });
-        let token = format!("{}-{}", self.run, wanted.name);
+        let token = self.client_token(&wanted.name);
         if let Err(failure) = self.aws.cloudformation.execute(change_set, &token, create).await {
             if matches!(failure.kind, Kind::ChangeSetNotFound | Kind::InvalidChangeSetStatus) {
                 return Err(Error::new(format!(

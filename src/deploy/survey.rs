@@ -50,6 +50,20 @@ pub async fn plan(
     Ok(survey.plan)
 }
 
+/// Makes a plan to be saved. The change sets stay: the file names them.
+pub async fn keep(
+    session: &Arc<Session>,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<Survey> {
+    let survey = survey(session, steps, progress, Purpose::Plan).await;
+    if survey.is_err() {
+        // The error of the survey is the one to tell.
+        let _ = session.clean_up().await;
+    }
+    survey
+}
+
 /// Makes the plan of a deploy. The change sets stay, to be executed: what was shown is what is done.
 pub async fn prepare(
     session: &Arc<Session>,
@@ -100,7 +114,7 @@ async fn survey(
 }
 
 /// Reads all stacks at once, each with its template: two calls a stack.
-async fn read_all(
+pub(super) async fn read_all(
     session: &Arc<Session>,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
@@ -165,7 +179,7 @@ impl Session {
         let parameters = parameters(wanted, outputs, &self.keys);
         let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
         let mut change_set = None;
-        let plan = if comparison.unchanged() {
+        let mut plan = if comparison.unchanged() {
             comparison.nothing()
         } else if known.is_none() || !comparison.decided() {
             comparison.from_templates()?
@@ -179,6 +193,8 @@ impl Session {
                 }
             }
         };
+        let deployed = known.as_ref().map(|known| known.stack.id.as_str());
+        plan.notes.extend(self.replication_notes(wanted, deployed, &plan).await?);
         let outputs = comparison.outputs_after(&plan)?;
         Ok(Surveyed { plan, parameters: parameters.clone(), outputs, change_set, known: known.clone() })
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::artifacts::{Content, Upload};
+use super::consent::Consent;
 use super::destroy;
 use super::progress::{Progress, Silent, Step};
 use super::rollout::{self, Outcome};
@@ -140,7 +141,7 @@ async fn deploy(fake: &Fake, wanted: Wanted, lines: &mut Lines) -> Result<rollou
     let (_sender, stop) = Stop::controlled();
     let (session, mut steps) = open(fake, wanted, stop).await;
     let survey = survey::prepare(&session, &mut steps, lines).await?;
-    rollout::carry_out(&session, survey, &mut steps, lines).await
+    rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, lines).await
 }
 
 #[tokio::test]
@@ -240,12 +241,12 @@ async fn a_plan_leaves_no_change_set_behind() {
           ~ VpcId: "vpc-1" → (known after deploy)
 
     shop-dev-storage
-      ~ Bucket  AWS::S3::Bucket  # may change
-          ~ BucketName: "vpc-1" → (known after deploy)
+    -/+ Bucket  AWS::S3::Bucket  # may be replaced because of BucketName
+          ~ BucketName: "vpc-1" → (known after deploy)  # forces replacement
         parameters
           ~ Vpc: "vpc-1" → (known after deploy)
 
-    Plan: 0 to add, 2 to change, 0 to replace, 0 to remove in 2 of 2 stacks.
+    Plan: 0 to add, 1 to change, 1 to replace, 0 to remove in 2 of 2 stacks.
     "#);
     assert_eq!(fake.calls(true), ["CreateChangeSet", "DeleteChangeSet"]);
     let (made, gone) = (&fake.requests("CreateChangeSet")[0].fields, &fake.requests("DeleteChangeSet")[0].fields);
@@ -298,12 +299,12 @@ async fn a_value_of_a_new_stack_is_known_after_the_deploy() {
       + Vpc  AWS::EC2::VPC
 
     shop-dev-storage
-      ~ Bucket  AWS::S3::Bucket  # may change
-          ~ BucketName: "vpc-1" → (known after deploy)
+    -/+ Bucket  AWS::S3::Bucket  # may be replaced because of BucketName
+          ~ BucketName: "vpc-1" → (known after deploy)  # forces replacement
         parameters
           ~ Vpc: "vpc-1" → (known after deploy)
 
-    Plan: 1 to add, 1 to change, 0 to replace, 0 to remove in 2 of 2 stacks.
+    Plan: 1 to add, 0 to change, 1 to replace, 0 to remove in 2 of 2 stacks.
     "#);
     assert!(fake.calls(true).is_empty());
 }

@@ -9,11 +9,15 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::call::Call;
 use super::json::JsonHandler;
+use super::queues::Queues;
+use super::replications::Replications;
 use super::s3::{ObjectEvent, S3Server, Store};
 use super::secrets::Secrets;
 use super::server::{self, Endpoint};
 use super::state::{Stack, StackResource, Stacks};
+use super::waiting::{List, Waiting};
 use super::{cloudformation, lock};
 use crate::error::{Error, Result};
 use crate::template::schema;
@@ -21,15 +25,6 @@ use crate::template::schema;
 /// An AWS account whose state is a directory on this machine.
 #[derive(Clone)]
 pub struct LocalAccount(pub(super) Arc<Account>);
-
-/// A call that somebody makes, as an IAM policy sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    pub access_key: String,
-    /// Such as `s3:PutObject` or `cloudformation:DescribeStacks`.
-    pub action: String,
-    pub resource: String,
-}
 
 /// Decides whether a call is allowed; a refusal says why.
 pub type Judge = Arc<dyn Fn(&Call) -> std::result::Result<(), String> + Send + Sync>;
@@ -65,6 +60,9 @@ pub(super) struct Account {
     pub(super) region: String,
     stacks: Mutex<Stacks>,
     pub(super) secrets: Secrets,
+    pub(super) replications: Replications,
+    pub(super) queues: Queues,
+    pub(super) waiting: List,
     pub(super) store: Arc<Store>,
     pub(super) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
@@ -113,6 +111,9 @@ impl LocalAccount {
             region: region.to_owned(),
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
+            replications: Replications::load(&directory)?,
+            queues: Queues::load(&directory, account, region)?,
+            waiting: List::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
@@ -188,6 +189,31 @@ impl LocalAccount {
         })
     }
 
+    /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.
+    pub fn is_replicating(&self, arn: &str) -> bool {
+        self.0.replications.is_running(arn)
+    }
+
+    /// Puts a message into a queue.
+    pub fn send_to_queue(&self, queue: &str, body: &str, attributes: BTreeMap<String, String>) {
+        self.0.queues.send(queue, body, attributes);
+    }
+
+    /// How many messages lie in a queue.
+    pub fn queue_length(&self, queue: &str) -> usize {
+        self.0.queues.count(queue)
+    }
+
+    /// Takes what was asked of services that work only while a rehearsal runs.
+    pub fn take_waiting(&self) -> Vec<Waiting> {
+        self.0.waiting.take()
+    }
+
+    /// Gives a value to a secret that no stack makes: one that exists in an account on AWS.
+    pub fn provide_secret(&self, name: &str, value: &str) -> Result<()> {
+        self.0.secrets.provide(name, value).map_err(|message| Error::new(format!("secret `{name}`: {message}")))
+    }
+
     /// A channel that receives every object that is written from now on.
     pub fn object_events(&self) -> mpsc::UnboundedReceiver<ObjectEvent> {
         self.0.s3.subscribe()
@@ -206,6 +232,11 @@ impl Account {
 
     pub(super) fn handler(&self, prefix: &str) -> Option<JsonHandler> {
         self.handlers.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+    }
+
+    /// `arn:aws:<service>:<region>:<account>:<rest>`.
+    pub(super) fn arn(&self, service: &str, rest: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{rest}", self.region, self.id)
     }
 
     /// Whether a call is allowed.

@@ -70,6 +70,16 @@ impl Secrets {
         self.insert(name, arn, description, value, None)
     }
 
+    /// Gives a secret a value, and makes it first where it is missing.
+    pub(super) fn provide(&self, name: &str, value: &str) -> std::result::Result<(), String> {
+        if self.put(name, value.to_owned()).is_ok() {
+            return Ok(());
+        }
+        let suffix = clock::random(6, clock::ALPHANUMERIC);
+        let arn = format!("arn:aws:secretsmanager:{}:{}:secret:{name}-{suffix}", self.region, self.account);
+        self.insert(name, &arn, None, Some(value.to_owned()), None)
+    }
+
     /// Makes the secret that Redshift Serverless keeps for a namespace whose admin password it manages.
     pub(super) fn create_managed(&self, namespace: &str, user: &str) -> std::result::Result<(), String> {
         let name = managed_name(namespace, user);
@@ -195,6 +205,12 @@ impl Secrets {
     fn with(&self, id: &str, answer: impl FnOnce(&Secret) -> JsonResult) -> JsonResult {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.values().find(|secret| secret.is(id)).map_or_else(|| Err(not_found(NOT_FOUND)), answer)
+    }
+
+    /// The ARN of a secret, by its name or ARN.
+    pub(super) fn arn(&self, id: &str) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().find(|secret| secret.is(id)).map(|secret| secret.arn.clone())
     }
 
     /// The current value of a secret, by its name or ARN.

@@ -15,10 +15,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::account::{Account, Call};
+use super::account::Account;
+use super::call;
 use super::json::{JsonCall, JsonError, JsonResult};
 use super::query::{Fault, Query};
-use super::{clock, cloudformation, sts, xml};
+use super::{calls, clock, cloudformation, sts, xml};
 use crate::error::{Error, Result};
 
 /// The largest request outside of S3: a template body is 51,200 bytes.
@@ -113,7 +114,8 @@ async fn answer(State(account): State<Arc<Account>>, request: Request) -> Respon
         return answer_json(&account, &scope, &target, request.into_body()).await;
     }
     match scope.service.as_str() {
-        "cloudformation" | "sts" => answer_query(&account, &scope, request).await,
+        "cloudformation" | "sns" | "sts" => answer_query(&account, &scope, request).await,
+        "lambda" => calls::invoke(&account, &scope.access_key, request).await,
         _ => account.s3.answer(scope.access_key, account.current_judge(), request).await,
     }
 }
@@ -142,25 +144,26 @@ impl Scope {
 }
 
 async fn answer_query(account: &Arc<Account>, scope: &Scope, request: Request) -> Response {
-    let namespace = if scope.service == "sts" { sts::NAMESPACE } else { cloudformation::NAMESPACE };
+    let namespace = match scope.service.as_str() {
+        "sts" => sts::NAMESPACE,
+        "sns" => calls::SNS_NAMESPACE,
+        _ => cloudformation::NAMESPACE,
+    };
     let request_id = clock::uuid();
     let outcome = match to_bytes(request.into_body(), LARGEST_REQUEST).await {
         Ok(body) => {
             let query = Query::parse(&body);
             let action = query.get("Action").unwrap_or_default().to_owned();
-            let call = Call {
-                access_key: scope.access_key.clone(),
-                action: format!("{}:{action}", scope.service),
-                resource: query.get("StackName").or(query.get("RoleArn")).unwrap_or("*").to_owned(),
-            };
-            let allowed =
-                account.allows(&call).map_err(|reason| Fault { status: 403, code: "AccessDenied", message: reason });
-            let answered = allowed.and_then(|()| {
-                if scope.service == "sts" {
-                    sts::answer(account, &action, &query, &scope.access_key)
-                } else {
-                    cloudformation::answer(account, &action, &query)
-                }
+            let calls = call::of_query(account, &scope.access_key, &scope.service, &action, &query);
+            let allowed = calls.iter().try_for_each(|call| account.allows(call)).map_err(|reason| Fault {
+                status: 403,
+                code: "AccessDenied",
+                message: reason,
+            });
+            let answered = allowed.and_then(|()| match scope.service.as_str() {
+                "sts" => sts::answer(account, &action, &query, &scope.access_key),
+                "sns" => calls::sns(account, &action, &query),
+                _ => cloudformation::answer(account, &action, &query),
             });
             answered.map(|result| xml::answer(&action, namespace, &result, &request_id))
         }
@@ -203,14 +206,8 @@ async fn answer_json(account: &Arc<Account>, scope: &Scope, target: &str, body: 
 }
 
 async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operation: &str, body: Value) -> JsonResult {
-    let service = if prefix == "RedshiftData" { "redshift-data" } else { scope.service.as_str() };
-    let resource = ["SecretId", "WorkgroupName", "Name"].iter().find_map(|name| body[*name].as_str()).unwrap_or("*");
-    let call = Call {
-        access_key: scope.access_key.clone(),
-        action: format!("{service}:{operation}"),
-        resource: resource.to_owned(),
-    };
-    account.allows(&call).map_err(|reason| JsonError {
+    let calls = call::of_json(account, &scope.access_key, &scope.service, prefix, operation, &body);
+    calls.iter().try_for_each(|call| account.allows(call)).map_err(|reason| JsonError {
         status: 400,
         code: "AccessDeniedException".to_owned(),
         message: reason,
@@ -219,10 +216,13 @@ async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operatio
         let call = JsonCall { operation: operation.to_owned(), body, access_key: scope.access_key.clone() };
         return handler(call).await;
     }
-    if prefix == "secretsmanager" {
-        return account.secrets.call(operation, &body);
+    match prefix {
+        "AmazonDMSv20160101" => account.replications.call(account, operation, &body),
+        "secretsmanager" => account.secrets.call(operation, &body),
+        "AmazonSQS" => account.queues.call(operation, &body, |name| account.has("AWS::SQS::Queue", name)),
+        "AWSGlue" => calls::glue(account, operation, &body),
+        _ => Err(JsonError::unknown_operation(prefix, operation)),
     }
-    Err(JsonError::unknown_operation(prefix, operation))
 }
 
 fn tag(headers: &mut HeaderMap, request_id: &str) {

@@ -35,15 +35,28 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// The Lambdas' workspace: the project's `lambda-src` as a whole, else the built-in one.
-    pub(super) fn lambda(root: &Path) -> Result<Self> {
+    /// The workspace of pipectl's Lambdas.
+    pub(super) fn built_in() -> Self {
+        Self { files: embedded::<LambdaSources>(), folder: None }
+    }
+
+    /// The project's own `lambda-src`, when it is a cargo workspace; else nothing.
+    pub(super) fn own(root: &Path) -> Result<Self> {
         let folder = root.join("lambda-src");
-        if folder.join("Cargo.toml").is_file() {
-            let mut files = BTreeMap::new();
-            collect(&folder, "", &mut files)?;
-            return Ok(Self { files, folder: Some(folder) });
+        if !folder.join("Cargo.toml").is_file() {
+            return Ok(Self::none());
         }
-        Ok(Self { files: embedded::<LambdaSources>(), folder: None })
+        let mut files = BTreeMap::new();
+        collect(&folder, "", &mut files)?;
+        Ok(Self { files, folder: Some(folder) })
+    }
+
+    pub(super) fn none() -> Self {
+        Self { files: BTreeMap::new(), folder: None }
+    }
+
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.files.contains_key(path)
     }
 
     /// The Glue jobs: the built-in ones, and over them the project's own `glue-src`, file by file.
@@ -146,8 +159,7 @@ mod tests {
 
     #[test]
     fn the_built_in_workspace_is_whole_and_holds_no_build() {
-        let root = tempfile::tempdir().unwrap();
-        let inputs = Inputs::lambda(root.path()).unwrap();
+        let inputs = Inputs::built_in();
         for path in ["Cargo.toml", "Cargo.lock", "shopify/src/main.rs", "load/Cargo.toml", "pipeline/src/lib.rs"] {
             assert!(inputs.files.contains_key(path), "{path} is missing");
         }

@@ -16,6 +16,9 @@ const VERSION: u32 = 1;
 pub(super) struct Manifest {
     version: u32,
     pub(super) lambda: Part,
+    /// From the project's own workspace.
+    #[serde(default)]
+    pub(super) own: Part,
     pub(super) glue: Part,
 }
 
@@ -52,7 +55,7 @@ impl Manifest {
     }
 
     pub(super) fn artifacts(&self, folder: &Path) -> impl Iterator<Item = Artifact> {
-        self.lambda.artifacts.iter().chain(&self.glue.artifacts).map(|built| Artifact {
+        self.lambda.artifacts.iter().chain(&self.own.artifacts).chain(&self.glue.artifacts).map(|built| Artifact {
             kind: built.kind,
             name: built.name.clone(),
             key: built.key(),

@@ -70,19 +70,37 @@ impl Package {
 
 /// Builds what has changed, and returns all artifacts. `progress` gets a line now and then while cargo works.
 pub fn build(project_root: &Path, architecture: Architecture, progress: &mut dyn FnMut(&str)) -> Result<Package> {
+    build_with(project_root, architecture, &[], progress)
+}
+
+/// The same, with the crates of the user's own sources, which are in the project's `lambda-src`.
+pub fn build_with(
+    project_root: &Path,
+    architecture: Architecture,
+    crates: &[&str],
+    progress: &mut dyn FnMut(&str),
+) -> Result<Package> {
     let root = fs_err::canonicalize(project_root)?;
     let folder = root.join(".pipectl/package");
     let mut manifest = Manifest::read(&folder);
-    let lambda = Inputs::lambda(&root)?;
-    let glue = Inputs::glue(&root)?;
-    let lambda_digest = lambda.digest(&format!("lambda {} release {}", cargo::triple(architecture), LAMBDAS.join(" ")));
-    let glue_digest = glue.digest("glue");
+    let way = |names: &[&str]| format!("lambda {} release {}", cargo::triple(architecture), names.join(" "));
     let mut rebuilt = false;
-    if !manifest.lambda.is_current(&folder, &lambda_digest) {
+    let [built_in, own] = workspaces(&root, crates)?;
+    for ((inputs, names), part) in [(built_in, &mut manifest.lambda), (own, &mut manifest.own)] {
+        if names.is_empty() {
+            *part = Part::default();
+            continue;
+        }
+        let digest = inputs.digest(&way(&names));
+        if part.is_current(&folder, &digest) {
+            continue;
+        }
         rebuilt = true;
-        manifest.lambda = Part { digest: lambda_digest, artifacts: lambdas(&root, &lambda, architecture, progress)? };
-        manifest.lambda.store(&folder)?;
+        *part = Part { digest, artifacts: lambdas(&root, &inputs, &names, architecture, progress)? };
+        part.store(&folder)?;
     }
+    let glue = Inputs::glue(&root)?;
+    let glue_digest = glue.digest("glue");
     if !manifest.glue.is_current(&folder, &glue_digest) {
         rebuilt = true;
         manifest.glue = Part { digest: glue_digest, artifacts: jobs(&glue)? };
@@ -96,9 +114,25 @@ pub fn build(project_root: &Path, architecture: Architecture, progress: &mut dyn
     Ok(Package { artifacts, rebuilt })
 }
 
+/// What is built from which workspace: pipectl's Lambdas, and what the project's own `lambda-src` has. A crate there
+/// with the name of one of pipectl's is taken in its place; a workspace with all of them is the only one.
+fn workspaces<'a>(root: &Path, crates: &[&'a str]) -> Result<[(Inputs, Vec<&'a str>); 2]> {
+    let own = Inputs::own(root)?;
+    let has = |name: &&str| own.has(&format!("{name}/Cargo.toml"));
+    let (replaced, built_in): (Vec<&str>, Vec<&str>) = LAMBDAS.into_iter().partition(has);
+    let of_own: Vec<&str> = replaced.into_iter().chain(crates.iter().copied()).collect();
+    let none = (Inputs::none(), Vec::new());
+    if built_in.is_empty() {
+        return Ok([(own, of_own), none]);
+    }
+    let second = if of_own.is_empty() { none } else { (own, of_own) };
+    Ok([(Inputs::built_in(), built_in), second])
+}
+
 fn lambdas(
     root: &Path,
     inputs: &Inputs,
+    names: &[&str],
     architecture: Architecture,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<manifest::Built>> {
@@ -110,7 +144,7 @@ fn lambdas(
             cargo::Source { folder, target: Some(root.join(".pipectl/target/lambda")) }
         }
     };
-    let binaries = cargo::build(&source, &LAMBDAS, architecture, progress)?;
+    let binaries = cargo::build(&source, names, architecture, progress)?;
     let zipped = binaries.into_iter().map(|(name, bytes)| {
         let zip = zip::archive(&[zip::Entry { path: "bootstrap".to_owned(), executable: true, bytes }])?;
         Ok(manifest::Built::new(Kind::Lambda, &name, zip))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Plan, Summary};
+use super::{Loss, Plan, Summary};
 
 /// The document: the version of its form, the summary, then the plan.
 #[derive(Serialize)]
@@ -11,12 +11,15 @@ struct Document<'a> {
     version: u32,
     has_changes: bool,
     summary: Summary,
+    /// What would be destroyed; a deploy refuses it unless each is allowed by name.
+    losses: Vec<Loss>,
     #[serde(flatten)]
     plan: &'a Plan,
 }
 
 pub(super) fn write(plan: &Plan) -> String {
-    let document = Document { version: 1, has_changes: plan.has_changes(), summary: plan.summary(), plan };
+    let document =
+        Document { version: 1, has_changes: plan.has_changes(), summary: plan.summary(), losses: plan.losses(), plan };
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_else(|error| {
         // Every key is a string and every number is finite, so this cannot be reached; if it were, it would be seen.
         format!("{{\"error\": \"{error}\"}}")

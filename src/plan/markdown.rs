@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Plan;
 use super::resource::{Action, ResourcePlan};
-use super::stack::StackPlan;
+use super::stack::{StackAction, StackPlan};
 use super::text::{remark, stack_text};
 
 /// GitHub refuses a comment of 65,536 characters; whoever posts the plan may put a heading of their own before it.
@@ -61,12 +61,39 @@ fn write_losses(text: &mut String, plan: &Plan) {
         .flat_map(|stack| stack.resources.iter().filter(lossy).map(move |resource| (stack, resource)))
         .collect();
     if losses.is_empty() {
-        return;
+        return write_broader(text, plan);
     }
     text.push_str("\n> [!CAUTION]\n> Removed or replaced:\n");
     for (stack, resource) in losses {
         let remark = remark(resource).unwrap_or_default();
         let _ = writeln!(text, "> - `{}/{}` ({}) {remark}", stack.name, resource.logical_id, resource.resource_type);
+    }
+    let losses = plan.losses();
+    if !losses.is_empty() {
+        text.push_str(">\n> **Data would be lost.** `deploy` refuses this unless each is allowed by name:\n");
+        for loss in losses {
+            let _ = writeln!(text, "> - {loss}");
+        }
+    }
+    write_broader(text, plan);
+}
+
+/// Who may do more than before comes next.
+fn write_broader(text: &mut String, plan: &Plan) {
+    let changed = plan.stacks.iter().filter(|stack| stack.action != StackAction::Create);
+    let broader: Vec<String> = changed
+        .flat_map(|stack| stack.access.iter().map(move |change| (stack, change)))
+        .flat_map(|(stack, change)| {
+            let rules = change.removed.iter().map(|rule| ("no longer: ", rule));
+            let rules = rules.chain(change.added.iter().map(|rule| ("", rule))).filter(|(_, rule)| rule.broadens);
+            rules.map(move |(prefix, rule)| format!("`{}/{}` {prefix}{}", stack.name, change.logical_id, rule.text))
+        })
+        .collect();
+    if !broader.is_empty() {
+        text.push_str("\n> [!WARNING]\n> May do more than before:\n");
+        for line in broader {
+            let _ = writeln!(text, "> - {line}");
+        }
     }
 }
 

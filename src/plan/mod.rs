@@ -1,14 +1,17 @@
 //! What a deploy would change: all stacks in one plan. Pure: it prints the same bytes for the same input.
 
+mod access;
 pub mod change_set;
 pub mod deployed;
 mod difference;
 mod json;
 mod local;
+mod loss;
 mod markdown;
 mod mask;
 mod outputs;
 mod resource;
+pub mod saved;
 pub mod stack;
 mod text;
 pub mod wanted;
@@ -16,14 +19,16 @@ pub mod wanted;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub use access::{AccessChange, Rule};
 pub use local::Place;
+pub use loss::Loss;
 pub use resource::{Action, PropertyChange, ResourcePlan};
 pub use stack::{Comparison, Known, StackAction, StackPlan, ValueChange};
 
 /// What a deploy would change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub environment: String,
     pub account: String,
@@ -65,6 +70,11 @@ impl Plan {
             }
         }
         summary
+    }
+
+    /// The data that a deploy would destroy, in the order of the plan.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.stacks.iter().flat_map(StackPlan::losses).collect()
     }
 
     /// The plan for people, in colour if asked for.

@@ -1,14 +1,16 @@
 //! What happens to one resource.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::change_set::{Change, Detail};
 use super::difference::{self, Difference};
 use super::mask::Mask;
+use crate::template::Resource;
+use crate::template::schema::{self, Recreation};
 
 /// What happens to one resource.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResourcePlan {
     pub action: Action,
     pub logical_id: String,
@@ -40,7 +42,7 @@ pub enum Action {
 }
 
 /// How one property changes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PropertyChange {
     /// A JSON pointer from the resource, such as `/Properties/Tags/0/Value`.
     pub path: String,
@@ -81,6 +83,15 @@ impl Action {
     }
 }
 
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known =
+            [Self::Add, Self::Change, Self::MayChange, Self::Replace, Self::MayReplace, Self::Remove, Self::Import];
+        Ok(known.into_iter().find(|action| action.as_str() == text).unwrap_or(Self::Other(text)))
+    }
+}
+
 impl Serialize for Action {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -98,6 +109,31 @@ impl ResourcePlan {
             policy: None,
             forced_by: Vec::new(),
             properties: added(logical_id, resource_type, properties, mask),
+        }
+    }
+
+    /// A resource whose templates differ, or may come to differ. Which of the properties need a new resource is told by
+    /// AWS's schemas; whether it comes to that, by the deploy.
+    pub(super) fn may_change(resource: &Resource, mut properties: Vec<PropertyChange>, mask: &Mask) -> Self {
+        let (id, resource_type) = (&resource.logical_id, &resource.resource_type);
+        let mut forced_by = Vec::new();
+        for change in &mut properties {
+            let path = change.path.strip_prefix("/Properties/").unwrap_or_default();
+            let recreation = match schema::of(resource_type).map(|schema| schema.recreation(path)) {
+                Some(Recreation::Always) => "Always",
+                Some(Recreation::Conditionally) => "Conditionally",
+                _ => continue,
+            };
+            change.requires_recreation = Some(recreation.to_owned());
+            forced_by.push(readable(&change.path));
+        }
+        let replace = !forced_by.is_empty();
+        Self {
+            action: if replace { Action::MayReplace } else { Action::MayChange },
+            policy: replace.then(|| format!("ReplaceAnd{}", resource.update_replace_policy())),
+            forced_by,
+            properties,
+            ..Self::added(id, resource_type, &Value::Null, mask)
         }
     }
 

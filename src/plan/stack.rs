@@ -1,6 +1,6 @@
 //! What happens to one stack.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Result;
@@ -9,23 +9,31 @@ use crate::spec::Map;
 use crate::template::Template;
 use crate::yaml::Source;
 
+use super::access::{self, AccessChange};
 use super::change_set::ChangeSet;
 use super::deployed::{Stack, Standing};
 use super::difference;
 use super::local::{Evaluation, Place, is_dynamic};
+use super::loss::{self, Loss};
 use super::mask::{AFTER_DEPLOY, Mask, SECRET};
 use super::outputs;
 use super::resource::{Action, PropertyChange, ResourcePlan};
 use super::wanted::ParameterValue;
 
 /// What happens to one stack.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StackPlan {
     pub name: String,
     pub stack_name: String,
     pub action: StackAction,
     /// In the order of the change set; for a stack that does not exist yet, of the template.
     pub resources: Vec<ResourcePlan>,
+    /// Whether the change set can be made only during the deploy, when a value has come that it will tell.
+    #[serde(default)]
+    pub undecided: bool,
+    /// Who may do more or less than before.
+    #[serde(default)]
+    pub access: Vec<AccessChange>,
     pub parameters: Vec<ValueChange>,
     pub outputs: Vec<ValueChange>,
     pub tags: Vec<ValueChange>,
@@ -36,7 +44,7 @@ pub struct StackPlan {
 }
 
 /// What happens to a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StackAction {
     Create,
@@ -45,7 +53,7 @@ pub enum StackAction {
 }
 
 /// How a value with a name changes. Nothing before: it is new; nothing after: it goes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ValueChange {
     pub name: String,
     pub before: Option<Value>,
@@ -103,7 +111,16 @@ impl Comparison<'_> {
     pub fn with_change_set(&self, change_set: &ChangeSet) -> Result<StackPlan> {
         let mask = self.mask()?;
         let resources = change_set.changes.iter().map(|change| ResourcePlan::changed(change, &mask)).collect();
-        let plan = self.plan(resources);
+        let properties = |side: &Option<Value>| side.as_ref().and_then(|side| side.get("Properties")).cloned();
+        let access = change_set.changes.iter().filter_map(|change| {
+            let (before, after) = (properties(&change.before), properties(&change.after));
+            // A side that CloudFormation does not tell is not a side without statements.
+            if change.action == "Modify" && (before.is_none() || after.is_none()) {
+                return None;
+            }
+            access::between(&change.logical_id, &change.resource_type, before.as_ref(), after.as_ref())
+        });
+        let plan = StackPlan { access: access.collect(), ..self.plan(resources) };
         Ok(StackPlan { outputs: self.output_changes(&plan, &mask)?, ..plan })
     }
 
@@ -120,6 +137,12 @@ impl Comparison<'_> {
             _ => Vec::new(),
         };
         let mut resources = Vec::new();
+        let mut access = Vec::new();
+        for (resource, properties) in &wanted {
+            let before =
+                old.iter().find(|(known, _)| known.logical_id == resource.logical_id).map(|(_, before)| before);
+            access.extend(access::between(&resource.logical_id, &resource.resource_type, before, Some(properties)));
+        }
         for (resource, properties) in &wanted {
             let (id, resource_type) = (&resource.logical_id, &resource.resource_type);
             let Some((_, before)) = old.iter().find(|(known, _)| known.logical_id == *id) else {
@@ -136,23 +159,23 @@ impl Comparison<'_> {
                 })
                 .collect();
             if !properties.is_empty() {
-                resources.push(ResourcePlan {
-                    action: Action::MayChange,
-                    properties,
-                    ..ResourcePlan::added(id, resource_type, &Value::Null, &mask)
-                });
+                resources.push(ResourcePlan::may_change(resource, properties, &mask));
             }
         }
         for (resource, _) in
             old.iter().filter(|(old, _)| !wanted.iter().any(|(new, _)| new.logical_id == old.logical_id))
         {
+            let properties =
+                old.iter().find(|(old, _)| old.logical_id == resource.logical_id).map(|(_, before)| before);
+            access.extend(access::between(&resource.logical_id, &resource.resource_type, properties, None));
             resources.push(ResourcePlan {
                 action: Action::Remove,
                 policy: Some(resource.deletion_policy().to_owned()),
                 ..ResourcePlan::added(&resource.logical_id, &resource.resource_type, &Value::Null, &mask)
             });
         }
-        let plan = self.plan(resources);
+        let undecided = self.known.is_some();
+        let plan = StackPlan { undecided, access, ..self.plan(resources) };
         Ok(StackPlan { outputs: self.output_changes(&plan, &mask)?, ..plan })
     }
 
@@ -183,6 +206,8 @@ impl Comparison<'_> {
             stack_name: self.wanted.stack_name.clone(),
             action: if self.known.is_some() { StackAction::Update } else { StackAction::Create },
             resources,
+            undecided: false,
+            access: Vec::new(),
             parameters: self.parameter_changes(),
             outputs: Vec::new(),
             tags: self.tag_changes(),
@@ -257,6 +282,13 @@ impl Comparison<'_> {
 }
 
 impl StackPlan {
+    /// The data that a deploy would destroy. What may be lost by a change that is not decided yet is none: the deploy
+    /// looks again once its change set is there.
+    pub fn losses(&self) -> Vec<Loss> {
+        let losses = self.resources.iter().filter_map(|resource| loss::of(&self.name, resource));
+        losses.filter(|loss| loss.certain || !self.undecided).collect()
+    }
+
     /// Whether a deploy would touch the stack.
     pub fn changes(&self) -> bool {
         self.action != StackAction::None || self.protect

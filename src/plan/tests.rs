@@ -212,6 +212,9 @@ fn a_change_set_is_shown_property_by_property() {
 
     Unchanged: network
 
+    Data would be lost:
+      storage/Old (old) loses the messages that wait in it
+
     Plan: 0 to add, 0 to change, 2 to replace, 1 to remove in 1 of 2 stacks.
     "#);
     insta::assert_snapshot!(plan.markdown(), @r#"
@@ -224,6 +227,9 @@ fn a_change_set_is_shown_property_by_property() {
     > - `storage/RawBucket` (AWS::S3::Bucket) is replaced because of BucketName; the old one is kept, outside of the stack
     > - `storage/Alarm` (AWS::SNS::Topic) may be replaced because of TopicName (through RawBucket.Arn)
     > - `storage/Old` (AWS::SQS::Queue) is deleted
+    >
+    > **Data would be lost.** `deploy` refuses this unless each is allowed by name:
+    > - storage/Old (old) loses the messages that wait in it
 
     <details><summary><b>shop-dev-storage</b>: 0 to add, 0 to change, 2 to replace, 1 to remove</summary>
 
@@ -259,6 +265,17 @@ fn a_change_set_is_shown_property_by_property() {
         "changed_stacks": 1,
         "stacks": 2
       },
+      "losses": [
+        {
+          "stack": "storage",
+          "logical_id": "Old",
+          "type": "AWS::SQS::Queue",
+          "physical_id": "old",
+          "certain": true,
+          "holds": "the messages that wait in it",
+          "remark": null
+        }
+      ],
       "environment": "dev",
       "account": "000000000000",
       "region": "us-east-1",
@@ -323,6 +340,8 @@ fn a_change_set_is_shown_property_by_property() {
               "properties": []
             }
           ],
+          "undecided": false,
+          "access": [],
           "parameters": [
             {
               "name": "Prefix",
@@ -357,6 +376,8 @@ fn a_change_set_is_shown_property_by_property() {
           "stack_name": "shop-dev-storage",
           "action": "none",
           "resources": [],
+          "undecided": false,
+          "access": [],
           "parameters": [],
           "outputs": [],
           "tags": [],
@@ -377,8 +398,8 @@ fn what_may_follow_a_value_known_after_the_deploy_is_listed() {
     assert!(!comparison.decided());
     insta::assert_snapshot!(plan(vec![comparison.from_templates().unwrap()]).text(false), @r#"
     shop-dev-storage
-      ~ RawBucket  AWS::S3::Bucket  # may change
-          ~ BucketName: "shop-dev-raw-000000000000-us-east-1" → (known after deploy)
+    -/+ RawBucket  AWS::S3::Bucket  # may be replaced because of BucketName
+          ~ BucketName: "shop-dev-raw-000000000000-us-east-1" → (known after deploy)  # forces replacement
       + Added  AWS::SQS::Queue
       - Gone  AWS::SQS::Queue  # is deleted
         parameters
@@ -387,7 +408,10 @@ fn what_may_follow_a_value_known_after_the_deploy_is_listed() {
           ~ RawBucketName: "shop-dev-raw" → (known after deploy)
           ~ Zone: "shop-dev-raw" → (known after deploy)
 
-    Plan: 1 to add, 1 to change, 0 to replace, 1 to remove in 1 of 1 stack.
+    Data would be lost:
+      storage/Gone loses the messages that wait in it
+
+    Plan: 1 to add, 0 to change, 1 to replace, 1 to remove in 1 of 1 stack.
     "#);
 }
 

@@ -29,6 +29,14 @@ pub(super) fn write(plan: &Plan, colour: bool) -> String {
     if plan.has_changes() && !unchanged.is_empty() {
         let _ = writeln!(text, "Unchanged: {}\n", unchanged.join(", "));
     }
+    let losses = plan.losses();
+    if !losses.is_empty() {
+        let _ = writeln!(text, "{}", paint("Data would be lost:", AnsiColor::Red.on_default().bold(), colour));
+        for loss in &losses {
+            let _ = writeln!(text, "  {loss}");
+        }
+        text.push('\n');
+    }
     let _ = writeln!(text, "{}", bold(&plan.summary().to_string(), colour));
     text
 }
@@ -47,6 +55,7 @@ pub(super) fn stack_text(stack: &StackPlan, colour: bool, properties: bool) -> S
     for resource in &stack.resources {
         write_resource(&mut text, resource, colour, properties);
     }
+    write_access(&mut text, stack, colour);
     // The parameters and tags of a new stack are seen in its resources.
     if stack.action != StackAction::Create {
         write_values(&mut text, "parameters", &stack.parameters, colour);
@@ -100,6 +109,21 @@ pub(super) fn remark(resource: &ResourcePlan) -> Option<String> {
         Action::Other(name) => name.clone(),
         Action::Add | Action::Change => return None,
     })
+}
+
+/// Who may do more or less. In a new stack all of it is new, and stands with its resources.
+fn write_access(text: &mut String, stack: &StackPlan, colour: bool) {
+    if stack.action == StackAction::Create || stack.access.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "    access");
+    for change in &stack.access {
+        let rules = change.removed.iter().map(|rule| ("- ", rule)).chain(change.added.iter().map(|rule| ("+ ", rule)));
+        for (mark, rule) in rules {
+            let broader = if rule.broadens { "  # broader" } else { "" };
+            let _ = writeln!(text, "      {}{}: {}{broader}", symbol(mark, colour), change.logical_id, rule.text);
+        }
+    }
 }
 
 fn property(change: &PropertyChange, action: &Action, colour: bool) -> String {

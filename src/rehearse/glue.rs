@@ -74,6 +74,9 @@ pub struct JobRun {
     pub seconds: f64,
     #[serde(default)]
     pub output: Vec<String>,
+    /// The objects that Spark has read, as `s3://` addresses.
+    #[serde(default)]
+    pub reads: Vec<String>,
 }
 
 impl Job {
@@ -94,8 +97,10 @@ impl Job {
             .filter(|(name, _)| !GLUES_OWN.contains(&name.as_str()) && name != "--job-bookmark-option")
             .collect();
         arguments.insert("--JOB_NAME".into(), resource.name.clone());
-        arguments.insert("--WORKFLOW_NAME".into(), workflow.to_owned());
-        arguments.insert("--WORKFLOW_RUN_ID".into(), format!("wr_{}", run.trim_start_matches("jr_")));
+        if !workflow.is_empty() {
+            arguments.insert("--WORKFLOW_NAME".into(), workflow.to_owned());
+            arguments.insert("--WORKFLOW_RUN_ID".into(), format!("wr_{}", run.trim_start_matches("jr_")));
+        }
         Self {
             run: run.to_owned(),
             script: resource.text("/Command/ScriptLocation").unwrap_or_default().to_owned(),
@@ -203,7 +208,13 @@ impl Glue {
                 self.stop().await;
                 let minutes = job.timeout.as_secs() / 60;
                 let error = Some(format!("the job ran longer than its {minutes} minutes"));
-                Ok(JobRun { state: "TIMEOUT".into(), error, seconds: job.timeout.as_secs_f64(), output: Vec::new() })
+                Ok(JobRun {
+                    state: "TIMEOUT".into(),
+                    error,
+                    seconds: job.timeout.as_secs_f64(),
+                    output: Vec::new(),
+                    reads: Vec::new(),
+                })
             }
         }
     }

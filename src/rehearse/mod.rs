@@ -3,16 +3,21 @@
 //! ```text
 //! rehearse → run (what happens next) → wiring/ (what starts what: pure)
 //!                                    → runtime/ (Lambda), glue (Spark), warehouse/ (Redshift), shopify/ (a shop)
+//!                                    → judge/ (IAM: may each of them do what it does?)
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
+pub mod alerts;
+pub mod database;
 mod folder;
 pub mod glue;
+pub mod judge;
 mod ledger;
 mod open;
 mod outcome;
 mod place;
 mod quarantine;
+pub mod replication;
 pub mod report;
 pub mod resource;
 mod run;
@@ -25,7 +30,7 @@ pub mod toolchain;
 pub mod warehouse;
 pub mod wiring;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::error::Result;
@@ -46,13 +51,15 @@ pub struct Data {
     pub folders: BTreeMap<String, PathBuf>,
     /// Sources whose data is the generated sample.
     pub generated: Vec<String>,
+    /// Sources of the user's own whose Lambda runs.
+    pub run: BTreeSet<String>,
 }
 
 /// Lets the data arrive, runs the pipeline until it is quiet, and tells what came of it.
 pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn Fn(&str) + Sync)) -> Result<Report> {
     let mut arrivals = Vec::new();
     for (name, folder) in &data.folders {
-        if let Some(Source::Files(_)) = spec.pipeline.sources.get(name) {
+        if let Some(Source::Files(_) | Source::Lambda(_)) = spec.pipeline.sources.get(name) {
             arrivals.extend(source::arrivals(&spec.pipeline, name, folder, data.generated.contains(name))?);
         }
     }
@@ -62,11 +69,18 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     let raw = spec.bucket("raw");
     folder_of(&buckets, &raw)?;
     let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
+    place.judge.begin();
     let mut run = Run::new(place, &raw, status);
+    run.own.clone_from(&data.run);
     run.all(&arrivals).await?;
-    let timeline = run.timeline;
+    let (mut timeline, dead_end) = (run.timeline, run.dead_end);
+    place.judge.report(&mut timeline);
     status("reading the marts");
     let ledgers = Ledgers::read(cleaned, transformed);
+    if !dead_end.is_empty() && !ledgers.not_loaded().is_empty() {
+        let text = format!("nothing goes on after the last event\n{}", run::explain(&dead_end));
+        timeline.find(timeline::Severity::Error, text);
+    }
     outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await
 }
 

@@ -13,7 +13,9 @@ use crate::local::{DeployedResource, JsonCall, JsonError, LocalAccount};
 use crate::spec::{Source, Spec};
 use crate::yaml::{self, Node};
 
+use super::database::Databases;
 use super::glue::{Glue, Start};
+use super::judge::Judge;
 use super::place::Place;
 use super::resource::{Resource, Resources};
 use super::shopify::{Credentials, StandIn};
@@ -63,14 +65,24 @@ impl Place {
             buckets: buckets.clone(),
         })?;
         let (sender, statements) = unbounded_channel();
-        let config =
-            WarehouseConfig { events: Some(sender), ..warehouse_config(account, spec, parts, &deployed, &buckets) };
+        let judge = Judge::new(&resources);
+        let namespace = resources.of("AWS::RedshiftServerless::Namespace").next();
+        let role = namespace.and_then(|namespace| namespace.text("/DefaultIamRoleArn"));
+        let config = WarehouseConfig {
+            events: Some(sender),
+            judge: Some(judge.of_warehouse(role)),
+            ..warehouse_config(account, spec, parts, &deployed, &buckets)
+        };
         let warehouse = Warehouse::start(config).await?;
         let data_api = warehouse.data_api();
+        judge.follow(data_api.clone());
+        account.judge(judge.of_wire());
         register(account, &data_api);
         let shops = open_shops(account, spec, folders).await?;
+        let databases = open_databases(account, spec, parts, folders).await?;
         Ok(Self {
             resources,
+            account: account.clone(),
             buckets,
             endpoint: endpoint.to_owned(),
             objects: account.object_events(),
@@ -78,6 +90,8 @@ impl Place {
             warehouse,
             data_api,
             glue,
+            databases,
+            judge,
             shops,
             state: parts.state.clone(),
         })
@@ -178,6 +192,25 @@ async fn open_shops(
         shops.insert(name.clone(), StandIn::start(folder.clone(), credentials).await?);
     }
     Ok(shops)
+}
+
+/// Starts a server for each database source that has data, and puts its credentials into the source's secret.
+async fn open_databases(
+    account: &LocalAccount,
+    spec: &Spec,
+    parts: &Parts,
+    folders: &BTreeMap<String, PathBuf>,
+) -> Result<Databases> {
+    let databases = Databases::open(spec, folders, &parts.state, parts.environment.as_deref()).await?;
+    for (name, server) in databases.all() {
+        let Some((_, database)) = spec.pipeline.sources.get(name).and_then(Source::database) else { continue };
+        let value = serde_json::json!({
+            "username": server.credentials.username, "password": server.credentials.password,
+            "host": "127.0.0.1", "port": server.port,
+        });
+        account.provide_secret(&database.secret(&spec.prefix(), name), &value.to_string())?;
+    }
+    Ok(databases)
 }
 
 /// A secret that opens only this run's stand-in.

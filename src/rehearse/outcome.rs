@@ -106,6 +106,9 @@ pub(super) async fn report(
         warehouse,
         marts,
         findings: timeline.findings,
+        grants: place.judge.grants(),
+        list_grants: false,
+        mails: timeline.mails,
         stood_in: stood_in(&spark, !place.shops.is_empty()),
     })
 }
@@ -165,10 +168,10 @@ fn stood_in(spark: &str, shopify: bool) -> Vec<(String, String)> {
     let mut pairs = vec![
         ("AWS Glue".to_owned(), format!("{spark} on this machine, the jobs' own scripts")),
         ("Redshift".to_owned(), "PostgreSQL behind a rewriter of Redshift's SQL".to_owned()),
-        ("S3, Secrets Manager".to_owned(), "the local account, on files".to_owned()),
+        ("S3, SQS, Secrets Manager".to_owned(), "the local account, on files".to_owned()),
         ("Lambda".to_owned(), "a Runtime API on loopback, the packaged bootstrap".to_owned()),
         (
-            "CloudTrail, EventBridge, triggers".to_owned(),
+            "CloudTrail, EventBridge, triggers, alarms, mails".to_owned(),
             "evaluated from the templates; waits are simulated".to_owned(),
         ),
     ];

@@ -8,9 +8,11 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::error::{Error, Result};
-use crate::local::ObjectEvent;
+use crate::local::{LocalAccount, ObjectEvent};
 
+use super::database::Databases;
 use super::glue::Glue;
+use super::judge::Judge;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
@@ -19,6 +21,7 @@ use super::warehouse::{DataApi, Warehouse};
 /// The account and the services of a rehearsal.
 pub struct Place {
     pub resources: Resources,
+    pub account: LocalAccount,
     /// The folder of each bucket.
     pub buckets: BTreeMap<String, PathBuf>,
     /// The URL at which the account answers.
@@ -29,6 +32,10 @@ pub struct Place {
     pub warehouse: Warehouse,
     pub data_api: DataApi,
     pub glue: Glue,
+    /// The server of each database source.
+    pub databases: Databases,
+    /// Judges every call by the policies of the templates.
+    pub judge: Judge,
     /// The stand-in of each Shopify source.
     pub shops: BTreeMap<String, StandIn>,
     /// Where pipectl keeps what it makes.
@@ -84,6 +91,16 @@ impl Place {
             ("AWS_REGION".to_owned(), self.resources.region.clone()),
             ("AWS_DEFAULT_REGION".to_owned(), self.resources.region.clone()),
         ])
+    }
+
+    /// The variables of a run of a job: those of its role, and where its database is.
+    pub(super) fn job_environment(&self, job: &Resource) -> BTreeMap<String, String> {
+        let mut environment = self.credentials(job.text("/Role"));
+        let server = job.text("/DefaultArguments/--source").and_then(|source| self.databases.get(source));
+        if let Some(server) = server {
+            environment.insert("DATABASE_ENDPOINT".into(), server.endpoint());
+        }
+        environment
     }
 
     /// How many statements have not ended yet.

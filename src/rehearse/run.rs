@@ -3,7 +3,9 @@
 //! One thing happens at a time, so that a run reads the same every time. Waiting that AWS would do (a batching window,
 //! the pause before a retry) passes in simulated time.
 
-use std::collections::{BTreeMap, VecDeque};
+mod failures;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,9 +15,12 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::local::ObjectEvent;
 
+use super::alerts::Metrics;
 use super::folder::Folders;
 use super::glue::Job;
+use super::judge::{self, Touched};
 use super::place::Place;
+use super::resource::Resource;
 use super::runtime::{Invocation, Level, Outcome, Runtime};
 use super::source::{self, Arrival};
 use super::timeline::{Kind, Severity, Timeline};
@@ -46,11 +51,16 @@ pub(super) struct Run<'a> {
     due: VecDeque<Due>,
     workflows: Workflows,
     functions: BTreeMap<String, Runtime>,
+    /// What kept the last event that came to nothing from the rules.
+    pub(super) dead_end: Vec<Stop>,
     /// The simulated time, in seconds.
     clock: u64,
     /// The job or function that runs: what is written meanwhile was written by it.
     actor: Option<Actor>,
     folders: Folders,
+    /// The sources of the user's own that run.
+    pub(super) own: BTreeSet<String>,
+    metrics: Metrics,
     runs: u64,
     calls: u64,
     done: usize,
@@ -62,6 +72,8 @@ struct Actor {
     name: String,
     /// The workflow of a job, or the function itself.
     started_as: Target,
+    /// The role of a job, and what its Spark has read: that crosses no wire, so it is judged here.
+    spark: Option<(String, Vec<String>)>,
 }
 
 impl<'a> Run<'a> {
@@ -75,9 +87,12 @@ impl<'a> Run<'a> {
             due: VecDeque::new(),
             workflows: Workflows::default(),
             functions: BTreeMap::new(),
+            dead_end: Vec::new(),
             clock: 0,
             actor: None,
             folders,
+            own: BTreeSet::new(),
+            metrics: Metrics::default(),
             runs: 0,
             calls: 0,
             done: 0,
@@ -86,9 +101,18 @@ impl<'a> Run<'a> {
 
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
+        self.place.judge.standby(&self.place.resources);
+        self.take_waiting();
         self.put(arrivals).await?;
         self.fire_schedules();
-        let quiet = self.until_quiet().await;
+        self.fire_jobs();
+        let mut quiet = self.until_quiet().await;
+        for step in 0..self.place.databases.steps() {
+            if quiet.is_ok() {
+                quiet = self.change_databases(step).await;
+            }
+        }
+        self.look_at_alarms();
         for runtime in self.functions.values_mut() {
             runtime.stop().await;
         }
@@ -110,7 +134,7 @@ impl<'a> Run<'a> {
     }
 
     fn fire_schedules(&mut self) {
-        for scheduled in wiring::schedules(&self.place.resources) {
+        for scheduled in wiring::schedules(&self.place.resources, &self.place.judge) {
             match scheduled.function {
                 Ok(function) if self.has_no_data(&function) => {}
                 Ok(function) => {
@@ -121,6 +145,50 @@ impl<'a> Run<'a> {
                 Err(stop) => self.stopped(&stop),
             }
         }
+    }
+
+    /// Fires each schedule of a Glue job once.
+    fn fire_jobs(&mut self) {
+        let fired = wiring::scheduled(&self.place.resources);
+        for triggered in fired {
+            if !triggered.jobs.iter().all(|job| self.has_no_database(job)) {
+                self.due.push_back(Due::Start(triggered));
+            }
+        }
+    }
+
+    /// Lets the next thing happen in the databases, and their schedules come round again.
+    async fn change_databases(&mut self, step: usize) -> Result<()> {
+        for (source, file) in self.place.databases.change(step).await? {
+            let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.timeline.happened(Kind::Database, &source, &file);
+        }
+        self.fire_jobs();
+        self.until_quiet().await
+    }
+
+    /// Whether a job reads a database that has no server here: it is left alone.
+    fn has_no_database(&mut self, job: &str) -> bool {
+        let resource = self.place.resources.named("AWS::Glue::Job", job);
+        let Some(source) = resource.and_then(|resource| resource.text("/DefaultArguments/--source")) else {
+            return false;
+        };
+        if self.place.databases.get(source).is_some() {
+            return false;
+        }
+        let left_out = self.place.databases.left_out.iter().find(|(name, _)| name == source);
+        let (severity, text) = match left_out {
+            Some((_, why)) => (Severity::Warning, format!("the source `{source}` was left out\n{why}")),
+            None => (
+                Severity::Note,
+                format!(
+                    "the source `{source}` was left out: it has no data here, and `{job}` would call the real database\n\
+                     to rehearse it too, give it data: --data {source}=DIR"
+                ),
+            ),
+        };
+        self.timeline.find(severity, text);
+        true
     }
 
     async fn until_quiet(&mut self) -> Result<()> {
@@ -174,7 +242,8 @@ impl<'a> Run<'a> {
             Due::Object(object) => self.object(&object),
             Due::Event { event, by } => {
                 self.statement_ended(&event).await;
-                self.deliver(&event, &by);
+                let (reached, stops) = self.deliver(&event, &by);
+                self.dead_end = if reached { Vec::new() } else { stops };
             }
             Due::Call { function, event } => self.call(&function, &event).await?,
             Due::Start(triggered) => self.start(&triggered).await?,
@@ -184,9 +253,13 @@ impl<'a> Run<'a> {
 
     /// An object was written: the trail or the bucket tells the bus.
     fn object(&mut self, object: &ObjectWritten) {
+        self.place.judge.replicated(&self.place.resources, &object.bucket, &object.key);
         let (sent, mut stops) = wiring::object_events(&self.place.resources, object);
         let mut reached = false;
         for sent in &sent {
+            if let Some(trail) = sent.by.strip_prefix("trail ") {
+                self.place.judge.recorded(&self.place.resources, trail);
+            }
             let (one, more) = self.deliver(&sent.event, &format!("{}: {}", folder(&object.key), sent.by));
             reached |= one;
             stops.extend(more);
@@ -200,20 +273,27 @@ impl<'a> Run<'a> {
 
     /// Gives an event to the rules. Answers whether a workflow or function was reached, and what kept it from others.
     fn deliver(&mut self, event: &Value, by: &str) -> (bool, Vec<Stop>) {
-        let (deliveries, stops) = wiring::deliver(&self.place.resources, event);
+        let (deliveries, stops) = wiring::deliver(&self.place.resources, &self.place.judge, event);
         let mut reached = false;
         for delivery in deliveries {
-            match delivery.target {
-                Err(stop) => self.stopped(&stop),
+            match &delivery.target {
+                Err(stop) => {
+                    self.stopped(stop);
+                    self.not_delivered(&delivery, event, stop);
+                }
                 Ok(target) => {
+                    let target = target.clone();
                     let loops = event["source"] == "aws.s3"
                         && self.actor.as_ref().is_some_and(|actor| actor.started_as == target);
                     if loops {
-                        self.timeline.find(Severity::Error, looping(&delivery.rule, &target, self.actor.as_ref(), by));
+                        let rule = self.place.resources.named("AWS::Events::Rule", &delivery.rule);
+                        let text = looping(rule, &target, self.actor.as_ref(), by);
+                        self.timeline.find(Severity::Error, text);
                         continue;
                     }
                     reached |= !matches!(target, Target::Recorded(_));
                     self.timeline.happened(Kind::Event, by, format!("rule {} → {}", delivery.rule, name(&target)));
+                    self.rule_triggered(&delivery, event);
                     self.reach(target, event);
                 }
             }
@@ -227,7 +307,7 @@ impl<'a> Run<'a> {
             Target::Workflow(workflow) => match self.workflows.notify(&self.place.resources, &workflow, self.clock) {
                 Ok(Some(triggered)) => self.due.push_back(Due::Start(triggered)),
                 Ok(None) => {}
-                Err(why) => self.timeline.find(Severity::Error, why),
+                Err(stop) => self.stopped(&stop),
             },
             Target::Recorded(_) => {}
         }
@@ -265,6 +345,23 @@ impl<'a> Run<'a> {
         if self.place.shops.contains_key(source) {
             return false;
         }
+        if self.own.contains(source) {
+            let secret = resource.and_then(|resource| resource.text("/Environment/Variables/SECRET_NAME"));
+            let Some(secret) = secret.filter(|name| self.place.account.secret_value(name).is_none()) else {
+                return false;
+            };
+            let text = format!(
+                "the Lambda of the source `{source}` was left out: its secret `{secret}` is empty here\n\
+                 to rehearse it too: --secret {source}=FILE"
+            );
+            self.timeline.find(Severity::Note, text);
+            return true;
+        }
+        if resource.and_then(|resource| resource.text("/Environment/Variables/STATE_KEY")).is_some() {
+            let text = format!("the Lambda of the source `{source}` was left out\nto rehearse it too: --data {source}");
+            self.timeline.find(Severity::Note, text);
+            return true;
+        }
         let text = format!(
             "the source `{source}` was left out: it has no data here, and `{name}` would call the real shop\n\
              to rehearse it too, give it data: --data {source}=DIR"
@@ -295,13 +392,21 @@ impl<'a> Run<'a> {
             .unwrap_or(2);
         self.calls += 1;
         let request = format!("00000000-0000-4000-8000-{:012x}", self.calls);
-        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()) });
+        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()), spark: None });
         for attempt in 0..=retries {
             let invocation = runtime.invoke(&request, Bytes::from(event.to_string())).await;
+            if let Some(resource) = self.place.resources.named("AWS::Lambda::Function", name) {
+                let wrote = !invocation.log.lines.is_empty();
+                self.place.judge.function_ran(&self.place.resources, resource, wrote);
+            }
+            self.attempted(name, &runtime.function().log_group, &invocation);
             let succeeded = self.called(&runtime, &invocation, attempt, retries);
             self.listen_as_actor();
             if succeeded {
                 break;
+            }
+            if attempt == retries {
+                self.failed_for_good(name, &request, event, attempt + 1, &invocation.outcome);
             }
             // Lambda waits one minute, then two.
             self.clock += 60 * (attempt + 1);
@@ -354,6 +459,9 @@ impl<'a> Run<'a> {
 
     /// A run of a workflow: its jobs one after another, as the triggers chain them.
     async fn start(&mut self, first: &Triggered) -> Result<()> {
+        for stop in wiring::broken(&self.place.resources, &first.workflow) {
+            self.stopped(&stop);
+        }
         let mut states: BTreeMap<String, String> = BTreeMap::new();
         let mut triggers = VecDeque::from([first.clone()]);
         while let Some(triggered) = triggers.pop_front() {
@@ -370,16 +478,13 @@ impl<'a> Run<'a> {
     /// Runs a job and tells the bus of its end.
     async fn job(&mut self, name: &str, workflow: &str) -> Result<String> {
         let Some(resource) = self.place.resources.named("AWS::Glue::Job", name) else {
-            self.timeline.find(
-                Severity::Error,
-                format!("the workflow `{workflow}` starts the job `{name}`, which does not exist"),
-            );
             return Ok("FAILED".into());
         };
         self.runs += 1;
         let run = format!("jr_{:08}", self.runs);
-        let environment = self.place.credentials(resource.text("/Role"));
+        let environment = self.place.job_environment(resource);
         let job = Job::of(resource, &run, workflow, environment);
+        let log_prefix = resource.text("/DefaultArguments/--custom-logGroup-prefix").map(str::to_owned);
         if self.runs == 1 {
             (self.status)("waiting for Spark to start");
             let began = Instant::now();
@@ -389,12 +494,16 @@ impl<'a> Run<'a> {
                 self.timeline.ended(Kind::Job, "Spark", waited, began.elapsed(), false);
             }
         }
+        self.place.judge.job_ran(&self.place.resources, resource);
+        let role = resource.text("/Role").unwrap_or_default().to_owned();
         (self.status)(&format!("glue job {name}"));
         let began = Instant::now();
         let ended = self.place.glue.run(&job).await?;
+        self.job_logged(log_prefix.as_deref(), &ended.output);
         let failed = ended.state != "SUCCEEDED";
         self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
-        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Workflow(workflow.to_owned()) });
+        let started_as = Target::Workflow(workflow.to_owned());
+        self.actor = Some(Actor { name: name.to_owned(), started_as, spark: Some((role, ended.reads)) });
         self.listen_as_actor();
         self.actor = None;
         let message = ended.error.unwrap_or_default();
@@ -413,10 +522,23 @@ impl<'a> Run<'a> {
             written.push(self::written(object));
         }
         let folders = Folders::look(&self.place.buckets);
+        let mut touched = Touched::default();
         for object in folders.written_since(&self.folders) {
             if !written.iter().any(|known| (&known.bucket, &known.key) == (&object.bucket, &object.key)) {
+                // S3 itself writes what it replicates.
+                if !judge::is_replica(&self.place.resources, &object.bucket, &object.key) {
+                    touched.written.insert((object.bucket.clone(), object.key.clone()));
+                }
                 written.push(object);
             }
+        }
+        if let Some((role, reads)) = self.actor.as_ref().and_then(|actor| actor.spark.as_ref()) {
+            touched.deleted.extend(folders.gone_since(&self.folders).cloned());
+            touched.read.extend(reads.iter().filter_map(|address| {
+                let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
+                Some((bucket.to_owned(), key.to_owned()))
+            }));
+            self.place.judge.touched(role, &touched);
         }
         self.folders = folders;
         for object in written {
@@ -435,13 +557,20 @@ fn written(event: ObjectEvent) -> ObjectWritten {
     }
 }
 
-fn looping(rule: &str, target: &Target, actor: Option<&Actor>, by: &str) -> String {
+fn looping(rule: Option<&Resource>, target: &Target, actor: Option<&Actor>, by: &str) -> String {
     let actor = actor.map_or("it", |actor| actor.name.as_str());
-    format!(
-        "a loop: the rule `{rule}` would start {} again by what `{actor}` has just written ({by})\n\
-         narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
+    let error = Error::new(format!(
+        "a loop: the rule `{}` would start {} again by what `{actor}` has just written ({by})",
+        rule.map_or("", |rule| rule.name.as_str()),
         name(target)
-    )
+    ))
+    .hint(
+        "narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
+    );
+    match rule.and_then(|rule| rule.place(&["EventPattern"])) {
+        Some(place) => error.at(&place, "").to_string(),
+        None => error.to_string(),
+    }
 }
 
 fn name(target: &Target) -> String {
@@ -468,7 +597,7 @@ fn folder(key: &str) -> &str {
 }
 
 /// The reasons, the nearest to the target first.
-fn explain(stops: &[Stop]) -> String {
+pub(super) fn explain(stops: &[Stop]) -> String {
     let mut stops: Vec<&Stop> = stops.iter().collect();
     stops.sort_by_key(|stop| !stop.hop.starts_with("rule"));
     let lines: Vec<String> = stops.iter().take(3).map(|stop| Error::from(*stop).to_string()).collect();

@@ -30,8 +30,13 @@ const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
 /// A wrong command line is wrong usage; a folder with the wrong files is wrong data.
 pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
     let mut folders = BTreeMap::new();
+    let mut run = BTreeSet::new();
     let mut errors = Vec::new();
     for text in given {
+        if let Some(Source::Lambda(_)) = pipeline.sources.get(text) {
+            run.insert(text.clone());
+            continue;
+        }
         match folder(pipeline, text) {
             Ok((source, _)) if folders.contains_key(&source) => errors.push(
                 misuse(format!("`--data {text}`: the source `{source}` is given twice"))
@@ -46,12 +51,13 @@ pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
     for (source, folder) in &folders {
         let checked = match pipeline.sources.get(source) {
             Some(Source::Shopify(_)) => check_shop(pipeline, source, folder),
+            Some(Source::Mysql(_) | Source::Postgresql(_)) => super::database::check(folder),
             _ => arrivals(pipeline, source, folder, false).map(drop),
         };
         errors.extend(checked.err());
     }
     Error::all(errors)?;
-    Ok(Data { folders, generated: Vec::new() })
+    Ok(Data { folders, run, ..Data::default() })
 }
 
 fn misuse(message: String) -> Error {
@@ -179,13 +185,18 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 /// A client for the local account's S3.
 pub(super) fn client(endpoint: &str, region: &str) -> Client {
+    client_of(endpoint, region, "upload")
+}
+
+/// The same, of a role by its name.
+pub(super) fn client_of(endpoint: &str, region: &str, role: &str) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(endpoint)
         .force_path_style(true)
         .region(Region::new(region.to_owned()))
-        .credentials_provider(Credentials::new("upload", "rehearsal", None, None, "the rehearsal"))
+        .credentials_provider(Credentials::new(role, "rehearsal", None, None, "the rehearsal"))
         .build();
     Client::from_conf(config)
 }

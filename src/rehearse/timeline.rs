@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::alerts::Mail;
+
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,6 +20,11 @@ pub enum Kind {
     Trigger,
     Job,
     Statement,
+    /// Something was put into a queue.
+    Queue,
+    Mail,
+    /// Something happened in a database.
+    Database,
 }
 
 impl Kind {
@@ -30,6 +37,9 @@ impl Kind {
             Self::Trigger => "trigger",
             Self::Job => "glue job",
             Self::Statement => "sql",
+            Self::Queue => "queue",
+            Self::Mail => "mail",
+            Self::Database => "database",
         }
     }
 }
@@ -73,11 +83,12 @@ pub(super) struct Timeline {
     began: Instant,
     pub(super) steps: Vec<Step>,
     pub(super) findings: Vec<Finding>,
+    pub(super) mails: Vec<Mail>,
 }
 
 impl Timeline {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), steps: Vec::new(), findings: Vec::new() }
+        Self { began: Instant::now(), steps: Vec::new(), findings: Vec::new(), mails: Vec::new() }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -104,6 +115,13 @@ impl Timeline {
         let at = self.elapsed().saturating_sub(took.unwrap_or_default()).as_secs_f64();
         let seconds = took.map(|took| took.as_secs_f64());
         self.steps.push(Step { at, kind, name, detail, seconds, times: 1, failed });
+    }
+
+    /// Puts errors before all other findings.
+    pub(super) fn find_first(&mut self, texts: impl Iterator<Item = String>) {
+        let found: Vec<Finding> = texts.map(|text| Finding { severity: Severity::Error, text }).collect();
+        self.findings.retain(|known| !found.contains(known));
+        self.findings.splice(0..0, found);
     }
 
     pub(super) fn find(&mut self, severity: Severity, text: impl Into<String>) {

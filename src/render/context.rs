@@ -5,9 +5,13 @@
 //! - `prefix`, and the names that follow from it: `buckets.raw`, `buckets.cleaned`, `buckets.transformed`,
 //!   `buckets.raw_archive`, `buckets.cleaned_archive`, `buckets.logs`, `buckets.artifacts`, `load_function`,
 //!   `landing_rule`, `transformed_rule`, `statement_rule`, `admin_user`, `warehouse_secret`, `job_log_prefix`.
+//! - `customs`: the `lambda` sources, each with `id`, `name`, `package`, `function`, `secret` or null, `schedule`, `tables`,
+//!   `table_list`, `memory`, `timeout`, `environment`. `scheduled`: whether anything runs on a schedule.
+//! - `call_failed_rule`, `jobs`: names of a rule and of the Glue jobs. `console`, `load_log_link`: links of AWS's console.
 //! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`.
 //! - `tables`: each with `id`, `name` and `columns` (`name` and Glue's `type`).
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
+//! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
 
 use std::net::Ipv4Addr;
@@ -17,7 +21,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::spec::{ColumnType, Github, Source, Spec, TriggerMode};
+use crate::spec::{Capture, ColumnType, Github, Map, Source, Spec, TriggerMode};
 use crate::warehouse::ADMIN_USER;
 
 #[derive(Serialize)]
@@ -30,21 +34,31 @@ struct Names {
     landing_rule: String,
     transformed_rule: String,
     statement_rule: String,
+    call_failed_rule: String,
+    console: String,
+    load_log_link: String,
     admin_user: &'static str,
     warehouse_secret: String,
     job_log_prefix: String,
     shopify: Vec<ShopifyNames>,
+    customs: Vec<CustomNames>,
+    /// Whether anything runs on a schedule.
+    scheduled: bool,
+    /// The names of the Glue jobs.
+    jobs: Vec<String>,
     tables: Vec<TableNames>,
     databases: Vec<Database>,
     subnets: Vec<Subnet>,
     load_rules: Vec<Named>,
     rules: Vec<Named>,
-    functions: Vec<Named>,
+    functions: Vec<FunctionNames>,
     queues: Vec<Queue>,
     job_logs: Vec<Named>,
     cloudtrail: bool,
     s3_events: bool,
     github: Option<Trusted>,
+    #[serde(flatten)]
+    database_sources: super::database::Databases,
 }
 
 #[derive(Serialize)]
@@ -75,6 +89,31 @@ struct ShopifyNames {
     secret: String,
     schedule: String,
     tables: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct CustomNames {
+    id: String,
+    name: String,
+    /// The crate, and so the artifact.
+    package: String,
+    function: String,
+    secret: Option<String>,
+    schedule: String,
+    tables: Vec<String>,
+    table_list: String,
+    memory: u32,
+    timeout: u32,
+    environment: Map<String>,
+}
+
+#[derive(Serialize)]
+struct FunctionNames {
+    id: String,
+    name: String,
+    log_link: String,
+    /// The rule for its failures; no longer than the function's own name.
+    failed_rule: String,
 }
 
 #[derive(Serialize)]
@@ -136,6 +175,12 @@ struct Trusted {
 /// The context of all templates. Fails if two names of the spec come to the same logical id.
 pub(super) fn context(spec: &Spec) -> Result<Context> {
     let prefix = spec.prefix();
+    let (shopify, customs) = (shopify(spec)?, customs(spec));
+    let readers = shopify
+        .iter()
+        .map(|source| (&source.name, &source.id))
+        .chain(customs.iter().map(|source| (&source.name, &source.id)));
+    distinct(readers)?;
     let names = Names {
         environment: EnvironmentNames {
             name: spec.environment_name.clone(),
@@ -157,10 +202,16 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         landing_rule: format!("{prefix}-landing"),
         transformed_rule: format!("{prefix}-transformed"),
         statement_rule: format!("{prefix}-statement"),
+        call_failed_rule: format!("{prefix}-call-failed"),
+        console: console(&spec.environment.region),
+        load_log_link: log_link(spec, &format!("{prefix}-load")),
         admin_user: ADMIN_USER,
         warehouse_secret: format!("redshift!{prefix}-{ADMIN_USER}"),
         job_log_prefix: format!("/pipectl/{prefix}/glue"),
-        shopify: shopify(spec)?,
+        scheduled: !shopify.is_empty() || !customs.is_empty(),
+        shopify,
+        customs,
+        jobs: jobs(spec),
         tables: tables(spec)?,
         databases: databases(&prefix),
         subnets: subnets(&spec.pipeline.network.cidr),
@@ -168,9 +219,14 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
             Named { id: "Transformed".into(), name: format!("{prefix}-transformed") },
             Named { id: "Statement".into(), name: format!("{prefix}-statement") },
         ],
-        rules: ["Landing", "Transformed", "Statement"]
-            .map(|id| Named { id: id.into(), name: format!("{prefix}-{}", id.to_lowercase()) })
-            .into(),
+        rules: [
+            ("Landing", "landing"),
+            ("Transformed", "transformed"),
+            ("Statement", "statement"),
+            ("CallFailed", "call-failed"),
+        ]
+        .map(|(id, name)| Named { id: id.into(), name: format!("{prefix}-{name}") })
+        .into(),
         functions: functions(spec),
         queues: vec![
             Queue { id: "Failure", stack: "ingest", purpose: "calls of Lambdas that failed for good" },
@@ -183,13 +239,14 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         cloudtrail: spec.pipeline.trigger.mode == TriggerMode::Cloudtrail,
         s3_events: spec.pipeline.trigger.mode == TriggerMode::S3,
         github: spec.pipeline.github.as_ref().map(|github| trusted(github, &spec.environment_name)),
+        database_sources: super::database::databases(spec)?,
         pipeline: json(&spec.pipeline)?,
         prefix,
     };
     Ok(Context::from(json(&names)?))
 }
 
-fn json(value: &impl Serialize) -> Result<Value> {
+pub(super) fn json(value: &impl Serialize) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| Error::new("the spec cannot be written as JSON").cause(&error))
 }
 
@@ -216,12 +273,81 @@ fn shopify(spec: &Spec) -> Result<Vec<ShopifyNames>> {
     }
     // A source without a table would make a Lambda that may write nowhere, and IAM refuses a policy without resources.
     names.retain(|source| !source.tables.is_empty());
-    unique("sources", names.iter().map(|source| (source.name.as_str(), source.id.as_str())))?;
-    if let Some(source) = names.iter().find(|source| source.id == "Load") {
-        return Err(Error::project(format!("a source cannot be called `{}`: the load Lambda is", source.name))
+    Ok(names)
+}
+
+/// Every source that has a Lambda gives its name to a logical id.
+fn distinct<'a>(readers: impl Iterator<Item = (&'a String, &'a String)> + Clone) -> Result<()> {
+    unique("sources", readers.clone().map(|(name, id)| (name.as_str(), id.as_str())))?;
+    if let Some((name, _)) = readers.into_iter().find(|(_, id)| *id == "Load") {
+        return Err(Error::project(format!("a source cannot be called `{name}`: the load Lambda is"))
             .hint("rename the source, for example to `shop`"));
     }
-    Ok(names)
+    Ok(())
+}
+
+/// The names of the Glue jobs: those that every pipeline has, and one for each database that is read by a watermark.
+fn jobs(spec: &Spec) -> Vec<String> {
+    let prefix = spec.prefix();
+    let read =
+        spec.pipeline.sources.iter().filter(|(_, source)| {
+            source.database().is_some_and(|(_, database)| database.capture == Capture::Watermark)
+        });
+    ["clean", "transform"]
+        .map(|job| format!("{prefix}-{job}"))
+        .into_iter()
+        .chain(read.map(|(name, _)| format!("{prefix}-ingest-{name}")))
+        .collect()
+}
+
+/// The sources of the user's own that have a table; the others have nowhere to write to.
+fn customs(spec: &Spec) -> Vec<CustomNames> {
+    let prefix = spec.prefix();
+    let mut names = Vec::new();
+    for (name, source) in &spec.pipeline.sources {
+        let Source::Lambda(source) = source else { continue };
+        let tables: Vec<String> = spec
+            .pipeline
+            .tables
+            .iter()
+            .filter(|(_, table)| table.source == *name)
+            .map(|(table, _)| table.clone())
+            .collect();
+        if tables.is_empty() {
+            continue;
+        }
+        names.push(CustomNames {
+            id: logical_id(name),
+            name: name.clone(),
+            package: source.package.clone(),
+            function: format!("{prefix}-ingest-{name}"),
+            secret: source.secret.then(|| format!("{prefix}/{name}")),
+            schedule: source.schedule.clone(),
+            table_list: tables.join(","),
+            tables,
+            memory: source.memory.unwrap_or(spec.pipeline.functions.memory),
+            timeout: source.timeout.unwrap_or(spec.pipeline.functions.timeout),
+            environment: source.environment.clone(),
+        });
+    }
+    names
+}
+
+/// Where AWS's console of a region is.
+fn console(region: &str) -> String {
+    let domain = match region.split('-').next() {
+        Some("cn") => "console.amazonaws.cn",
+        _ if region.starts_with("us-gov-") => "console.amazonaws-us-gov.com",
+        _ => "console.aws.amazon.com",
+    };
+    format!("https://{region}.{domain}")
+}
+
+/// Where the console shows the log of a function. Slashes in a name are escaped twice, with `$` for `%`.
+fn log_link(spec: &Spec, function: &str) -> String {
+    let region = &spec.environment.region;
+    let group = format!("/pipectl/{}/{function}", spec.prefix()).replace('/', "$252F");
+    format!("{}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}", console(region))
 }
 
 fn tables(spec: &Spec) -> Result<Vec<TableNames>> {
@@ -243,20 +369,21 @@ fn tables(spec: &Spec) -> Result<Vec<TableNames>> {
     Ok(tables)
 }
 
-fn functions(spec: &Spec) -> Vec<Named> {
+fn functions(spec: &Spec) -> Vec<FunctionNames> {
     let prefix = spec.prefix();
-    let shops = spec.pipeline.sources.iter().filter(|(name, source)| {
-        matches!(source, Source::Shopify(_))
+    let readers = spec.pipeline.sources.iter().filter(|(name, source)| {
+        matches!(source, Source::Shopify(_) | Source::Lambda(_))
             && spec.pipeline.tables.values().any(|table| table.source.split('.').next() == Some(name.as_str()))
     });
-    shops
-        .map(|(name, _)| Named { id: logical_id(name), name: format!("{prefix}-ingest-{name}") })
-        .chain([Named { id: "Load".into(), name: format!("{prefix}-load") }])
+    readers
+        .map(|(name, _)| (logical_id(name), format!("{prefix}-ingest-{name}"), format!("{prefix}-failed-{name}")))
+        .chain([("Load".into(), format!("{prefix}-load"), format!("{prefix}-failed-load"))])
+        .map(|(id, name, failed_rule)| FunctionNames { id, log_link: log_link(spec, &name), name, failed_rule })
         .collect()
 }
 
 /// `order_lines` to `OrderLines`: logical ids take letters and digits only.
-fn logical_id(name: &str) -> String {
+pub(super) fn logical_id(name: &str) -> String {
     name.split(['_', '-'])
         .map(|word| {
             let mut letters = word.chars();
@@ -265,7 +392,7 @@ fn logical_id(name: &str) -> String {
         .collect()
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
     let mut known: Vec<(&str, &str)> = Vec::new();
     for (name, id) in names {
         if let Some((other, _)) = known.iter().find(|(_, other)| *other == id) {

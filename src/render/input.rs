@@ -81,18 +81,20 @@ pub(super) fn inputs(template: &Template) -> Result<(Vec<Input>, Vec<Span>)> {
     Ok((inputs, places))
 }
 
-/// Checks that every input names an output or an artifact that exists, and returns all that do not.
-pub(super) fn check(stacks: &[RenderedStack], places: &[Vec<Span>]) -> Vec<Error> {
+/// Checks that every input names an output or an artifact that exists, and returns all that do not. `own` are the
+/// crates of the user's own sources.
+pub(super) fn check(stacks: &[RenderedStack], places: &[Vec<Span>], own: &[&str]) -> Vec<Error> {
+    let artifacts = || ARTIFACTS.iter().chain(own).copied();
     let mut errors = Vec::new();
     let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
     for (input, span) in inputs.zip(places.iter().flatten()) {
         match &input.from {
             InputSource::Document => {}
-            InputSource::Artifact { name } if ARTIFACTS.contains(&name.as_str()) => {}
+            InputSource::Artifact { name } if artifacts().any(|known| known == name) => {}
             InputSource::Artifact { name } => errors.push(
                 Error::project(format!("unknown artifact `{name}`"))
                     .at(span, "nothing of this name is packaged")
-                    .hint(did_you_mean(name, ARTIFACTS)),
+                    .hint(did_you_mean(name, artifacts())),
             ),
             InputSource::Output { stack, output } => match stacks.iter().find(|known| known.name == *stack) {
                 None => errors.push(

@@ -3,8 +3,16 @@
 //! These types are the one source of the JSON schema (`pipectl schema`), of the shape check and of the reference in
 //! the docs: their doc comments are the descriptions that an editor shows.
 
+pub mod alerts;
+pub mod analytics;
+pub mod checks;
+pub mod deletes;
+pub mod late;
 pub mod load;
+pub mod log_pattern;
+pub mod mart;
 pub mod names;
+pub mod readers;
 pub mod reference;
 pub mod rules;
 pub mod settings;
@@ -18,13 +26,18 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use alerts::Alerts;
+pub use analytics::{Analytics, QuickSight};
+pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
 pub use load::Spec;
+pub use log_pattern::LogPattern;
+pub use mart::{Mart, MartKind, Refresh, Unload};
 pub use settings::{
-    Alerts, Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, StorageClass, Trigger, TriggerMode,
+    Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger, TriggerMode,
     Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Csv, FileFormat, Files, Shopify, Source};
-pub use table::{Checks, Column, FullColumn, Load, Mart, MartKind, Refresh, RowBounds, Table};
+pub use source::{Capture, Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
+pub use table::{Column, FullColumn, Late, Load, SchemaChanges, Table};
 pub use types::ColumnType;
 
 /// A map that keeps the order in which the user wrote it.
@@ -53,6 +66,9 @@ pub struct Pipeline {
     /// Redshift Serverless.
     #[serde(default)]
     pub warehouse: Warehouse,
+    /// Tools that read the marts.
+    #[serde(default)]
+    pub analytics: Analytics,
     /// The Glue jobs.
     #[serde(default)]
     pub jobs: Jobs,
@@ -62,7 +78,7 @@ pub struct Pipeline {
     /// The private network of the warehouse.
     #[serde(default)]
     pub network: Network,
-    /// Who hears of failures.
+    /// Who hears of failures, and what counts as one.
     #[serde(default)]
     pub alerts: Alerts,
     /// The GitHub repository that deploys through OIDC. Without it no OIDC role is made.
@@ -71,6 +87,23 @@ pub struct Pipeline {
     /// Tags of every stack and of all that it makes.
     #[serde(default)]
     pub tags: Map<String>,
+}
+
+impl Pipeline {
+    /// The crates of the user's own sources, each once, sorted.
+    pub fn crates(&self) -> Vec<&str> {
+        let mut crates: Vec<&str> = self
+            .sources
+            .values()
+            .filter_map(|source| match source {
+                Source::Lambda(custom) => Some(custom.package.as_str()),
+                _ => None,
+            })
+            .collect();
+        crates.sort_unstable();
+        crates.dedup();
+        crates
+    }
 }
 
 /// One environment: the account and region that it lives in, and what differs there.

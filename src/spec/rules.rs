@@ -6,8 +6,13 @@
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
-use super::shopify;
+mod files;
+mod quality;
+
+use super::late;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
+use super::shopify;
+use super::source::{custom, database};
 use super::types::{ColumnType, PLAIN};
 
 /// Zones whose buckets carry the pipeline's name, the longest first.
@@ -19,10 +24,12 @@ pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<
     expanded_names(pipeline, prefix, account, region, &mut errors);
     sources(pipeline, prefix, &mut errors);
     tables(pipeline, &mut errors);
+    database::rules::check(keys(pipeline, "sources"), keys(pipeline, "tables"), &mut errors);
+    late::check(pipeline, &mut errors);
     marts(pipeline, &mut errors);
     warehouse(pipeline, &mut errors);
     zones(pipeline, &mut errors);
-    alerts(pipeline, &mut errors);
+    super::alerts::check(pipeline, &mut errors);
     tags(pipeline, &mut errors);
     errors
 }
@@ -49,7 +56,10 @@ fn expanded_names(pipeline: &Node, prefix: &str, account: &str, region: &str, er
 }
 
 fn sources(pipeline: &Node, prefix: &str, errors: &mut Vec<Error>) {
-    for (key, _) in keys(pipeline, "sources") {
+    for (key, source) in keys(pipeline, "sources") {
+        if let Some(custom) = source.get("lambda") {
+            custom::check(key, custom, errors);
+        }
         if !is_resource_part(&key.name) {
             errors.push(
                 Error::project(format!("`{}` cannot be the name of a source", key.name))
@@ -101,9 +111,52 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         if let Some(source) = table.get("source").filter(|node| node.as_str().is_some()) {
             table_source(source, sources, errors);
         }
-        columns(key, table, errors);
+        transform(key, table, pipeline, errors);
+        columns(key, table, sources, errors);
         repeated_rows(key, table, sources, errors);
         shopify_fields(table, sources, errors);
+        quality::check(pipeline, key, table, errors);
+        files::check(key, table, sources, errors);
+    }
+}
+
+/// What the SQL of a transform reads beside each table itself: the rows that a run has brought.
+pub const CHANGED: &str = "changed_";
+
+/// A table comes from a source, or is made by SQL from tables that do.
+fn transform(key: &Key, table: &Node, pipeline: &Node, errors: &mut Vec<Error>) {
+    match (table.get("source"), table.get("transform")) {
+        (None, None) if matches!(table.value, Value::Mapping(_)) => errors.push(
+            Error::project(format!("table `{}` says not where its rows come from", key.name))
+                .at(&key.span, "")
+                .hint("add `source: …`, or `transform: …` with a file of SQL"),
+        ),
+        (Some(_), Some(transform)) => errors.push(
+            Error::project(format!("table `{}` has a source and a transform", key.name))
+                .at(&transform.span, "")
+                .hint("a transform reads other tables: give the source a table of its own, and leave one of the two"),
+        ),
+        _ => {}
+    }
+    for (column, node) in keys(table, "columns") {
+        if table.get("transform").is_some()
+            && let Some(from) = node.get("from")
+        {
+            errors.push(
+                Error::project(format!("`{}.{}` has `from`, and its table is made by SQL", key.name, column.name))
+                    .at(&from.span, "")
+                    .hint(format!("drop it, and name the column in the SQL: `… AS {}`", column.name)),
+            );
+        }
+    }
+    if let Some(name) = key.name.strip_prefix(CHANGED)
+        && keys(pipeline, "tables").iter().any(|(key, _)| key.name == name)
+    {
+        errors.push(
+            Error::project(format!("`{}` cannot name a table", key.name))
+                .at(&key.span, "the SQL of transforms calls the changed rows of another table so")
+                .hint("rename it"),
+        );
     }
 }
 
@@ -148,8 +201,8 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     let shopify = source.get("shopify").is_some();
     match object {
         object if shopify => errors.extend(shopify::check_object(node, name, object)),
-        Some(object) if !shopify && source.get("files").is_some() => errors.push(
-            Error::project(format!("`{name}` is a files source and has no objects"))
+        Some(object) if source.get("files").or(source.get("lambda")).is_some() => errors.push(
+            Error::project(format!("`{name}` is a source of files and has no objects"))
                 .at(&node.span, format!("drop `.{object}`"))
                 .hint(format!("write `source: {name}`; the files belong under `landing/<table>/`")),
         ),
@@ -157,7 +210,7 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     }
 }
 
-fn columns(key: &Key, table: &Node, errors: &mut Vec<Error>) {
+fn columns(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     let columns = keys(table, "columns");
     let Some(columns_node) = table.get("columns") else { return };
     if columns.is_empty() && matches!(columns_node.value, Value::Mapping(_)) {
@@ -208,11 +261,18 @@ fn columns(key: &Key, table: &Node, errors: &mut Vec<Error>) {
     if let Some(order_by) = table.get("order_by").filter(|node| node.as_str().is_some()) {
         refer(order_by, order_by.as_str().unwrap_or_default(), "`order_by`");
     }
-    for (column, values) in table.pointer("/checks/accepted_values").map_or(&[][..], Node::entries) {
-        let at = Node { span: column.span.clone(), ..values.clone() };
-        refer(&at, &column.name, "`checks.accepted_values`");
+    for check in ["accepted_values", "between", "matches", "references", "fresh_within"] {
+        for (column, values) in table.pointer(&format!("/checks/{check}")).map_or(&[][..], Node::entries) {
+            let at = Node { span: column.span.clone(), ..values.clone() };
+            refer(&at, &column.name, &format!("`checks.{check}`"));
+        }
     }
-    let appends = table.get("load").and_then(Node::as_str) == Some("append");
+    // A database source says so itself, and says why.
+    let of_database = table.get("source").and_then(Node::as_str).is_some_and(|source| {
+        let name = source.split('.').next().unwrap_or_default();
+        sources.iter().any(|(key, node)| key.name == name && database::rules::database(node).is_some())
+    });
+    let appends = of_database || table.get("load").and_then(Node::as_str) == Some("append");
     if !appends && table.get("key").is_none_or(|key| key.items().is_empty()) {
         errors.push(
             Error::project(format!("table `{}` is loaded by upsert and has no key", key.name))
@@ -251,6 +311,7 @@ fn number(node: Option<&Node>) -> Option<u64> {
 
 fn warehouse(pipeline: &Node, errors: &mut Vec<Error>) {
     let Some(warehouse) = pipeline.get("warehouse") else { return };
+    read_only_users(warehouse, errors);
     let base = warehouse.get("base_capacity");
     let most = warehouse.get("max_capacity");
     for (name, node) in [("base_capacity", base), ("max_capacity", most)] {
@@ -278,6 +339,27 @@ fn warehouse(pipeline: &Node, errors: &mut Vec<Error>) {
     }
 }
 
+/// A user's name stands in SQL and in the name of a secret.
+fn read_only_users(warehouse: &Node, errors: &mut Vec<Error>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for user in warehouse.get("read_only_users").map_or(&[][..], Node::items) {
+        let name = user.as_str().unwrap_or_default();
+        let taken = [crate::warehouse::ADMIN_USER, "awsuser", "rdsdb", "public", "quicksight"].contains(&name);
+        if !is_identifier(name) || is_reserved(name) || taken {
+            errors.push(
+                Error::project(format!("`{name}` cannot be the name of a user of the warehouse"))
+                    .at(&user.span, if taken { "taken" } else { "lower-case letters, digits and `_`" })
+                    .hint("name it for the tool that uses it, for example `metabase`"),
+            );
+        } else if seen.contains(&name) {
+            errors.push(
+                Error::project(format!("`{name}` is listed twice")).at(&user.span, "").hint("take one of them away"),
+            );
+        }
+        seen.push(name);
+    }
+}
+
 fn zones(pipeline: &Node, errors: &mut Vec<Error>) {
     let Some(archive) = pipeline.pointer("/zones/archive") else { return };
     let Some(days) = archive.get("transition_days") else { return };
@@ -297,20 +379,6 @@ fn zones(pipeline: &Node, errors: &mut Vec<Error>) {
                 .at(&days.span, format!("after {transition} days; deleted after {expire}"))
                 .hint(format!("write `expire_days: {}` or more", transition + 1)),
         );
-    }
-}
-
-fn alerts(pipeline: &Node, errors: &mut Vec<Error>) {
-    for email in pipeline.pointer("/alerts/emails").map_or(&[][..], Node::items) {
-        let text = email.as_str().unwrap_or_default();
-        let parts = text.split_once('@');
-        if !parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@')) {
-            errors.push(
-                Error::project(format!("`{text}` is not a mail address"))
-                    .at(&email.span, "")
-                    .hint("write it as `name@example.com`"),
-            );
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Everything that has a good default: triggers, zones, warehouse, jobs, functions, network, alerts, GitHub.
+//! Everything that has a good default: triggers, zones, warehouse, jobs, functions, network, GitHub.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub enum TriggerMode {
 #[serde(deny_unknown_fields, default)]
 pub struct Zones {
     /// Objects as they arrive.
-    pub raw: Zone,
+    pub raw: RawZone,
     /// Typed and deduplicated rows.
     pub cleaned: Zone,
     /// Rows as the warehouse loads them.
@@ -63,6 +63,27 @@ pub struct Zone {
 impl Default for Zone {
     fn default() -> Self {
         Self { expire_days: 365, noncurrent_days: 30 }
+    }
+}
+
+/// The raw zone's lifecycle.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawZone {
+    /// Objects expire after this many days. They are kept in the archive.
+    #[schemars(range(min = 1))]
+    pub expire_days: u32,
+    /// Replaced and deleted versions are kept for this many days.
+    #[schemars(range(min = 1))]
+    pub noncurrent_days: u32,
+    /// Objects leave `landing/` as soon as they are in the warehouse and the archive has their copy.
+    pub empty_after_load: bool,
+}
+
+impl Default for RawZone {
+    fn default() -> Self {
+        let Zone { expire_days, noncurrent_days } = Zone::default();
+        Self { expire_days, noncurrent_days, empty_after_load: true }
     }
 }
 
@@ -110,11 +131,13 @@ pub struct Warehouse {
     /// The most RPUs that it may grow to.
     #[schemars(range(min = 4, max = 1024))]
     pub max_capacity: u32,
+    /// Users of the database that may read tables and marts, for other tools. The password of each is made by AWS, in the secret `<prefix>/warehouse/<user>`.
+    pub read_only_users: Vec<String>,
 }
 
 impl Default for Warehouse {
     fn default() -> Self {
-        Self { database: "warehouse".into(), base_capacity: 4, max_capacity: 8 }
+        Self { database: "warehouse".into(), base_capacity: 4, max_capacity: 8, read_only_users: Vec::new() }
     }
 }
 
@@ -217,22 +240,6 @@ pub struct Network {
 impl Default for Network {
     fn default() -> Self {
         Self { cidr: "10.40.0.0/22".into() }
-    }
-}
-
-/// Who hears of failures.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Alerts {
-    /// Mail addresses. Each gets a mail to confirm after the first deploy.
-    pub emails: Vec<String>,
-    /// The CloudWatch Logs pattern that counts as an error in a Lambda's log.
-    pub log_pattern: String,
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self { emails: Vec::new(), log_pattern: r#"{ $.level = "ERROR" }"#.into() }
     }
 }
 

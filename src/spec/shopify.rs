@@ -3,21 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::table::Table;
 use crate::error::{Error, closest, did_you_mean};
 use crate::yaml::{Key, Node};
-
-/// The fast path of a Shopify source: webhooks that Shopify sends to EventBridge.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ShopifyEvents {
-    /// The partner event source that the app sends its webhooks to, such as `aws.partner/shopify.com/1234567/shop`.
-    #[schemars(regex(pattern = r"^aws\.partner/shopify\.com/[A-Za-z0-9._/-]+$"), length(max = 256))]
-    pub partner_source: String,
-}
 
 /// An object that a table can be made from: `<source>.<name>`.
 #[derive(Debug)]
@@ -156,7 +146,7 @@ pub fn object(name: &str) -> Option<&'static Object> {
 
 /// Whether a table hears of rows that are gone: Shopify tells of them, and its key is the id that Shopify tells.
 pub fn deletes(table: &Table) -> bool {
-    let object = table.source.split_once('.').and_then(|(_, name)| object(name));
+    let object = table.source().1.and_then(object);
     let key = match &table.key[..] {
         [column] => table.columns.get(column).map(|found| found.from().unwrap_or(column)),
         _ => None,

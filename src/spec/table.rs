@@ -1,16 +1,20 @@
-//! The tables of the warehouse, and the marts made from them.
+//! The tables of the warehouse.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnType, Map};
+use super::{Checks, ColumnType, Map, Pipeline};
 
 /// One table of the warehouse.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// `<source>` for files, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `orders.refunds`, `orders.transactions`, `products`, `products.variants`, `inventoryItems` or `inventoryItems.inventoryLevels` as the object.
+    /// `<source>` for files, `<source>.<table>` for a database, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `orders.refunds`, `orders.transactions`, `products`, `products.variants`, `inventoryItems` or `inventoryItems.inventoryLevels` as the object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
+    /// In place of `source`: a file with one `SELECT` of Spark SQL over other tables, such as `sql/transform/order_facts.sql`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<String>,
     /// The columns, in the order of the warehouse table.
     pub columns: Map<Column>,
     /// The columns that identify a row. `upsert` needs them; `append` with a key inserts only keys that are new. A row without a value in one of them goes to quarantine.
@@ -22,6 +26,9 @@ pub struct Table {
     /// Of two rows with one key, the one with the larger value in this column is the newer. Without it, the one that arrived later.
     #[serde(default)]
     pub order_by: Option<String>,
+    /// The column by which a database's job knows what is new: it grows with every change of a row. For `capture: watermark` only.
+    #[serde(default)]
+    pub watermark: Option<String>,
     /// What must hold for each row and each run.
     #[serde(default)]
     pub checks: Checks,
@@ -29,19 +36,52 @@ pub struct Table {
     #[serde(default = "default_quarantine_limit")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub quarantine_limit: f64,
+    /// What happens when files lose a column that they had, or it changes its type.
+    #[serde(default)]
+    pub schema_changes: SchemaChanges,
+}
+
+impl Table {
+    /// The name of its source, and what of it the table is made from.
+    pub fn source(&self) -> (&str, Option<&str>) {
+        self.source.split_once('.').map_or((self.source.as_str(), None), |(source, object)| (source, Some(object)))
+    }
+
+    /// Where its objects arrive in the raw zone: those of a database under the name of the table there.
+    pub fn landing(&self, name: &str, pipeline: &Pipeline) -> String {
+        match self.source() {
+            (source, Some(object))
+                if pipeline.sources.get(source).is_some_and(|source| source.database().is_some()) =>
+            {
+                format!("landing/{source}/{object}/")
+            }
+            _ => format!("landing/{name}/"),
+        }
+    }
 }
 
 fn default_quarantine_limit() -> f64 {
     0.1
 }
 
+/// What happens when a source's schema changes in a way that may lose data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SchemaChanges {
+    /// The table waits, and the run fails in the end; other tables go on.
+    #[default]
+    Stop,
+    /// A lost column is empty from now on, and values of another type are read as far as they fit.
+    Accept,
+}
+
 /// How rows come into the warehouse.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Load {
-    /// Every row is added.
+    /// A row is added, and never changed: for facts. With a key, a row whose key is there already is left out.
     Append,
-    /// A row replaces the one with the same key.
+    /// A row replaces the one with the same key: for what changes over time.
     #[default]
     Upsert,
 }
@@ -67,6 +107,23 @@ pub struct FullColumn {
     /// A row without a value goes to quarantine.
     #[serde(default)]
     pub required: bool,
+    /// The key of the table that this column points to, as `customers.id`.
+    #[serde(default)]
+    pub references: Option<String>,
+    /// What happens when a row comes before the one that it points to.
+    #[serde(default)]
+    pub late: Late,
+}
+
+/// What happens when a row comes before the one that it points to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Late {
+    /// Nothing: until it comes, a join does not find it.
+    #[default]
+    Ignore,
+    /// A row with the key alone is put into the other table, marked by its column `_inferred`, and filled when it comes.
+    Stub,
 }
 
 impl Column {
@@ -87,60 +144,12 @@ impl Column {
     pub fn required(&self) -> bool {
         matches!(self, Self::Full(column) if column.required)
     }
-}
 
-/// What must hold. A row that breaks a rule goes to quarantine with the reason; a broken row count fails the run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Checks {
-    /// Columns that must have a value.
-    pub not_null: Vec<String>,
-    /// Columns whose values must not repeat within a run, each by itself.
-    pub unique: Vec<String>,
-    /// Columns with the only values that they may have.
-    pub accepted_values: Map<Vec<String>>,
-    /// How many rows a run may bring.
-    pub rows: RowBounds,
-}
-
-/// Bounds of a row count.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RowBounds {
-    /// The fewest rows.
-    pub min: Option<u64>,
-    /// The most rows.
-    pub max: Option<u64>,
-}
-
-/// A table or view made from the tables by a SQL file.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mart {
-    /// The file with one `SELECT`, relative to the project.
-    pub sql: String,
-    /// What is made of it.
-    #[serde(default, rename = "as")]
-    pub kind: MartKind,
-    /// When it is made anew.
-    #[serde(default)]
-    pub refresh: Refresh,
-}
-
-/// What a mart is in the warehouse.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MartKind {
-    #[default]
-    Table,
-    View,
-}
-
-/// When a mart is made anew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Refresh {
-    /// After every load.
-    #[default]
-    AfterLoad,
+    /// The table and the column that rows are made in for this column's values.
+    pub fn stub(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Full(FullColumn { references: Some(to), late: Late::Stub, .. }) => to.split_once('.'),
+            _ => None,
+        }
+    }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::super::table::ColumnEntry;
 use super::super::*;
 use super::reference;
 use crate::rehearse::warehouse::{DataApi, Warehouse as StandIn, WarehouseConfig};
+use crate::spec::ColumnType;
 
 /// A literal for a column; `day` makes rows that are older or newer.
 fn literal(column: &ColumnEntry, day: u32) -> String {

@@ -25,6 +25,8 @@ pub struct Line {
     pub level: Level,
     /// The message alone, when the line is JSON.
     pub message: String,
+    /// The line as it was written.
+    pub raw: String,
 }
 
 /// The log of an invocation.
@@ -55,14 +57,14 @@ impl Line {
     fn parse(text: &str) -> Self {
         let json: Option<Value> = text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
         let Some(json) = json else {
-            return Self { level: level_of_text(text), message: text.to_owned() };
+            return Self { level: level_of_text(text), message: text.to_owned(), raw: text.to_owned() };
         };
         let level = json.get("level").and_then(Value::as_str).map_or(Level::Info, level);
         let message = ["/message", "/fields/message", "/msg", "/errorMessage"]
             .iter()
             .find_map(|pointer| json.pointer(pointer).and_then(Value::as_str))
             .map_or_else(|| text.to_owned(), str::to_owned);
-        Self { level, message }
+        Self { level, message, raw: text.to_owned() }
     }
 }
 
@@ -114,7 +116,11 @@ mod tests {
             ("thread 'main' panicked at src/main.rs:1:1:", Level::Error, "thread 'main' panicked at src/main.rs:1:1:"),
             ("", Level::Info, ""),
         ] {
-            assert_eq!(Line::parse(text), Line { level: expected, message: message.into() }, "{text}");
+            assert_eq!(
+                Line::parse(text),
+                Line { level: expected, message: message.into(), raw: text.into() },
+                "{text}"
+            );
         }
     }
 }

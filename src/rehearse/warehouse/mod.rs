@@ -10,13 +10,13 @@
 //! Redshift's semantics that PostgreSQL does not have are put on top: keys are not enforced, VARCHAR counts bytes,
 //! MERGE has its restrictions, COPY converts no type, transactions are serializable. What is missing is refused by name.
 
-mod account;
-mod binaries;
+pub(super) mod account;
+pub(super) mod binaries;
 mod copy;
 mod data_api;
 mod error;
 mod rewrite;
-mod server;
+pub(super) mod server;
 mod session;
 
 use std::collections::BTreeMap;

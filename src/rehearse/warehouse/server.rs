@@ -41,7 +41,7 @@ impl Server {
     pub(crate) fn start(directory: &Path, environment: Option<&Path>) -> Result<Self> {
         fs_err::create_dir_all(directory)?;
         let directory = fs_err::canonicalize(directory)?;
-        let lock = lock(&directory)?;
+        let lock = lock(&directory, "the warehouse")?;
         let data = directory.join("data");
         let binaries = binaries::find(environment, version_of(&data))?;
         let account = Account::choose(&[&data, &binaries.postgres()])?;
@@ -148,13 +148,13 @@ impl Drop for Server {
 }
 
 /// Takes the directory for this process. The kernel gives it back when the process ends, however it ends.
-fn lock(directory: &Path) -> Result<File> {
+pub(crate) fn lock(directory: &Path, what: &str) -> Result<File> {
     let path = directory.join("lock");
     let file: File = fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?.into_parts().0;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(Error::new(format!("another pipectl is using the warehouse in {}", directory.display()))
+            Err(Error::new(format!("another pipectl is using {what} in {}", directory.display()))
                 .hint("wait until it ends, or stop it"))
         }
         Err(error) => Err(std::io::Error::from(error).into()),
@@ -262,7 +262,7 @@ fn end_leftover(data: &Path) -> Result<()> {
 
 /// Whether the process is a living server on this data: neither another that has its number now, nor one that has ended
 /// and that nobody has waited for.
-fn serves(process: Pid, data: &Path) -> bool {
+pub(crate) fn serves(process: Pid, data: &Path) -> bool {
     let mut command = Vec::new();
     let path = format!("/proc/{}/cmdline", process.as_raw_nonzero());
     match File::open(path).and_then(|mut file| file.read_to_end(&mut command)) {
@@ -275,7 +275,7 @@ fn serves(process: Pid, data: &Path) -> bool {
     }
 }
 
-fn remove_if_there(path: &Path) -> Result<()> {
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),

@@ -79,3 +79,27 @@ pub fn job_state_change(resources: &Resources, job: &str, run: &str, state: &str
     let detail = json!({"jobName": job, "severity": severity, "state": state, "jobRunId": run, "message": message});
     envelope(resources, "aws.glue", "Glue Job State Change", &[], &detail)
 }
+
+/// What Lambda puts on the bus when an asynchronous call has failed for good: the record of its destinations.
+pub fn call_failed(
+    resources: &Resources,
+    function: &str,
+    request: &str,
+    payload: &Value,
+    attempts: u64,
+    (kind, message): (&str, &str),
+) -> Value {
+    let arn = format!("{}:$LATEST", resources.arn("lambda", &format!("function:{function}")));
+    let detail = json!({
+        "version": "1.0",
+        "timestamp": now(),
+        "requestContext": {
+            "requestId": request, "functionArn": arn, "condition": "RetriesExhausted", "approximateInvokeCount": attempts,
+        },
+        "requestPayload": payload,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorMessage": message, "errorType": kind},
+    });
+    let about = [resources.arn("events", "event-bus/default"), arn];
+    envelope(resources, "lambda", "Lambda Function Invocation Result - Failure", &about, &detail)
+}

@@ -166,7 +166,7 @@ fn numeric(wanted: &Value, value: &Value) -> Result<bool, String> {
 }
 
 /// `*` stands for any characters; a backslash takes the next character as it is. So `*` in IAM works, too.
-pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
+pub(in crate::rehearse) fn wildcard(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     // Where to go on after the last star: what follows it, and the text that it has not taken yet.
     let mut retry: Option<(&str, &str)> = None;

@@ -26,7 +26,6 @@ async fn a_kill_at_any_write_loses_nothing_and_doubles_nothing() {
     let writes_of_first = writes(&whole);
     changes(&whole);
     whole.invoke().await.result.unwrap();
-    let all = writes(&whole);
     let writes = [writes_of_first, writes(&whole) - writes_of_first];
     assert!(writes.iter().all(|writes| *writes >= 6), "{writes:?}");
     let expected = (whole.warehouse(), whole.cursor());

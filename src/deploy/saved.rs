@@ -1,0 +1,178 @@
+//! Saved plans: made without changing anything, and carried out only if all is as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::Session;
+use super::progress::{Progress, Step};
+use super::survey::{Survey, Surveyed, read_all};
+use crate::aws::Kind;
+use crate::error::{Error, Result};
+use crate::plan::change_set::Progress as Making;
+use crate::plan::saved::{Commit, SavedPlan, SavedStack};
+use crate::plan::wanted::{Outputs, parameters};
+use crate::plan::{Comparison, Known, StackAction, StackPlan};
+use crate::render::RenderedStack;
+use crate::spec::Map;
+
+impl Session {
+    /// The file for a survey whose change sets stay.
+    pub fn saved_plan(&self, survey: Survey, commit: Option<Commit>) -> SavedPlan {
+        let Survey { plan, mut stacks } = survey;
+        let mut saved = SavedPlan::new(self.run.clone(), commit, self.artifacts(), plan);
+        saved.stacks = self
+            .names
+            .iter()
+            .filter_map(|name| {
+                let (wanted, found) = (self.stack(name)?, stacks.remove(name)?);
+                Some(SavedStack::new(&wanted, &found.parameters, found.known.as_ref(), found.change_set))
+            })
+            .collect();
+        saved
+    }
+
+    /// The sha256 of each artifact, by its key.
+    fn artifacts(&self) -> Map<String> {
+        self.uploads.iter().map(|upload| (upload.key.clone(), upload.sha256.clone())).collect()
+    }
+
+    /// The client request token of what this run does to a stack.
+    pub(super) fn client_token(&self, stack: &str) -> String {
+        format!("{}-{stack}", self.run)
+    }
+
+    /// Whether the last thing that happened to a stack was done by this plan, in a run that was cut off.
+    async fn did(&self, name: &str, stack: &str) -> Result<bool> {
+        let token = self.aws.cloudformation.last_token(stack).await?;
+        Ok(token.as_deref() == Some(self.client_token(name).as_str()))
+    }
+}
+
+/// Reads again what a saved plan was made from. Fails, with everything that is not as it was, if it is out of date. A
+/// stack that this plan has already changed, in a run that was cut off, counts as done.
+pub async fn resume(
+    session: &Arc<Session>,
+    saved: &SavedPlan,
+    file: &str,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<Survey> {
+    let wanted: Vec<RenderedStack> =
+        session.names.iter().filter_map(|name| session.stack(name)).map(|stack| (*stack).clone()).collect();
+    let mut stale = saved.changed_files(&wanted, &session.artifacts());
+    let place = (&session.place.account, &session.place.region, &session.environment);
+    let then = (&saved.plan.account, &saved.plan.region, &saved.plan.environment);
+    if place != then {
+        stale.push(format!("it was made for `{}`, account {}, region {}", then.2, then.0, then.1));
+    }
+    if !stale.is_empty() {
+        return Err(out_of_date(session, file, &stale));
+    }
+    let mut known = read_all(session, steps, progress).await?;
+    let mut outputs = session.outputs.clone();
+    let mut stacks = BTreeMap::new();
+    let mut unsure: BTreeSet<String> = BTreeSet::new();
+    for (wanted, then) in wanted.iter().zip(&saved.stacks) {
+        let Some(plan) = saved.stack_plan(&wanted.name) else { continue };
+        // What it would be given comes from a stack that is not as it was: that one is the reason to tell.
+        if wanted.needs().iter().any(|need| unsure.contains(*need)) {
+            unsure.insert(wanted.name.clone());
+            continue;
+        }
+        let known = known.remove(&wanted.name).flatten();
+        let checked = check(session, wanted, then, plan.clone(), known, &outputs).await?;
+        match checked {
+            Ok(surveyed) => {
+                outputs.insert(wanted.name.clone(), surveyed.outputs.clone().into_iter().collect());
+                stacks.insert(wanted.name.clone(), surveyed);
+            }
+            Err(why) => {
+                stale.push(why);
+                unsure.insert(wanted.name.clone());
+            }
+        }
+    }
+    if !stale.is_empty() {
+        return Err(out_of_date(session, file, &stale));
+    }
+    Ok(Survey { plan: saved.plan.clone(), stacks })
+}
+
+/// Checks one stack; says why the plan is out of date, if it is.
+async fn check(
+    session: &Session,
+    wanted: &RenderedStack,
+    then: &SavedStack,
+    plan: StackPlan,
+    known: Option<Known>,
+    outputs: &Outputs,
+) -> Result<std::result::Result<Surveyed, String>> {
+    let name = &wanted.stack_name;
+    let parameters = parameters(wanted, outputs, &session.keys);
+    let changed = then.changed_parameters(wanted, &parameters);
+    if !changed.is_empty() {
+        return Ok(Err(format!("`{name}` would be given another value for `{}`", changed.join("`, `"))));
+    }
+    let mut surveyed = Surveyed {
+        plan,
+        parameters: parameters.clone(),
+        outputs: Map::new(),
+        change_set: then.change_set.clone(),
+        known,
+    };
+    let mut changed = then.changed_stack(surveyed.known.as_ref().map(|known| &known.stack), name);
+    if changed.is_none()
+        && let Some(arn) = &then.change_set
+    {
+        changed = unusable(session, name, arn).await?;
+    }
+    if let Some(why) = changed {
+        let Some(known) = &surveyed.known else { return Ok(Err(why)) };
+        if !session.did(&wanted.name, &known.stack.id).await? {
+            return Ok(Err(why));
+        }
+        if !known.stack.status.succeeded() {
+            return Ok(Err(format!("this plan was tried on `{name}`, which is now in {}", known.stack.status)));
+        }
+        // What was planned is there.
+        surveyed.plan = StackPlan { action: StackAction::None, ..surveyed.plan };
+        surveyed.change_set = None;
+    }
+    let comparison =
+        Comparison { wanted, known: surveyed.known.as_ref(), parameters: &parameters, place: &session.place };
+    surveyed.outputs = comparison.outputs_after(&surveyed.plan)?;
+    Ok(Ok(surveyed))
+}
+
+/// Why a change set cannot be executed; none if it can.
+async fn unusable(session: &Session, stack: &str, arn: &str) -> Result<Option<String>> {
+    let found = match session.aws.cloudformation.change_set(arn).await {
+        Ok(found) => found,
+        Err(failure) if matches!(failure.kind, Kind::ChangeSetNotFound | Kind::NoSuchStack) => {
+            return Ok(Some(format!("the change set of `{stack}` is gone")));
+        }
+        Err(failure) => return Err(failure.into()),
+    };
+    Ok(match (found.progress(), found.execution_status.as_deref()) {
+        (Making::Ready, Some("AVAILABLE")) => None,
+        (Making::Ready, Some("OBSOLETE")) => {
+            Some(format!("the change set of `{stack}` is obsolete: the stack was changed since"))
+        }
+        (Making::Ready, Some(status)) if status.starts_with("EXECUTE_") => {
+            Some(format!("the change set of `{stack}` was executed before ({status})"))
+        }
+        (_, status) => Some(format!(
+            "the change set of `{stack}` cannot be executed ({}, {})",
+            found.status,
+            status.unwrap_or("no execution status")
+        )),
+    })
+}
+
+fn out_of_date(session: &Session, file: &str, reasons: &[String]) -> Error {
+    let error = Error::new(format!("the plan in `{file}` is out of date, so nothing was deployed"));
+    let error = reasons.iter().fold(error, |error, reason| error.note(reason.clone()));
+    error.hint(format!("make a new one: `pipectl plan --env {} --out {file}`", session.environment))
+}

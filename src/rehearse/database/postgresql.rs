@@ -1,0 +1,137 @@
+//! PostgreSQL as a source.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, pin_mut};
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::server::{Plan, Server};
+use crate::error::{Error, Result};
+use crate::rehearse::warehouse::account::Account;
+use crate::rehearse::warehouse::binaries::{self, Binaries};
+
+const ADMIN: &str = "pipectl_admin";
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How much of a CSV file is sent at a time.
+const PART: usize = 1024 * 1024;
+
+pub(super) fn find(environment: Option<&Path>) -> Result<Binaries> {
+    binaries::find(environment, None).map_err(|_| {
+        Error::new("there is no PostgreSQL server on this machine")
+            .hint("install one: `apt-get install postgresql`, or `brew install postgresql@16`")
+    })
+}
+
+pub(super) fn initialise(binaries: &Binaries, account: &Account, data: &Path) -> Command {
+    let mut command = account.command(&binaries.initdb());
+    command
+        .args(["--username", ADMIN, "--auth-local=trust", "--auth-host=scram-sha-256"])
+        .args(["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions", "--pgdata"])
+        .arg(data)
+        .env("TZ", "UTC");
+    command
+}
+
+pub(super) fn command(binaries: &Binaries, account: &Account, plan: &Plan<'_>) -> Command {
+    let mut command = account.command(&binaries.postgres());
+    command.arg("-D").arg(plan.data).arg("-k").arg(plan.socket);
+    let port = format!("port={}", plan.port);
+    // Nothing here must survive a power cut.
+    let plain = ["listen_addresses=127.0.0.1", &port, "fsync=off", "full_page_writes=off", "timezone=UTC", "jit=off"];
+    let logged: &[&str] = if plan.logged {
+        &["wal_level=logical", "max_replication_slots=4", "max_wal_senders=4", "wal_sender_timeout=0"]
+    } else {
+        &["wal_level=minimal", "max_wal_senders=0"]
+    };
+    for setting in plain.iter().chain(logged) {
+        command.args(["-c", setting]);
+    }
+    command
+}
+
+/// Connects as whom may do everything, through the socket.
+async fn connect(server: &Server, database: &str) -> Result<Client> {
+    let mut config = Config::new();
+    config.host_path(server.socket.path()).port(server.port).user(ADMIN).dbname(database);
+    let limit = Instant::now() + START_LIMIT;
+    loop {
+        match config.connect(NoTls).await {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                return Ok(client);
+            }
+            // It listens before it answers.
+            Err(_) if Instant::now() < limit => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) => return Err(told(&error)),
+        }
+    }
+}
+
+pub(super) async fn prepare(server: &Server, logged: bool) -> Result<()> {
+    let client = connect(server, "postgres").await?;
+    let (user, password) = (&server.credentials.username, &server.credentials.password);
+    let may = if logged { " REPLICATION" } else { "" };
+    execute(&client, &format!("CREATE ROLE {user} LOGIN{may} PASSWORD '{password}'")).await?;
+    execute(&client, &format!("CREATE DATABASE {}", quote(&server.database))).await?;
+    let client = connect(server, &server.database).await?;
+    let schema = quote(&server.schema);
+    execute(
+        &client,
+        &format!(
+            "CREATE SCHEMA IF NOT EXISTS {schema}; GRANT USAGE ON SCHEMA {schema} TO {user};
+             ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {user};"
+        ),
+    )
+    .await
+}
+
+pub(super) async fn run(server: &Server, sql: &str) -> Result<()> {
+    let client = connect(server, &server.database).await?;
+    execute(&client, &format!("SET search_path TO {}", quote(&server.schema))).await?;
+    execute(&client, sql).await
+}
+
+pub(super) async fn load(server: &Server, table: &str, csv: &Path) -> Result<()> {
+    let client = connect(server, &server.database).await?;
+    let header = super::mysql::header(csv)?;
+    let columns: Vec<String> = header.iter().map(|name| quote(name)).collect();
+    let copy = format!(
+        "COPY {}.{} ({}) FROM STDIN (FORMAT csv, HEADER)",
+        quote(&server.schema),
+        quote(table),
+        columns.join(", ")
+    );
+    let sink = client.copy_in::<_, Bytes>(&copy).await.map_err(|error| told(&error))?;
+    pin_mut!(sink);
+    let mut file = tokio::fs::File::open(csv).await?;
+    loop {
+        let mut part = bytes::BytesMut::with_capacity(PART);
+        if tokio::io::AsyncReadExt::read_buf(&mut file, &mut part).await? == 0 {
+            break;
+        }
+        sink.send(part.freeze()).await.map_err(|error| told(&error))?;
+    }
+    sink.finish().await.map_err(|error| told(&error))?;
+    execute(&client, &format!("ANALYZE {}.{}", quote(&server.schema), quote(table))).await
+}
+
+async fn execute(client: &Client, sql: &str) -> Result<()> {
+    client.batch_execute(sql).await.map_err(|error| told(&error))
+}
+
+/// The server's own words.
+fn told(error: &tokio_postgres::Error) -> Error {
+    let Some(of_server) = error.as_db_error() else { return Error::new(error.to_string()) };
+    let told = Error::new(of_server.message().to_owned());
+    match of_server.where_().or(of_server.detail()) {
+        Some(more) => told.note(more.to_owned()),
+        None => told,
+    }
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,105 @@
+use std::process::Command;
+
+use fs_err as fs;
+
+use super::*;
+use crate::yaml;
+
+const PIPELINE: &str = "\
+name: shop
+sources:
+  pg:
+    postgresql: {host: db.example.com, database: shop}
+  my:
+    mysql: {host: db.example.com, database: shop, capture: cdc}
+tables:
+  pg_orders: {source: pg.orders, watermark: updated_at, key: [id], columns: {id: bigint, updated_at: timestamp}}
+  my_orders: {source: my.orders, key: [id], columns: {id: bigint, updated_at: timestamp}}
+";
+
+fn spec() -> Spec {
+    let environment = "account: \"111111111111\"\nregion: eu-central-1\n";
+    Spec::load(&yaml::Source::new("p.yaml", PIPELINE), &yaml::Source::new("dev.yaml", environment), "dev").unwrap()
+}
+
+fn write(folder: &Path) {
+    fs::create_dir_all(folder.join("changes")).unwrap();
+    let schema = "CREATE TABLE orders (id bigint PRIMARY KEY, note varchar(99), updated_at timestamp(6) NULL);";
+    fs::write(folder.join("schema.sql"), schema).unwrap();
+    fs::write(folder.join("orders.csv"), "id,note,updated_at\n1,\"a \"\"b\"\",\nc\",2026-01-01 10:00:00\n2,,\n")
+        .unwrap();
+    fs::write(
+        folder.join("changes/1.sql"),
+        "INSERT INTO orders VALUES (3, 'x', NULL);\nDELETE FROM orders WHERE id = 1;",
+    )
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_are_filled_changed_and_gone_afterwards() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("data");
+    write(&folder);
+    let folders = BTreeMap::from([("pg".to_owned(), folder.clone()), ("my".to_owned(), folder.clone())]);
+    let state = place.path().join("state");
+    let databases = Databases::open(&spec(), &folders, &state, None).await.unwrap();
+    for (name, error) in &databases.left_out {
+        println!("skipped: {name}: {error}");
+    }
+    assert_eq!(databases.steps(), usize::from(databases.all().count() > 0));
+    for (_, server) in databases.all() {
+        // NULL is told from text, and a line within quotes is no line's end.
+        let check = match server.engine {
+            Engine::Mysql => {
+                "CREATE TABLE seen AS SELECT 1/(count(*) = 1) AS one FROM orders WHERE id = 1 AND note = 'a \"b\",\\nc';"
+            }
+            Engine::Postgresql => "SELECT 1/(count(*))::int FROM orders WHERE id = 1 AND note = E'a \"b\",\\nc'",
+        };
+        server.run(check).await.unwrap();
+        let error = server.run("SELECT nonsense FROM orders").await.unwrap_err().to_string();
+        assert!(error.contains("nonsense"), "{error}");
+    }
+    let made = databases.change(0).await.unwrap();
+    assert_eq!(made.len(), databases.all().count());
+    let processes: Vec<u32> = databases.all().map(|(_, server)| server.process()).collect();
+    drop(databases);
+    for process in processes {
+        assert!(!Path::new(&format!("/proc/{process}")).exists(), "{process} is still there");
+    }
+}
+
+/// A rehearsal that is killed leaves its servers: the next one ends them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_rehearsal_left_is_ended_by_the_next() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("data");
+    write(&folder);
+    let folders = BTreeMap::from([("my".to_owned(), folder)]);
+    let state = place.path().join("state");
+    let databases = Databases::open(&spec(), &folders, &state, None).await.unwrap();
+    let Some(server) = databases.get("my") else {
+        println!("skipped: {:?}", databases.left_out);
+        return;
+    };
+    let process = server.process();
+    // As if pipectl had been killed: nothing is dropped, and the lock is the kernel's to give back.
+    let other = Databases::open(&spec(), &folders, &state, None).await.unwrap_err().to_string();
+    assert!(other.contains("another pipectl is using"), "{other}");
+    let databases = std::mem::ManuallyDrop::new(databases);
+    databases.get("my").unwrap().release();
+    let next = Databases::open(&spec(), &folders, &state, None).await.unwrap();
+    let state_of = Command::new("ps").args(["-o", "stat=", "-p", &process.to_string()]).output().unwrap();
+    let text = String::from_utf8_lossy(&state_of.stdout).trim().to_owned();
+    assert!(text.is_empty() || text.starts_with('Z'), "{process} is still there: {text}");
+    assert_ne!(next.get("my").unwrap().process(), process);
+}
+
+#[test]
+fn a_folder_with_other_things_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("orders.jsonl"), "").unwrap();
+    fs::create_dir(place.path().join("changes")).unwrap();
+    fs::write(place.path().join("changes/one.txt"), "").unwrap();
+    let error = check(place.path()).unwrap_err().to_string().replace(&place.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(error);
+}

@@ -1,0 +1,91 @@
+//! A source of the user's own: a Lambda in the project's `lambda-src`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::spec::Map;
+use crate::spec::source::{FileFormat, Files};
+use crate::yaml::{Key, Node};
+
+/// A Lambda of one's own that writes objects below `landing/<table>/`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Custom {
+    /// The crate in the project's `lambda-src/`, which is a cargo workspace. Its binary has the crate's name.
+    #[serde(rename = "crate")]
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9_-]*$"), length(max = 64))]
+    pub package: String,
+    /// When it runs: an EventBridge Scheduler expression, such as `rate(1 hour)` or `cron(0 6 * * ? *)`.
+    #[serde(default = "default_schedule")]
+    #[schemars(regex(pattern = r"^(rate|cron)\(.+\)$"))]
+    pub schedule: String,
+    /// Whether it has a secret. Its name is in the variable `SECRET_NAME`; the value is put in by hand once.
+    #[serde(default)]
+    pub secret: bool,
+    /// How its objects are written: JSON lines, unless this says otherwise.
+    #[serde(default = "default_files")]
+    pub files: Files,
+    /// Memory in MiB. Default: `functions.memory`.
+    #[serde(default)]
+    #[schemars(range(min = 128, max = 10240))]
+    pub memory: Option<u32>,
+    /// A call is stopped after this many seconds. Default: `functions.timeout`.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 900))]
+    pub timeout: Option<u32>,
+    /// Further environment variables. Nothing secret: they can be read in the console.
+    #[serde(default)]
+    pub environment: Map<String>,
+}
+
+fn default_schedule() -> String {
+    "rate(1 hour)".into()
+}
+
+fn default_files() -> Files {
+    Files { format: FileFormat::Jsonl, ..Files::default() }
+}
+
+/// What pipectl itself sets.
+const OURS: [&str; 7] = ["PIPELINE_DOCUMENT", "RAW_BUCKET", "RUST_LOG", "SECRET_NAME", "SOURCE", "STATE_KEY", "TABLES"];
+
+/// What Lambda sets, and lets nobody else set.
+const LAMBDAS: [&str; 3] = ["AWS_", "LAMBDA_", "_"];
+
+/// The artifacts that pipectl makes itself.
+pub const TAKEN: [&str; 5] = ["clean", "library", "load", "shopify", "transform"];
+
+/// Checks a `lambda` source by its node.
+pub(in crate::spec) fn check(source: &Key, node: &Node, errors: &mut Vec<Error>) {
+    if let Some(package) = node.get("crate")
+        && let Some(name) = package.as_str().filter(|name| TAKEN.contains(name))
+    {
+        errors.push(
+            Error::project(format!("the crate of the source `{}` cannot be called `{name}`", source.name))
+                .at(&package.span, "a part of pipectl has this name")
+                .hint(format!("rename the crate, for example to `{name}-source`")),
+        );
+    }
+    for (key, _) in node.get("environment").map_or(&[][..], Node::entries) {
+        let name = key.name.as_str();
+        let problem = if OURS.contains(&name) {
+            Some("pipectl sets it")
+        } else if LAMBDAS.iter().any(|start| name.starts_with(start)) {
+            Some("Lambda keeps it for itself")
+        } else if !name.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            Some("letters, digits and `_` only")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            errors.push(
+                Error::project(format!("`{name}` cannot be an environment variable of the source `{}`", source.name))
+                    .at(&key.span, problem)
+                    .hint("rename the variable"),
+            );
+        }
+    }
+}

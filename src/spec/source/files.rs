@@ -1,0 +1,61 @@
+//! Dropped files as a source.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Files under `landing/<table>/`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// How the files are written.
+    pub format: FileFormat,
+    /// The dialect of CSV files.
+    pub csv: Csv,
+    /// Each file is the whole table: rows that a newer file does not have any more are deleted.
+    pub snapshot: bool,
+}
+
+/// The format of dropped files; CSV and JSON lines may be compressed (`.gz`, `.bz2`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    #[default]
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+/// A CSV dialect. The first line is always the header; columns are found by name, in any order.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Csv {
+    /// One character. A file that begins with a line such as `sep=;` says its own.
+    #[schemars(length(min = 1, max = 1))]
+    pub delimiter: String,
+    /// The encoding, as Python names it: `utf-8`, `windows-1252`, … A byte order mark at the start of a file says more. `auto` takes a file that is not UTF-8 for `windows-1252`.
+    pub encoding: String,
+    /// Texts that mean "no value".
+    pub null: Vec<String>,
+    /// What stands before the decimals: `.`, or `,` as in `12,50`.
+    #[schemars(regex(pattern = r"^[.,]$"))]
+    pub decimal: String,
+    /// What stands between thousands: `.` as in `1.234,56`, a comma, a blank or an apostrophe. Without it such numbers go to quarantine.
+    #[schemars(regex(pattern = r"^[., ']$"))]
+    pub thousands: Option<String>,
+    /// How dates are written where they are not `2026-12-31`: `dd.MM.yyyy`, `M/d/yyyy`, … with d, M and y. A time may follow as `14:05` or `14:05:09`.
+    #[schemars(regex(pattern = r"^[dMy][dMy./ -]*[dMy]$"))]
+    pub date_format: Option<String>,
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Self {
+            delimiter: ",".into(),
+            encoding: "utf-8".into(),
+            null: vec![String::new()],
+            decimal: ".".into(),
+            thousands: None,
+            date_format: None,
+        }
+    }
+}

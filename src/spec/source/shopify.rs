@@ -1,0 +1,49 @@
+//! A Shopify shop as a source.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A Shopify shop.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shopify {
+    /// The shop's own domain, such as `example.myshopify.com`.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$"))]
+    pub store: String,
+    /// A stable version of the Admin API, such as `2026-10`.
+    #[serde(default = "default_api_version")]
+    #[schemars(regex(pattern = r"^20[0-9]{2}-(01|04|07|10)$"))]
+    pub api_version: String,
+    /// When the Lambda runs: an EventBridge Scheduler expression, such as `rate(1 hour)` or `cron(0 6 * * ? *)`.
+    #[serde(default = "default_schedule")]
+    #[schemars(regex(pattern = r"^(rate|cron)\(.+\)$"))]
+    pub schedule: String,
+    /// The first run reads what changed since this date.
+    #[serde(default = "default_since")]
+    #[schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    pub since: String,
+    /// Webhooks that come through EventBridge, so that a change lands within seconds. What they miss, the schedule reads.
+    #[serde(default)]
+    pub events: Option<ShopifyEvents>,
+}
+
+/// The fast path of a Shopify source: webhooks that Shopify sends to EventBridge.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShopifyEvents {
+    /// The partner event source that the app sends its webhooks to, such as `aws.partner/shopify.com/1234567/shop`.
+    #[schemars(regex(pattern = r"^aws\.partner/shopify\.com/[A-Za-z0-9._/-]+$"), length(max = 256))]
+    pub partner_source: String,
+}
+
+fn default_api_version() -> String {
+    "2026-10".into()
+}
+
+fn default_schedule() -> String {
+    "rate(1 hour)".into()
+}
+
+fn default_since() -> String {
+    "2000-01-01".into()
+}
