@@ -154,6 +154,8 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
         server_error: 1,
         failed_operation: 1,
         truncated_download: 1,
+        miscounted_operation: 1,
+        ..Faults::default()
     };
     let first = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = first.text(false);

@@ -18,6 +18,7 @@ pub mod reference;
 pub mod rules;
 pub mod settings;
 pub mod shape;
+pub mod shopify;
 pub mod source;
 pub mod table;
 pub mod types;
