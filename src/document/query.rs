@@ -152,9 +152,11 @@ fn last(name: &'static str) -> &'static str {
 /// The quantities that the columns of a table read: ` quantities(names: ["available"]) { name quantity }`.
 fn quantities(table: &Table) -> String {
     let read = |state: &&&str| {
-        table.columns.values().filter_map(|column| column.from()).any(|from| {
-            from == "quantities" || from.strip_prefix("quantities.").is_some_and(|of| of == **state)
-        })
+        table
+            .columns
+            .values()
+            .filter_map(|column| column.from())
+            .any(|from| from == "quantities" || from.strip_prefix("quantities.").is_some_and(|of| of == **state))
     };
     let names: Vec<String> = QUANTITIES.iter().filter(read).map(|name| format!("\"{name}\"")).collect();
     if names.is_empty() {

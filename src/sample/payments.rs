@@ -72,10 +72,9 @@ impl Payments {
         let transactions = match financial {
             "PENDING" => vec![transaction(0, "SALE", "PENDING", created)],
             "AUTHORIZED" => vec![transaction(0, "AUTHORIZATION", "SUCCESS", created)],
-            "VOIDED" => vec![
-                transaction(0, "AUTHORIZATION", "SUCCESS", created),
-                transaction(1, "VOID", "SUCCESS", later),
-            ],
+            "VOIDED" => {
+                vec![transaction(0, "AUTHORIZATION", "SUCCESS", created), transaction(1, "VOID", "SUCCESS", later)]
+            }
             "REFUNDED" => {
                 vec![transaction(0, "SALE", "SUCCESS", created), transaction(1, "REFUND", "SUCCESS", later)]
             }

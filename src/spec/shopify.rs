@@ -74,13 +74,7 @@ pub const OBJECTS: [Object; 9] = [
         event: None,
         scopes: &[],
     },
-    Object {
-        name: "products",
-        kind: "Product",
-        place: BY_TIME,
-        event: Some("PRODUCT"),
-        scopes: &["read_products"],
-    },
+    Object { name: "products", kind: "Product", place: BY_TIME, event: Some("PRODUCT"), scopes: &["read_products"] },
     Object {
         name: "products.variants",
         kind: "ProductVariant",
@@ -269,7 +263,10 @@ fn check_path(object: &Object, path: &str) -> Option<(String, String)> {
             (Shape::Object(inner), Some(_)) => inner.clone_into(&mut kind),
             (Shape::Plain | Shape::Values, None) => {}
             (Shape::Values, Some(_)) => {
-                return Some((format!("`{part}` of `{kind}` is a list"), format!("read `{part}` into a `super` column")));
+                return Some((
+                    format!("`{part}` of `{kind}` is a list"),
+                    format!("read `{part}` into a `super` column"),
+                ));
             }
         }
     }
@@ -286,7 +283,10 @@ fn many(object: &Object, part: &str, more: bool) -> Option<(String, String)> {
     let below = format!("{}.{part}", object.name);
     let Some(table) = self::object(&below) else {
         let message = format!("`{part}` of `{}` are many rows, which are not read", object.kind);
-        return Some((message, format!("the objects that tables are made from: {}", names().collect::<Vec<_>>().join(", "))));
+        return Some((
+            message,
+            format!("the objects that tables are made from: {}", names().collect::<Vec<_>>().join(", ")),
+        ));
     };
     // A list stays in the row as well, when its own table says what it holds.
     if matches!(table.place, Place::List { .. }) && !more {

@@ -111,7 +111,10 @@ fn run_query(shop: &Arc<Shop>, text: &str) -> Value {
         Err(message) => return refuse(message, "INVALID"),
     };
     if let Some(scope) = needed_scope(&bulk.object).filter(|scope| !shop.has_scope(scope)) {
-        return refuse(format!("Access denied for {} field. Required access: `{scope}` access scope.", bulk.object), "INVALID");
+        return refuse(
+            format!("Access denied for {} field. Required access: `{scope}` access scope.", bulk.object),
+            "INVALID",
+        );
     }
     bulk.search = shop.visible(&bulk.object, bulk.search);
     if shop.under_way() >= MOST_CONCURRENT {

@@ -84,7 +84,9 @@ impl Bulk {
                         self.children.insert(type_of_connection(&field.name), Children { selections, search });
                     }
                     None if has_connection(field) => {
-                        return Err("Queries that contain a connection field within a list field are not supported".into());
+                        return Err(
+                            "Queries that contain a connection field within a list field are not supported".into()
+                        );
                     }
                     None => rest.push(selection.clone()),
                 },
@@ -155,13 +157,7 @@ impl Bulk {
         Some(finds)
     }
 
-    fn write_line(
-        &self,
-        line: &str,
-        counts: &mut Counts,
-        seen: &mut Seen,
-        out: &mut impl Write,
-    ) -> Result<(), String> {
+    fn write_line(&self, line: &str, counts: &mut Counts, seen: &mut Seen, out: &mut impl Write) -> Result<(), String> {
         let row: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let keys: Keys = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let (kind, selections) = match keys.parent {

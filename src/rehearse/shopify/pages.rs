@@ -86,7 +86,8 @@ pub(super) fn events(directory: &Path, field: &Field) -> Result<Value, String> {
     let subjects: Vec<&str> = words.iter().filter_map(|word| word.strip_prefix("subject_type:")).collect();
     let dates: Vec<&str> = words.iter().copied().filter(|word| word.starts_with("created_at:")).collect();
     let known = |word: &&str| {
-        ["AND", "OR"].contains(word) || ["subject_type:", "created_at:", "comments:"].iter().any(|start| word.starts_with(start))
+        ["AND", "OR"].contains(word)
+            || ["subject_type:", "created_at:", "comments:"].iter().any(|start| word.starts_with(start))
     };
     if let Some(unknown) = words.iter().find(|word| !known(word)) {
         return Err(format!("`{unknown}` is no search term of events"));

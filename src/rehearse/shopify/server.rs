@@ -314,7 +314,8 @@ async fn access_token(
         state.tokens += 1;
         state.tokens
     };
-    Json(json!({"access_token": shop.token(number), "scope": shop.scopes().join(","), "expires_in": 86_399})).into_response()
+    Json(json!({"access_token": shop.token(number), "scope": shop.scopes().join(","), "expires_in": 86_399}))
+        .into_response()
 }
 
 /// `a=b&c=d%20e`.
