@@ -129,6 +129,8 @@ def test_what_is_new_is_taken_once(shop: Shop):
 
 
 def test_a_run_that_breaks_off_anywhere_loses_nothing_and_doubles_nothing(shop: Shop):
+    if shop.server.engine == "mysql":
+        pytest.skip("the calls that it breaks off are the same for both")
     shop.orders()
     shop.server.run("INSERT INTO orders VALUES (1, 'a', 1, '2026-01-01 10:00:00'), (2, 'b', 2, '2026-01-01 10:00:00')")
     store, rows = shop.lake.store, 2
