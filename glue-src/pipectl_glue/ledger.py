@@ -41,6 +41,8 @@ class Counts:
     # The columns of the files and of the Parquet that was written, with their types.
     source_columns: dict[str, str] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
+    # The columns of which the rows have no two with the same values.
+    key: list[str] = field(default_factory=list)
     # Where the last snapshot's rows are kept, to compare the next one with.
     state: str | None = None
     # The most frequent reasons: {"reason": …, "rows": …}.

@@ -116,7 +116,9 @@ class _Stage:
         counts = Counts()
         if cleaned:
             promised = sum(part["rows_out"] for part in cleaned)
-            counts = self.write(self.checked(self.read(cleaned, table), table, len(cleaned)), table, promised)
+            # A batch that was cleaned under another key is no better than several.
+            batches = len(cleaned) if cleaned[0].get("key") == list(table.key) else 2
+            counts = self.write(self.checked(self.read(cleaned, table), table, batches), table, promised)
         fault = checks.row_count_fault(table, counts.rows_out)
         if fault and "rows" in table.checks.warn:
             counts.findings.append({"kind": "rows", "text": fault})
