@@ -109,12 +109,14 @@ class _State:
 
 
 def _changed(stage: "_Stage", table: Table, paths: list[str]) -> DataFrame:
-    """The rows that were written for the warehouse; of those that are deleted, only the key need be there."""
+    """The rows that were written for the warehouse, without the deleted: of those, only the key need be there."""
     if not paths:
         return _empty(stage, table)
     frame = rows.union([shape(stage.spark.read.parquet(path), table) for path in paths])
     if len(paths) > 1:
         frame = ranked(frame, table, (rows.BATCH,)).filter(F.col(rows.RANK) == 1)
+    if table.deletes:
+        frame = frame.filter(~F.col(rows.DELETED))
     return frame.selectExpr(*[identifier(column.name) for column in table.columns])
 
 
