@@ -5,6 +5,7 @@ pub mod bootstrap;
 pub mod check;
 pub mod deploy;
 pub mod destroy;
+pub mod export;
 pub mod format;
 pub mod init;
 mod lines;

@@ -84,11 +84,16 @@ fn data_sets(spec: &Spec, files: Templates<'_>) -> Result<Vec<DataSet>> {
         let unknown: Vec<&str> =
             made.iter().filter(|column| column.kind == Kind::Unknown).map(|column| column.name.as_str()).collect();
         if made.is_empty() || !unknown.is_empty() {
-            let which = if unknown.is_empty() { "its columns".to_owned() } else { format!("`{}`", unknown.join("`, `")) };
+            let which =
+                if unknown.is_empty() { "its columns".to_owned() } else { format!("`{}`", unknown.join("`, `")) };
             errors.push(
-                Error::project(format!("QuickSight must know the columns of the mart `{name}`, and {which} cannot be told"))
-                    .at(&crate::yaml::Span::new(source, 0, 0), "")
-                    .hint("name each column instead of `*`, and cast what comes out of a function: `…::DECIMAL(14,2) AS x`"),
+                Error::project(format!(
+                    "QuickSight must know the columns of the mart `{name}`, and {which} cannot be told"
+                ))
+                .at(&crate::yaml::Span::new(source, 0, 0), "")
+                .hint(
+                    "name each column instead of `*`, and cast what comes out of a function: `…::DECIMAL(14,2) AS x`",
+                ),
             );
         }
         sets.push(DataSet {
