@@ -1,5 +1,6 @@
 //! Spec and Handlebars templates to CloudFormation: a function of its input and of nothing else.
 
+mod catalog;
 mod context;
 mod database;
 mod engine;

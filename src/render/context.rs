@@ -9,7 +9,8 @@
 //!   `table_list`, `memory`, `timeout`, `environment`. `scheduled`: whether anything runs on a schedule.
 //! - `call_failed_rule`, `jobs`: names of a rule and of the Glue jobs. `console`, `load_log_link`: links of AWS's console.
 //! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`.
-//! - `tables`: each with `id`, `name` and `columns` (`name` and Glue's `type`).
+//! - `tables`: each with `id`, `name`, `columns` (`name` and Glue's `type`), `deletes`, `derived` (made by SQL), `latest` (a query).
+//! - `raw_tables`: those whose objects are text, each with `id`, `name`, `landing`. `lock_mode`: of the archive, or null.
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
 //! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
 //! - `readers`: the users of the warehouse that may only read, each with `id`, `user` and `secret`; `exports`: the marts
@@ -25,6 +26,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::spec::{Capture, ColumnType, Github, Map, Source, Spec, TriggerMode};
 use crate::warehouse::ADMIN_USER;
+
+use super::catalog;
 
 #[derive(Serialize)]
 struct Names {
@@ -49,6 +52,8 @@ struct Names {
     /// The names of the Glue jobs.
     jobs: Vec<String>,
     tables: Vec<TableNames>,
+    raw_tables: Vec<catalog::RawTable>,
+    lock_mode: Option<&'static str>,
     databases: Vec<Database>,
     subnets: Vec<Subnet>,
     load_rules: Vec<Named>,
@@ -125,6 +130,12 @@ struct TableNames {
     id: String,
     name: String,
     columns: Vec<CatalogColumn>,
+    /// Whether its files say which rows are gone.
+    deletes: bool,
+    /// Whether SQL makes it from other tables, so that the cleaned zone has nothing of it.
+    derived: bool,
+    /// The query for the rows as they are now; none of a table without a key, where every row stays.
+    latest: Option<catalog::Latest>,
 }
 
 #[derive(Serialize)]
@@ -217,6 +228,8 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
         customs,
         jobs: jobs(spec),
         tables: tables(spec)?,
+        raw_tables: catalog::raw_tables(spec),
+        lock_mode: catalog::lock_mode(spec),
         databases: databases(&prefix),
         subnets: subnets(&spec.pipeline.network.cidr),
         load_rules: vec![
@@ -368,6 +381,9 @@ fn tables(spec: &Spec) -> Result<Vec<TableNames>> {
                 .iter()
                 .map(|(name, column)| CatalogColumn { name: name.clone(), kind: glue_type(column.kind()) })
                 .collect(),
+            deletes: spec.deletes(table),
+            derived: table.transform.is_some(),
+            latest: catalog::latest(spec, name, table),
         })
         .collect();
     unique("tables", tables.iter().map(|table| (table.name.as_str(), table.id.as_str())))?;
