@@ -9,6 +9,7 @@ pub mod export;
 pub mod format;
 pub mod init;
 mod lines;
+mod migration;
 pub mod outputs;
 pub mod package;
 pub mod plan;

@@ -14,10 +14,10 @@ use crate::spec::{Source, Spec};
 use crate::yaml::{self, Node};
 
 use super::database::Databases;
-use super::replication::{self, Replication};
 use super::glue::{Glue, Start};
 use super::judge::Judge;
 use super::place::Place;
+use super::replication::{self, Replication};
 use super::resource::{Resource, Resources};
 use super::shopify::{Credentials, StandIn};
 use super::warehouse::{DataApi, Warehouse, WarehouseConfig};

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::local::{LocalAccount, ObjectEvent};
 
 use super::database::Databases;
-use super::replication::Replication;
 use super::glue::Glue;
 use super::judge::Judge;
+use super::replication::Replication;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;

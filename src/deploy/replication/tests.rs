@@ -149,9 +149,13 @@ async fn what_runs_cannot_be_changed_by_cloudformation_alone() {
     world.deploy(STACK).await.unwrap();
     let (session, mut steps) = world.session(&STACK.replace("MaxCapacityUnits: 2", "MaxCapacityUnits: 4")).await;
     let survey = survey::prepare(&session, &mut steps, &mut Said::default()).await.unwrap();
-    let (stack, change_set) = survey.stacks.values().next().map(|one| (one.known.clone(), one.change_set.clone())).unwrap();
+    let (stack, change_set) =
+        survey.stacks.values().next().map(|one| (one.known.clone(), one.change_set.clone())).unwrap();
     let wanted = session.stack("source-database").unwrap();
     let error = session.change(&wanted, &stack.unwrap().stack.id, &change_set.unwrap(), false).await.unwrap_err();
-    assert!(error.to_string().contains("can be changed and deleted in the states created, stopped and failed only"), "{error}");
+    assert!(
+        error.to_string().contains("can be changed and deleted in the states created, stopped and failed only"),
+        "{error}"
+    );
     assert!(world.runs());
 }

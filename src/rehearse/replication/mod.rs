@@ -78,7 +78,11 @@ impl Replication {
             }
         };
         Ok(Self {
-            client: super::source::client_of(endpoint, region, configuration.role.rsplit('/').next().unwrap_or_default()),
+            client: super::source::client_of(
+                endpoint,
+                region,
+                configuration.role.rsplit('/').next().unwrap_or_default(),
+            ),
             database,
             directory: tempfile::tempdir()?,
             names: Names::default(),
