@@ -107,6 +107,19 @@ impl Place {
     }
 }
 
+/// The warehouse as the last rehearsal left it, alone; it answers through the account.
+pub async fn reopen(account: &LocalAccount, spec: &Spec, parts: &Parts) -> Result<Warehouse> {
+    if !parts.state.join("warehouse/data").is_dir() {
+        let environment = &spec.environment_name;
+        return Err(Error::new("nothing has been rehearsed here yet, so that the warehouse is empty")
+            .hint(format!("run `pipectl rehearse --env {environment}` first")));
+    }
+    let config = warehouse_config(account, spec, parts, &account.resources(), &BTreeMap::new());
+    let warehouse = Warehouse::start(config).await?;
+    register(account, &warehouse.data_api());
+    Ok(warehouse)
+}
+
 /// The deployed resources of a pipeline, each with its place in the template of its stack.
 fn resources(account: &LocalAccount, prefix: &str, deployed: &[DeployedResource]) -> Resources {
     let short = |stack: &str| stack.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).map(str::to_owned);

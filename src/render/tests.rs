@@ -97,7 +97,7 @@ fn rendering_twice_gives_the_same_bytes() {
 /// A template that is compiled piece by piece says the same as one that is compiled as a whole.
 #[test]
 fn pieces_make_the_whole() {
-    let context = context::context(&databases()).unwrap();
+    let context = context::context(&databases(), &|_| Ok(None)).unwrap();
     let engine = engine::Engine::load(&STACKS, &|path| Ok(built_in(path))).unwrap();
     let whole = engine::Engine::load_whole(&STACKS, &|path| Ok(built_in(path))).unwrap();
     for name in STACKS {
