@@ -69,12 +69,8 @@ pub fn read(body: &str, attributes: &BTreeMap<String, String>) -> Letter {
             (_, Some(message)) => message.to_owned(),
             _ => text("/requestContext/condition").unwrap_or("no reason was given").to_owned(),
         };
-        return Letter {
-            from: format!("lambda {name}"),
-            to: Destination::Function(name),
-            payload: record["requestPayload"].to_string(),
-            reason,
-        };
+        let payload = again(&record["requestPayload"]);
+        return Letter { from: format!("lambda {name}"), to: Destination::Function(name), payload, reason };
     }
     let from = match (attribute("RULE_ARN"), attribute("SCHEDULE_ARN")) {
         (Some(rule), _) => format!("rule {}", last(rule)),
@@ -94,6 +90,14 @@ pub fn read(body: &str, attributes: &BTreeMap<String, String>) -> Letter {
         None => Destination::Unknown("it does not say where it belongs".into()),
     };
     Letter { from, to, payload: body.to_owned(), reason }
+}
+
+/// What a Lambda is asked again. That a statement has failed is history, and would be refused again: the load is asked to
+/// look what is left instead.
+fn again(payload: &Value) -> String {
+    let failed = payload["detail-type"] == "Redshift Data Statement Status Change"
+        && ["ABORTED", "FAILED"].iter().any(|state| payload["detail"]["state"] == *state);
+    if failed { "{}".to_owned() } else { payload.to_string() }
 }
 
 /// The name in `arn:aws:lambda:<region>:<account>:function:<name>[:$LATEST]`.
@@ -130,12 +134,16 @@ mod tests {
             let pairs = [("TARGET_ARN", target), ("ERROR_CODE", "NO_PERMISSIONS"), ("ERROR_MESSAGE", "denied")];
             pairs.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
+        let mut statement = lambda.clone();
+        statement["requestPayload"] =
+            json!({"detail-type": "Redshift Data Statement Status Change", "detail": {"state": "FAILED"}});
         let rule = [("RULE_ARN", "arn:aws:events:eu-central-1:1:rule/shop-dev-landing")];
         let schedule = [("SCHEDULE_ARN", "arn:aws:scheduler:eu-central-1:1:schedule/default/shop-dev-ingest-shop")];
         let none = BTreeMap::new();
         let told = [
             read(&lambda.to_string(), &none),
             read(&aged.to_string(), &none),
+            read(&statement.to_string(), &none),
             read(
                 &json!({"detail-type": "Lambda Function Invocation Result - Failure", "detail": lambda}).to_string(),
                 &attributes("arn:aws:sqs:eu-central-1:1:shop-dev-failures", &rule),

@@ -36,11 +36,7 @@ fn mails(report: &Value, subjects_only: bool) -> String {
         let body = text(mail, "text");
         let gist = body.lines().next().unwrap_or_default();
         if subjects_only || text(mail, "subject").contains(':') {
-            format!(
-                "to {}: {}",
-                to.join(", "),
-                if text(mail, "subject").contains(':') { text(mail, "subject") } else { gist.to_owned() }
-            )
+            format!("to {}: {}", to.join(", "), if text(mail, "subject").contains(':') { text(mail, "subject") } else { gist.to_owned() })
         } else {
             format!("to {}: {}\n{body}\n", to.join(", "), text(mail, "subject"))
         }
@@ -55,6 +51,8 @@ fn filtered(assert: impl FnOnce()) {
         (r"\d{8}T\d{6}Z-[0-9a-f]{12}", "[BATCH]"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[ID]"),
         (r"\d+ (s|min)( |$)", "[AGE]$2"),
+        // The columns are as wide as the ages.
+        (r" {2,}", "  "),
     ] {
         settings.add_filter(from, to);
     }
@@ -77,13 +75,51 @@ fn failures_arrive_as_mails_and_are_sent_again() {
 
     let (code, first) = report(&test, &["--data", "weather", "--data", "erp=erp"]);
     assert_eq!(code, Some(1), "{first:#}");
-    filtered(|| insta::assert_snapshot!(mails(&first, false), @""));
+    filtered(|| insta::assert_snapshot!(mails(&first, false), @r#"
+    to data@example.com: AWS Notification Message
+    shop-local: the Lambda shop-local-ingest-weather failed for good
+    Reason: Station: station 10384 does not answer
+    Run: request [ID], reported at [TIME]
+    Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-ingest-weather/log-events$3FfilterPattern$3D$2522[ID]$2522
+    The call is kept. When the cause is mended: pipectl redrive --env local
 
-    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "--env", "local", "--dry-run"]), @""));
+    to data@example.com: AWS Notification Message
+    shop-local: the Glue job shop-local-clean ended as FAILED
+    Reason: table `stores`: 1 of 1 rows (100.0%) are bad, and `quarantine_limit` allows 10.0%. `opened_at`: "yesterday" is not a timestamp (1 rows). The rows are under s3://shop-local-cleaned-000000000000-us-east-1/quarantine/stores/batch=[BATCH]/; correct the source, or raise the limit
+    Run: jr_00000001, ended at [TIME]
+    Run and log: https://us-east-1.console.aws.amazon.com/gluestudio/home?region=us-east-1#/job/shop-local-clean/run/jr_00000001
+    Nothing of the run counts. The next run takes up what it had: start it from the workflow shop-local, or wait for new data.
+
+    to data@example.com: ALARM: "shop-local-ingest-weather-errors" in us-east-1
+    to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1
+    to data@example.com: ALARM: "shop-local-undelivered-waiting" in us-east-1
+    to data@example.com: ALARM: "shop-local-call-failed-undelivered" in us-east-1
+    "#));
+
+    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "--env", "local", "--dry-run"]), @"
+    exit code: 0
+    ----- stdout -----
+    QUEUE  FROM  TO  COUNT  AGE  WHY
+    undelivered  lambda shop-local-ingest-weather  lambda shop-local-ingest-weather  1  [AGE]  Station: station 10384 does not answer
+    ----- stderr -----
+    1 message waits; `pipectl redrive` sends what it can
+    "));
     let status = test.run(&["status", "--env", "local"]);
     assert!(status.contains("warning: 1 message waits in the queue shop-local-undelivered"), "{status}");
-    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "undelivered", "--env", "local"]), @""));
-    insta::assert_snapshot!(test.run(&["redrive", "--env", "local"]), @"");
+    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "undelivered", "--env", "local"]), @"
+    exit code: 0
+    ----- stdout -----
+    QUEUE  FROM  TO  COUNT  AGE  SENT  WHY
+    undelivered  lambda shop-local-ingest-weather  lambda shop-local-ingest-weather  1  [AGE]  1  Station: station 10384 does not answer
+    ----- stderr -----
+    1 of 1 sent again
+    "));
+    insta::assert_snapshot!(test.run(&["redrive", "--env", "local"]), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    nothing waits
+    ");
 
     // The causes are mended, and a mart breaks: what was sent again arrives, and the statement's failure is mailed.
     std::fs::remove_file(test.path("templates/ingest.yaml.hbs")).unwrap();
@@ -97,28 +133,115 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     assert_eq!((count(&second, "observations"), count(&second, "stores")), (3, 1), "{second:#}");
     let waited = second["timeline"].as_array().unwrap().iter().any(|step| step["name"] == "a call that waited");
     assert!(waited, "{second:#}");
-    filtered(|| insta::assert_snapshot!(mails(&second, false), @""));
-    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "failures", "--env", "local"]), @""));
+    filtered(|| insta::assert_snapshot!(mails(&second, false), @r#"
+    to data@example.com: AWS Notification Message
+    shop-local: the statement shop-local/marts/[BATCH]/broken ended as FAILED
+    Reason: Redshift gives it only when asked: aws redshift-data describe-statement --region us-east-1 --id [ID]
+    Run: statement [ID], ended at [TIME]
+    Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-load
+    The Lambda shop-local-load asks for the reason as well: the mail of its failure has it. Nothing of the statement is in the warehouse.
+
+    to data@example.com: AWS Notification Message
+    shop-local: the Lambda shop-local-load failed for good
+    Reason: PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; correct the cause and invoke this Lambda with {} to go on)
+    Run: request [ID], reported at [TIME]
+    Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-load/log-events$3FfilterPattern$3D$2522[ID]$2522
+    The call is kept. When the cause is mended: pipectl redrive --env local
+
+    to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1
+    to data@example.com: ALARM: "shop-local-load-errors" in us-east-1
+    to data@example.com: ALARM: "shop-local-load-log" in us-east-1
+    to data@example.com: ALARM: "shop-local-failures-waiting" in us-east-1
+    "#));
+    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "failures", "--env", "local"]), @"
+    exit code: 0
+    ----- stdout -----
+    QUEUE  FROM  TO  COUNT  AGE  SENT  WHY
+    failures  lambda shop-local-load  lambda shop-local-load  1  [AGE]  1  PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; correct the cause and invoke this Lambda with {} to go on)
+    ----- stderr -----
+    1 of 1 sent again
+    "));
 }
 
 #[test]
 fn a_source_without_its_crate_is_told_where_it_is_named() {
-    let test = Test::reference().edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", WEATHER).edit(
-        "stacks/pipeline.yaml",
-        "tables:\n",
-        OBSERVATIONS,
-    );
-    insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @"");
+    let test = Test::reference()
+        .edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", WEATHER)
+        .edit("stacks/pipeline.yaml", "tables:\n", OBSERVATIONS);
+    insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @r#"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: the source `weather` has no crate `weather` to build: `lambda-src/Cargo.toml` is not there
+      --> stacks/pipeline.yaml:27:14
+       |
+    27 |       crate: weather
+       |              ^^^^^^^ no such crate
+      = hint: make a cargo workspace: `lambda-src/Cargo.toml` with `[workspace]` and `members = ["weather"]`
+    "#);
     support::copy(&root().join("tests/own-source/lambda-src"), &test.path("lambda-src"));
     let test = test.edit("stacks/pipeline.yaml", "crate: weather", "crate: wether");
-    insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @"");
+    insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: the source `weather` has no crate `wether` to build: `lambda-src/wether/Cargo.toml` is not there
+      --> stacks/pipeline.yaml:27:14
+       |
+    27 |       crate: wether
+       |              ^^^^^^ no such crate
+      = hint: make it with `cargo new --vcs none lambda-src/wether`; did you mean `weather`?
+    ");
     let test = test
         .edit("stacks/pipeline.yaml", "crate: wether", "crate: load")
         .edit("stacks/pipeline.yaml", "MODE: fail", "RAW_BUCKET: x, AWS_REGION: y")
-        .edit(
-            "stacks/local.yaml",
-            "overrides:\n",
-            "overrides:\n  alerts: {log_pattern: ERROR, log_patterns: [time-out], emails: [me]}\n",
-        );
-    insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @"");
+        .edit("stacks/local.yaml", "overrides:\n", "overrides:\n  alerts: {log_pattern: ERROR, log_patterns: [time-out], emails: [me]}\n");
+    insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @r#"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `alerts.log_pattern` is now a list, `log_patterns`
+     --> stacks/local.yaml:7:12
+      |
+    7 |   alerts: {log_pattern: ERROR, log_patterns: [time-out], emails: [me]}
+      |            ^^^^^^^^^^^ the old key
+      = hint: write `log_patterns: ['ERROR']`
+
+    error: CloudWatch Logs does not take the pattern `time-out`
+     --> stacks/local.yaml:7:47
+      |
+    7 |   alerts: {log_pattern: ERROR, log_patterns: [time-out], emails: [me]}
+      |                                               ^^^^^^^^ a word with `-` in it needs quotes: "time-out"
+      = hint: write words (`Timeout`, `"out of memory"`), or fields of JSON lines (`{ $.level = "ERROR" }`)
+
+    error: `me` is not a mail address
+     --> stacks/local.yaml:7:67
+      |
+    7 |   alerts: {log_pattern: ERROR, log_patterns: [time-out], emails: [me]}
+      |                                                                   ^^
+      = hint: write it as `name@example.com`
+
+    error: the crate of the source `weather` cannot be called `load`
+      --> stacks/pipeline.yaml:27:14
+       |
+    27 |       crate: load
+       |              ^^^^ a part of pipectl has this name
+      = hint: rename the crate, for example to `load-source`
+
+    error: `RAW_BUCKET` cannot be an environment variable of the source `weather`
+      --> stacks/pipeline.yaml:29:39
+       |
+    29 |       environment: {STATION: "10384", RAW_BUCKET: x, AWS_REGION: y}
+       |                                       ^^^^^^^^^^ pipectl sets it
+      = hint: rename the variable
+
+    error: `AWS_REGION` cannot be an environment variable of the source `weather`
+      --> stacks/pipeline.yaml:29:54
+       |
+    29 |       environment: {STATION: "10384", RAW_BUCKET: x, AWS_REGION: y}
+       |                                                      ^^^^^^^^^^ Lambda keeps it for itself
+      = hint: rename the variable
+
+    6 errors
+    "#);
 }

@@ -50,6 +50,7 @@ def run(
     entries = ledger.entries(store, document.cleaned, _STAGE)
     objects = list(store.objects(document.raw, LANDING))
     housekeeping.empty_landing(store, document, objects, entries, tell)
+    housekeeping.drop_old_states(store, document, entries)
     found = arrivals.find(objects, entries, document, ingested.named(store, document))
     for key in found.strangers:
         tell(f"ignored s3://{document.raw}/{key}: no table has this name; add it to the pipeline or delete the object")

@@ -175,3 +175,6 @@ impl Session {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "rehearse"))]
+mod tests;

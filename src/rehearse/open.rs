@@ -14,6 +14,7 @@ use crate::spec::{Source, Spec};
 use crate::yaml::{self, Node};
 
 use super::database::Databases;
+use super::replication::{self, Replication};
 use super::glue::{Glue, Start};
 use super::judge::Judge;
 use super::place::Place;
@@ -80,6 +81,7 @@ impl Place {
         register(account, &data_api);
         let shops = open_shops(account, spec, folders).await?;
         let databases = open_databases(account, spec, parts, folders).await?;
+        let replications = open_replications(account, endpoint, spec, &resources, &databases).await?;
         Ok(Self {
             resources,
             account: account.clone(),
@@ -91,6 +93,7 @@ impl Place {
             data_api,
             glue,
             databases,
+            replications,
             judge,
             shops,
             state: parts.state.clone(),
@@ -153,6 +156,7 @@ fn warehouse_config(
         workgroup_arn: arn.unwrap_or_default().to_owned(),
         database: spec.pipeline.warehouse.database.clone(),
         secrets: secrets.into_iter().collect(),
+        readers: spec.readers().map(|(user, secret)| (secret, user.to_owned())).collect(),
         buckets: buckets.clone(),
         judge: None,
         events: None,
@@ -211,6 +215,29 @@ async fn open_databases(
         account.provide_secret(&database.secret(&spec.prefix(), name), &value.to_string())?;
     }
     Ok(databases)
+}
+
+/// Opens a stand-in for each deployed replication whose database has data.
+async fn open_replications(
+    account: &LocalAccount,
+    endpoint: &str,
+    spec: &Spec,
+    resources: &Resources,
+    databases: &Databases,
+) -> Result<BTreeMap<String, Replication>> {
+    let mut replications = BTreeMap::new();
+    for configuration in replication::configurations(resources)? {
+        let source = databases.all().find(|(name, _)| {
+            let database = spec.pipeline.sources.get(*name).and_then(Source::database);
+            database.is_some_and(|(_, database)| configuration.signs_in_with(&database.secret(&spec.prefix(), name)))
+        });
+        let Some((name, server)) = source else { continue };
+        let started = account.is_replicating(&configuration.arn);
+        let configuration = replication::Configuration { started, ..configuration };
+        let opened = Replication::open(configuration, server, endpoint, account.region()).await?;
+        replications.insert(name.to_owned(), opened);
+    }
+    Ok(replications)
 }
 
 /// A secret that opens only this run's stand-in.

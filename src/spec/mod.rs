@@ -9,6 +9,7 @@ pub mod checks;
 pub mod deletes;
 pub mod late;
 pub mod load;
+pub mod lock;
 pub mod log_pattern;
 pub mod mart;
 pub mod names;
@@ -30,6 +31,7 @@ pub use alerts::Alerts;
 pub use analytics::{Analytics, QuickSight};
 pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
 pub use load::Spec;
+pub use lock::{Lock, LockMode};
 pub use log_pattern::LogPattern;
 pub use mart::{Mart, MartKind, Refresh, Unload};
 pub use settings::{

@@ -362,6 +362,16 @@ fn read_only_users(warehouse: &Node, errors: &mut Vec<Error>) {
 
 fn zones(pipeline: &Node, errors: &mut Vec<Error>) {
     let Some(archive) = pipeline.pointer("/zones/archive") else { return };
+    if let Some(locked) = archive.get("lock").and_then(|lock| lock.get("days"))
+        && let (Some(days), Some(expire)) = (number(Some(locked)), number(archive.get("expire_days")))
+        && expire < days
+    {
+        errors.push(
+            Error::project("the archive would delete its objects while they are locked")
+                .at(&locked.span, format!("locked for {days} days; deleted after {expire}"))
+                .hint(format!("write `expire_days: {days}` or more")),
+        );
+    }
     let Some(days) = archive.get("transition_days") else { return };
     let class = archive.get("storage_class").and_then(Node::as_str).unwrap_or("GLACIER");
     if class == "STANDARD_IA" && number(Some(days)).is_some_and(|days| days < 30) {

@@ -78,7 +78,7 @@ impl Replication {
             }
         };
         Ok(Self {
-            client: super::source::client_of(endpoint, region, &configuration.role),
+            client: super::source::client_of(endpoint, region, configuration.role.rsplit('/').next().unwrap_or_default()),
             database,
             directory: tempfile::tempdir()?,
             names: Names::default(),
@@ -86,8 +86,8 @@ impl Replication {
         })
     }
 
-    pub fn name(&self) -> &str {
-        &self.configuration.name
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// Remembers its place in the log, then copies every table. `server` is asked for what takes a superuser.
