@@ -19,7 +19,7 @@ AWS::Athena::NamedQuery AWS::Athena::WorkGroup AWS::CloudTrail::Trail AWS::Cloud
 AWS::CloudWatch::Dashboard AWS::DMS::Endpoint AWS::DMS::ReplicationConfig AWS::DMS::ReplicationSubnetGroup
 AWS::EC2::FlowLog AWS::EC2::RouteTable AWS::EC2::SecurityGroup AWS::EC2::SecurityGroupEgress
 AWS::EC2::SecurityGroupIngress AWS::EC2::Subnet AWS::EC2::SubnetRouteTableAssociation AWS::EC2::VPC
-AWS::EC2::VPCEndpoint AWS::Events::Rule AWS::Glue::Connection AWS::Glue::Crawler AWS::Glue::DataQualityRuleset
+AWS::EC2::VPCEndpoint AWS::Events::EventBus AWS::Events::Rule AWS::Glue::Connection AWS::Glue::Crawler AWS::Glue::DataQualityRuleset
 AWS::Glue::Database AWS::Glue::Job AWS::Glue::SecurityConfiguration AWS::Glue::Table AWS::Glue::Trigger
 AWS::Glue::Workflow AWS::IAM::ManagedPolicy AWS::IAM::OIDCProvider AWS::IAM::Role AWS::IAM::RolePolicy
 AWS::KMS::Alias AWS::KMS::Key AWS::Lambda::EventInvokeConfig AWS::Lambda::EventSourceMapping

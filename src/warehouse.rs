@@ -75,7 +75,10 @@ pub fn schema(spec: &Spec) -> Map<migrate::Table> {
                 table.key.contains(&column.name) || table.order_by.as_ref() == Some(&column.name)
             };
             let columns = columns.iter().filter(|column| kept(column)).cloned().collect();
-            let gone_table = migrate::Table { columns, key: table.key.clone(), attributes: distributed(table) };
+            // It has no column of a parent, which the table itself may lie by.
+            let by_key = distribution(table).is_some_and(|column| table.key.iter().any(|key| key == column));
+            let attributes = if by_key { distributed(table) } else { "DISTSTYLE AUTO".to_owned() };
+            let gone_table = migrate::Table { columns, key: table.key.clone(), attributes };
             tables.insert(gone(name), gone_table);
         }
         if inferred {

@@ -258,7 +258,7 @@ GROUP BY ALL";
     2 | FROM changed_ordres o JOIN order_facts f ON f.order_id = o.id JOIN orders x ON x.id = o.id
       |                            ^^^^^^^^^^^ no such table or mart
       = note: `order_facts` is made by SQL itself; a transform reads tables that sources fill
-      = hint: known here: customers, changed_customers, orders, changed_orders, order_lines, changed_order_lines, products, changed_products, variants, changed_variants, stores, changed_stores, supplies, changed_supplies, visits, changed_visits
+      = hint: known here: customers, changed_customers, orders, changed_orders, order_lines, changed_order_lines, refunds, changed_refunds, transactions, changed_transactions, products, changed_products, variants, changed_variants, inventory_items, changed_inventory_items, inventory_levels, changed_inventory_levels, stores, changed_stores, supplies, changed_supplies, visits, changed_visits
       = hint: put both steps into one file with `WITH`, or make the second one a mart
 
     error: the query makes no column `vendor`, which the table `order_facts` has

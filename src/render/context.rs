@@ -8,7 +8,8 @@
 //! - `customs`: the `lambda` sources, each with `id`, `name`, `package`, `function`, `secret` or null, `schedule`, `tables`,
 //!   `table_list`, `memory`, `timeout`, `environment`. `scheduled`: whether anything runs on a schedule.
 //! - `call_failed_rule`, `jobs`: names of a rule and of the Glue jobs. `console`, `load_log_link`: links of AWS's console.
-//! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`.
+//! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`,
+//!   and `webhooks` (`partner_source` and `rule`), or null.
 //! - `tables`: each with `id`, `name`, `columns` (`name` and Glue's `type`), `deletes`, `derived` (made by SQL), `latest` (a query).
 //! - `raw_tables`: those whose objects are text, each with `id`, `name`, `landing`. `lock_mode`: of the archive, or null.
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
@@ -98,6 +99,14 @@ struct ShopifyNames {
     secret: String,
     schedule: String,
     tables: Vec<String>,
+    webhooks: Option<Webhooks>,
+}
+
+/// Where a shop's webhooks come from: an event bus that has the name of its source, and the rule on it.
+#[derive(Serialize)]
+struct Webhooks {
+    partner_source: String,
+    rule: String,
 }
 
 #[derive(Serialize)]
@@ -287,6 +296,10 @@ fn shopify(spec: &Spec) -> Result<Vec<ShopifyNames>> {
                 .filter(|(_, table)| of_source(&table.source))
                 .map(|(table, _)| table.clone())
                 .collect(),
+            webhooks: source.events.as_ref().map(|events| Webhooks {
+                partner_source: events.partner_source.clone(),
+                rule: format!("{prefix}-webhooks-{name}"),
+            }),
         });
     }
     // A source without a table would make a Lambda that may write nowhere, and IAM refuses a policy without resources.

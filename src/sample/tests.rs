@@ -34,7 +34,9 @@ fn the_same_seed_gives_the_same_bytes_for_ever() {
     erp/supplies.csv 729 1ea9b2788a5742cd
     erp/visits.csv 128 2f882a1d53c8a9a5
     shop/customers.jsonl 34 46dcdd488d3be99b
-    shop/orders.jsonl 279 0c40fe41e7704ff2
+    shop/inventoryItems.jsonl 224 66b9a4f707af904d
+    shop/locations.jsonl 450 58f006c34755d83f
+    shop/orders.jsonl 279 8682aaf7c1a31590
     shop/products.jsonl 344 5a20eb5156852ea7
     ");
 }

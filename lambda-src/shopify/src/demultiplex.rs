@@ -203,7 +203,7 @@ impl<'de> Visitor<'de> for Fields<'_, '_> {
 }
 
 /// A text or null, without a copy when it has no escapes.
-fn text<'de, E: serde::de::Error>(raw: &'de RawValue) -> Result<Option<Cow<'de, str>>, E> {
+fn text<E: serde::de::Error>(raw: &RawValue) -> Result<Option<Cow<'_, str>>, E> {
     let inner = raw.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     match inner {
         Some(plain) if !plain.contains('\\') => Ok(Some(Cow::Borrowed(plain))),
@@ -257,11 +257,11 @@ mod tests {
 
     /// All that a line gives, as `table: row`.
     fn rows(object: &Object, line: &str) -> Result<Vec<String>, Misrouted> {
-        let routes = Routes::new(object);
-        let routed = routes.route(line.as_bytes())?;
-        let own = String::from_utf8(routed.pieces.concat()).unwrap();
-        let own = routed.table.map(|table| format!("{table}: {own}"));
-        let inner = routed.inner.into_iter().map(|(table, pieces)| format!("{table}: {}", pieces.concat()));
+        let all = Routes::new(object);
+        let row = all.route(line.as_bytes())?;
+        let own = String::from_utf8(row.pieces.concat()).unwrap();
+        let own = row.table.map(|table| format!("{table}: {own}"));
+        let inner = row.inner.into_iter().map(|(table, pieces)| format!("{table}: {}", pieces.concat()));
         Ok(own.into_iter().chain(inner).collect())
     }
 

@@ -85,9 +85,9 @@ impl Ingest<'_> {
     }
 
     /// Runs bulk operations for the objects, and delivers one result after the other.
-    async fn bulk<'o>(
+    async fn bulk(
         &self,
-        mut waiting: VecDeque<&'o Object>,
+        mut waiting: VecDeque<&Object>,
         delivered: &mut Map<String, Value>,
         errors: &mut Vec<Error>,
     ) {

@@ -150,10 +150,7 @@ async fn take(landing: &mut Landing<'_>, row: &Value) -> Result<(), Fault> {
 pub fn connection(connection: Value) -> Result<(Vec<Value>, Option<Value>), Fault> {
     let Value::Object(mut fields) = connection else { return Err(unexpected("a connection")) };
     let info = fields.remove("pageInfo");
-    let edges = match fields.remove("edges") {
-        Some(Value::Array(edges)) => edges,
-        _ => return Err(unexpected("a connection")),
-    };
+    let Some(Value::Array(edges)) = fields.remove("edges") else { return Err(unexpected("a connection")) };
     let node = |edge: Value| match edge {
         Value::Object(mut edge) => edge.remove("node").ok_or_else(|| unexpected("an edge")),
         _ => Err(unexpected("an edge")),

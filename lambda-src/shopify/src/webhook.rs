@@ -126,7 +126,7 @@ impl<'a> Webhook<'a> {
 mod tests {
     use super::*;
 
-    fn read(topic: &str, payload: Value) -> String {
+    fn read(topic: &str, payload: &Value) -> String {
         let source = Shopify {
             store: "example.myshopify.com".into(),
             api_version: "2026-10".into(),
@@ -159,7 +159,7 @@ mod tests {
             ("themes/update", json!({"id": 1}), "no table is made from the topic `themes/update`"),
             ("orders/updated", json!({}), "a webhook of the topic `orders/updated` names no row (hint: let its subscription include the field `id`)"),
         ] {
-            assert_eq!(read(topic, payload), expected, "{topic}");
+            assert_eq!(read(topic, &payload), expected, "{topic}");
         }
     }
 }

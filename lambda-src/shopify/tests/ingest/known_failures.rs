@@ -50,7 +50,7 @@ async fn airbyte_58668_orders_that_the_app_cannot_see_are_an_error() {
     assert_eq!((setting.shop.queries(), setting.landed()), (vec![], vec![]));
 }
 
-/// airbyte PR#62499: INTERNAL_SERVER_ERROR in a job, and its slice is passed over.
+/// airbyte PR#62499: `INTERNAL_SERVER_ERROR` in a job, and its slice is passed over.
 #[tokio::test]
 async fn airbyte_62499_a_failed_operation_skips_no_slice() {
     let setting = Setting::new().await;
