@@ -19,7 +19,16 @@ pub use input::{Input, InputSource};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.
 pub const STACKS: [&str; 11] = [
-    "bootstrap", "network", "iam", "storage", "warehouse", SOURCE_DATABASE, "ingest", "glue", "events", "monitoring",
+    "bootstrap",
+    "network",
+    "iam",
+    "storage",
+    "warehouse",
+    SOURCE_DATABASE,
+    "ingest",
+    "glue",
+    "events",
+    "monitoring",
     "analytics",
 ];
 

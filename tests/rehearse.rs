@@ -357,7 +357,10 @@ fn a_permission_that_is_missing_fails_the_rehearsal() {
         ),
         "{found}"
     );
-    assert!(found.contains("Action: \"s3:PutObjectAcl\"") && found.contains("hint: add `s3:PutObject` to `Action`"), "{found}");
+    assert!(
+        found.contains("Action: \"s3:PutObjectAcl\"") && found.contains("hint: add `s3:PutObject` to `Action`"),
+        "{found}"
+    );
     assert!(found.contains("the function `shop-local-load` failed") && found.contains("AccessDenied"), "{found}");
     assert_eq!(count(&report, "stores"), 0, "{found}");
 }
