@@ -9,6 +9,7 @@
 
 mod files;
 mod grants;
+mod replications;
 mod services;
 
 use std::collections::BTreeSet;

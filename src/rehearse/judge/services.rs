@@ -109,6 +109,7 @@ impl Judge {
 
     /// The ways out for what fails: they must be open before anything does.
     pub(in crate::rehearse) fn standby(&self, resources: &Resources) {
+        self.replications(resources);
         for rule in resources.of("AWS::Events::Rule").filter(|rule| rule.text("/State") != Some("DISABLED")) {
             let arn = resources.arn("events", &format!("rule/{}", rule.name));
             for target in rule.list("/Targets") {

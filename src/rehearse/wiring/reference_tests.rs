@@ -10,8 +10,11 @@ use crate::yaml::Source;
 
 /// What is deployed once a text of a template is another.
 fn deployed(path: &str, from: &str, to: &str) -> Resources {
-    let environment = built_in("stacks/dev.yaml").unwrap();
-    let spec = Spec::load(&built_in("stacks/pipeline.yaml").unwrap(), &environment, "dev").unwrap();
+    in_environment("dev", &built_in("stacks/dev.yaml").unwrap(), path, from, to)
+}
+
+fn in_environment(name: &str, environment: &std::sync::Arc<Source>, path: &str, from: &str, to: &str) -> Resources {
+    let spec = Spec::load(&built_in("stacks/pipeline.yaml").unwrap(), environment, name).unwrap();
     let rendered = stacks(&spec, &|wanted| {
         let source = built_in(wanted);
         Ok(if wanted == path {
@@ -112,6 +115,46 @@ fn the_reference_pipeline_is_wired() {
     shop-dev-transformed → shop-dev-load
     shop-dev-statement → shop-dev-load
     ");
+}
+
+/// What is denied of the calls that wait for a failure, or for a database.
+fn denied(resources: &Resources) -> String {
+    let judge = Judge::new(resources);
+    judge.standby(resources);
+    let mut timeline = crate::rehearse::timeline::Timeline::new();
+    judge.report(&mut timeline);
+    timeline.findings.iter().filter_map(|finding| finding.text.lines().next()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_ways_for_failures_and_databases_are_open() {
+    let databases = Source::new("databases.yaml", include_str!("../../../tests/environments/databases.yaml"));
+    let with = |path: &str, from: &str, to: &str| denied(&in_environment("databases", &databases, path, from, to));
+    assert_eq!(denied(&deployed("templates/iam.yaml.hbs", "", "")), "");
+    assert_eq!(with("templates/iam.yaml.hbs", "", ""), "");
+    for (path, from, to, expected) in [
+        (
+            "templates/iam.yaml.hbs",
+            "Service: [dms.amazonaws.com, !Sub \"dms.${AWS::Region}.amazonaws.com\"]",
+            "Service: dms.amazonaws.com",
+            "dms.eu-west-1.amazonaws.com may not assume the role",
+        ),
+        (
+            "templates/iam.yaml.hbs",
+            "\"s3:PutObject\", \"s3:PutObjectTagging\"]",
+            "\"s3:PutObject\"]",
+            "may not s3:PutObjectTagging on",
+        ),
+        (
+            "templates/monitoring.yaml.hbs",
+            "cloudwatch.amazonaws.com, ",
+            "",
+            "cloudwatch.amazonaws.com may not sns:Publish on",
+        ),
+    ] {
+        let told = with(path, from, to);
+        assert!(told.contains(expected), "{told}");
+    }
 }
 
 #[test]
