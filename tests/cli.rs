@@ -32,7 +32,7 @@ fn wrong_usage_is_told_apart() {
     ----- stderr -----
     error: unrecognized subcommand 'rendr'
 
-      tip: a similar subcommand exists: 'render'
+      tip: some similar subcommands exist: 'redrive', 'render'
 
     Usage: pipectl [OPTIONS] <COMMAND>
 

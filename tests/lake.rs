@@ -42,15 +42,48 @@ fn what_lands_counts_once_and_can_be_taken_again() {
     let upload = ["upload", "--env", "local", "erp", "data/visits-november.csv", "data/stores.csv"];
 
     // Nobody can be asked; and one bad file keeps all of them back.
-    insta::assert_snapshot!(test.run(&upload), @"");
+    insta::assert_snapshot!(test.run(&upload), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    note: data/stores.csv:1: the header lacks `opened_at`
+    note: data/stores.csv:1: the header lacks `tax_rate`
+    data/visits-november.csv: 2 rows, 55 B, for `visits`
+    data/stores.csv: 2 rows, 26 B, for `stores`
+    error: nobody can be asked here
+    = hint: add `--yes` to upload without a question
+    ");
     let test = test.write("data/visits-bad.csv", "store_id;day\ns1;2026-11-01\n");
-    insta::assert_snapshot!(test.run(&[&upload[..], &["data/visits-bad.csv", "--yes"]].concat()), @"");
+    insta::assert_snapshot!(test.run(&[&upload[..], &["data/visits-bad.csv", "--yes"]].concat()), @r#"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    note: data/stores.csv:1: the header lacks `opened_at`
+    note: data/stores.csv:1: the header lacks `tax_rate`
+    error: data/visits-bad.csv:1: the header is divided by `;`, and the source says `,`
+    = note: nothing was uploaded
+    = hint: declare `csv: {delimiter: ";"}` for `erp`, or save the file with `,`
+    "#);
     assert_eq!(keys(&test, "raw", "landing"), [""; 0]);
 
     // The same content is one object, under whatever name it comes again.
-    insta::assert_snapshot!(test.run(&[&upload[..], &["--yes"]].concat()), @"");
+    insta::assert_snapshot!(test.run(&[&upload[..], &["--yes"]].concat()), @"
+    exit code: 0
+    ----- stdout -----
+    data/visits-november.csv: uploaded, 2 rows, 55 B: s3://shop-local-raw-000000000000-us-east-1/landing/visits/visits-november-776cef354d64b3ac.csv
+    data/stores.csv: uploaded, 2 rows, 26 B: s3://shop-local-raw-000000000000-us-east-1/landing/stores/stores-34847911d57ad45f.csv
+    ----- stderr -----
+    note: data/stores.csv:1: the header lacks `opened_at`
+    note: data/stores.csv:1: the header lacks `tax_rate`
+    ");
     std::fs::copy(test.path("data/visits-november.csv"), test.path("data/visits.csv")).unwrap();
-    insta::assert_snapshot!(test.run(&["upload", "--env", "local", "erp", "data/visits.csv", "--yes"]), @"");
+    insta::assert_snapshot!(test.run(&["upload", "--env", "local", "erp", "data/visits.csv", "--yes"]), @"
+    exit code: 0
+    ----- stdout -----
+    data/visits.csv: is already there, 2 rows, 55 B: s3://shop-local-raw-000000000000-us-east-1/landing/visits/visits-november-776cef354d64b3ac.csv
+    ----- stderr -----
+    note: the same content counts once, so it was not uploaded again; `pipectl replay` takes it through the pipeline once more
+    ");
     let landed = keys(&test, "raw", "landing");
     assert_eq!(landed.len(), 2, "{landed:?}");
 
@@ -79,12 +112,41 @@ fn what_lands_counts_once_and_can_be_taken_again() {
         "tables": {"stores": {"objects": 1, "stopped": "the file lost the column `name`"}}}"#;
     write(&bucket(&test, "transformed").join("reports/20261103T080000Z-bbbbbbbbbbbb.json"), failed);
     std::fs::remove_dir_all(bucket(&test, "raw").join("landing")).unwrap();
-    insta::assert_snapshot!(test.run(&["runs", "--env", "local"]), @"");
-    insta::assert_snapshot!(test.run(&["runs", "--env", "local", "20261102"]), @"");
+    insta::assert_snapshot!(test.run(&["runs", "--env", "local"]), @"
+    exit code: 0
+    ----- stdout -----
+    WHEN (UTC)           RUN                            OBJECTS  IN  LOADED  UNCHANGED  QUARANTINED  REACHED  TABLES
+    2026-11-03 08:00:09  20261103T080000Z-bbbbbbbbbbbb        1   0       0          0            0  FAILED
+    2026-11-02 08:00:20  20261102T080000Z-aaaaaaaaaaaa        2   4       3          0            1  cleaned  stores, visits
+
+    20261103T080000Z-bbbbbbbbbbbb: `stores` waits: the file lost the column `name`
+    ----- stderr -----
+    ");
+    insta::assert_snapshot!(test.run(&["runs", "--env", "local", "20261102"]), @r#"
+    exit code: 0
+    ----- stdout -----
+    run 20261102T080000Z-aaaaaaaaaaaa, 2026-11-02 08:00:20, cleaned
+    2 objects
+
+    TABLE   IN  LOADED  UNCHANGED  QUARANTINED  WAREHOUSE
+    stores   2       2          0            0  not yet
+    visits   2       1          0            1  not yet
+
+    quarantined rows, each with its reason: s3://shop-local-cleaned-000000000000-us-east-1/quarantine/visits/batch=20261102T080000Z-aaaaaaaaaaaa/
+      1× `visitors`: "x" is not an integer (landing/visits/v.csv)
+    ----- stderr -----
+    "#);
 
     // Out of the archive, into the request; the request is the last thing that is written.
     let replay = ["replay", "--env", "local", "--since", "2026-11-01"];
-    insta::assert_snapshot!(test.run(&[&replay[..], &["--from", "raw", "--dry-run"]].concat()), @"");
+    insta::assert_snapshot!(test.run(&[&replay[..], &["--from", "raw", "--dry-run"]].concat()), @"
+    exit code: 0
+    ----- stdout -----
+    TABLE   BATCHES  OBJECTS  SIZE  FROM
+    stores        1        1  26 B  1 in the archive
+    visits        1        1  55 B  1 in the archive
+    ----- stderr -----
+    ");
     assert_eq!(keys(&test, "raw", ""), [""; 0]);
     let asked = test.run(&[&replay[..], &["--from", "raw", "--table", "visits", "--yes"]].concat());
     assert!(asked.starts_with("exit code: 0"), "{asked}");
@@ -96,8 +158,21 @@ fn what_lands_counts_once_and_can_be_taken_again() {
     assert_eq!(std::fs::read_to_string(bucket(&test, "raw").join(&copies[0])).unwrap(), VISITS);
 
     // What is nowhere is not left out silently.
-    insta::assert_snapshot!(test.run(&[&replay[..], &["--from", "cleaned", "--yes"]].concat()), @"");
-    insta::assert_snapshot!(test.run(&[&replay[..], &["--from", "raw", "--table", "visit"]].concat()), @"");
+    insta::assert_snapshot!(test.run(&[&replay[..], &["--from", "cleaned", "--yes"]].concat()), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `stores/batch=20261102T080000Z-aaaaaaaaaaaa/` and 1 more is neither in `shop-local-cleaned-000000000000-us-east-1` nor in `shop-local-cleaned-archive-000000000000-us-east-1`
+    = note: the ledger names it, so it was there; it has expired, or was deleted by hand
+    = hint: choose a later `--since`, or leave its table out with `--table`
+    ");
+    insta::assert_snapshot!(test.run(&[&replay[..], &["--from", "raw", "--table", "visit"]].concat()), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no table `visit`
+    = hint: did you mean `visits`?
+    ");
 }
 
 fn md5(bytes: &[u8]) -> String {

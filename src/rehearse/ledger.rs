@@ -40,6 +40,8 @@ struct Stage {
     inputs: Vec<Input>,
     #[serde(default)]
     tables: BTreeMap<String, Counts>,
+    #[serde(default)]
+    replays: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -112,6 +114,11 @@ impl Ledgers {
         for (_, stage) in self.transform.iter().filter(|(batch, _)| !earlier.transform.contains_key(*batch)) {
             for (table, counts) in &stage.tables {
                 let rows = tables.entry(table.clone()).or_default();
+                // What SQL makes, and what a request takes once more, begins here.
+                let begins = rows.objects == 0 && rows.cleaned == 0;
+                if begins || !stage.replays.is_empty() {
+                    rows.read += counts.rows_in.saturating_sub(rows.cleaned);
+                }
                 rows.transformed += counts.rows_out;
                 rows.quarantined += counts.quarantined;
                 rows.duplicates += counts.duplicates;
