@@ -67,6 +67,12 @@ enum Verb {
     /// Run the pipeline end to end on this machine, from the templates that would be deployed
     #[cfg(feature = "rehearse")]
     Rehearse(In<command::rehearse::Args>),
+    /// Check files and put them where the pipeline takes them
+    Upload(In<command::upload::Args>),
+    /// Show what came in, what became of its rows, and how far it got
+    Runs(In<command::runs::Args>),
+    /// Take what has arrived through the pipeline once more
+    Replay(In<command::replay::Args>),
     /// Show the stacks and their state, and what waits in dead-letter queues
     Status(In<command::status::Args>),
     /// Send again what failed for good: calls of Lambdas, and events that no target took
@@ -115,6 +121,9 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
         Verb::Deploy(args) => wait(command::deploy::run(context, &args)),
         #[cfg(feature = "rehearse")]
         Verb::Rehearse(verb) => wait(command::rehearse::run(context.enter(verb.environment), &verb.args)),
+        Verb::Upload(verb) => wait(command::upload::run(context.enter(verb.environment), &verb.args)),
+        Verb::Runs(verb) => wait(command::runs::run(context.enter(verb.environment), &verb.args)),
+        Verb::Replay(verb) => wait(command::replay::run(context.enter(verb.environment), &verb.args)),
         Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),
         Verb::Redrive(verb) => wait(command::redrive::run(context.enter(verb.environment), &verb.args)),
         Verb::Outputs(verb) => wait(command::outputs::run(context.enter(verb.environment), &verb.args)),

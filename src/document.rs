@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::check;
+use crate::check::transforms::Transform;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
@@ -16,7 +18,7 @@ use crate::warehouse;
 use crate::yaml;
 
 use table::{TableEntry, entry};
-pub use table::{deletes, landing};
+pub use table::landing;
 
 /// The pipeline as its programs see it.
 #[derive(Debug, Serialize)]
@@ -31,6 +33,9 @@ pub struct Document {
     sources: Map<SourceEntry>,
     tables: Map<TableEntry>,
     warehouse: Warehouse,
+    /// The tables that are made by SQL.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    transforms: Map<Transform>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,7 +76,14 @@ struct Warehouse {
     workgroup: String,
     database: String,
     secret: String,
+    /// Run first: what is not there is made.
     setup: Vec<String>,
+    /// The tables as they shall be: what is there already is made so.
+    schema: Map<warehouse::migrate::Table>,
+    /// Run when the tables are as they shall be.
+    complete: Vec<String>,
+    /// The users that may only read, each with the secret of its password.
+    users: Map<String>,
     tables: Map<LoadEntry>,
     marts: Vec<warehouse::Mart>,
 }
@@ -85,6 +97,8 @@ struct LoadEntry {
 pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Document> {
     let prefix = spec.prefix();
     let pipeline = &spec.pipeline;
+    Error::all(warehouse::check(spec))?;
+    let made = warehouse::marts(spec, marts)?;
     Ok(Document {
         version: 1,
         pipeline: pipeline.name.clone(),
@@ -103,19 +117,29 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
             workgroup: prefix.clone(),
             database: pipeline.warehouse.database.clone(),
             secret: format!("redshift!{prefix}-{}", warehouse::ADMIN_USER),
-            setup: warehouse::setup(&pipeline.tables),
+            setup: warehouse::setup(spec),
+            schema: warehouse::schema(spec),
+            complete: warehouse::complete(spec, &made),
+            users: spec.readers().map(|(user, secret)| (user.to_owned(), secret)).collect(),
             tables: pipeline
                 .tables
                 .iter()
-                .map(|(name, table)| (name.clone(), LoadEntry { load: warehouse::load(name, table) }))
+                .map(|(name, table)| (name.clone(), LoadEntry { load: warehouse::load(spec, name, table) }))
                 .collect(),
-            marts: warehouse::marts(spec, marts)?,
+            marts: made,
         },
+        transforms: Map::new(),
         prefix,
     })
 }
 
 impl Document {
+    /// Adds the tables that are made by SQL. Fails with everything that is wrong in it.
+    pub fn with_transforms(mut self, spec: &Spec, sources: &[(String, Arc<yaml::Source>)]) -> Result<Self> {
+        self.transforms = check::transforms::check(spec, sources)?;
+        Ok(self)
+    }
+
     /// The document as it lies in the bucket: compact JSON, in the order of the spec.
     pub fn bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::new("the pipeline document cannot be written").cause(&error))

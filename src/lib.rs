@@ -7,6 +7,7 @@
 //!   deploy/   carries out a plan; the only code that changes AWS
 //!   plan/     (wanted, deployed) → Plan: pure
 //!   package/  cargo, zip, elf                         aws/      concrete SDK clients
+//!   upload/   files on their way into the raw zone
 //!   render    spec + templates → CloudFormation: pure  document  what jobs and Lambdas know: pure
 //!   template/ a CloudFormation document: pure          spec/     what the user wrote: pure
 //!   yaml, error, exit
@@ -28,7 +29,10 @@ pub mod digest;
 pub mod document;
 pub mod error;
 pub mod exit;
+pub mod figure;
 pub mod graph;
+pub mod iam;
+pub mod ledger;
 #[cfg(feature = "rehearse")]
 pub mod local;
 pub mod package;
@@ -38,10 +42,13 @@ pub mod redrive;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;
+pub mod replay;
+pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod spec;
 pub mod template;
 pub mod ui;
+pub mod upload;
 pub mod warehouse;
 pub mod yaml;

@@ -108,7 +108,12 @@ impl Project {
                 Some(node) => error.at(&node.span, "no such file"),
                 None => error,
             };
-            errors.push(error.hint(format!("write the file with one `SELECT`, or name another: {}", self.sql_files())));
+            errors.push(
+                error.hint(format!(
+                    "write the file with one `SELECT`, or name another: {}",
+                    self.sql_files("sql/marts")
+                )),
+            );
         }
         (marts, errors)
     }
@@ -156,11 +161,32 @@ impl Project {
         names
     }
 
-    fn sql_files(&self) -> String {
-        let mut names: Vec<String> = fs_err::read_dir(self.root.join("sql/marts"))
+    /// The SQL text of each table that is made by SQL, and an error for each file that is missing.
+    pub fn transforms(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
+        let (mut transforms, mut errors) = (Vec::new(), Vec::new());
+        for (name, table) in &spec.pipeline.tables {
+            let Some(file) = &table.transform else { continue };
+            if let Ok(source) = self.own(file) {
+                transforms.push((name.clone(), source));
+                continue;
+            }
+            let error = Error::project(format!("table `{name}` names a file that is not there: `{file}`"));
+            let error = match spec.tree.pointer(&format!("/tables/{name}/transform")) {
+                Some(node) => error.at(&node.span, "no such file"),
+                None => error,
+            };
+            let there = self.sql_files("sql/transform");
+            let or = if there.is_empty() { String::new() } else { format!(", or name another: {there}") };
+            errors.push(error.hint(format!("write the file with one `SELECT`{or}")));
+        }
+        (transforms, errors)
+    }
+
+    fn sql_files(&self, folder: &str) -> String {
+        let mut names: Vec<String> = fs_err::read_dir(self.root.join(folder))
             .into_iter()
             .flatten()
-            .filter_map(|entry| Some(format!("sql/marts/{}", entry.ok()?.file_name().to_str()?)))
+            .filter_map(|entry| Some(format!("{folder}/{}", entry.ok()?.file_name().to_str()?)))
             .collect();
         names.sort();
         names.join(", ")

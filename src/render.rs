@@ -1,7 +1,9 @@
 //! Spec and Handlebars templates to CloudFormation: a function of its input and of nothing else.
 
 mod context;
+mod database;
 mod engine;
+mod forecast;
 mod input;
 
 use std::sync::Arc;
@@ -12,11 +14,17 @@ use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{Source, Span};
 
+pub use forecast::{Forecast, forecast};
 pub use input::{Input, InputSource};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.
-pub const STACKS: [&str; 10] =
-    ["bootstrap", "network", "iam", "storage", "warehouse", "ingest", "glue", "events", "monitoring", "analytics"];
+pub const STACKS: [&str; 11] = [
+    "bootstrap", "network", "iam", "storage", "warehouse", SOURCE_DATABASE, "ingest", "glue", "events", "monitoring",
+    "analytics",
+];
+
+/// The stack that only a pipeline with a database to follow or to make has.
+const SOURCE_DATABASE: &str = "source-database";
 
 /// One rendered stack.
 #[derive(Debug, Clone)]
@@ -56,11 +64,13 @@ pub type Templates<'a> = &'a dyn Fn(&str) -> Result<Option<Arc<Source>>>;
 
 /// Renders all stacks, each after those that it needs. Fails with everything that is wrong in the templates.
 pub fn stacks(spec: &Spec, templates: Templates<'_>) -> Result<Vec<RenderedStack>> {
-    let engine = engine::Engine::load(&STACKS, templates)?;
+    let names: Vec<&str> =
+        STACKS.into_iter().filter(|name| *name != SOURCE_DATABASE || database::has_stack(spec)).collect();
+    let engine = engine::Engine::load(&names, templates)?;
     let context = context::context(spec)?;
     let (mut rendered, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let render = |name: &&str| engine.render(name, &context).and_then(|text| stack(spec, name, &text));
-    for result in engine::side_by_side(&STACKS, render) {
+    for result in engine::side_by_side(&names, render) {
         match result {
             Ok((stack, spans)) => {
                 rendered.push(stack);

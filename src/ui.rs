@@ -84,6 +84,22 @@ impl Ui {
         bar.set_message(text.to_string());
     }
 
+    /// How far something is, in bytes: a bar that is written over, on a terminal only.
+    pub fn progress(&self, text: impl Display, done: u64, total: u64) {
+        self.status(text);
+        let Ok(spinner) = self.spinner.lock() else { return };
+        let Some(bar) = spinner.as_ref() else { return };
+        if bar.length() != Some(total) {
+            bar.set_length(total);
+            if let Ok(style) =
+                ProgressStyle::with_template("{bar:30.cyan/dim} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}")
+            {
+                bar.set_style(style);
+            }
+        }
+        bar.set_position(done);
+    }
+
     /// Takes the status line away.
     pub fn clear(&self) {
         if let Ok(mut spinner) = self.spinner.lock()

@@ -4,34 +4,30 @@
 //! loaded by one transaction, of which the ledger is a part: it is there as a whole or not at all, and a second time it
 //! changes nothing.
 
+mod load;
 mod mart;
+#[path = "../lambda-src/pipeline/src/migration.rs"]
+pub mod migrate;
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spec::names::is_reserved;
-use crate::spec::{Column, ColumnType, Load, Map, Spec, Table};
+use crate::spec::{Column, ColumnType, Map, Spec, Table};
+
 use crate::yaml::Source;
+pub use mart::Mart;
 
 /// The user that Redshift makes for the namespace, and whose password it keeps in a secret.
 pub const ADMIN_USER: &str = "pipectl_admin";
 
-/// Rows on their way into a table, as the table has them.
-const STAGE: &str = "pipectl_stage";
-/// Rows as the files have them, where that differs.
-const INCOMING: &str = "pipectl_incoming";
+/// The longest statement that the Redshift Data API takes, less what a batch and its path may add.
+const LONGEST: usize = 100_000 - 2_000;
+/// The most statements that it takes in one transaction.
+const MOST: usize = 40;
 
-/// A mart, and the statements that make it anew.
-#[derive(Debug, Clone, Serialize)]
-pub struct Mart {
-    pub name: String,
-    pub refresh: Vec<String>,
-}
-
-/// The statements that make what is not there yet: schemas, the ledger and the tables.
-pub fn setup(tables: &Map<Table>) -> Vec<String> {
+/// The statements that make what is not there yet: schemas, what pipectl keeps for itself, and the tables.
+pub fn setup(spec: &Spec) -> Vec<String> {
     let mut statements: Vec<String> =
         ["core", "marts", "pipectl"].map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {schema}")).into();
     statements.push(
@@ -39,29 +35,72 @@ pub fn setup(tables: &Map<Table>) -> Vec<String> {
          loaded_at TIMESTAMP NOT NULL, rows_staged BIGINT NOT NULL) DISTSTYLE ALL SORTKEY (batch)"
             .to_owned(),
     );
-    statements.extend(tables.iter().map(|(name, table)| create(name, table)));
+    statements.push(
+        "CREATE TABLE IF NOT EXISTS pipectl.tables (table_name VARCHAR(256) NOT NULL, key_columns VARCHAR(4096) NOT NULL) \
+         DISTSTYLE ALL"
+            .to_owned(),
+    );
+    for (name, table) in schema(spec) {
+        statements.push(migrate::create(&name, &table));
+        // Once written it stays: what it says against a later spec is that the key has changed.
+        statements.push(format!(
+            "INSERT INTO pipectl.tables (table_name, key_columns) SELECT '{name}', '{}' \
+             WHERE NOT EXISTS (SELECT 1 FROM pipectl.tables WHERE table_name = '{name}')",
+            table.key.join(",")
+        ));
+    }
     statements
 }
 
-fn create(name: &str, table: &Table) -> String {
-    let mut columns: Vec<String> = table
-        .columns
-        .iter()
-        .map(|(column, definition)| {
-            let required = definition.required() || table.key.contains(column);
-            let not_null = if required { " NOT NULL" } else { "" };
-            format!("{} {}{not_null}", quoted(column), sql_type(definition.kind()))
-        })
-        .collect();
-    if !table.key.is_empty() {
-        // Redshift does not enforce it; it plans by it, and the load keeps it true.
-        columns.push(format!("PRIMARY KEY ({})", list(&table.key)));
+/// The tables as they shall be, with their schema: those of the spec, and those that remember what was deleted.
+pub fn schema(spec: &Spec) -> Map<migrate::Table> {
+    let mut tables = Map::new();
+    for (name, table) in &spec.pipeline.tables {
+        let inferred = spec.has_stubs(name);
+        let column =
+            |name: &str, kind: &str, required| migrate::Column { name: quoted(name), kind: kind.to_owned(), required };
+        let mut columns: Vec<migrate::Column> = table
+            .columns
+            .iter()
+            .map(|(name, definition)| {
+                let in_key = table.key.contains(name);
+                // A row that was made for its key alone has nothing else.
+                let required = in_key || (definition.required() && !inferred);
+                column(name, &definition.kind().to_string(), required)
+            })
+            .collect();
+        if spec.deletes(table) && remembers(table) {
+            let kept = |column: &migrate::Column| {
+                table.key.contains(&column.name) || table.order_by.as_ref() == Some(&column.name)
+            };
+            let columns = columns.iter().filter(|column| kept(column)).cloned().collect();
+            let gone_table = migrate::Table { columns, key: table.key.clone(), attributes: distributed(table) };
+            tables.insert(gone(name), gone_table);
+        }
+        if inferred {
+            columns.push(column("_inferred", "boolean", false));
+        }
+        let sort =
+            sort_key(table).map_or_else(|| "SORTKEY AUTO".to_owned(), |column| format!("SORTKEY ({})", quoted(column)));
+        let attributes = format!("{} {sort}", distributed(table));
+        tables.insert(format!("core.{}", quoted(name)), migrate::Table { columns, key: table.key.clone(), attributes });
     }
-    let distribution = distribution(table)
-        .map_or_else(|| "DISTSTYLE AUTO".to_owned(), |column| format!("DISTSTYLE KEY DISTKEY ({})", quoted(column)));
-    let sort =
-        sort_key(table).map_or_else(|| "SORTKEY AUTO".to_owned(), |column| format!("SORTKEY ({})", quoted(column)));
-    format!("CREATE TABLE IF NOT EXISTS core.{} ({}) {distribution} {sort}", quoted(name), columns.join(", "))
+    tables
+}
+
+/// Whether deletions, if there are any, are remembered, so that a row that comes late is not taken for a new one.
+fn remembers(table: &Table) -> bool {
+    table.order_by.is_some() && !table.key.is_empty()
+}
+
+/// The table that remembers what was deleted from another.
+fn gone(name: &str) -> String {
+    format!("pipectl.deleted_{name}")
+}
+
+fn distributed(table: &Table) -> String {
+    distribution(table)
+        .map_or_else(|| "DISTSTYLE AUTO".to_owned(), |column| format!("DISTSTYLE KEY DISTKEY ({})", quoted(column)))
 }
 
 /// The column that says on which slice a row lies: children lie with their parents, for the join of the two; other
@@ -84,96 +123,64 @@ fn sort_key(table: &Table) -> Option<&str> {
 
 /// The statements that bring one batch into a table, for one transaction. `{batch}` and `{path}` stand for the batch and
 /// the folder of its files.
-pub fn load(name: &str, table: &Table) -> Vec<String> {
-    let target = format!("core.{}", quoted(name));
-    let columns: Vec<String> = table.columns.keys().map(|column| quoted(column)).collect();
-    let mut statements = stage(&target, table, &columns);
-    let loaded = format!("SELECT 1 FROM pipectl.ledger WHERE batch = '{{batch}}' AND table_name = '{name}'");
-    // A batch that is in the ledger is in the table: nothing of it is left to load.
-    statements.push(format!("DELETE FROM {STAGE} WHERE EXISTS ({loaded})"));
-    let same_key = same(&table.key, STAGE, "target");
-    match table.load {
-        Load::Upsert => {
-            if let Some(order) = table.order_by.as_deref().map(quoted) {
-                // Rows may come late: what the table has already and newer, stays.
-                statements.push(format!(
-                    "DELETE FROM {STAGE} USING {target} AS target WHERE {same_key} AND target.{order} > {STAGE}.{order}"
-                ));
-            }
-            statements.push(merge(name, &target, table, &columns));
-        }
-        Load::Append => {
-            if !table.key.is_empty() {
-                statements.push(format!("DELETE FROM {STAGE} USING {target} AS target WHERE {same_key}"));
-            }
-            let columns = columns.join(", ");
-            statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM {STAGE}"));
-        }
-    }
-    statements.push(format!(
-        "INSERT INTO pipectl.ledger (batch, table_name, loaded_at, rows_staged) \
-         SELECT '{{batch}}', '{name}', GETDATE(), staged.row_count FROM (SELECT COUNT(*) AS row_count FROM {STAGE}) AS staged \
-         WHERE NOT EXISTS ({loaded})"
-    ));
-    statements
+pub fn load(spec: &Spec, name: &str, table: &Table) -> Vec<String> {
+    load::statements(spec, name, table)
 }
 
-/// Files into the stage. COPY takes Parquet columns by position, so that its table has exactly those of the files.
-fn stage(target: &str, table: &Table, columns: &[String]) -> Vec<String> {
-    let copy = |into: &str| format!("COPY {into} FROM '{{path}}' IAM_ROLE default FORMAT AS PARQUET");
-    let create = format!("CREATE TEMP TABLE {STAGE} (LIKE {target})");
-    let is_json = |column: &Column| *column.kind() == ColumnType::Super;
-    if !table.columns.values().any(is_json) {
-        return vec![create, copy(STAGE)];
+/// Says which tables are too wide for the statements that load them.
+pub fn check(spec: &Spec) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let made = schema(spec);
+    for (name, table) in &spec.pipeline.tables {
+        let statements = load(spec, name, table);
+        let longest = statements.iter().map(String::len).max().unwrap_or_default();
+        let created = made.get(&format!("core.{}", quoted(name))).map_or(0, |table| migrate::create(name, table).len());
+        let span = spec.tree.pointer(&format!("/tables/{name}")).map(|node| &node.span);
+        let at = |error: Error| match span {
+            Some(span) => error.at(span, ""),
+            None => error,
+        };
+        if longest.max(created) > LONGEST {
+            let error = Error::project(format!(
+                "table `{name}` is too wide: a statement that loads it has {} bytes, and the Redshift Data API takes 100,000",
+                longest.max(created)
+            ));
+            let hint = format!(
+                "it has {} columns: shorten their names, leave some out, or keep some in one `super` column",
+                table.columns.len()
+            );
+            errors.push(at(error.hint(hint)));
+        }
+        if statements.len() > MOST {
+            let error = Error::project(format!(
+                "table `{name}` has too many columns with `late: stub`: {} statements, and a transaction takes {MOST}",
+                statements.len()
+            ));
+            errors.push(at(error.hint("drop `late: stub` from some of them")));
+        }
     }
-    // JSON stands in the files as text, which COPY would take for a SUPER of one string.
-    let incoming: Vec<String> = table
-        .columns
-        .iter()
-        .map(|(name, column)| {
-            let kind = if is_json(column) { "VARCHAR(65535)".to_owned() } else { sql_type(column.kind()) };
-            format!("{} {kind}", quoted(name))
-        })
-        .collect();
-    let values: Vec<String> = table
-        .columns
-        .iter()
-        .map(|(name, column)| {
-            let name = quoted(name);
-            if is_json(column) { format!("JSON_PARSE({name})") } else { name }
-        })
-        .collect();
-    vec![
-        format!("CREATE TEMP TABLE {INCOMING} ({})", incoming.join(", ")),
-        copy(INCOMING),
-        create,
-        format!("INSERT INTO {STAGE} ({}) SELECT {} FROM {INCOMING}", columns.join(", "), values.join(", ")),
-    ]
-}
-
-/// MERGE with both of its clauses, from a table, by equality: the one form that Redshift has.
-fn merge(name: &str, target: &str, table: &Table, columns: &[String]) -> String {
-    let set: Vec<String> = table
-        .columns
-        .keys()
-        .filter(|column| !table.key.contains(column) || table.columns.len() == table.key.len())
-        .map(|column| format!("{0} = {STAGE}.{0}", quoted(column)))
-        .collect();
-    let values: Vec<String> = columns.iter().map(|column| format!("{STAGE}.{column}")).collect();
-    format!(
-        "MERGE INTO {target} USING {STAGE} ON {} WHEN MATCHED THEN UPDATE SET {} WHEN NOT MATCHED THEN INSERT ({}) \
-         VALUES ({})",
-        same(&table.key, &quoted(name), STAGE),
-        set.join(", "),
-        columns.join(", "),
-        values.join(", ")
-    )
+    errors
 }
 
 /// The statements that make each mart anew, each after the marts that it reads. Fails with everything that is wrong in
 /// their SQL.
 pub fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Vec<Mart>> {
     mart::marts(spec, sources)
+}
+
+/// The statements that follow when the tables are as they shall be: materialized views, and what readers may read.
+pub fn complete(spec: &Spec, marts: &[Mart]) -> Vec<String> {
+    let mut statements: Vec<String> = marts.iter().flat_map(|mart| mart.create.iter().cloned()).collect();
+    for (user, _) in spec.readers() {
+        let user = quoted(user);
+        statements.push(format!("GRANT USAGE ON SCHEMA core, marts TO {user}"));
+        for schema in ["core", "marts"] {
+            statements.push(format!("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {user}"));
+            // Marts are dropped and made anew.
+            statements.push(format!("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {user}"));
+        }
+    }
+    statements
 }
 
 fn same(key: &[String], left: &str, right: &str) -> String {
@@ -193,10 +200,7 @@ fn quoted(name: &str) -> String {
 }
 
 fn sql_type(kind: &ColumnType) -> String {
-    match kind {
-        ColumnType::Double => "DOUBLE PRECISION".into(),
-        other => other.to_string().to_ascii_uppercase(),
-    }
+    migrate::sql_type(&kind.to_string())
 }
 
 #[cfg(test)]

@@ -151,6 +151,27 @@ impl Node {
         })
     }
 
+    /// Where a path leads: the place of its deepest part that is written here.
+    pub fn place<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Span {
+        let (mut node, mut span) = (self, self.span.clone());
+        for step in path {
+            match &node.value {
+                Value::Mapping(entries) => {
+                    let Some((key, value)) = entries.iter().find(|(key, _)| key.name == step) else { break };
+                    span = key.span.clone();
+                    node = value;
+                }
+                Value::Sequence(items) => {
+                    let Some(item) = step.parse().ok().and_then(|index: usize| items.get(index)) else { break };
+                    span = item.span.clone();
+                    node = item;
+                }
+                _ => break,
+            }
+        }
+        span
+    }
+
     /// The entries of a mapping; none for anything else.
     pub fn entries(&self) -> &[(Key, Self)] {
         match &self.value {

@@ -7,11 +7,13 @@ it, so that the jobs' paths are the same here and on Glue.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyspark
 from pyspark.sql import SparkSession
@@ -41,6 +43,9 @@ _SETTINGS = {
     "spark.default.parallelism": "2",
     "spark.sql.codegen.wholeStage": "false",
 }
+# They log each file that they open.
+_READERS = ("org.apache.spark.sql.execution.datasources.FileScanRDD", "org.apache.spark.rdd.HadoopRDD")
+_READ = re.compile(r"(?:path: |Input split: )(s3a?://\S+?)(?:, range|:\d+\+\d+|$)", re.MULTILINE)
 # Quick to start rather than quick for hours.
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 
@@ -117,6 +122,29 @@ def mount(session: SparkSession, mounts: dict[str, str]) -> None:
     hadoop = session.sparkContext._jsc.hadoopConfiguration()
     for bucket, path in mounts.items():
         hadoop.set(_MOUNT.format(bucket), _folder(path))
+
+
+def log_reads(session: SparkSession, file: Path) -> None:
+    """Lets Spark write the address of every file that it reads to a file, one a line."""
+    log4j = session.sparkContext._jvm.org.apache.logging.log4j
+    context = log4j.LogManager.getContext(False)
+    layout = log4j.core.layout.PatternLayout.newBuilder().withPattern("%m%n").build()
+    appender = log4j.core.appender.FileAppender.newBuilder().withFileName(str(file)).setName("reads").setLayout(layout)
+    appender = appender.build()
+    appender.start()
+    configuration = context.getConfiguration()
+    configuration.addAppender(appender)
+    for name in _READERS:
+        logger = log4j.core.config.LoggerConfig(name, log4j.Level.INFO, False)
+        logger.addAppender(appender, None, None)
+        configuration.addLogger(name, logger)
+    context.updateLoggers()
+
+
+def reads(lines: str) -> list[str]:
+    """The addresses in what Spark has logged of its reads."""
+    found = _READ.findall(lines)
+    return sorted({unquote(path) for path in found})
 
 
 def stop(session: SparkSession) -> None:

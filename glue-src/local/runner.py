@@ -5,7 +5,7 @@
 The first answer is `{"ready": true, "spark": "3.5.6"}`. A command is
 `{"run": "jr_1", "script": "…/clean.py", "py_files": ["….zip"], "arguments": {"pipeline_document": "s3://…"},
 "environment": {"AWS_ENDPOINT_URL": "…"}, "mounts": {…}}`, its answer
-`{"run": "jr_1", "state": "SUCCEEDED", "error": null, "seconds": 1.2, "output": ["…"]}`.
+`{"run": "jr_1", "state": "SUCCEEDED", "error": null, "seconds": 1.2, "output": ["…"], "reads": ["s3://…"]}`.
 Script and files may be paths or `s3://` addresses. The runner ends when stdin does.
 """
 
@@ -46,8 +46,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="pipectl-spark-") as work:
             # A missing or refused archive costs seconds, not the rehearsal.
             session = local_spark.start(options.mounts, Path(work), [f"-XX:SharedArchiveFile={archive}"])
+            reads = Path(work, "reads.log")
+            local_spark.log_reads(session, reads)
             _answer(answers, {"ready": True, "spark": session.version})
-            _serve(session, dict(options.mounts), answers)
+            _serve(session, dict(options.mounts), reads, answers)
             local_spark.stop(session)
     except local_spark.Trouble as trouble:
         _answer(answers, {"ready": False, "error": str(trouble)})
@@ -89,7 +91,7 @@ def _answer(answers: TextIO, message: dict[str, Any]) -> None:
     print(json.dumps(message), file=answers, flush=True)
 
 
-def _serve(session: SparkSession, mounts: dict[str, str], answers: TextIO) -> None:
+def _serve(session: SparkSession, mounts: dict[str, str], reads: Path, answers: TextIO) -> None:
     for line in sys.stdin:
         if not line.strip():
             continue
@@ -103,7 +105,12 @@ def _serve(session: SparkSession, mounts: dict[str, str], answers: TextIO) -> No
             refusal = f"not a command: {error}"
             _answer(answers, {"run": None, "state": "FAILED", "error": refusal, "seconds": 0, "output": []})
             continue
-        _answer(answers, _run(command, script, py_files))
+        before = reads.stat().st_size
+        run = _run(command, script, py_files)
+        with reads.open("rb") as log:
+            log.seek(before)
+            run["reads"] = local_spark.reads(log.read().decode(errors="replace"))
+        _answer(answers, run)
         session.catalog.clearCache()
 
 

@@ -47,6 +47,9 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
 
+    def find(self, bucket: str, key: str) -> Object | None:
+        return next(iter(self.objects(bucket, key)), None)
+
     def delete(self, bucket: str, prefix: str) -> None:
         for found in self.objects(bucket, prefix):
             (self._root / bucket / found.key).unlink()

@@ -7,8 +7,10 @@ table of 300 columns takes seconds of them.
 
 from collections.abc import Callable
 
-from pipectl_glue.document import Column
+from pipectl_glue import regional
+from pipectl_glue.document import Column, Csv
 from pipectl_glue.schema import Type
+from pipectl_glue.sql import literal
 
 _SPACE = " \t\r\n\f\v\u00a0"
 _INTEGER = r"^[+-]?\d{1,40}(\.0*)?$"
@@ -27,22 +29,14 @@ _INTEGERS = ("smallint", "integer", "bigint")
 _SHORT = 40
 
 
-def literal(text: str) -> str:
-    """A string as Spark SQL writes it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\x00", "\\u0000")
-    return f"'{escaped}'"
-
-
-def identifier(column: str) -> str:
-    """A column's name as Spark SQL writes it."""
-    return f"`{column.replace('`', '``')}`"
-
-
-def trimmed(column: Column, text: str, null: tuple[str, ...]) -> str:
+def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
     """The text as it is read: without the space around it, null where the file's way of writing null stands."""
+    null = style.null if style else ()
     bare = text
     if column.type.kind != "super":
         bare = f"btrim({text}, {literal(_SPACE)})"
+    if style:
+        bare = regional.plain(column.type.kind, bare, style)
     if column.type.kind in _INTEGERS:
         # JSON writers print 12000000.0 as 1.2E7; written out, it is an integer if nothing is left behind the point.
         written = f"regexp_replace(CAST(CAST({bare} AS DECIMAL(38,9)) AS STRING), {literal(_NOTHING_BEHIND)}, '')"

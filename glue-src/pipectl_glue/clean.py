@@ -3,24 +3,33 @@
 from pyspark.sql import DataFrame
 
 from pipectl_glue import cells, rows
-from pipectl_glue.cells import identifier
 from pipectl_glue.document import Table
+from pipectl_glue.sql import identifier
 
 
 def clean(frame: DataFrame, table: Table) -> DataFrame:
     """Trims and casts every cell. A row's reason names all that is wrong with it, not only the first thing."""
-    beside = [*rows.PROVENANCE, rows.RAW, rows.FAULT, rows.UNKNOWN]
-    null = table.csv.null if table.csv else ()
+    beside = rows.beside(table)
     columns = [(column, rows.cell(index)) for index, column in enumerate(table.columns)]
     names = [identifier(column.name) for column in table.columns]
     # Several projections, so that each text, value and reason is computed once and then used more than once.
-    texts = frame.selectExpr(*beside, *[f"{cells.trimmed(column, cell, null)} AS {cell}" for column, cell in columns])
+    texts = frame.selectExpr(
+        *beside, *[f"{cells.trimmed(column, cell, table.csv)} AS {cell}" for column, cell in columns]
+    )
     values = texts.selectExpr(
         *beside,
         *[cell for _, cell in columns],
         *[f"{cells.value(column, cell)} AS {identifier(column.name)}" for column, cell in columns],
     )
-    faults = [cells.fault(column, cell, identifier(column.name), table.is_required(column)) for column, cell in columns]
-    judged = values.selectExpr(*beside, f"{cells.together(faults)} AS {rows.REASON}", *names)
+    faults = {
+        column.name: cells.fault(column, cell, identifier(column.name), table.is_required(column))
+        for column, cell in columns
+    }
+    found = cells.together(list(faults.values()))
+    if table.deletes:
+        # Of a row that is gone only its key matters.
+        of_key = cells.together([faults[name] for name in table.key])
+        found = f"CASE WHEN {rows.DELETED} THEN {of_key} ELSE {found} END"
+    judged = values.selectExpr(*beside, f"{found} AS {rows.REASON}", *names)
     reason = f"coalesce({rows.FAULT}, {cells.none_if_empty(rows.REASON)}) AS {rows.REASON}"
     return judged.selectExpr(*beside, reason, *names)

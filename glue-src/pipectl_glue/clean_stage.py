@@ -1,167 +1,254 @@
 """The first job: what landed and was not seen before becomes one cleaned batch."""
 
-import gzip
-import zlib
+import json
+import time
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from pipectl_glue import ledger, output, read_csv, rows
-from pipectl_glue.cells import identifier
+from pipectl_glue import (
+    arrivals,
+    broken,
+    evolution,
+    housekeeping,
+    ingested,
+    ledger,
+    output,
+    readers,
+    replay,
+    report,
+    rows,
+    snapshots,
+)
+from pipectl_glue.arrivals import LANDING, Input
 from pipectl_glue.clean import clean
-from pipectl_glue.document import Csv, Document, Table, parse_document
+from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
-from pipectl_glue.ledger import LANDING, Counts, Input
-from pipectl_glue.read_jsonl import read_jsonl
+from pipectl_glue.ledger import Counts
+from pipectl_glue.readers import Given, Read
 from pipectl_glue.session import prepare
+from pipectl_glue.sql import identifier
 from pipectl_glue.store import Store, split_uri
 
 _STAGE = "clean"
-_UNKNOWN_SHOWN = 100
-# Most headers fit the first; the last bounds what a file that is not CSV at all can cost.
-_HEADER_BYTES = (64 * 1024, 16 * 1024 * 1024)
+_NAMES_SHOWN = 100
 
 
 def run(
     spark: SparkSession, document_uri: str, run_id: str, store: Store | None = None, tell: Callable[[str], None] = print
 ) -> str | None:
     """Cleans all new objects; returns the batch, or None when there is nothing new."""
+    began = time.monotonic()
     store = store or Store()
     document = parse_document(store.get(*split_uri(document_uri)).decode())
     entries = ledger.entries(store, document.cleaned, _STAGE)
-    found = ledger.arrivals(store.objects(document.raw, LANDING), entries, document)
+    objects = list(store.objects(document.raw, LANDING))
+    housekeeping.empty_landing(store, document, objects, entries, tell)
+    found = arrivals.find(objects, entries, document, ingested.named(store, document))
     for key in found.strangers:
         tell(f"ignored s3://{document.raw}/{key}: no table has this name; add it to the pipeline or delete the object")
-    if not found.inputs:
+    requests = replay.pending(store, document, objects, "raw", entries)
+    again, left_out = replay.inputs(requests, document)
+    for text in left_out:
+        tell(text)
+    inputs = [*again, *found.inputs]
+    if not inputs and not requests:
         tell(f"nothing new under s3://{document.raw}/{LANDING}")
         return None
-    marks = [f"{entry.key} {entry.etag}" for entry in found.inputs]
+    marks = [*(f"{entry.key} {entry.etag}" for entry in inputs), *(request.id for request in requests)]
     batch = ledger.batch_name(datetime.now(UTC), marks, (entry["batch"] for entry in entries))
-    by_table: dict[str, list[Input]] = {}
-    for entry in found.inputs:
-        by_table.setdefault(entry.table, []).append(entry)
+    by_table: dict[str, list[Input]] = defaultdict(list)
+    for entry in inputs:
+        by_table[entry.table].append(entry)
         if entry.duplicate_of:
             tell(f"not loaded again: {entry.key} has the content of {entry.duplicate_of}")
-    stage = _Stage(prepare(spark), store, document, batch)
-    try:
-        counts = output.each_table(by_table, lambda name: stage.table(document.tables[name], by_table[name]))
-    except Failure:
-        raise
-    except Exception as error:
-        _blame_archive(store, document, found.inputs, error)
-        raise
-    _same_still(store, document, found.inputs)
-    ledger.commit(store, document.cleaned, _STAGE, batch, run_id, ledger.as_json(found.inputs), counts)
+    stage = _Stage(prepare(spark), store, document, batch, entries)
+    counts, stopped = output.each_table(by_table, lambda name: stage.table(document.tables[name], by_table[name]))
+    _same_still(store, document, stage.inputs, counts, stopped)
     for name, table in counts.items():
         tell(output.summary(_STAGE, name, table))
-        if table.unknown_columns:
-            tell(f"{_STAGE} {name}: columns that the table does not have: {', '.join(table.unknown_columns)}")
-    tell(f"committed batch {batch}: {len(found.inputs)} objects")
-    return batch
+        for finding in table.findings:
+            tell(f"{_STAGE} {name}: {finding['text']}")
+    taken = [entry for name in counts for entry in stage.inputs[name]]
+    # A request is done when all of it is; until then its objects come again.
+    waiting = {entry.replay for name in stopped for entry in by_table[name]}
+    replays = [request.id for request in requests if request.id not in waiting]
+    taken = [entry for entry in taken if entry.replay not in waiting or entry.replay is None]
+    committed = None
+    if counts or replays:
+        told = {name: output.told(failure) for name, failure in stopped.items()}
+        inputs_ = arrivals.as_json(sorted(taken, key=lambda entry: entry.key))
+        entry = ledger.commit(
+            store, document.cleaned, _STAGE, batch, run_id, inputs_, counts, replays=replays, stopped=told
+        )
+        committed = batch
+        tell(f"committed batch {batch}: {len(taken)} objects")
+    if stopped:
+        report.write_clean(store, document, batch, run_id, committed and entry, stopped, time.monotonic() - began)
+    output.end(_STAGE, committed, stopped)
+    return committed
 
 
 class _Stage:
     """One run's session, buckets and batch."""
 
-    def __init__(self, spark: SparkSession, store: Store, document: Document, batch: str) -> None:
+    def __init__(
+        self, spark: SparkSession, store: Store, document: Document, batch: str, entries: list[dict[str, Any]]
+    ) -> None:
         self._spark = spark
         self._store = store
         self._document = document
         self._batch = batch
+        self._entries = entries
+        # Of each table that is done, its objects with what became of them.
+        self.inputs: dict[str, list[Input]] = {}
 
     def table(self, table: Table, inputs: list[Input]) -> Counts:
-        """Cleans one table's objects in a single pass over them; a second one only for bad rows and unknown names."""
-        paths = [f"s3://{self._document.raw}/{entry.key}" for entry in inputs if not entry.duplicate_of and entry.size]
-        if not paths:
-            return Counts()
-        if table.csv:
-            groups = self._headers(paths, table, table.csv)
-            if not groups:
-                return Counts()
-            source = read_csv.read_csv(self._spark, groups, table, table.csv)
-            unknown = read_csv.unknown_columns(groups, table)
-        else:
-            source = read_jsonl(self._spark, paths, table)
-            unknown = []
-        return self._write(clean(source, table), table, unknown)
+        """Cleans one table's objects in a single pass over them; a second one only for bad rows."""
+        if table.snapshot:
+            inputs = snapshots.newest(inputs)
+        try:
+            counts, refused = self._read(table, [entry for entry in inputs if entry.is_read])
+        except Failure:
+            raise
+        except Exception as error:  # noqa: BLE001 (raised again unless an object explains it)
+            # Spark does not say which object it stumbled on.
+            culprits = broken.find(self._given(table, inputs), error)
+            self._store.delete(self._document.cleaned, self._directory(table))
+            inputs = [replace(entry, refused=culprits.get(entry.key, entry.refused)) for entry in inputs]
+            counts, refused = self._read(table, [entry for entry in inputs if entry.is_read])
+        done = [replace(entry, refused=refused.get(entry.key, entry.refused)) for entry in inputs]
+        counts.findings += [
+            {"kind": "refused_object", "text": f"{entry.key} is not read: {entry.refused}"}
+            for entry in done
+            if entry.refused
+        ]
+        self.inputs[table.name] = done
+        return counts
 
-    def _write(self, cleaned: DataFrame, table: Table, unknown: list[str]) -> Counts:
+    def _given(self, table: Table, inputs: list[Input]) -> Given:
+        return Given(self._spark, self._store, self._document.raw, table, [entry for entry in inputs if entry.is_read])
+
+    def _directory(self, table: Table) -> str:
+        return f"{table.name}/batch={self._batch}/"
+
+    def _read(self, table: Table, inputs: list[Input]) -> tuple[Counts, dict[str, str]]:
+        if not inputs:
+            return Counts(), {}
+        read = readers.read(self._given(table, inputs))
+        evolution.check(table, read, self._entries)
+        counts = Counts() if read.frame is None else self._write(clean(read.frame, table), table, read, inputs)
+        counts.source_columns = evolution.columns(table, read, self._entries)
+        counts.findings += evolution.findings(read, counts)
+        return counts, read.refused
+
+    def _write(self, cleaned: DataFrame, table: Table, read: Read, inputs: list[Input]) -> Counts:
         seen, kept = Observation(), Observation()
         names = [identifier(column.name) for column in table.columns]
-        size = f"size({rows.UNKNOWN}) AS {rows.UNKNOWN}"
-        lean = cleaned.selectExpr(*rows.PROVENANCE, rows.REASON, size, *names).observe(
+        beside = [*rows.PROVENANCE, rows.REASON, rows.NAMES, *rows.technical(table)]
+        lean = cleaned.selectExpr(*beside, *names).observe(
             seen,
             F.count(F.lit(1)).alias("rows"),
             F.count(rows.REASON).alias("bad"),
-            F.max(rows.UNKNOWN).alias("unknown"),
+            # A line's names, once for each way in which lines are made.
+            F.to_json(F.collect_set(rows.NAMES)).alias("names"),
         )
         good = ranked(lean.filter(F.col(rows.REASON).isNull()), table, rows.PROVENANCE)
         first = F.col(rows.RANK) == 1
-        counted = good.observe(kept, F.count_if(first).alias("first"), F.count_if(~first).alias("later"))
-        directory = f"{table.name}/batch={self._batch}/"
-        path = f"s3://{self._document.cleaned}/{directory}"
-        output.write_rows(counted.filter(first), table, path)
-
-        counts = Counts(
-            path,
-            rows_in=seen.get["rows"],
-            rows_out=kept.get["first"],
-            quarantined=seen.get["bad"],
-            duplicates=kept.get["later"],
-            unknown_columns=unknown or (_unknown(cleaned) if (seen.get["unknown"] or 0) > 0 else []),
+        deleted = first & F.col(rows.DELETED) if table.deletes else F.lit(False)
+        counted = good.observe(
+            kept,
+            F.count_if(first).alias("first"),
+            F.count_if(~first).alias("later"),
+            F.count_if(deleted).alias("deleted"),
+            *output.watermark(table, first),
         )
+        path = f"s3://{self._document.cleaned}/{self._directory(table)}"
+        counts = Counts(path)
+        if table.snapshot:
+            state = f"s3://{self._document.cleaned}/_state/{self._directory(table)}"
+            snapshots.keep(counted.filter(first), table, state)
+            counts.state = state
+        else:
+            counts.columns = output.write_rows(counted.filter(first), table, path, rows.technical(table))
+        counts.rows_in = seen.get["rows"]
+        counts.rows_out = kept.get["first"]
+        counts.quarantined = seen.get["bad"]
+        counts.duplicates = kept.get["later"]
+        counts.deleted = kept.get["deleted"]
+        counts.watermark = output.watermark_of(table, kept.get)
+        counts.unknown_columns = read.unknown or _unknown(table, json.loads(seen.get["names"] or "[]"))
         output.verify(table, counts)
         if counts.quarantined:
-            output.quarantine(cleaned, table, counts, f"s3://{self._document.cleaned}/quarantine/{directory}")
+            directory = f"quarantine/{self._directory(table)}"
+            output.quarantine(cleaned, table, counts, f"s3://{self._document.cleaned}/{directory}")
+        if table.snapshot:
+            self._compare(cleaned, table, counts, inputs, read)
+            output.verify(table, counts)
         if not counts.rows_out:
-            self._store.delete(self._document.cleaned, directory)
+            self._store.delete(self._document.cleaned, self._directory(table))
             counts.path = None
         return counts
 
-    def _headers(self, paths: list[str], table: Table, style: Csv) -> list[read_csv.Headed]:
-        if not style.header:
-            return [read_csv.Headed(read_csv.positional(table), paths)]
-        headers: dict[str, tuple[str, ...]] = {}
-        missing = paths
-        for most in _HEADER_BYTES:
-            keys = [path.removeprefix(f"s3://{self._document.raw}/") for path in missing]
-            starts = self._store.get_all(self._document.raw, keys, most)
-            for path, start in zip(missing, starts, strict=True):
-                header = read_csv.parse_header(start, path, style, whole=len(start) < most)
-                if header is not None:
-                    headers[path] = header
-            missing = [path for path in missing if path not in headers]
-        if missing:
-            raise Failure(f"{missing[0]}: no end of the header within {_HEADER_BYTES[-1]} bytes; is it a CSV file?")
-        return read_csv.group(headers)
-
-
-def _unknown(cleaned: DataFrame) -> list[str]:
-    names = cleaned.select(F.explode(rows.UNKNOWN).alias("name")).distinct().limit(_UNKNOWN_SHOWN).collect()
-    return sorted(row["name"] for row in names)
-
-
-def _blame_archive(store: Store, document: Document, inputs: list[Input], error: Exception) -> None:
-    """Names the file when a broken archive is what stopped Spark, which does not say."""
-    for entry in inputs:
-        if entry.key.endswith(".gz"):
-            try:
-                gzip.decompress(store.get(document.raw, entry.key))
-            except (OSError, EOFError, zlib.error) as broken:
-                raise Failure(
-                    f"s3://{document.raw}/{entry.key} is not a whole gzip file: {broken}; replace or delete it"
-                ) from error
-
-
-def _same_still(store: Store, document: Document, inputs: list[Input]) -> None:
-    """Refuses a batch whose objects changed while they were read: its rows are not those that the ledger would name."""
-    now = {(found.key, found.etag) for found in store.objects(document.raw, LANDING)}
-    changed = [entry.key for entry in inputs if (entry.key, entry.etag) not in now]
-    if changed:
-        raise Failure(
-            f"s3://{document.raw}/{changed[0]} changed or went away while it was read; nothing is committed, "
-            "run it again"
+    def _compare(self, cleaned: DataFrame, table: Table, counts: Counts, inputs: list[Input], read: Read) -> None:
+        """Writes what a snapshot changes, instead of all that it holds."""
+        if not counts.rows_in:
+            read.refused |= {
+                entry.key: "a snapshot without rows would delete the whole table; drop one that has rows"
+                for entry in inputs
+            }
+            self._store.delete(self._document.cleaned, f"_state/{self._directory(table)}")
+            counts.state = None
+            return
+        bad = None
+        if counts.quarantined:
+            keys = [identifier(name) for name in table.key]
+            bad = cleaned.filter(F.col(rows.REASON).isNotNull()).selectExpr(rows.FAULT, *keys)
+        last = snapshots.last_state(table, self._entries)
+        everything = any(entry.replay for entry in inputs)
+        found = snapshots.compare(self._spark, table, counts.state, last, bad, everything)
+        sums = Observation()
+        gone = F.col(rows.DELETED)
+        counted = found.frame.observe(
+            sums,
+            F.count_if(F.col(rows.REASON).isNull()).alias("out"),
+            F.count_if(F.col(rows.REASON).isNotNull()).alias("unchanged"),
+            F.count_if(gone).alias("gone"),
         )
+        counts.columns = output.write_rows(
+            counted.filter(F.col(rows.REASON).isNull()), table, counts.path, rows.technical(table)
+        )
+        counts.rows_out, counts.deleted, counts.unchanged = sums.get["out"], sums.get["gone"], sums.get["unchanged"]
+        counts.rows_in += counts.deleted
+        counts.findings += [{"kind": "snapshot", "text": text} for text in found.remarks]
+
+
+def _unknown(table: Table, shapes: list[list[str]]) -> list[str]:
+    """The names of JSON lines that the table does not take; names with two underlines are the source's own affair."""
+    known = {column.source.split(".")[0] for column in table.columns} | {rows.DELETED, rows.POSITION}
+    names = {name for shape in shapes for name in shape if not name.startswith("__")}
+    return sorted(names - known)[:_NAMES_SHOWN]
+
+
+def _same_still(
+    store: Store,
+    document: Document,
+    inputs: dict[str, list[Input]],
+    counts: dict[str, Counts],
+    stopped: dict[str, Exception],
+) -> None:
+    """Stops the tables whose objects changed while they were read: their rows are not those the ledger would name."""
+    now = {(found.key, found.etag) for found in store.objects(document.raw, LANDING)}
+    for name in list(counts):
+        changed = [entry.key for entry in inputs[name] if not entry.replay and (entry.key, entry.etag) not in now]
+        if changed:
+            stopped[name] = Failure(
+                f"s3://{document.raw}/{changed[0]} changed or went away while it was read; run it again"
+            )
+            del counts[name]

@@ -28,17 +28,28 @@ class Csv:
     encoding: str = "utf-8"
     header: bool = True
     null: tuple[str, ...] = ("",)
+    decimal: str = "."
+    thousands: str | None = None
+    date_format: str | None = None
 
 
 @dataclass(frozen=True)
 class Checks:
-    """What must hold of a table before it may be loaded."""
+    """What must hold of a table before it may be loaded; those in `warn` are counted and no more."""
 
     not_null: tuple[str, ...] = ()
     unique: tuple[tuple[str, ...], ...] = ()
     accepted_values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # The least and the most of a column, as text.
+    between: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    matches: dict[str, str] = field(default_factory=dict)
+    # The table and its column in which a column's values must be.
+    references: dict[str, tuple[str, str]] = field(default_factory=dict)
     rows_min: int | None = None
     rows_max: int | None = None
+    # The hours that the newest value of a column may be old.
+    fresh_within: dict[str, int] = field(default_factory=dict)
+    warn: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -46,11 +57,23 @@ class Table:
     """One table, from its files to its checks."""
 
     name: str
+    # The prefix of its objects in the raw bucket.
+    landing: str
+    # Which reader reads them.
+    format: str
     columns: tuple[Column, ...]
     csv: Csv | None
+    # Each object is the whole table.
+    snapshot: bool
+    # Rows may be deletions.
+    deletes: bool
+    # Objects count only when an entry below this prefix of the raw bucket names them.
+    ingest_ledger: str | None
     key: tuple[str, ...]
     order_by: str | None
     load: str
+    # Whether the table waits when its files lose a column or change a type.
+    stops_on_schema_changes: bool
     checks: Checks
     quarantine_limit: float
 
@@ -73,6 +96,10 @@ class Document:
     raw: str
     cleaned: str
     transformed: str
+    raw_archive: str | None
+    cleaned_archive: str | None
+    # Landing objects leave once they are loaded and archived.
+    empty_after_load: bool
     tables: dict[str, Table]
 
 
@@ -94,6 +121,9 @@ def parse_document(text: str) -> Document:
             raw=root["buckets"]["raw"],
             cleaned=root["buckets"]["cleaned"],
             transformed=root["buckets"]["transformed"],
+            raw_archive=root["buckets"].get("raw_archive"),
+            cleaned_archive=root["buckets"].get("cleaned_archive"),
+            empty_after_load=bool(root.get("empty_after_load")),
             tables={name: _table(name, table) for name, table in sorted(root["tables"].items())},
         )
     except KeyError as error:
@@ -107,17 +137,24 @@ def _table(name: str, table: dict[str, Any]) -> Table:
     order_by = table.get("order_by")
     checks = _checks(table.get("checks") or {})
     named = [*key, *([order_by] if order_by else []), *checks.not_null, *checks.accepted_values]
+    named += [*checks.between, *checks.matches, *checks.references, *checks.fresh_within]
     for column in [*named, *(column for unique in checks.unique for column in unique)]:
         if column not in known:
             raise Failure(f"table `{name}`: unknown column `{column}`; the columns are {', '.join(sorted(known))}")
     limit = table.get("quarantine_limit")
     return Table(
         name=name,
+        landing=table.get("landing") or f"landing/{name}/",
+        format=table["format"],
         columns=columns,
         csv=_csv(table.get("csv") or {}) if table["format"] == "csv" else None,
+        snapshot=bool(table.get("snapshot")),
+        deletes=bool(table.get("deletes")),
+        ingest_ledger=table.get("ingest_ledger"),
         key=key,
         order_by=order_by,
         load=table["load"],
+        stops_on_schema_changes=table.get("schema_changes", "stop") == "stop",
         checks=checks,
         quarantine_limit=1.0 if limit is None else float(limit),
     )
@@ -139,6 +176,9 @@ def _csv(csv: dict[str, Any]) -> Csv:
         encoding=csv.get("encoding") or default.encoding,
         header=csv.get("header", True) is not False,
         null=default.null if null is None else tuple(null),
+        decimal=csv.get("decimal") or default.decimal,
+        thousands=csv.get("thousands"),
+        date_format=csv.get("date_format"),
     )
 
 
@@ -151,8 +191,17 @@ def _checks(checks: dict[str, Any]) -> Checks:
             column: tuple(_text(value) for value in values)
             for column, values in (checks.get("accepted_values") or {}).items()
         },
+        between={
+            column: (bounds.get("min"), bounds.get("max")) for column, bounds in (checks.get("between") or {}).items()
+        },
+        matches=dict(checks.get("matches") or {}),
+        references={
+            column: (target["table"], target["column"]) for column, target in (checks.get("references") or {}).items()
+        },
         rows_min=rows.get("min"),
         rows_max=rows.get("max"),
+        fresh_within=dict(checks.get("fresh_within_hours") or {}),
+        warn=frozenset(checks.get("warn") or ()),
     )
 
 

@@ -10,12 +10,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipectl_glue.document import Document
-from pipectl_glue.store import Object, Store
+from pipectl_glue.store import Store
 
 _VERSION = 1
 _STAMP = "%Y%m%dT%H%M%SZ"
-LANDING = "landing/"
 
 
 @dataclass
@@ -23,30 +21,29 @@ class Counts:
     """What became of a table's rows in one batch."""
 
     path: str | None = None
+    # What was read; of snapshots also the rows that are found to be gone.
     rows_in: int = 0
     rows_out: int = 0
     quarantined: int = 0
+    # Good rows that a later one of their key replaces.
     duplicates: int = 0
+    # Rows of a snapshot that are as they were.
+    unchanged: int = 0
+    # Those of `rows_out` that are deletions.
+    deleted: int = 0
     unknown_columns: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Input:
-    """An object of the landing zone that a batch takes in."""
-
-    key: str
-    etag: str
-    size: int
-    table: str
-    duplicate_of: str | None = None
-
-
-@dataclass(frozen=True)
-class Arrivals:
-    """What the landing zone holds that no ledger entry has seen."""
-
-    inputs: list[Input]
-    strangers: list[str]
+    # The columns of the files and of the Parquet that was written, with their types.
+    source_columns: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    # Where the last snapshot's rows are kept, to compare the next one with.
+    state: str | None = None
+    # The most frequent reasons: {"reason": …, "rows": …}.
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    # What is worth a word: {"kind": …, "text": …}.
+    findings: list[dict[str, str]] = field(default_factory=list)
+    # The least and the most of `order_by` in what was written.
+    watermark: dict[str, str] | None = None
+    seconds: float = 0.0
 
 
 def entries(store: Store, bucket: str, stage: str) -> list[dict[str, Any]]:
@@ -56,9 +53,16 @@ def entries(store: Store, bucket: str, stage: str) -> list[dict[str, Any]]:
 
 
 def commit(
-    store: Store, bucket: str, stage: str, batch: str, run: str, inputs: list[dict[str, Any]], tables: dict[str, Counts]
-) -> None:
-    """Writes the entry that makes a batch count."""
+    store: Store,
+    bucket: str,
+    stage: str,
+    batch: str,
+    run: str,
+    inputs: list[dict[str, Any]],
+    tables: dict[str, Counts],
+    **more: Any,
+) -> dict[str, Any]:
+    """Writes the entry that makes a batch count, with what `more` says of it."""
     entry = {
         "version": _VERSION,
         "stage": stage,
@@ -67,38 +71,20 @@ def commit(
         "committed_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "inputs": inputs,
         "tables": {name: asdict(counts) for name, counts in sorted(tables.items())},
+        **{name: value for name, value in more.items() if value},
     }
     store.put(bucket, f"_ledger/{stage}/{batch}.json", json.dumps(entry, indent=1).encode())
+    return entry
 
 
-def arrivals(objects: Iterable[Object], clean_entries: list[dict[str, Any]], document: Document) -> Arrivals:
-    """Picks the objects that are new, and marks those whose content an append table without key already has.
+def taken(done: list[dict[str, Any]], clean_entries: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """The cleaned batches and their tables that entries of `transform` have taken.
 
-    An object counts once by key and etag. Names that begin with `_` or `.` are not data: Spark does not read them.
+    An entry that could not take all tables of a batch names those that it took.
     """
-    taken = [entry for ledger in clean_entries for entry in ledger["inputs"]]
-    seen = {(entry["key"], entry["etag"]) for entry in taken}
-    contents = {(entry["table"], entry["etag"], entry["size"]): entry["key"] for entry in taken}
-    inputs: list[Input] = []
-    strangers: list[str] = []
-    for found in sorted(objects, key=lambda found: found.key):
-        table, _, name = found.key.removeprefix(LANDING).partition("/")
-        parts = [table, *name.split("/")]
-        if not parts[-1] or any(part.startswith(("_", ".")) for part in parts) or (found.key, found.etag) in seen:
-            continue
-        if table not in document.tables:
-            strangers.append(found.key)
-            continue
-        content = (table, found.etag, found.size)
-        repeats = document.tables[table].keeps_repeats and found.size > 0
-        inputs.append(Input(found.key, found.etag, found.size, table, contents.get(content) if repeats else None))
-        contents.setdefault(content, found.key)
-    return Arrivals(inputs, strangers)
-
-
-def as_json(inputs: list[Input]) -> list[dict[str, Any]]:
-    """The inputs as an entry records them; `duplicate_of` only where there is one."""
-    return [{name: value for name, value in asdict(entry).items() if value is not None} for entry in inputs]
+    tables = {entry["batch"]: list(entry["tables"]) for entry in clean_entries}
+    inputs = [given for entry in done for given in entry["inputs"]]
+    return {(given["batch"], name) for given in inputs for name in given.get("tables", tables.get(given["batch"], []))}
 
 
 def batch_name(now: datetime, inputs: Iterable[str], earlier: Iterable[str]) -> str:

@@ -1,120 +1,210 @@
-"""CSV files to rows of text cells, by header name, in whatever order each file has its columns."""
+"""CSV files to rows of text cells, by header name, in whatever order each file has its columns.
+
+Each file is read in the quickest way that is safe. Where no line has an odd number of quotes, a line is a row, and
+Spark may split the file. Where some have, rows may go over several lines. Where the quotes of the whole file are odd,
+one is never closed and would swallow all that follows: such a file is read line by line, and the lines with the odd
+quotes go to quarantine.
+"""
 
 import codecs
-import csv
-import io
-import zlib
-from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipectl_glue import rows
+from pipectl_glue import rows, sheets
+from pipectl_glue.arrivals import Input
 from pipectl_glue.document import Csv, Table
+from pipectl_glue.readers import Given, Read
+from pipectl_glue.sheets import Refusal, Sheet
+from pipectl_glue.sql import literal
 
 _CORRUPT = "__corrupt"
-_GZIP = 31
+# Most files are known whole by the first, most headers by the second; the last bounds what no CSV at all can cost.
+_START_BYTES = (256 * 1024, 16 * 1024 * 1024)
+_BLANK = " \t\r\n\u00a0"
+_LINE, _RECORD, _BROKEN = "line", "record", "broken"
 
 
 @dataclass(frozen=True)
-class Headed:
-    """Files that share one header."""
+class _Way:
+    """Files that are read together: they are written alike."""
 
-    header: tuple[str, ...]
-    paths: list[str]
-
-
-def parse_header(start: bytes, path: str, style: Csv, whole: bool) -> tuple[str, ...] | None:
-    """Reads the header from a file's first bytes (or all, if `whole`); None when it needs more of them, () for none."""
-    if path.endswith(".gz"):
-        unpack = zlib.decompressobj(_GZIP)
-        try:
-            start = unpack.decompress(start)
-        except zlib.error:
-            return ()
-    text = codecs.getincrementaldecoder(style.encoding)("replace").decode(start).lstrip("\ufeff")
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=style.delimiter)
-    try:
-        found = [record for record, _ in zip(records, range(1000), strict=False) if record]
-    except csv.Error:
-        return () if whole else None
-    if not found:
-        return () if whole else None
-    # The only record may be cut off in the middle.
-    return tuple(name.strip() for name in found[0]) if whole or len(found) > 1 else None
+    sheet: Sheet
+    mode: str
 
 
-def group(headers: dict[str, tuple[str, ...]]) -> list[Headed]:
-    """Puts together the files that can be read together; a file without a header has no rows."""
-    by_header: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for path, header in sorted(headers.items()):
-        if header:
-            by_header[header].append(path)
-    return [Headed(header, paths) for header, paths in by_header.items()]
-
-
-def positional(table: Table) -> tuple[str, ...]:
-    """The header that a file without one is taken to have."""
-    return tuple(column.source for column in table.columns)
-
-
-def unknown_columns(groups: list[Headed], table: Table) -> list[str]:
-    """The names in any header that the table does not use."""
-    known = {column.source for column in table.columns}
-    return sorted({name for headed in groups for name in headed.header if name and name not in known})
-
-
-def header_fault(header: tuple[str, ...], table: Table) -> str | None:
-    """What makes every row under this header unusable."""
-    counts = Counter(header)
-    names = ", ".join(header)
-    twice = [column.source for column in table.columns if counts[column.source] > 1]
-    if twice:
-        return f"the header names `{twice[0]}` twice (it has: {names})"
-    lacking = [column.source for column in table.columns if table.is_required(column) and not counts[column.source]]
-    if lacking:
-        return f"the header lacks the required column `{'`, `'.join(lacking)}` (it has: {names})"
-    if not any(counts[column.source] for column in table.columns):
-        return f"the header has none of the table's columns (it has: {names})"
-    return None
-
-
-def read_csv(spark: SparkSession, groups: list[Headed], table: Table, style: Csv) -> DataFrame:
+def read(given: Given) -> Read:
     """Reads files of CSV as cells of text with what is wrong with each row."""
-    unbalanced = _unbalanced(spark, [path for headed in groups for path in headed.paths])
-    return rows.union([_read(spark, headed, table, style, unbalanced) for headed in groups])
+    table, found = given.table, Read()
+    style = table.csv or Csv()
+    known = _sheets(given, style, found)
+    groups: dict[_Way, list[str]] = defaultdict(list)
+    for entry, way in _ways(given, known, style, found):
+        header = way.sheet.header
+        if style.header:
+            where = sheets.places(header, table)
+            if where and not sheets.header_fault(header, table):
+                found.schemas[entry.key] = dict.fromkeys(where, "")
+            found.unknown = sorted({*found.unknown, *sheets.unknown_columns(header, table)})
+            remarks = sheets.renamed(header, table)
+            if way.sheet.delimiter != style.delimiter and not way.sheet.has_separator_line:
+                remarks.append(f"the delimiter of {entry.key} is {way.sheet.delimiter!r}, not {style.delimiter!r}")
+            found.remarks += [text for text in remarks if text not in found.remarks]
+        groups[way].append(given.path(entry))
+    if groups:
+        found.frame = rows.union([_read(given.spark, paths, way, table, style) for way, paths in groups.items()])
+    return found
 
 
-def _read(spark: SparkSession, headed: Headed, table: Table, style: Csv, unbalanced: set[str]) -> DataFrame:
-    fields = [f"c{index}" for index in range(len(headed.header))]
-    frame = (
-        spark.read.option("__globPaths__", "false")
+def _sheets(given: Given, style: Csv, found: Read) -> dict[Input, Sheet]:
+    """What is known of each file by its first bytes; files without any row are left out."""
+    known: dict[Input, Sheet] = {}
+    missing = list(given.inputs)
+    for most in _START_BYTES:
+        starts = given.store.get_all(given.bucket, [entry.key for entry in missing], most)
+        pending = []
+        for entry, start in zip(missing, starts, strict=True):
+            look = sheets.look(start, entry.key, given.table, style, whole=len(start) < most)
+            if look is None:
+                pending.append(entry)
+            elif isinstance(look, Refusal):
+                found.refused[entry.key] = look.reason
+            elif not style.header:
+                if look.header:
+                    plain = sheets.positional(given.table, style)
+                    known[entry] = replace(plain, odd_lines=look.odd_lines, is_utf8=look.is_utf8)
+            elif look.header:
+                known[entry] = look
+        missing = pending
+    for entry in missing:
+        found.refused[entry.key] = f"it has no end of its header within {_START_BYTES[-1]} bytes; is it a CSV file?"
+    return known
+
+
+def _ways(given: Given, known: dict[Input, Sheet], style: Csv, found: Read) -> list[tuple[Input, _Way]]:
+    """How each file is read; the quotes of those that are not known whole are counted by Spark."""
+    large = [entry for entry, sheet in known.items() if sheet.odd_lines is None and not sheet.is_wide]
+    counted = _count(given, large) if large else {}
+    ways = []
+    for entry, sheet in known.items():
+        odd, is_utf8 = counted.get(given.path(entry), (sheet.odd_lines, sheet.is_utf8))
+        if sheet.is_wide and odd is None:
+            odd = _odd_lines(given, entry, sheet)
+        if style.encoding == "auto" and not sheet.is_wide and is_utf8 is False:
+            sheet = replace(sheet, encoding=sheets.WINDOWS)
+        mode = _LINE if not odd else _RECORD if odd % 2 == 0 else _BROKEN
+        if sheet.is_wide and mode == _BROKEN:
+            found.refused[entry.key] = f"a quote is opened and never closed in it, and it is {sheet.encoding}"
+            continue
+        if sheet.is_wide and mode == _LINE:
+            mode = _RECORD
+        if mode == _BROKEN and sheet.header_line.count('"') % 2:
+            found.refused[entry.key] = "a quote is opened in its header and never closed"
+            continue
+        # What tells files apart that are read in one way keeps them from being read together.
+        line = sheet.header_line if mode == _BROKEN else ""
+        ways.append((entry, _Way(replace(sheet, odd_lines=None, is_utf8=None, header_line=line), mode)))
+    return ways
+
+
+def _count(given: Given, large: list[Input]) -> dict[str, tuple[int, bool]]:
+    """Of each file: how many lines have an odd number of quotes, and whether its bytes are UTF-8."""
+    odd = "(length(value) - length(replace(value, '\"', ''))) % 2"
+    octets = "CAST(value AS BINARY)"
+    utf8 = f"encode(decode({octets}, 'UTF-8'), 'UTF-8') = {octets}"
+    lines = (
+        given.spark.read.option("__globPaths__", "false")
         .option("recursiveFileLookup", "true")
-        .csv(
-            headed.paths,
-            schema=T.StructType([T.StructField(field, T.StringType()) for field in [*fields, _CORRUPT]]),
-            header=style.header,
-            multiLine=True,
-            sep=style.delimiter,
-            quote='"',
-            escape='"',
-            encoding=style.encoding,
-            columnNameOfCorruptRecord=_CORRUPT,
-        )
+        .text([given.path(entry) for entry in large])
+        .select(rows.provenance()[1], F.expr(odd).alias("odd"), F.expr(utf8).alias("utf8"))
     )
-    where = {name: field for field, name in zip(fields, headed.header, strict=True)}
-    located = frame.select(*rows.provenance(), *fields, _CORRUPT)
+    sums = lines.groupBy(rows.FILE).agg(F.sum("odd").alias("odd"), F.min("utf8").alias("utf8"))
+    return {row[rows.FILE]: (row["odd"], row["utf8"]) for row in sums.collect()}
+
+
+def _odd_lines(given: Given, entry: Input, sheet: Sheet) -> int:
+    text = codecs.decode(given.store.get(given.bucket, entry.key), sheet.encoding, "replace")
+    return sum(line.count('"') % 2 for line in text.splitlines())
+
+
+def _read(spark: SparkSession, paths: list[str], way: _Way, table: Table, style: Csv) -> DataFrame:
+    sheet = way.sheet
+    fields = [f"c{index}" for index in range(len(sheet.header))]
+    schema = T.StructType([T.StructField(field, T.StringType()) for field in [*fields, _CORRUPT]])
+    options = {
+        "sep": sheet.delimiter,
+        "quote": '"',
+        "escape": '"',
+        "columnNameOfCorruptRecord": _CORRUPT,
+    }
+    reader = spark.read.option("__globPaths__", "false").option("recursiveFileLookup", "true")
+    if way.mode == _BROKEN:
+        frame = _line_by_line(reader.text(paths), sheet, schema, options, has_header=style.header)
+    else:
+        frame = reader.csv(
+            paths,
+            schema=schema,
+            # With a line before it, the header is a row like others, which goes below.
+            header=style.header and not sheet.has_separator_line,
+            multiLine=way.mode == _RECORD,
+            encoding=sheet.encoding,
+            **options,
+        ).select(*rows.provenance(), *fields, _CORRUPT, F.lit(None).cast("string").alias("broken"))
+    if sheet.has_separator_line:
+        said = F.col(fields[0]).rlike(r"(?i)^\ufeff?sep=.?$")
+        again = F.concat_ws("\x00", *[F.coalesce(F.trim(field), F.lit("")) for field in fields])
+        frame = frame.filter(~F.coalesce(said, F.lit(False)) & (again != "\x00".join(sheet.header)))
+    texts = frame.withColumn("text", F.concat_ws("", *fields))
+    # Rows without any content are what spreadsheets write for formatted cells. They are as little as blank lines.
+    blank = F.btrim("text", F.lit(_BLANK)) == ""
+    bare = F.col(_CORRUPT).isNull() | (F.btrim(_CORRUPT, F.lit(f'{_BLANK}"{sheet.delimiter}')) == "")
+    return _cells(texts.filter(~(blank & bare)), sheet, table, style, fields)
+
+
+def _line_by_line(
+    lines: DataFrame, sheet: Sheet, schema: T.StructType, options: dict[str, str], has_header: bool
+) -> DataFrame:
+    names = [field.name for field in schema.fields[:-1]]
+    line = F.btrim(F.decode(F.col("value").cast("binary"), _java(sheet.encoding)), F.lit("\r\n\ufeff"))
+    frame = lines.select(*rows.provenance(), line.alias("line")).filter("line != ''")
+    if has_header:
+        header = sheet.header_line.strip("\r\n\ufeff")
+        frame = frame.filter(~((F.col("line") == header) | F.col("line").rlike(r"(?i)^sep=.$")))
+    odd = F.expr("(length(line) - length(replace(line, '\"', ''))) % 2 = 1")
+    # A quote that stays open would take the rest of the line for its value, which shows best as it was written.
+    ddl = ", ".join(f"{field.name} STRING" for field in schema.fields)
+    parsed = frame.withColumn("found", F.when(~odd, F.from_csv("line", ddl, options)))
+    reason = "the file has a quote that is never closed, so each line is read by itself; this one has an odd quote"
+    return parsed.select(
+        *rows.PROVENANCE,
+        *[F.col("found").getField(name).alias(name) for name in names],
+        F.when(odd, F.col("line")).otherwise(F.col("found").getField(_CORRUPT)).alias(_CORRUPT),
+        F.when(odd, reason).alias("broken"),
+    )
+
+
+def _java(encoding: str) -> str:
+    return "windows-1252" if encoding.lower() in ("cp1252", "windows-1252") else encoding
+
+
+def _cells(frame: DataFrame, sheet: Sheet, table: Table, style: Csv, fields: list[str]) -> DataFrame:
+    where = {source: fields[index] for source, index in sheets.places(sheet.header, table).items()}
     record = F.to_json(
-        F.struct(*[F.col(field).alias(name or field) for field, name in zip(fields, headed.header, strict=True)]),
+        F.struct(*[F.col(field).alias(name or field) for field, name in zip(fields, sheet.header, strict=True)]),
         {"ignoreNullFields": "false"},
     )
-    return located.select(
+    extra = []
+    if table.deletes:
+        extra = [F.lit(None).cast("string").alias(rows.POSITION), F.lit(False).alias(rows.DELETED)]
+    return frame.select(
         *rows.PROVENANCE,
         F.coalesce(F.col(_CORRUPT), record).alias(rows.RAW),
-        _fault(headed, table, style, fields, unbalanced).alias(rows.FAULT),
-        F.array().cast("array<string>").alias(rows.UNKNOWN),
+        _fault(sheet, table, style, fields).alias(rows.FAULT),
+        F.lit(None).cast("array<string>").alias(rows.NAMES),
+        *extra,
         *[
             # Spark cannot tell an empty field from none; in a row of the right length it was empty.
             (F.coalesce(F.col(where[column.source]), F.lit("")) if column.source in where else F.lit(None))
@@ -125,32 +215,27 @@ def _read(spark: SparkSession, headed: Headed, table: Table, style: Csv, unbalan
     )
 
 
-def _fault(headed: Headed, table: Table, style: Csv, fields: list[str], unbalanced: set[str]) -> Column:
-    fault = header_fault(headed.header, table)
+def _fault(sheet: Sheet, table: Table, style: Csv, fields: list[str]) -> Column:
+    fault = sheets.header_fault(sheet.header, table) if style.header else None
     if fault:
         return F.lit(fault)
-    text = F.concat_ws("", *fields)
     expected = f"the header has {len(fields)}" if style.header else f"the table has {len(fields)} columns"
-    reason = F.when(
-        F.col(_CORRUPT).isNotNull(), F.lit(f"the row has more or fewer fields than it should: {expected}")
-    ).when(text.contains("\ufffd"), F.lit(f"the row holds bytes that are not {style.encoding}"))
-    suspects = sorted(unbalanced.intersection(headed.paths))
-    if suspects:
-        # A quote that is never closed swallows the rows after it, and what comes out looks like one good row.
-        reason = reason.when(
-            F.col(rows.FILE).isin(suspects) & text.contains("\n"),
-            "the file has a quote that is never closed, and this row may hold several",
-        )
-    return reason
-
-
-def _unbalanced(spark: SparkSession, paths: list[str]) -> set[str]:
-    """The files whose number of quotes is odd, which in well-formed CSV it never is."""
-    lines = (
-        spark.read.option("__globPaths__", "false")
-        .option("recursiveFileLookup", "true")
-        .text(paths)
-        .select(rows.provenance()[0], F.expr("length(value) - length(replace(value, '\"', ''))").alias("quotes"))
+    odd_length = F.col(_CORRUPT).isNotNull() & ~F.expr(_only_blank_beyond(len(fields), sheet.delimiter))
+    return (
+        F.when(F.col("broken").isNotNull(), F.col("broken"))
+        .when(odd_length, F.lit(f"the row has more or fewer fields than it should: {expected}"))
+        .when(F.col("text").contains("\ufffd"), F.lit(f"the row holds bytes that are not {sheet.encoding}"))
     )
-    odd = lines.filter("quotes > 0").groupBy(rows.FILE).agg(F.sum("quotes").alias("quotes")).filter("quotes % 2 = 1")
-    return {row[0] for row in odd.collect()}
+
+
+def _only_blank_beyond(fields: int, delimiter: str) -> str:
+    """Whether a row is too long by empty fields only, which spreadsheets write behind the last column."""
+    mark = literal(delimiter)
+    # Without what stands in quotes, each delimiter left ends a field.
+    quoted = literal('"[^"]*"')
+    bare = f"regexp_replace({_CORRUPT}, {quoted}, '')"
+    ends = f"length({bare}) - length(replace({bare}, {mark}, ''))"
+    kept = literal(_BLANK + delimiter)
+    tail = f"substring({bare}, length(rtrim({kept}, {bare})) + 1)"
+    blank = f"length({tail}) - length(replace({tail}, {mark}, ''))"
+    return f"({ends} >= {fields} AND {blank} >= {ends} - {fields - 1})"

@@ -1,73 +1,124 @@
-"""JSON lines to rows of text cells: one line is one row, however broken."""
+"""JSON lines to rows of text cells: one line is one row, however broken.
 
+A line is parsed once, for all its values. Only what that leaves open is parsed again: a line that is broken, for the
+reason; a long decimal; a `super` value that may be a string.
+"""
+
+import re
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pipectl_glue import rows
 from pipectl_glue.document import Table
+from pipectl_glue.readers import Given, Read
+from pipectl_glue.sql import literal
 
-_CORRUPT = "__corrupt"
 # From 16 digits on, a JSON number read as a double is no longer the number that was written.
 _EXACT_DIGITS = 15
 _NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
+# All names are looked at in this many bytes; of more, those of one line in 64.
+_ALL_NAMES_BYTES = 16 * 1024 * 1024
+_STRICT = {"allowSingleQuotes": "false"}
+_ARCHIVES = (".xlsx", ".xls", ".zip", ".zst", ".7z", ".rar", ".tar", ".tgz")
 
 
-def read_jsonl(spark: SparkSession, paths: list[str], table: Table) -> DataFrame:
+def read(given: Given) -> Read:
     """Reads files of JSON objects, one a line, as cells of text with what is wrong with each line."""
-    lines = (
-        spark.read.option("__globPaths__", "false")
-        .option("recursiveFileLookup", "true")
-        .option("lineSep", "\n")
-        .text(paths)
-        .select(*rows.provenance(), F.btrim("value", F.lit(" \t\r\n\ufeff")).alias("line"))
-        .filter("line != ''")
-    )
-    return jsonl_cells(lines, table)
+    found = Read()
+    for entry in given.inputs:
+        if entry.key.lower().endswith(_ARCHIVES):
+            found.refused[entry.key] = (
+                "it is not JSON lines but an archive or a workbook; write one JSON object a line, plain or as .gz"
+            )
+    paths = [given.path(entry) for entry in given.inputs if entry.key not in found.refused]
+    if paths:
+        lines = (
+            given.spark.read.option("__globPaths__", "false")
+            .option("recursiveFileLookup", "true")
+            .option("lineSep", "\n")
+            .text(paths)
+            .select(*rows.provenance(), F.btrim("value", F.lit(" \t\r\n\ufeff")).alias("line"))
+            .filter("line != ''")
+        )
+        found.frame = cells_of(lines, given.table, given.size <= _ALL_NAMES_BYTES)
+    return found
 
 
-def jsonl_cells(lines: DataFrame, table: Table) -> DataFrame:
+def cells_of(lines: DataFrame, table: Table, all_names: bool) -> DataFrame:
     """Takes `line` apart into the table's columns."""
-    tree = _tree([column.source.split(".") for column in table.columns if column.type.kind != "super"])
-    schema = _struct(tree, T.StringType()).add(_CORRUPT, T.StringType())
-    options = {"columnNameOfCorruptRecord": _CORRUPT, "allowSingleQuotes": "false"}
-    parsed = lines.withColumn("json", F.from_json("line", schema, options))
-    known = F.array(*[F.lit(name) for name in sorted({column.source.split(".")[0] for column in table.columns})])
-    own = F.filter(F.array_except(F.json_object_keys("line"), known), lambda name: ~name.startswith("__"))
+    tree, whole = _wanted(table)
+    inside = _struct(tree, T.StringType())
+    if table.deletes:
+        inside = inside.add(rows.DELETED, T.StringType()).add(rows.POSITION, T.StringType())
+    # Inside of brackets, what follows the object on its line shows: it makes a second element, or breaks the array.
+    schema = T.ArrayType(inside)
+    parsed = lines.withColumn("found", F.from_json(F.concat(F.lit("["), "line", F.lit("]")), schema, _STRICT))
+    parsed = parsed.withColumn("json", F.expr("CASE WHEN size(found) = 1 THEN found[0] END"))
+    looked = F.lit(True) if all_names else F.expr("pmod(xxhash64(line), 64) = 0")
+    extra = []
+    if table.deletes:
+        extra = [
+            F.col("json").getField(rows.POSITION).alias(rows.POSITION),
+            (F.lower(F.coalesce(F.col("json").getField(rows.DELETED), F.lit(""))) == "true").alias(rows.DELETED),
+        ]
     return parsed.select(
         *rows.PROVENANCE,
         F.decode(F.col("line").cast("binary"), "UTF-8").alias(rows.RAW),
         _fault(table).alias(rows.FAULT),
-        own.alias(rows.UNKNOWN),
-        *[_cell(column, tree).alias(rows.cell(index)) for index, column in enumerate(table.columns)],
+        F.when(looked, F.json_object_keys("line")).alias(rows.NAMES),
+        *extra,
+        *[_cell(column, tree, whole).alias(rows.cell(index)) for index, column in enumerate(table.columns)],
     )
+
+
+def _wanted(table: Table) -> tuple[dict[str, Any], set[str]]:
+    """The tree of what is parsed, and the sources of `super` columns in it."""
+    plain = [column.source.split(".") for column in table.columns if column.type.kind != "super"]
+    objects = [column.source.split(".") for column in table.columns if column.type.kind == "super"]
+    whole = set()
+    for column in table.columns:
+        path = column.source.split(".")
+        others = [*plain, *[other for other in objects if other != path]]
+        # In the tree a value stands in nobody's way only if no other column looks into it, or is what it lies in.
+        apart = all(path[: len(other)] != other and other[: len(path)] != path for other in others)
+        if column.type.kind == "super" and apart:
+            whole.add(column.source)
+    return _tree([*plain, *[source.split(".") for source in sorted(whole)]]), whole
 
 
 def _fault(table: Table) -> Column:
     line = F.col("line")
     octets = line.cast("binary")
-    # `from_json` stops at the end of the first object. Inside brackets, whatever follows it shows.
     alone = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))) == 1
     whole = F.coalesce(line.startswith("{") & alone, F.lit(False))
     deep = ", ".join(f"`{column.source}`" for column in table.columns if "." in column.source)
-    return (
-        F.when(F.encode(F.decode(octets, "UTF-8"), "UTF-8") != octets, "the line is not valid UTF-8")
-        .when(~whole, "the line is not one JSON object")
-        .when(
-            F.col("json").getField(_CORRUPT).isNotNull(),
-            f"a value stands where the columns expect an object ({deep})" if deep else "the line is not valid JSON",
-        )
+    # Only a line that did not become an object is looked at again.
+    why = F.when(~whole, "the line is not one JSON object").otherwise(
+        f"a value stands where the columns expect an object ({deep})" if deep else "the line is not valid JSON"
+    )
+    return F.when(F.encode(F.decode(octets, "UTF-8"), "UTF-8") != octets, "the line is not valid UTF-8").when(
+        F.col("json").isNull(), why
     )
 
 
-def _cell(column: Any, tree: dict[str, Any]) -> Column:
+def _cell(column: Any, tree: dict[str, Any], whole: set[str]) -> Column:
     path = column.source.split(".")
     if column.type.kind == "super":
         # Spark gives a string without its quotes, except under a wildcard: there it stays the JSON that it was.
         text = F.get_json_object(F.concat(F.lit("["), "line", F.lit("]")), "$[*]" + _subscript(path))
-        return F.when(text != "null", text)
+        exact = F.when(text != "null", text)
+        if column.source not in whole:
+            return exact
+        # An array or an object is the JSON that it was already, unless it is a string that looks like one.
+        value = F.col("json")
+        for name in path:
+            value = value.getField(name)
+        string = literal(rf'"{re.escape(path[-1])}"\s*:\s*"')
+        container = value.rlike(r"^[\[{]") & ~F.expr(f"line RLIKE {string}")
+        return F.when(value.isNotNull(), F.when(container, value).otherwise(exact))
     node: Any = tree
     value = F.col("json")
     for depth, name in enumerate(path):

@@ -14,6 +14,8 @@ _SETTINGS = {
     "spark.sql.ansi.enabled": "false",
     # JSON knows `id` and `ID` apart.
     "spark.sql.caseSensitive": "true",
+    # A line with one value in the wrong place is a bad line, not one with a null there.
+    "spark.sql.json.enablePartialResults": "false",
     # With pruning the CSV reader does not notice a row that is too short or too long.
     "spark.sql.csv.parser.columnPruning.enabled": "false",
     # Would drop the counters of a stage that turns out empty, and the count would wait for ever.

@@ -3,11 +3,13 @@
 from pyspark.sql import DataFrame
 
 from pipectl_glue import cells, rows
-from pipectl_glue.cells import identifier, literal
 from pipectl_glue.document import Column, Table
+from pipectl_glue.sql import identifier, literal
+
+_FOLDER = literal("/batch=([^/]+)/")
 
 
-def shape(frame: DataFrame, table: Table, batch: str) -> DataFrame:
+def shape(frame: DataFrame, table: Table) -> DataFrame:
     """Selects the declared columns in order. One that the batch lacks is null, one of another type is cast again."""
     held = {field.name: field.dataType for field in frame.schema.fields}
 
@@ -28,10 +30,20 @@ def shape(frame: DataFrame, table: Table, batch: str) -> DataFrame:
         # The length of a varchar is not part of Spark's type.
         or column.type.kind == "varchar"
     ]
+    fault = cells.together(faults)
+    technical = []
+    if table.deletes:
+        position = rows.POSITION if rows.POSITION in held else "CAST(NULL AS STRING)"
+        deleted = f"coalesce({rows.DELETED}, false)" if rows.DELETED in held else "false"
+        technical = [f"{position} AS {rows.POSITION}", f"{deleted} AS {rows.DELETED}"]
+        fault = f"CASE WHEN NOT {deleted} THEN {fault} ELSE '' END"
     names = [identifier(column.name) for column in table.columns]
     shaped = frame.selectExpr(
         *[f"{value(column)} AS {identifier(column.name)}" for column in table.columns],
-        f"{literal(batch)} AS {rows.BATCH}",
-        f"{cells.together(faults)} AS {rows.FAULT}",
+        *technical,
+        f"regexp_extract(_metadata.file_path, {_FOLDER}, 1) AS {rows.BATCH}",
+        f"{fault} AS {rows.FAULT}",
     )
-    return shaped.selectExpr(*names, rows.BATCH, f"{cells.none_if_empty(rows.FAULT)} AS {rows.FAULT}")
+    return shaped.selectExpr(
+        *names, *rows.technical(table), rows.BATCH, f"{cells.none_if_empty(rows.FAULT)} AS {rows.FAULT}"
+    )

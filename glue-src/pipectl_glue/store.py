@@ -1,9 +1,11 @@
 """S3 through its API: what Spark does not do, such as listing with etags and writing one small object at once."""
 
+import contextlib
+import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlparse
 
 import boto3
@@ -22,6 +24,8 @@ class Object:
     key: str
     etag: str
     size: int
+    # Seconds since 1970.
+    modified: float = 0.0
 
 
 class Store:
@@ -36,7 +40,9 @@ class Store:
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Contents", []):
-                    yield Object(found["Key"], found["ETag"].strip('"'), found["Size"])
+                    yield Object(
+                        found["Key"], found["ETag"].strip('"'), found["Size"], found["LastModified"].timestamp()
+                    )
         except (ClientError, BotoCoreError) as error:
             raise Failure(f"cannot list s3://{bucket}/{prefix}: {error}") from error
 
@@ -53,6 +59,30 @@ class Store:
         with ThreadPoolExecutor(_READERS) as readers:
             return list(readers.map(lambda key: self.get(bucket, key, most), keys))
 
+    @contextlib.contextmanager
+    def file(self, bucket: str, key: str) -> Iterator[IO[bytes]]:
+        """An object as a file on this machine, however large it is."""
+        with tempfile.TemporaryFile() as file:
+            try:
+                for chunk in self._client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(1 << 20):
+                    file.write(chunk)
+            except (ClientError, BotoCoreError) as error:
+                raise Failure(f"cannot read s3://{bucket}/{key}: {error}") from error
+            file.seek(0)
+            yield file
+
+    def find(self, bucket: str, key: str) -> Object | None:
+        """An object as it is now; None when it is not there."""
+        try:
+            found = self._client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                return None
+            raise Failure(f"cannot look for s3://{bucket}/{key}: {error}") from error
+        except BotoCoreError as error:
+            raise Failure(f"cannot look for s3://{bucket}/{key}: {error}") from error
+        return Object(key, found["ETag"].strip('"'), found["ContentLength"], found["LastModified"].timestamp())
+
     def put(self, bucket: str, key: str, body: bytes) -> None:
         """Writes an object whole or not at all."""
         try:
@@ -68,6 +98,24 @@ class Store:
                 self._client.delete_object(Bucket=bucket, Key=key)
         except (ClientError, BotoCoreError) as error:
             raise Failure(f"cannot delete under s3://{bucket}/{prefix}: {error}") from error
+
+    def remove(self, bucket: str, entry: Object) -> bool:
+        """Deletes an object if it is still what it was; whether it did."""
+        condition = {"IfMatch": f'"{entry.etag}"'} if self._deletes_on_condition else {}
+        if not condition and self.find(bucket, entry.key) != entry:
+            return False
+        try:
+            self._client.delete_object(Bucket=bucket, Key=entry.key, **condition)
+        except (ClientError, BotoCoreError) as error:
+            if getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode") in (404, 412):
+                return False
+            raise Failure(f"cannot delete s3://{bucket}/{entry.key}: {error}") from error
+        return True
+
+    @property
+    def _deletes_on_condition(self) -> bool:
+        """Whether this version of the client knows the condition; Glue's may be older."""
+        return "IfMatch" in self._client.meta.service_model.operation_model("DeleteObject").input_shape.members
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -1,5 +1,8 @@
 """The second job: cleaned batches become one batch in exactly the warehouse's columns."""
 
+import json
+import time
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -7,13 +10,14 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from pipectl_glue import checks, ledger, output, rows
+from pipectl_glue import checks, ledger, output, references, replay, report, rows
 from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
 from pipectl_glue.ledger import Counts
 from pipectl_glue.session import prepare
 from pipectl_glue.shape import shape
+from pipectl_glue.sql import identifier, literal
 from pipectl_glue.store import Store, split_uri
 
 _STAGE = "transform"
@@ -26,35 +30,77 @@ def run(
     spark: SparkSession, document_uri: str, run_id: str, store: Store | None = None, tell: Callable[[str], None] = print
 ) -> str | None:
     """Transforms all cleaned batches that no transform has taken; returns the batch, or None when there is none."""
+    began = time.monotonic()
     store = store or Store()
     document = parse_document(store.get(*split_uri(document_uri)).decode())
     done = ledger.entries(store, document.transformed, _STAGE)
-    taken = {entry["batch"] for transformed in done for entry in transformed["inputs"]}
-    pending = [entry for entry in ledger.entries(store, document.cleaned, "clean") if entry["batch"] not in taken]
-    if not pending:
+    cleaned = ledger.entries(store, document.cleaned, "clean")
+    objects = store.objects(document.raw, replay.REQUESTS)
+    requests = replay.pending(store, document, objects, "cleaned", done)
+    pending = _pending(cleaned, done, requests)
+    if not pending and not requests:
         tell(f"nothing new in s3://{document.cleaned}/_ledger/clean/")
         return None
-    batches = [entry["batch"] for entry in pending]
-    batch = ledger.batch_name(datetime.now(UTC), batches, (entry["batch"] for entry in done))
+    marks = [*(entry["batch"] for entry, _ in pending), *(request.id for request in requests)]
+    batch = ledger.batch_name(datetime.now(UTC), marks, (entry["batch"] for entry in done))
     stage = _Stage(prepare(spark), store, document, batch, pending)
-    names = {name for entry in pending for name in entry["tables"]}
+    names = {name for _, tables in pending for name in tables}
     for name in sorted(names.difference(document.tables)):
         tell(f"left out {name}: it is not in the pipeline any more")
-    counts = output.each_table(names.intersection(document.tables), lambda name: stage.table(document.tables[name]))
-    ledger.commit(
-        store, document.transformed, _STAGE, batch, run_id, [{"batch": entry["batch"]} for entry in pending], counts
+    counts, stopped = output.each_table(
+        names.intersection(document.tables), lambda name: stage.table(document.tables[name])
     )
     for name, table in counts.items():
         tell(output.summary(_STAGE, name, table))
-    tell(f"committed batch {batch}: {len(pending)} cleaned batches")
-    return batch
+        for finding in table.findings:
+            tell(f"{_STAGE} {name}: {finding['text']}")
+    committed = None
+    if counts or not stopped:
+        inputs = [
+            # What is stopped is taken by a later run; who takes all of a batch need not say so.
+            {"batch": entry["batch"], **({"tables": sorted(took)} if took != set(entry["tables"]) else {})}
+            for entry, tables in pending
+            for took in [set(tables).difference(stopped)]
+            if took or not tables
+        ]
+        replays = [found.id for found in requests if not stopped.keys() & set(found.tables)]
+        told = {name: output.told(failure) for name, failure in stopped.items()}
+        entry = ledger.commit(
+            store, document.transformed, _STAGE, batch, run_id, inputs, counts, replays=replays, stopped=told
+        )
+        committed = batch
+        tell(f"committed batch {batch}: {len(inputs)} cleaned batches")
+        report.write(store, document, entry, [given for given, _ in pending], time.monotonic() - began)
+    output.end(_STAGE, committed, stopped)
+    return committed
+
+
+def _pending(
+    cleaned: list[dict[str, Any]], done: list[dict[str, Any]], requests: list[replay.Request]
+) -> list[tuple[dict[str, Any], list[str]]]:
+    """The cleaned batches to take, each with the tables to take of it."""
+    taken = ledger.taken(done, cleaned)
+    again = {(batch, name) for found in requests for batch in found.batches for name in found.tables}
+    seen = {given["batch"] for entry in done for given in entry["inputs"]}
+    pending = []
+    for entry in cleaned:
+        batch = entry["batch"]
+        names = [name for name in entry["tables"] if (batch, name) not in taken or (batch, name) in again]
+        if names or batch not in seen:
+            pending.append((entry, names))
+    return pending
 
 
 class _Stage:
     """One run's session, buckets, batch, and the cleaned batches that it takes."""
 
     def __init__(
-        self, spark: SparkSession, store: Store, document: Document, batch: str, pending: list[dict[str, Any]]
+        self,
+        spark: SparkSession,
+        store: Store,
+        document: Document,
+        batch: str,
+        pending: list[tuple[dict[str, Any], list[str]]],
     ) -> None:
         self._spark = spark
         self._store = store
@@ -64,34 +110,100 @@ class _Stage:
 
     def table(self, table: Table) -> Counts:
         """Transforms one table in a single pass over its cleaned files; a second one only for bad rows."""
-        parts = [(entry["batch"], entry["tables"].get(table.name)) for entry in self._pending]
-        cleaned = [(batch, part) for batch, part in parts if part and part["rows_out"]]
+        parts = [entry["tables"][table.name] for entry, names in self._pending if table.name in names]
+        cleaned = [part for part in parts if part["rows_out"]]
         counts = Counts()
         if cleaned:
-            frames = [
-                shape(self._spark.read.option("recursiveFileLookup", "true").parquet(part["path"]), table, batch)
-                for batch, part in cleaned
-            ]
-            promised = sum(part["rows_out"] for _, part in cleaned)
-            counts = self._write(_checked(rows.union(frames), table), table, promised)
+            promised = sum(part["rows_out"] for part in cleaned)
+            counts = self._write(self._checked(self._read(cleaned, table), table, len(cleaned)), table, promised)
         fault = checks.row_count_fault(table, counts.rows_out)
-        if fault:
-            raise Failure(f"{fault}; batch of {', '.join(entry['batch'] for entry in self._pending)}")
+        if fault and "rows" in table.checks.warn:
+            counts.findings.append({"kind": "rows", "text": fault})
+        elif fault:
+            self._store.delete(self._document.transformed, f"{table.name}/batch={self._batch}/")
+            batches = ", ".join(entry["batch"] for entry, names in self._pending if table.name in names)
+            raise Failure(f"{fault}; batch of {batches}")
         return counts
+
+    def _read(self, parts: list[dict[str, Any]], table: Table) -> DataFrame:
+        """Opens the cleaned batches: those that were written with the same columns in one go."""
+        groups: dict[str, list[str]] = defaultdict(list)
+        for part in parts:
+            groups[json.dumps(part.get("columns") or {})].append(part["path"])
+        frames = []
+        for columns, paths in groups.items():
+            reader = self._spark.read.option("recursiveFileLookup", "true").option("__globPaths__", "false")
+            known = json.loads(columns)
+            if known:
+                # Else Spark would open a file to learn them.
+                reader = reader.schema(", ".join(f"{identifier(name)} {kind}" for name, kind in known.items()))
+            # Of an older batch nothing is known, and each may have other columns.
+            frames += [reader.parquet(*paths)] if known else [reader.parquet(path) for path in paths]
+        return rows.union([shape(frame, table) for frame in frames])
+
+    def _checked(self, shaped: DataFrame, table: Table, batches: int) -> DataFrame:
+        """Ranks the rows of each key, then checks those that stay: a row that another replaces may break any check."""
+        values = [rows.named(column.name) for column in table.columns]
+        sound, faulty = F.col(rows.FAULT).isNull(), F.col(rows.FAULT).isNotNull()
+        if batches == 1 and not table.checks.unique:
+            # `clean` has left one row a key.
+            frame = shaped.withColumn(rows.RANK, F.lit(1))
+        else:
+            # Only a document that changed a type makes faulty rows here; they must not push out the sound ones.
+            frame = ranked(shaped.withColumn(_DIGEST, F.xxhash64(*values)), table, _TIES, apart=faulty)
+        stays = sound & (F.col(rows.RANK) == 1)
+        if table.deletes:
+            stays = stays & ~F.col(rows.DELETED)
+        frame = frame.withColumn(rows.REASON, F.expr(checks.row_fault(table)))
+        fault = F.when(F.col(rows.REASON) != "", F.col(rows.REASON))
+        frame = frame.withColumn(rows.REASON, F.when(stays, fault).otherwise(F.col(rows.FAULT)))
+        for index, (column, (other, name)) in enumerate(table.checks.references.items()):
+            frame = self._referred(frame, table, index, column, other, name)
+        return checks.check_unique(frame, table, _TIES)
+
+    def _referred(self, frame: DataFrame, table: Table, index: int, column: str, other: str, name: str) -> DataFrame:
+        target = next((found for found in self._document.tables[other].columns if found.name == name), None)
+        if target is None:
+            raise Failure(f"table `{table.name}`: `references` names `{other}.{name}`, which is not in the pipeline")
+        is_there = next(iter(self._store.objects(self._document.cleaned, f"{other}/batch=")), None) is not None
+        path = f"s3://{self._document.cleaned}/{other}/"
+        known = references.read_known(self._spark, path, target) if is_there else None
+        frame = references.flagged(frame, index, column, known, target)
+        if "references" in table.checks.warn:
+            return frame
+        begin, end = literal(f"`{column}`: "), literal(f" is not in {other}.{name}")
+        text = F.expr(f"concat({begin}, '\"', CAST({identifier(column)} AS STRING), '\"', {end})")
+        stays = F.col(rows.REASON).isNull() & (F.col(rows.RANK) == 1) & F.col(references.flag(index))
+        if table.deletes:
+            stays = stays & ~F.col(rows.DELETED)
+        return frame.withColumn(rows.REASON, F.when(stays, text).otherwise(F.col(rows.REASON)))
 
     def _write(self, checked: DataFrame, table: Table, promised: int) -> Counts:
         sums = Observation()
         good = F.col(rows.REASON).isNull() & (F.col(rows.RANK) == 1)
+        deleted = good & F.col(rows.DELETED) if table.deletes else F.lit(False)
+        warnings = _warnings(table)
         counted = checked.observe(
             sums,
             F.count(F.lit(1)).alias("rows"),
             F.count_if(good).alias("good"),
             F.count(rows.REASON).alias("bad"),
             F.count_if(F.col(rows.REASON).isNull() & (F.col(rows.RANK) > 1)).alias("later"),
+            F.count_if(deleted).alias("deleted"),
+            *[
+                F.count_if(good & ~deleted & F.expr(f"({broken})")).alias(f"warning{index}")
+                for index, (_, _, broken) in enumerate(warnings)
+            ],
+            *[
+                F.max(F.when(good, F.unix_seconds(rows.named(column).cast("timestamp")))).alias(f"newest{index}")
+                for index, column in enumerate(table.checks.fresh_within)
+            ],
+            *output.watermark(table, good),
         )
         directory = f"{table.name}/batch={self._batch}/"
         path = f"s3://{self._document.transformed}/{directory}"
-        output.write_rows(counted.filter(good), table, path)
+        marks = [rows.DELETED] if table.deletes else []
+        columns = output.write_rows(counted.filter(good), table, path, marks)
         found = sums.get
         counts = Counts(
             path,
@@ -99,6 +211,9 @@ class _Stage:
             rows_out=found["good"],
             quarantined=found["bad"],
             duplicates=found["later"],
+            deleted=found["deleted"],
+            columns=columns,
+            watermark=output.watermark_of(table, found),
         )
         if counts.rows_in != promised:
             raise Failure(
@@ -106,6 +221,16 @@ class _Stage:
                 "files were added or removed by hand under the cleaned zone"
             )
         output.verify(table, counts)
+        for index, (kind, text, _) in enumerate(warnings):
+            number = found[f"warning{index}"]
+            if number:
+                counts.findings.append({"kind": kind, "text": f"{number} rows: {text}"})
+        for index, column in enumerate(table.checks.fresh_within):
+            fault = checks.age_fault(table, column, found[f"newest{index}"], datetime.now(UTC))
+            if fault and "fresh_within" not in table.checks.warn:
+                raise Failure(fault)
+            if fault:
+                counts.findings.append({"kind": "fresh_within", "text": fault})
         if counts.quarantined:
             path = f"s3://{self._document.transformed}/quarantine/{directory}"
             output.quarantine(_with_text(checked, table), table, counts, path)
@@ -115,18 +240,19 @@ class _Stage:
         return counts
 
 
-def _checked(shaped: DataFrame, table: Table) -> DataFrame:
-    """Ranks the rows of each key, then checks those that stay: a row that another replaces may break any check."""
-    values = [rows.named(column.name) for column in table.columns]
-    frame = shaped.withColumn(_DIGEST, F.xxhash64(*values))
-    sound, faulty = F.col(rows.FAULT).isNull(), F.col(rows.FAULT).isNotNull()
-    # Only a document that changed a type makes faulty rows here; they must not push out the sound ones.
-    frame = ranked(frame, table, _TIES, apart=faulty)
-    stays = sound & (F.col(rows.RANK) == 1)
-    frame = frame.withColumn(rows.REASON, F.expr(checks.row_fault(table)))
-    fault = F.when(F.col(rows.REASON) != "", F.col(rows.REASON))
-    frame = frame.withColumn(rows.REASON, F.when(stays, fault).otherwise(F.col(rows.FAULT)))
-    return checks.check_unique(frame, table, _TIES)
+def _warnings(table: Table) -> list[tuple[str, str, str]]:
+    """The checks of rows that only warn: the name, what to say, and whether a row breaks it, as Spark SQL."""
+    found = [
+        (check.name, f"`{check.column}` breaks `{check.name}`", f"({check.fault}) IS NOT NULL")
+        for check in checks.row_checks(table)
+        if check.name in table.checks.warn
+    ]
+    if "references" in table.checks.warn:
+        found += [
+            ("references", f"`{column}` is not in {other}.{name}", references.flag(index))
+            for index, (column, (other, name)) in enumerate(table.checks.references.items())
+        ]
+    return found
 
 
 def _with_text(frame: DataFrame, table: Table) -> DataFrame:

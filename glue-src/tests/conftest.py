@@ -17,7 +17,12 @@ from pipectl_glue import clean_stage, transform_stage
 from pipectl_glue.session import prepare
 from pipectl_glue.store import Store
 
-BUCKETS = {"raw": "raw-bucket", "cleaned": "cleaned-bucket", "transformed": "transformed-bucket"}
+BUCKETS = {
+    "raw": "raw-bucket",
+    "cleaned": "cleaned-bucket",
+    "transformed": "transformed-bucket",
+    "raw_archive": "raw-archive-bucket",
+}
 # Where the set-up and the rehearsal keep Spark's class archive as well: it is built once.
 CACHE = Path(os.environ.get("PIPECTL_GLUE_CACHE") or Path(__file__).parents[2] / ".pipectl" / "spark")
 DOCUMENT = f"s3://{BUCKETS['raw']}/config/pipeline.json"
@@ -48,12 +53,14 @@ def s3(root: Path) -> Iterator[FakeS3]:
 
 
 class Lake:
-    """The three buckets of one test, and the two jobs on them."""
+    """The buckets of one test, and the two jobs on them."""
 
     def __init__(self, spark: SparkSession, s3: FakeS3) -> None:
         self.spark = spark
         self.s3 = s3
         self.said: list[str] = []
+        # What the next document says beside its tables.
+        self.document_options: dict[str, Any] = {}
         client = boto3.session.Session().client(
             "s3", endpoint_url=s3.url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
         )
@@ -72,12 +79,17 @@ class Lake:
             "sources": {},
             "tables": tables,
             "warehouse": {},
+            **self.document_options,
         }
         self.store.put(BUCKETS["raw"], "config/pipeline.json", json.dumps(document).encode())
 
     def drop(self, key: str, content: str | bytes) -> None:
         body = content.encode() if isinstance(content, str) else content
         self.store.put(BUCKETS["raw"], f"landing/{key}", body)
+
+    def archive(self) -> None:
+        """Copies what landed, as the bucket's replication does."""
+        shutil.copytree(self.path("raw") / "landing", self.path("raw_archive") / "landing", dirs_exist_ok=True)
 
     def clean(self) -> dict[str, Any] | None:
         self.said.clear()
@@ -93,7 +105,9 @@ class Lake:
         return json.loads((self.path(bucket) / f"_ledger/{stage}/{batch}.json").read_text()) if batch else None
 
     def entries(self, bucket: str) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in sorted(self.path(bucket).glob("_ledger/*/*.json"))]
+        """The entries of the jobs, in batch order."""
+        stage = {"cleaned": "clean", "transformed": "transform"}[bucket]
+        return [json.loads(path.read_text()) for path in sorted(self.path(bucket).glob(f"_ledger/{stage}/*.json"))]
 
     def frame(self, counts: dict[str, Any]) -> DataFrame:
         return self.spark.read.parquet(counts["path"])
@@ -103,7 +117,8 @@ class Lake:
         counts = entry["tables"][table]
         found = [tuple(row) for row in self.frame(counts).collect()] if counts["path"] else []
         assert len(found) == counts["rows_out"]
-        assert counts["rows_in"] == counts["rows_out"] + counts["quarantined"] + counts["duplicates"]
+        others = counts["quarantined"] + counts["duplicates"] + counts["unchanged"]
+        assert counts["rows_in"] == counts["rows_out"] + others
         return sorted(found, key=str)
 
     def quarantine(self, bucket: str, entry: dict[str, Any], table: str) -> list[dict[str, str]]:

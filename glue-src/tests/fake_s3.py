@@ -6,6 +6,8 @@ Spark has the same folder mounted, so that what one side writes the other sees.
 import hashlib
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -35,6 +37,12 @@ def _handler(s3: FakeS3) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
         wbufsize = -1
 
+        def handle_expect_100(self) -> bool:
+            # The client waits a second for this before it sends a body.
+            going_on = super().handle_expect_100()
+            self.wfile.flush()
+            return going_on
+
         def _serve(self) -> None:
             url = urlsplit(self.path)
             bucket, _, key = unquote(url.path).lstrip("/").partition("/")
@@ -49,6 +57,9 @@ def _handler(s3: FakeS3) -> type[BaseHTTPRequestHandler]:
                 path.write_bytes(body)
                 return self._reply(200, b"", _etag(body))
             if self.command == "DELETE":
+                wanted = self.headers.get("If-Match")
+                if wanted and (not path.is_file() or _etag(path.read_bytes()) != wanted):
+                    return self._reply(412, b"<Error><Code>PreconditionFailed</Code><Message>changed</Message></Error>")
                 path.unlink(missing_ok=True)
                 return self._reply(204, b"")
             if not path.is_file():
@@ -65,6 +76,7 @@ def _handler(s3: FakeS3) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             if etag:
                 self.send_header("ETag", etag)
+                self.send_header("Last-Modified", formatdate(usegmt=True))
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else body)
 
@@ -74,6 +86,10 @@ def _handler(s3: FakeS3) -> type[BaseHTTPRequestHandler]:
             pass
 
     return Handler
+
+
+def _modified(path: Path) -> str:
+    return f"{datetime.fromtimestamp(path.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _etag(content: bytes) -> str:
@@ -87,7 +103,8 @@ def _listing(bucket: Path, query: dict[str, list[str]]) -> bytes:
     keys = [key for key in keys if key.startswith(prefix) and key > after]
     page = keys[:_PAGE]
     contents = "".join(
-        f"<Contents><Key>{escape(key)}</Key><ETag>{escape(_etag(content))}</ETag><Size>{len(content)}</Size></Contents>"
+        f"<Contents><Key>{escape(key)}</Key><ETag>{escape(_etag(content))}</ETag><Size>{len(content)}</Size>"
+        f"<LastModified>{_modified(bucket / key)}</LastModified></Contents>"
         for key in page
         for content in [(bucket / key).read_bytes()]
     )

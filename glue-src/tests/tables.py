@@ -22,6 +22,7 @@ def table(columns: str, **options: Any) -> dict[str, Any]:
     return {
         "source": "shop",
         "format": "jsonl" if csv is None else "csv",
+        "schema_changes": "stop",
         "csv": csv,
         "columns": described,
         "key": [],

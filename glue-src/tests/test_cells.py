@@ -10,6 +10,7 @@ from pipectl_glue import cells
 from pipectl_glue.document import Column
 from pipectl_glue.failure import Failure
 from pipectl_glue.schema import parse_type
+from pipectl_glue.sql import identifier, literal
 
 BAD = object()
 UTC = datetime.UTC
@@ -78,7 +79,7 @@ def test_every_cell(spark: SparkSession):
     fields = []
     for number, (kind, text, _) in enumerate(CASES):
         column = Column(f"c{number}", parse_type(kind), "x")
-        read = cells.trimmed(column, cells.literal(text), ())
+        read = cells.trimmed(column, literal(text))
         found = cells.value(column, read)
         shown = f"unix_micros({found})" if kind == "timestamp" else found
         fields += [f"{shown} AS v{number}", f"{cells.fault(column, read, found, False)} AS f{number}"]
@@ -97,7 +98,7 @@ def test_every_cell(spark: SparkSession):
 
 def test_a_reason_names_column_value_and_type(spark: SparkSession):
     column = Column("total", parse_type("decimal(12,2)"), "total")
-    text = cells.literal("x" * 100)
+    text = literal("x" * 100)
     fault = cells.fault(column, text, cells.value(column, text), False)
     assert spark.range(1).selectExpr(fault).collect()[0][0] == f'`total`: "{"x" * 40}…" is not a decimal(12,2)'
 
@@ -115,8 +116,8 @@ LITERALS = ["plain", "it's", "back\\slash", "'\\'", "line\nbreak", "\\0", "nul\x
 
 @pytest.mark.parametrize("text", LITERALS)
 def test_a_literal_is_the_text(spark: SparkSession, text: str):
-    assert spark.range(1).selectExpr(cells.literal(text)).collect()[0][0] == text
+    assert spark.range(1).selectExpr(literal(text)).collect()[0][0] == text
 
 
 def test_a_name_is_any_text(spark: SparkSession):
-    assert spark.range(1).selectExpr(f"1 AS {cells.identifier('a`b c')}").columns == ["a`b c"]
+    assert spark.range(1).selectExpr(f"1 AS {identifier('a`b c')}").columns == ["a`b c"]

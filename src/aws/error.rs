@@ -82,7 +82,8 @@ pub(super) fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
         "InvalidChangeSetStatus" | "InvalidChangeSetStatusException" => Kind::InvalidChangeSetStatus,
         "AlreadyExistsException" | "BucketAlreadyOwnedByYou" | "BucketAlreadyExists" => Kind::AlreadyExists,
         "NoSuchBucket" => Kind::NoSuchBucket,
-        "NotFound" | "NoSuchKey" => Kind::NotFound,
+        "NotFound" | "NoSuchKey" | "ResourceNotFoundFault" => Kind::NotFound,
+        "InvalidResourceStateFault" => Kind::WrongState,
         "PreconditionFailed" | "ConditionalRequestConflict" => Kind::PreconditionFailed,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Kind::AccessDenied,
         "ExpiredToken"

@@ -1,6 +1,7 @@
 //! AWS, in our words: concrete clients of the SDK.
 
 pub mod cloudformation;
+pub mod dms;
 pub mod error;
 pub mod s3;
 pub mod wire;
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::spec::Environment;
 
 pub use cloudformation::CloudFormation;
+pub use dms::Dms;
 pub use error::{Failure, Kind};
 pub use s3::S3;
 pub use wire::Wire;
@@ -35,6 +37,7 @@ pub struct Aws {
     pub s3: S3,
     /// The services without an SDK here.
     pub wire: Wire,
+    pub dms: Dms,
     pub account: String,
     pub region: String,
     pub pace: Pace,
@@ -95,6 +98,7 @@ impl Aws {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
             wire: Wire::new(&config, &environment.region, address.clone()),
+            dms: Dms::new(&config),
             account: environment.account.clone(),
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },

@@ -1,10 +1,16 @@
 //! S3: artifacts, and what is left in buckets.
 
+mod objects;
+mod upload;
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
 
 use super::error::{Failure, Kind};
+
+pub use objects::{Object, Readable, is_archive};
+pub use upload::{Digests, part_size};
 
 /// S3 in our words.
 #[derive(Debug, Clone)]

@@ -1,11 +1,12 @@
-//! A mart may read only tables and marts that exist, and none may read itself in a circle.
+//! A mart may read only tables, marts and columns that exist, and none may read itself in a circle.
 
 use std::sync::{Arc, LazyLock};
 
 use regex_lite::Regex;
 
-use crate::error::{Error, did_you_mean};
-use crate::spec::Spec;
+use super::sql::{self, Catalog, Column, Dialect, Kind, Relation};
+use crate::error::Error;
+use crate::spec::{Map, MartKind, Spec};
 use crate::yaml::{Source, Span};
 
 /// A table or mart that a mart's SQL names.
@@ -61,33 +62,136 @@ pub(crate) fn blank(sql: &str) -> String {
     String::from_utf8(code).unwrap_or_default()
 }
 
-/// Every reference must lead to a table or mart of the spec.
+/// Checks the queries of all marts against the tables, and against each other.
 pub fn check(spec: &Spec, marts: &[(String, Arc<Source>)]) -> Vec<Error> {
-    let pipeline = &spec.pipeline;
+    checked(spec, marts).0
+}
+
+/// The errors in the marts' queries, and the columns of each mart of which they can be told.
+pub fn checked(spec: &Spec, marts: &[(String, Arc<Source>)]) -> (Vec<Error>, Map<Vec<Column>>) {
     let mut errors = Vec::new();
-    for (_, sql) in marts {
-        for Reference { schema, name, span } in references(sql) {
-            let (what, known): (_, Vec<&str>) = match schema.as_str() {
-                "core" => ("table", pipeline.tables.keys().map(String::as_str).collect()),
-                _ => ("mart", pipeline.marts.keys().map(String::as_str).collect()),
-            };
-            if !known.contains(&name.as_str()) {
-                errors.push(
-                    Error::project(format!("unknown {what} `{name}`"))
-                        .at(&span, format!("no {what} of the spec has this name"))
-                        .hint(did_you_mean(&name, known)),
-                );
-            }
-        }
+    let mut columns: Map<Vec<Column>> = Map::new();
+    let mut catalog = tables(spec);
+    // Until a mart has been looked at, any name of a column is taken for one of its.
+    for name in spec.pipeline.marts.keys() {
+        catalog.relations.push(Relation { schema: Some("marts".into()), name: name.clone(), columns: None });
+    }
+    for (name, sql) in in_order(marts) {
         if code_is_empty(sql) {
             errors.push(
                 Error::project(format!("`{}` is empty", sql.name))
                     .at(&Span::new(sql, 0, 0), "no statement")
                     .hint("write one `SELECT`"),
             );
+            continue;
+        }
+        if !is_query(sql) {
+            // Making the statements out of it says what is wrong.
+            continue;
+        }
+        let made = sql::check(sql, Dialect::Redshift, &catalog);
+        errors.extend(made.errors);
+        errors.extend(restrictions(spec, name, sql));
+        if let Some(made) = made.columns {
+            let relation = catalog
+                .relations
+                .iter_mut()
+                .find(|relation| relation.schema.as_deref() == Some("marts") && relation.name == *name);
+            if let Some(relation) = relation {
+                relation.columns = Some(made.clone());
+            }
+            columns.insert(name.clone(), made);
         }
     }
+    (errors, columns)
+}
+
+/// The tables of the warehouse, with the columns that pipectl adds.
+fn tables(spec: &Spec) -> Catalog {
+    let mut relations = Vec::new();
+    for (name, table) in &spec.pipeline.tables {
+        let mut columns: Vec<Column> =
+            table.columns.iter().map(|(name, column)| Column::of(name, column.kind())).collect();
+        if spec.has_stubs(name) {
+            columns.push(Column::new("_inferred", Kind::Boolean));
+        }
+        relations.push(Relation { schema: Some("core".into()), name: name.clone(), columns: Some(columns) });
+    }
+    Catalog { relations, open: ["pg_catalog", "information_schema", "pipectl", "public"].map(str::to_owned).into() }
+}
+
+/// Each mart after those that it reads, as far as there is such an order.
+fn in_order(marts: &[(String, Arc<Source>)]) -> Vec<&(String, Arc<Source>)> {
+    let mut left: Vec<&(String, Arc<Source>)> = marts.iter().collect();
+    let mut ordered: Vec<&(String, Arc<Source>)> = Vec::new();
+    while !left.is_empty() {
+        let waits = |(_, sql): &(String, Arc<Source>)| {
+            let reads = references(sql).into_iter().filter(|found| found.schema == "marts");
+            reads.into_iter().any(|found| left.iter().any(|(name, _)| *name == found.name))
+        };
+        // In a circle none is the first; the graph of the marts reports it.
+        let next = left.iter().position(|mart| !waits(mart)).unwrap_or(0);
+        ordered.push(left.remove(next));
+    }
+    ordered
+}
+
+/// What Redshift does not allow in a materialized view (developer guide, CREATE MATERIALIZED VIEW).
+fn restrictions(spec: &Spec, name: &str, sql: &Arc<Source>) -> Vec<Error> {
+    let is = |name: &str, kind| spec.pipeline.marts.get(name).is_some_and(|mart| mart.kind == kind);
+    if !is(name, MartKind::MaterializedView) {
+        return Vec::new();
+    }
+    let mut errors = Vec::new();
+    for found in references(sql).iter().filter(|found| found.schema == "marts") {
+        if spec.pipeline.marts.contains_key(&found.name) && !is(&found.name, MartKind::MaterializedView) {
+            let error = Error::project(format!("the materialized view `{name}` cannot read the mart `{}`", found.name));
+            errors.push(
+                error
+                    .at(&found.span, "is dropped and made anew after each load, or bound to no table")
+                    .hint(format!("make `{}` a materialized view too, or `{name}` a table", found.name)),
+            );
+        }
+    }
+    let code = blank(&sql.text).to_ascii_lowercase();
+    let depth = |at: usize| {
+        code[..at].matches('(').count() - code[..at].matches(')').count().min(code[..at].matches('(').count())
+    };
+    let words = code.match_indices(|c: char| c.is_ascii_alphanumeric() || c == '_').map(|(at, _)| at);
+    let mut before = usize::MAX;
+    for at in words {
+        let starts = before == usize::MAX || at > before + 1;
+        before = at;
+        if !starts {
+            continue;
+        }
+        let word: String = code[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let outer = depth(at) == 0;
+        let what = match word.as_str() {
+            "order" if outer => "ORDER BY",
+            "limit" if outer => "LIMIT",
+            "offset" if outer => "OFFSET",
+            "top" if outer => "TOP",
+            "getdate" | "sysdate" | "current_date" | "current_timestamp" | "random" => {
+                "a function that answers otherwise each time"
+            }
+            _ => continue,
+        };
+        errors.push(
+            Error::project(format!("a materialized view takes no {what}"))
+                .at(&Span::new(sql, at, at + word.len()), "")
+                .hint(format!("take it away, or make `{name}` a table: `as: table`")),
+        );
+    }
     errors
+}
+
+/// Whether the text begins as a query does.
+fn is_query(sql: &Source) -> bool {
+    let code = blank(&sql.text);
+    let code = code.trim().trim_end_matches(';');
+    let word: String = code.trim_start_matches('(').chars().take_while(char::is_ascii_alphabetic).collect();
+    ["select", "with"].contains(&word.to_ascii_lowercase().as_str()) && !code.contains(';')
 }
 
 fn code_is_empty(sql: &Source) -> bool {

@@ -1,6 +1,9 @@
 //! Rules over a whole project, one file a rule. They read; they never stop at the first error.
 
+pub mod iam;
 pub mod marts;
+pub mod sql;
+pub mod transforms;
 
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -11,8 +14,12 @@ pub fn all(project: &Project, spec: &Spec) -> Result<()> {
     let (marts, mut errors) = project.marts(spec);
     errors.extend(marts::check(spec, &marts));
     errors.extend(project.crates(spec));
-    if let Err(error) = project.render(spec) {
-        errors.extend(error.into_each());
+    let (transforms, missing) = project.transforms(spec);
+    errors.extend(missing);
+    errors.extend(transforms::check(spec, &transforms).err().map(Error::into_each).unwrap_or_default());
+    match project.render(spec) {
+        Ok(stacks) => errors.extend(iam::check(spec, &stacks)),
+        Err(error) => errors.extend(error.into_each()),
     }
     Error::all(errors)
 }

@@ -15,9 +15,11 @@ pub mod redrive;
 #[cfg(feature = "rehearse")]
 pub mod rehearse;
 pub mod render;
+pub mod replay;
+pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod schema;
 pub mod status;
-mod table;
+pub mod upload;
 mod wanted;

@@ -4,6 +4,7 @@ use super::format::Format;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::figure::size;
 use crate::package;
 
 #[derive(Debug, clap::Args)]
@@ -25,14 +26,4 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit> {
         context.ui.line("nothing has changed since the last build");
     }
     Ok(Exit::Success)
-}
-
-/// A size in the unit that keeps it short.
-#[expect(clippy::cast_precision_loss, reason = "a size for people")]
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
 }

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::account::Account;
 use super::format::Format;
-use super::table::table;
 use crate::aws::{Failure, Kind, Wire};
 use crate::context::Context;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::figure::columns;
 use crate::redrive::{self, Destination, Letter, QUEUES};
 
 #[derive(Debug, clap::Args)]
@@ -190,19 +190,23 @@ fn text(rows: &[Row], dry_run: bool) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let heading = ["QUEUE", "FROM", "TO", "COUNT", "AGE", if dry_run { "" } else { "SENT" }, "WHY"];
-    let mut cells = vec![heading.map(str::to_owned)];
+    let mut heading = vec!["QUEUE", "FROM", "TO", "COUNT", "AGE"];
+    heading.extend((!dry_run).then_some("SENT"));
+    heading.push("WHY");
+    let mut cells = vec![heading.into_iter().map(str::to_owned).collect()];
     for row in rows {
-        let sent = if dry_run { String::new() } else { row.sent.to_string() };
         let reason = row.reason.lines().next().unwrap_or_default();
         let why = match &row.stays {
             Some(stays) => format!("{reason} (stays: {stays})"),
             None => reason.to_owned(),
         };
-        let count = row.count.to_string();
-        cells.push([row.queue.to_owned(), row.from.clone(), row.to.clone(), count, ago(row.age), sent, why]);
+        let mut line =
+            vec![row.queue.to_owned(), row.from.clone(), row.to.clone(), row.count.to_string(), ago(row.age)];
+        line.extend((!dry_run).then(|| row.sent.to_string()));
+        line.push(why);
+        cells.push(line);
     }
-    table(&cells)
+    columns(&cells, &[])
 }
 
 /// `3 d`, `5 h`, `12 min`, `40 s`.

@@ -33,6 +33,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 
+    /// List the permissions that the templates grant and no call has used
+    #[arg(long)]
+    grants: bool,
+
     /// Leave the servers up to look around, until Ctrl-C, which then is no failure
     #[arg(long)]
     keep: bool,
@@ -102,7 +106,7 @@ async fn in_account(
         }
     };
     // What is dropped in its middle ends what it has started.
-    let (place, report) = tokio::select! {
+    let (place, mut report) = tokio::select! {
         done = work => done?,
         () = interrupt.wait() => {
             return Err(Error::new("interrupted")
@@ -110,6 +114,7 @@ async fn in_account(
                 .exit(Exit::Interrupted));
         }
     };
+    report.list_grants = args.grants;
     print(context, args.format, &report)?;
     if args.keep {
         keep(context, &place, endpoint, spec);

@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::account::Account;
 use super::format::Format;
 use super::redrive::lengths;
-use super::table::table;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::figure::columns;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -68,12 +68,12 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
 }
 
 fn text(rows: &[Row]) -> String {
-    let mut cells = vec![["STACK".to_owned(), "STATE".to_owned(), "LAST CHANGE (UTC)".to_owned()]];
+    let mut cells = vec![["STACK", "STATE", "LAST CHANGE (UTC)"].map(str::to_owned).to_vec()];
     cells.extend(rows.iter().map(|row| {
         let state = row.state.clone().unwrap_or_else(|| "not deployed".to_owned());
         // To the second: `2026-11-20T12:43:05.638Z` has more than a reader wants.
         let changed = row.changed_at.as_deref().map_or("", |time| time.split(['.', 'Z']).next().unwrap_or(time));
-        [row.stack.clone(), state, changed.replace('T', " ")]
+        vec![row.stack.clone(), state, changed.replace('T', " ")]
     }));
-    table(&cells)
+    columns(&cells, &[])
 }

@@ -18,9 +18,10 @@ const LIBRARY: &str = "library";
 pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
     let stacks = project.render(spec)?;
     let (marts, errors) = project.marts(spec);
-    Error::all(errors)?;
+    let (transforms, missing) = project.transforms(spec);
+    Error::all(errors.into_iter().chain(missing))?;
     Error::all(project.crates(spec))?;
-    let bytes = document(spec, &marts)?.bytes()?;
+    let bytes = document(spec, &marts)?.with_transforms(spec, &transforms)?.bytes()?;
     let key = Document::key(&bytes);
     let architecture = spec.pipeline.functions.architecture;
     let crates = spec.pipeline.crates();

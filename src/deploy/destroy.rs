@@ -165,6 +165,7 @@ impl Session {
         if busy {
             self.settled(&wanted.name, &stack.id).await?;
         }
+        self.stop_replications(&wanted.name, &stack.id).await?;
         let since = self.aws.cloudformation.last_event(&stack.id).await.ok().flatten();
         self.say(Step::Stack { stack: wanted.name.clone(), what: "is being deleted".to_owned() });
         let token = format!("{}-{}", self.run, wanted.name);

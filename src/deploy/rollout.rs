@@ -10,7 +10,7 @@ use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
 use super::survey::{Survey, Surveyed, decided};
-use super::{BOOTSTRAP, Purpose, Session, cause};
+use super::{BOOTSTRAP, Purpose, Session, cause, replication};
 use crate::aws::Kind;
 use crate::error::{Error, Result};
 use crate::plan::deployed::{Stack, Standing};
@@ -169,7 +169,8 @@ impl Session {
                 (Outcome::Unchanged, known.stack.outputs, known.stack.termination_protection)
             }
             (Some(known), Some(change_set)) if as_planned => {
-                let stack = self.execute(wanted, &known.stack.id, &change_set, false).await?;
+                let stops = replication::needs_stop(replication::changed(&plan));
+                let stack = self.change(wanted, &known.stack.id, &change_set, stops).await?;
                 (Outcome::Updated, stack.outputs, stack.termination_protection)
             }
             (Some(known), _) => self.update(wanted, &known, &parameters, consent).await?,
@@ -181,6 +182,7 @@ impl Session {
         if wanted.termination_protection && !protected {
             self.aws.cloudformation.protect(&wanted.stack_name, true).await?;
         }
+        self.start_replications(wanted, &wanted.stack_name).await?;
         let what = match outcome {
             Outcome::Created => "is created",
             Outcome::Updated => "is updated",
@@ -208,8 +210,10 @@ impl Session {
             return Ok((Outcome::Unchanged, known.stack.outputs.clone(), known.stack.termination_protection));
         };
         // The plan did not show these: it could not know them.
-        consent.check(&comparison.with_change_set(&change_set)?.losses(), &self.environment)?;
-        let stack = self.execute(wanted, &known.stack.id, &change_set.id, false).await?;
+        let plan = comparison.with_change_set(&change_set)?;
+        consent.check(&plan.losses(), &self.environment)?;
+        let stops = replication::needs_stop(replication::changed(&plan));
+        let stack = self.change(wanted, &known.stack.id, &change_set.id, stops).await?;
         Ok((Outcome::Updated, stack.outputs, stack.termination_protection))
     }
 
@@ -228,6 +232,17 @@ impl Session {
                 .hint("a stack needs at least one resource whose condition holds")
         })?;
         self.execute(wanted, &change_set.stack_id, &change_set.id, true).await
+    }
+
+    /// Executes a change set, with the replications of the stack stopped meanwhile if it needs that.
+    async fn change(&self, wanted: &RenderedStack, stack: &str, change_set: &str, stops: bool) -> Result<Stack> {
+        let stopped = if stops { self.stop_replications(&wanted.name, stack).await? } else { Vec::new() };
+        let done = self.execute(wanted, stack, change_set, false).await;
+        if done.is_err() {
+            // The stack is what it was, so what it replicates shall go on as well.
+            self.resume(&wanted.name, &stopped).await;
+        }
+        done
     }
 
     async fn execute(&self, wanted: &RenderedStack, stack: &str, change_set: &str, create: bool) -> Result<Stack> {

@@ -179,7 +179,7 @@ impl Session {
         let parameters = parameters(wanted, outputs, &self.keys);
         let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
         let mut change_set = None;
-        let plan = if comparison.unchanged() {
+        let mut plan = if comparison.unchanged() {
             comparison.nothing()
         } else if known.is_none() || !comparison.decided() {
             comparison.from_templates()?
@@ -193,6 +193,8 @@ impl Session {
                 }
             }
         };
+        let deployed = known.as_ref().map(|known| known.stack.id.as_str());
+        plan.notes.extend(self.replication_notes(wanted, deployed, &plan).await?);
         let outputs = comparison.outputs_after(&plan)?;
         Ok(Surveyed { plan, parameters: parameters.clone(), outputs, change_set, known: known.clone() })
     }

@@ -44,6 +44,8 @@ enum Format {
     Csv,
     Jsonl,
     Parquet,
+    /// The files of DMS.
+    Changes,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +96,7 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
     let format = match files.map(|files| files.format) {
         Some(FileFormat::Csv) => Format::Csv,
         Some(FileFormat::Parquet) => Format::Parquet,
+        None if database.is_some_and(|database| database.capture == Capture::Cdc) => Format::Changes,
         None if database.is_some() => Format::Parquet,
         Some(FileFormat::Jsonl) | None => Format::Jsonl,
     };
@@ -105,7 +108,7 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
         format,
         csv: files.filter(|files| files.format == FileFormat::Csv).map(csv),
         snapshot,
-        deletes: deletes(spec, table),
+        deletes: spec.deletes(table),
         ingest_ledger: database
             .filter(|database| database.capture == Capture::Watermark)
             .map(|_| format!("_ledger/ingest/{source}/")),
@@ -133,16 +136,6 @@ pub fn landing(spec: &Spec, name: &str, table: &Table) -> String {
 fn database<'a>(spec: &'a Spec, table: &Table) -> Option<&'a Database> {
     let (_, database) = spec.pipeline.sources.get(table.source().0)?.database()?;
     Some(database)
-}
-
-/// Whether the table's source tells of rows that are deleted.
-pub fn deletes(spec: &Spec, table: &Table) -> bool {
-    match spec.pipeline.sources.get(table.source().0) {
-        Some(Source::Files(files)) => files.snapshot,
-        Some(Source::Lambda(custom)) => custom.files.snapshot,
-        Some(Source::Mysql(database) | Source::Postgresql(database)) => database.capture == Capture::Cdc,
-        Some(Source::Shopify(_)) | None => false,
-    }
 }
 
 fn csv(files: &Files) -> CsvEntry {

@@ -9,8 +9,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::call::Call;
 use super::json::JsonHandler;
 use super::queues::Queues;
+use super::replications::Replications;
 use super::s3::{ObjectEvent, S3Server, Store};
 use super::secrets::Secrets;
 use super::server::{self, Endpoint};
@@ -23,15 +25,6 @@ use crate::template::schema;
 /// An AWS account whose state is a directory on this machine.
 #[derive(Clone)]
 pub struct LocalAccount(pub(super) Arc<Account>);
-
-/// A call that somebody makes, as an IAM policy sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    pub access_key: String,
-    /// Such as `s3:PutObject` or `cloudformation:DescribeStacks`.
-    pub action: String,
-    pub resource: String,
-}
 
 /// Decides whether a call is allowed; a refusal says why.
 pub type Judge = Arc<dyn Fn(&Call) -> std::result::Result<(), String> + Send + Sync>;
@@ -69,6 +62,7 @@ pub(super) struct Account {
     pub(super) secrets: Secrets,
     pub(super) queues: Queues,
     pub(super) waiting: List,
+    pub(super) replications: Replications,
     pub(super) store: Arc<Store>,
     pub(super) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
@@ -119,6 +113,7 @@ impl LocalAccount {
             secrets: Secrets::load(&directory, account, region)?,
             queues: Queues::load(&directory, account, region)?,
             waiting: List::load(&directory)?,
+            replications: Replications::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
@@ -209,6 +204,11 @@ impl LocalAccount {
         self.0.waiting.take()
     }
 
+    /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.
+    pub fn is_replicating(&self, arn: &str) -> bool {
+        self.0.replications.is_running(arn)
+    }
+
     /// Gives a value to a secret that no stack makes: one that exists in an account on AWS.
     pub fn provide_secret(&self, name: &str, value: &str) -> Result<()> {
         self.0.secrets.provide(name, value).map_err(|message| Error::new(format!("secret `{name}`: {message}")))
@@ -232,6 +232,11 @@ impl Account {
 
     pub(super) fn handler(&self, prefix: &str) -> Option<JsonHandler> {
         self.handlers.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+    }
+
+    /// `arn:aws:<service>:<region>:<account>:<rest>`.
+    pub(super) fn arn(&self, service: &str, rest: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:{rest}", self.region, self.id)
     }
 
     /// Whether a call is allowed.

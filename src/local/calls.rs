@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::account::{Account, Call, exists};
+use super::account::{Account, exists};
+use super::call;
 use super::clock;
 use super::json::{JsonError, JsonResult};
 use super::query::{Fault, Query};
@@ -38,11 +39,8 @@ pub(super) async fn invoke(account: &Account, access_key: &str, request: Request
         return refusal(404, "ResourceNotFoundException", "the local account has only the operation Invoke of lambda");
     };
     let function = function.rsplit(':').next().unwrap_or(function).to_owned();
-    let call = Call {
-        access_key: access_key.to_owned(),
-        action: "lambda:InvokeFunction".into(),
-        resource: format!("arn:aws:lambda:{}:{}:function:{function}", account.region, account.id),
-    };
+    let arn = account.arn("lambda", &format!("function:{function}"));
+    let call = call::of_function(access_key, "InvokeFunction", &arn);
     if let Err(reason) = account.allows(&call) {
         return refusal(403, "AccessDeniedException", &reason);
     }
@@ -52,9 +50,7 @@ pub(super) async fn invoke(account: &Account, access_key: &str, request: Request
         return refusal(400, "InvalidParameterValueException", text);
     }
     if !account.has("AWS::Lambda::Function", &function) {
-        let text =
-            format!("Function not found: arn:aws:lambda:{}:{}:function:{function}", account.region, account.id);
-        return refusal(404, "ResourceNotFoundException", &text);
+        return refusal(404, "ResourceNotFoundException", &format!("Function not found: {arn}"));
     }
     let Ok(bytes) = to_bytes(request.into_body(), LARGEST_PAYLOAD).await else {
         return refusal(413, "RequestTooLargeException", "the payload is larger than 1 MB");

@@ -8,6 +8,7 @@
 //! resources without a body on this machine (a Glue job, an alarm) are data only.
 
 mod account;
+mod call;
 mod calls;
 mod clock;
 mod cloudformation;
@@ -15,6 +16,7 @@ mod file;
 mod json;
 mod lock;
 mod query;
+mod replications;
 mod queues;
 mod resource;
 mod s3;
@@ -25,7 +27,8 @@ mod sts;
 mod waiting;
 mod xml;
 
-pub use account::{Call, DeployedResource, DeployedStack, Judge, LocalAccount};
+pub use account::{DeployedResource, DeployedStack, Judge, LocalAccount};
+pub use call::{Call, of_function};
 pub use json::{JsonCall, JsonError, JsonHandler, JsonResult};
 pub use s3::ObjectEvent;
 pub use server::Endpoint;

@@ -207,6 +207,12 @@ impl Secrets {
         known.values().find(|secret| secret.is(id)).map_or_else(|| Err(not_found(NOT_FOUND)), answer)
     }
 
+    /// The ARN of a secret, by its name or ARN.
+    pub(super) fn arn(&self, id: &str) -> Option<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().find(|secret| secret.is(id)).map(|secret| secret.arn.clone())
+    }
+
     /// The current value of a secret, by its name or ARN.
     pub(super) fn value(&self, id: &str) -> Option<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::account::{Account, Call};
+use super::account::Account;
+use super::call;
 use super::json::{JsonCall, JsonError, JsonResult};
 use super::query::{Fault, Query};
 use super::{calls, clock, cloudformation, sts, xml};
@@ -153,13 +154,12 @@ async fn answer_query(account: &Arc<Account>, scope: &Scope, request: Request) -
         Ok(body) => {
             let query = Query::parse(&body);
             let action = query.get("Action").unwrap_or_default().to_owned();
-            let call = Call {
-                access_key: scope.access_key.clone(),
-                action: format!("{}:{action}", scope.service),
-                resource: query.get("StackName").or(query.get("RoleArn")).or(query.get("TopicArn")).unwrap_or("*").to_owned(),
-            };
-            let allowed =
-                account.allows(&call).map_err(|reason| Fault { status: 403, code: "AccessDenied", message: reason });
+            let calls = call::of_query(account, &scope.access_key, &scope.service, &action, &query);
+            let allowed = calls.iter().try_for_each(|call| account.allows(call)).map_err(|reason| Fault {
+                status: 403,
+                code: "AccessDenied",
+                message: reason,
+            });
             let answered = allowed.and_then(|()| match scope.service.as_str() {
                 "sts" => sts::answer(account, &action, &query, &scope.access_key),
                 "sns" => calls::sns(account, &action, &query),
@@ -206,14 +206,8 @@ async fn answer_json(account: &Arc<Account>, scope: &Scope, target: &str, body: 
 }
 
 async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operation: &str, body: Value) -> JsonResult {
-    let service = if prefix == "RedshiftData" { "redshift-data" } else { scope.service.as_str() };
-    let resource = ["SecretId", "WorkgroupName", "QueueUrl", "QueueName", "Name"].iter().find_map(|name| body[*name].as_str()).unwrap_or("*");
-    let call = Call {
-        access_key: scope.access_key.clone(),
-        action: format!("{service}:{operation}"),
-        resource: resource.to_owned(),
-    };
-    account.allows(&call).map_err(|reason| JsonError {
+    let calls = call::of_json(account, &scope.access_key, &scope.service, prefix, operation, &body);
+    calls.iter().try_for_each(|call| account.allows(call)).map_err(|reason| JsonError {
         status: 400,
         code: "AccessDeniedException".to_owned(),
         message: reason,
@@ -227,6 +221,7 @@ async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operatio
         "AmazonSQS" => {
             account.queues.call(operation, &body, |name| account.has("AWS::SQS::Queue", name))
         }
+        "AmazonDMSv20160101" => account.replications.call(account, operation, &body),
         "AWSGlue" => calls::glue(account, operation, &body),
         _ => Err(JsonError::unknown_operation(prefix, operation)),
     }

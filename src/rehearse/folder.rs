@@ -33,6 +33,11 @@ impl Folders {
         }
     }
 
+    /// The objects that were there at an earlier look, as `(bucket, key)`.
+    pub(super) fn gone_since<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = &'a (String, String)> {
+        earlier.0.keys().filter(|object| !self.0.contains_key(*object))
+    }
+
     /// The objects that are new or changed since an earlier look.
     pub(super) fn written_since(&self, earlier: &Self) -> Vec<ObjectWritten> {
         self.0

@@ -74,6 +74,9 @@ pub struct JobRun {
     pub seconds: f64,
     #[serde(default)]
     pub output: Vec<String>,
+    /// The objects that Spark has read, as `s3://` addresses.
+    #[serde(default)]
+    pub reads: Vec<String>,
 }
 
 impl Job {
@@ -205,7 +208,13 @@ impl Glue {
                 self.stop().await;
                 let minutes = job.timeout.as_secs() / 60;
                 let error = Some(format!("the job ran longer than its {minutes} minutes"));
-                Ok(JobRun { state: "TIMEOUT".into(), error, seconds: job.timeout.as_secs_f64(), output: Vec::new() })
+                Ok(JobRun {
+                    state: "TIMEOUT".into(),
+                    error,
+                    seconds: job.timeout.as_secs_f64(),
+                    output: Vec::new(),
+                    reads: Vec::new(),
+                })
             }
         }
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! rehearse → run (what happens next) → wiring/ (what starts what: pure)
 //!                                    → runtime/ (Lambda), glue (Spark), warehouse/ (Redshift), shopify/ (a shop)
+//!                                    → judge/ (IAM: may each of them do what it does?)
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
@@ -10,11 +11,13 @@ pub mod alerts;
 pub mod database;
 mod folder;
 pub mod glue;
+pub mod judge;
 mod ledger;
 mod open;
 mod outcome;
 mod place;
 mod quarantine;
+pub mod replication;
 pub mod report;
 pub mod resource;
 mod run;
@@ -66,12 +69,18 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     let raw = spec.bucket("raw");
     folder_of(&buckets, &raw)?;
     let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
+    place.judge.begin();
     let mut run = Run::new(place, &raw, status);
     run.own.clone_from(&data.run);
     run.all(&arrivals).await?;
-    let timeline = run.timeline;
+    let (mut timeline, dead_end) = (run.timeline, run.dead_end);
+    place.judge.report(&mut timeline);
     status("reading the marts");
     let ledgers = Ledgers::read(cleaned, transformed);
+    if !dead_end.is_empty() && !ledgers.not_loaded().is_empty() {
+        let text = format!("nothing goes on after the last event\n{}", run::explain(&dead_end));
+        timeline.find(timeline::Severity::Error, text);
+    }
     outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await
 }
 

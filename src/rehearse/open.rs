@@ -15,6 +15,7 @@ use crate::yaml::{self, Node};
 
 use super::database::Databases;
 use super::glue::{Glue, Start};
+use super::judge::Judge;
 use super::place::Place;
 use super::resource::{Resource, Resources};
 use super::shopify::{Credentials, StandIn};
@@ -64,10 +65,18 @@ impl Place {
             buckets: buckets.clone(),
         })?;
         let (sender, statements) = unbounded_channel();
-        let config =
-            WarehouseConfig { events: Some(sender), ..warehouse_config(account, spec, parts, &deployed, &buckets) };
+        let judge = Judge::new(&resources);
+        let namespace = resources.of("AWS::RedshiftServerless::Namespace").next();
+        let role = namespace.and_then(|namespace| namespace.text("/DefaultIamRoleArn"));
+        let config = WarehouseConfig {
+            events: Some(sender),
+            judge: Some(judge.of_warehouse(role)),
+            ..warehouse_config(account, spec, parts, &deployed, &buckets)
+        };
         let warehouse = Warehouse::start(config).await?;
         let data_api = warehouse.data_api();
+        judge.follow(data_api.clone());
+        account.judge(judge.of_wire());
         register(account, &data_api);
         let shops = open_shops(account, spec, folders).await?;
         let databases = open_databases(account, spec, parts, folders).await?;
@@ -82,6 +91,7 @@ impl Place {
             data_api,
             glue,
             databases,
+            judge,
             shops,
             state: parts.state.clone(),
         })

@@ -107,6 +107,8 @@ pub(super) async fn report(
         marts,
         findings: timeline.findings,
         mails: timeline.mails,
+        grants: place.judge.grants(),
+        list_grants: false,
         stood_in: stood_in(&spark, !place.shops.is_empty()),
     })
 }

@@ -12,6 +12,7 @@ use crate::local::{LocalAccount, ObjectEvent};
 
 use super::database::Databases;
 use super::glue::Glue;
+use super::judge::Judge;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
@@ -33,6 +34,8 @@ pub struct Place {
     pub glue: Glue,
     /// The server of each database source.
     pub databases: Databases,
+    /// Judges every call by the policies of the templates.
+    pub judge: Judge,
     /// The stand-in of each Shopify source.
     pub shops: BTreeMap<String, StandIn>,
     /// Where pipectl keeps what it makes.

@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::alerts::Mail;
+use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
+pub use crate::figure::{size, thousands};
 
 /// What a rehearsal has shown.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +25,11 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What people would hear.
     pub mails: Vec<Mail>,
+    /// The permissions that the templates grant, and those that no call has used.
+    pub grants: Grants,
+    /// Whether the text lists what was not used.
+    #[serde(skip)]
+    pub list_grants: bool,
     /// What stood in for what.
     pub stood_in: Vec<(String, String)>,
 }
@@ -135,6 +142,8 @@ impl Report {
                 }
             }
         }
+        heading(&mut out, "permissions");
+        out += &indented(&self.grants.text(self.list_grants));
         heading(&mut out, "what stood in");
         let pairs: Vec<Vec<String>> = self.stood_in.iter().map(|(what, by)| vec![what.clone(), by.clone()]).collect();
         out += &indented(&table(&pairs, &[]));
@@ -270,29 +279,6 @@ fn bar(seconds: f64, longest: f64) -> String {
     format!("{}{rest}", "█".repeat(eighths / 8))
 }
 
-/// `1234567` → `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A size in the unit that keeps it short.
-#[expect(clippy::cast_precision_loss, reason = "a size for people")]
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
-    }
-}
-
 fn painted(style: Style, text: &str) -> String {
     let code = match style {
         Style::Bold => "1",
@@ -307,6 +293,7 @@ fn painted(style: Style, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::judge::Unused;
     use super::*;
     use crate::rehearse::timeline::Kind;
 
@@ -367,6 +354,17 @@ mod tests {
                 severity: Severity::Warning,
                 text: "the data of `shop` has no `Order.name`: it is null in every row".into(),
             }],
+            grants: Grants {
+                all: 12,
+                unused: vec![Unused {
+                    of: "shop-local-load".into(),
+                    statement: "ReadLedger".into(),
+                    action: "s3:GetObject".into(),
+                    file: "iam.yaml".into(),
+                    line: 7,
+                }],
+            },
+            list_grants: true,
             stood_in: vec![("AWS Glue".into(), "Spark 3.5.6".into())],
         }
     }
@@ -398,6 +396,11 @@ mod tests {
 
         findings
           warning: the data of `shop` has no `Order.name`: it is null in every row
+
+        permissions
+          11 of 12 grants were used
+          not used: shop-local-load
+            iam.yaml:7 ReadLedger s3:GetObject
 
         what stood in
           AWS Glue  Spark 3.5.6

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::yaml::{self, Node, Span};
+use crate::yaml::{Node, Span};
 
 /// A resource of a deployed stack.
 #[derive(Debug, Clone)]
@@ -50,24 +50,8 @@ impl Resource {
 
     /// Where a property stands in the template: the deepest part of the path that is written there.
     pub fn place(&self, path: &[&str]) -> Option<Span> {
-        let mut node = self.node.as_ref()?;
-        let mut span = node.span.clone();
-        for step in std::iter::once(&"Properties").chain(path) {
-            match &node.value {
-                yaml::Value::Mapping(entries) => {
-                    let Some((key, value)) = entries.iter().find(|(key, _)| key.name == *step) else { break };
-                    span = key.span.clone();
-                    node = value;
-                }
-                yaml::Value::Sequence(items) => {
-                    let Some(item) = step.parse().ok().and_then(|index: usize| items.get(index)) else { break };
-                    span = item.span.clone();
-                    node = item;
-                }
-                _ => break,
-            }
-        }
-        Some(span)
+        let path = std::iter::once("Properties").chain(path.iter().copied());
+        Some(self.node.as_ref()?.place(path))
     }
 }
 
@@ -97,7 +81,7 @@ impl Resources {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
-    use crate::yaml::Source;
+    use crate::yaml::{self, Source};
 
     /// Resources of a template in which nothing is left to evaluate; the name of each is its `Name`, or its id.
     pub(crate) fn resources(text: &str) -> Resources {

@@ -18,7 +18,9 @@ use crate::local::ObjectEvent;
 use super::alerts::Metrics;
 use super::folder::Folders;
 use super::glue::Job;
+use super::judge::{self, Touched};
 use super::place::Place;
+use super::resource::Resource;
 use super::runtime::{Invocation, Level, Outcome, Runtime};
 use super::source::{self, Arrival};
 use super::timeline::{Kind, Severity, Timeline};
@@ -49,6 +51,8 @@ pub(super) struct Run<'a> {
     due: VecDeque<Due>,
     workflows: Workflows,
     functions: BTreeMap<String, Runtime>,
+    /// What kept the last event that came to nothing from the rules.
+    pub(super) dead_end: Vec<Stop>,
     /// The simulated time, in seconds.
     clock: u64,
     /// The job or function that runs: what is written meanwhile was written by it.
@@ -68,6 +72,8 @@ struct Actor {
     name: String,
     /// The workflow of a job, or the function itself.
     started_as: Target,
+    /// The role of a job, and what its Spark has read: that crosses no wire, so it is judged here.
+    spark: Option<(String, Vec<String>)>,
 }
 
 impl<'a> Run<'a> {
@@ -81,6 +87,7 @@ impl<'a> Run<'a> {
             due: VecDeque::new(),
             workflows: Workflows::default(),
             functions: BTreeMap::new(),
+            dead_end: Vec::new(),
             clock: 0,
             actor: None,
             folders,
@@ -94,6 +101,7 @@ impl<'a> Run<'a> {
 
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
+        self.place.judge.standby(&self.place.resources);
         self.take_waiting();
         self.put(arrivals).await?;
         self.fire_schedules();
@@ -126,7 +134,7 @@ impl<'a> Run<'a> {
     }
 
     fn fire_schedules(&mut self) {
-        for scheduled in wiring::schedules(&self.place.resources) {
+        for scheduled in wiring::schedules(&self.place.resources, &self.place.judge) {
             match scheduled.function {
                 Ok(function) if self.has_no_data(&function) => {}
                 Ok(function) => {
@@ -234,7 +242,8 @@ impl<'a> Run<'a> {
             Due::Object(object) => self.object(&object),
             Due::Event { event, by } => {
                 self.statement_ended(&event).await;
-                self.deliver(&event, &by);
+                let (reached, stops) = self.deliver(&event, &by);
+                self.dead_end = if reached { Vec::new() } else { stops };
             }
             Due::Call { function, event } => self.call(&function, &event).await?,
             Due::Start(triggered) => self.start(&triggered).await?,
@@ -244,9 +253,13 @@ impl<'a> Run<'a> {
 
     /// An object was written: the trail or the bucket tells the bus.
     fn object(&mut self, object: &ObjectWritten) {
+        self.place.judge.replicated(&self.place.resources, &object.bucket, &object.key);
         let (sent, mut stops) = wiring::object_events(&self.place.resources, object);
         let mut reached = false;
         for sent in &sent {
+            if let Some(trail) = sent.by.strip_prefix("trail ") {
+                self.place.judge.recorded(&self.place.resources, trail);
+            }
             let (one, more) = self.deliver(&sent.event, &format!("{}: {}", folder(&object.key), sent.by));
             reached |= one;
             stops.extend(more);
@@ -260,7 +273,7 @@ impl<'a> Run<'a> {
 
     /// Gives an event to the rules. Answers whether a workflow or function was reached, and what kept it from others.
     fn deliver(&mut self, event: &Value, by: &str) -> (bool, Vec<Stop>) {
-        let (deliveries, stops) = wiring::deliver(&self.place.resources, event);
+        let (deliveries, stops) = wiring::deliver(&self.place.resources, &self.place.judge, event);
         let mut reached = false;
         for delivery in deliveries {
             match &delivery.target {
@@ -273,7 +286,9 @@ impl<'a> Run<'a> {
                     let loops = event["source"] == "aws.s3"
                         && self.actor.as_ref().is_some_and(|actor| actor.started_as == target);
                     if loops {
-                        self.timeline.find(Severity::Error, looping(&delivery.rule, &target, self.actor.as_ref(), by));
+                        let rule = self.place.resources.named("AWS::Events::Rule", &delivery.rule);
+                        let text = looping(rule, &target, self.actor.as_ref(), by);
+                        self.timeline.find(Severity::Error, text);
                         continue;
                     }
                     reached |= !matches!(target, Target::Recorded(_));
@@ -292,7 +307,7 @@ impl<'a> Run<'a> {
             Target::Workflow(workflow) => match self.workflows.notify(&self.place.resources, &workflow, self.clock) {
                 Ok(Some(triggered)) => self.due.push_back(Due::Start(triggered)),
                 Ok(None) => {}
-                Err(why) => self.timeline.find(Severity::Error, why),
+                Err(stop) => self.stopped(&stop),
             },
             Target::Recorded(_) => {}
         }
@@ -375,9 +390,13 @@ impl<'a> Run<'a> {
             .unwrap_or(2);
         self.calls += 1;
         let request = format!("00000000-0000-4000-8000-{:012x}", self.calls);
-        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()) });
+        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()), spark: None });
         for attempt in 0..=retries {
             let invocation = runtime.invoke(&request, Bytes::from(event.to_string())).await;
+            if let Some(resource) = self.place.resources.named("AWS::Lambda::Function", name) {
+                let wrote = !invocation.log.lines.is_empty();
+                self.place.judge.function_ran(&self.place.resources, resource, wrote);
+            }
             self.attempted(name, &runtime.function().log_group, &invocation);
             let succeeded = self.called(&runtime, &invocation, attempt, retries);
             self.listen_as_actor();
@@ -438,6 +457,9 @@ impl<'a> Run<'a> {
 
     /// A run of a workflow: its jobs one after another, as the triggers chain them.
     async fn start(&mut self, first: &Triggered) -> Result<()> {
+        for stop in wiring::broken(&self.place.resources, &first.workflow) {
+            self.stopped(&stop);
+        }
         let mut states: BTreeMap<String, String> = BTreeMap::new();
         let mut triggers = VecDeque::from([first.clone()]);
         while let Some(triggered) = triggers.pop_front() {
@@ -454,10 +476,6 @@ impl<'a> Run<'a> {
     /// Runs a job and tells the bus of its end.
     async fn job(&mut self, name: &str, workflow: &str) -> Result<String> {
         let Some(resource) = self.place.resources.named("AWS::Glue::Job", name) else {
-            self.timeline.find(
-                Severity::Error,
-                format!("the workflow `{workflow}` starts the job `{name}`, which does not exist"),
-            );
             return Ok("FAILED".into());
         };
         self.runs += 1;
@@ -474,13 +492,16 @@ impl<'a> Run<'a> {
                 self.timeline.ended(Kind::Job, "Spark", waited, began.elapsed(), false);
             }
         }
+        self.place.judge.job_ran(&self.place.resources, resource);
+        let role = resource.text("/Role").unwrap_or_default().to_owned();
         (self.status)(&format!("glue job {name}"));
         let began = Instant::now();
         let ended = self.place.glue.run(&job).await?;
         self.job_logged(log_prefix.as_deref(), &ended.output);
         let failed = ended.state != "SUCCEEDED";
         self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
-        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Workflow(workflow.to_owned()) });
+        let started_as = Target::Workflow(workflow.to_owned());
+        self.actor = Some(Actor { name: name.to_owned(), started_as, spark: Some((role, ended.reads)) });
         self.listen_as_actor();
         self.actor = None;
         let message = ended.error.unwrap_or_default();
@@ -499,10 +520,23 @@ impl<'a> Run<'a> {
             written.push(self::written(object));
         }
         let folders = Folders::look(&self.place.buckets);
+        let mut touched = Touched::default();
         for object in folders.written_since(&self.folders) {
             if !written.iter().any(|known| (&known.bucket, &known.key) == (&object.bucket, &object.key)) {
+                // S3 itself writes what it replicates.
+                if !judge::is_replica(&self.place.resources, &object.bucket, &object.key) {
+                    touched.written.insert((object.bucket.clone(), object.key.clone()));
+                }
                 written.push(object);
             }
+        }
+        if let Some((role, reads)) = self.actor.as_ref().and_then(|actor| actor.spark.as_ref()) {
+            touched.deleted.extend(folders.gone_since(&self.folders).cloned());
+            touched.read.extend(reads.iter().filter_map(|address| {
+                let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
+                Some((bucket.to_owned(), key.to_owned()))
+            }));
+            self.place.judge.touched(role, &touched);
         }
         self.folders = folders;
         for object in written {
@@ -521,13 +555,20 @@ fn written(event: ObjectEvent) -> ObjectWritten {
     }
 }
 
-fn looping(rule: &str, target: &Target, actor: Option<&Actor>, by: &str) -> String {
+fn looping(rule: Option<&Resource>, target: &Target, actor: Option<&Actor>, by: &str) -> String {
     let actor = actor.map_or("it", |actor| actor.name.as_str());
-    format!(
-        "a loop: the rule `{rule}` would start {} again by what `{actor}` has just written ({by})\n\
-         narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
+    let error = Error::new(format!(
+        "a loop: the rule `{}` would start {} again by what `{actor}` has just written ({by})",
+        rule.map_or("", |rule| rule.name.as_str()),
         name(target)
-    )
+    ))
+    .hint(
+        "narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
+    );
+    match rule.and_then(|rule| rule.place(&["EventPattern"])) {
+        Some(place) => error.at(&place, "").to_string(),
+        None => error.to_string(),
+    }
 }
 
 fn name(target: &Target) -> String {
@@ -554,7 +595,7 @@ fn folder(key: &str) -> &str {
 }
 
 /// The reasons, the nearest to the target first.
-fn explain(stops: &[Stop]) -> String {
+pub(super) fn explain(stops: &[Stop]) -> String {
     let mut stops: Vec<&Stop> = stops.iter().collect();
     stops.sort_by_key(|stop| !stop.hop.starts_with("rule"));
     let lines: Vec<String> = stops.iter().take(3).map(|stop| Error::from(*stop).to_string()).collect();

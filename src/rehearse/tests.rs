@@ -167,6 +167,20 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     assert_eq!(first.rows["order_lines"].changed, lines, "{text}");
     assert!(first.marts.iter().all(|mart| mart.count > 0), "{text}");
 
+    // Each permission is needed: without it, exactly the call that it allows is denied.
+    for (grant, denials) in place.judge.without_each_grant() {
+        let actions: Vec<&str> = denials.iter().map(|denial| denial.action.as_str()).collect();
+        let same = |action: &&str| grant.ends_with(&action.to_lowercase());
+        assert!(!actions.is_empty() && actions.iter().all(same), "without {grant}: {actions:?}");
+    }
+    let boundary = place.judge.again(|policies| {
+        let role = policies.roles.get_mut("shop-local-load").unwrap();
+        role.boundary.as_mut().unwrap().statements.retain(|statement| statement.sid.as_deref() != Some("Statements"));
+    });
+    insta::assert_snapshot!(boundary.iter().map(|denial| format!("{}: {}\n", denial.call(), denial.why)).collect::<String>(), @"");
+    let unused = first.grants.unused.iter().map(|one| format!("{} {} {}\n", one.of, one.statement, one.action));
+    insta::assert_snapshot!(unused.collect::<String>(), @"");
+
     let second = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = second.text(false);
     println!("{text}");

@@ -117,6 +117,13 @@ impl Timeline {
         self.steps.push(Step { at, kind, name, detail, seconds, times: 1, failed });
     }
 
+    /// Puts errors before all other findings.
+    pub(super) fn find_first(&mut self, texts: impl Iterator<Item = String>) {
+        let found: Vec<Finding> = texts.map(|text| Finding { severity: Severity::Error, text }).collect();
+        self.findings.retain(|known| !found.contains(known));
+        self.findings.splice(0..0, found);
+    }
+
     pub(super) fn find(&mut self, severity: Severity, text: impl Into<String>) {
         let finding = Finding { severity, text: text.into() };
         if !self.findings.contains(&finding) {

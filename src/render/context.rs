@@ -11,6 +11,7 @@
 //! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`.
 //! - `tables`: each with `id`, `name` and `columns` (`name` and Glue's `type`).
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
+//! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
 
 use std::net::Ipv4Addr;
@@ -56,6 +57,8 @@ struct Names {
     cloudtrail: bool,
     s3_events: bool,
     github: Option<Trusted>,
+    #[serde(flatten)]
+    database_sources: super::database::Databases,
 }
 
 #[derive(Serialize)]
@@ -231,13 +234,14 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         cloudtrail: spec.pipeline.trigger.mode == TriggerMode::Cloudtrail,
         s3_events: spec.pipeline.trigger.mode == TriggerMode::S3,
         github: spec.pipeline.github.as_ref().map(|github| trusted(github, &spec.environment_name)),
+        database_sources: super::database::databases(spec)?,
         pipeline: json(&spec.pipeline)?,
         prefix,
     };
     Ok(Context::from(json(&names)?))
 }
 
-fn json(value: &impl Serialize) -> Result<Value> {
+pub(super) fn json(value: &impl Serialize) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| Error::new("the spec cannot be written as JSON").cause(&error))
 }
 
@@ -373,7 +377,7 @@ fn functions(spec: &Spec) -> Vec<FunctionNames> {
 }
 
 /// `order_lines` to `OrderLines`: logical ids take letters and digits only.
-fn logical_id(name: &str) -> String {
+pub(super) fn logical_id(name: &str) -> String {
     name.split(['_', '-'])
         .map(|word| {
             let mut letters = word.chars();
@@ -382,7 +386,7 @@ fn logical_id(name: &str) -> String {
         .collect()
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
     let mut known: Vec<(&str, &str)> = Vec::new();
     for (name, id) in names {
         if let Some((other, _)) = known.iter().find(|(_, other)| *other == id) {

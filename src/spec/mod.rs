@@ -4,10 +4,15 @@
 //! the docs: their doc comments are the descriptions that an editor shows.
 
 pub mod alerts;
+pub mod analytics;
 pub mod checks;
+pub mod deletes;
+pub mod late;
 pub mod load;
 pub mod log_pattern;
+pub mod mart;
 pub mod names;
+pub mod readers;
 pub mod reference;
 pub mod rules;
 pub mod settings;
@@ -21,15 +26,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use alerts::Alerts;
+pub use analytics::{Analytics, QuickSight};
 pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
 pub use load::Spec;
 pub use log_pattern::LogPattern;
+pub use mart::{Mart, MartKind, Refresh, Unload};
 pub use settings::{
     Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger, TriggerMode,
     Warehouse, WorkerType, Zone, Zones,
 };
 pub use source::{Capture, Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
-pub use table::{Column, FullColumn, Load, Mart, MartKind, Refresh, SchemaChanges, Table};
+pub use table::{Column, FullColumn, Late, Load, SchemaChanges, Table};
 pub use types::ColumnType;
 
 /// A map that keeps the order in which the user wrote it.
@@ -58,6 +65,9 @@ pub struct Pipeline {
     /// Redshift Serverless.
     #[serde(default)]
     pub warehouse: Warehouse,
+    /// Tools that read the marts.
+    #[serde(default)]
+    pub analytics: Analytics,
     /// The Glue jobs.
     #[serde(default)]
     pub jobs: Jobs,

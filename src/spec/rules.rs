@@ -9,6 +9,7 @@ use crate::yaml::{Key, Node, Value};
 mod files;
 mod quality;
 
+use super::late;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::source::{custom, database};
 use super::types::{ColumnType, PLAIN};
@@ -26,6 +27,7 @@ pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<
     sources(pipeline, prefix, &mut errors);
     tables(pipeline, &mut errors);
     database::rules::check(keys(pipeline, "sources"), keys(pipeline, "tables"), &mut errors);
+    late::check(pipeline, &mut errors);
     marts(pipeline, &mut errors);
     warehouse(pipeline, &mut errors);
     zones(pipeline, &mut errors);
@@ -112,9 +114,51 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
             table_source(source, sources, errors);
         }
         columns(key, table, sources, errors);
+        transform(key, table, pipeline, errors);
+        columns(key, table, sources, errors);
         repeated_rows(key, table, sources, errors);
         quality::check(pipeline, key, table, errors);
         files::check(key, table, sources, errors);
+    }
+}
+
+/// What the SQL of a transform reads beside each table itself: the rows that a run has brought.
+pub const CHANGED: &str = "changed_";
+
+/// A table comes from a source, or is made by SQL from tables that do.
+fn transform(key: &Key, table: &Node, pipeline: &Node, errors: &mut Vec<Error>) {
+    match (table.get("source"), table.get("transform")) {
+        (None, None) if matches!(table.value, Value::Mapping(_)) => errors.push(
+            Error::project(format!("table `{}` says not where its rows come from", key.name))
+                .at(&key.span, "")
+                .hint("add `source: …`, or `transform: …` with a file of SQL"),
+        ),
+        (Some(_), Some(transform)) => errors.push(
+            Error::project(format!("table `{}` has a source and a transform", key.name))
+                .at(&transform.span, "")
+                .hint("a transform reads other tables: give the source a table of its own, and leave one of the two"),
+        ),
+        _ => {}
+    }
+    for (column, node) in keys(table, "columns") {
+        if table.get("transform").is_some()
+            && let Some(from) = node.get("from")
+        {
+            errors.push(
+                Error::project(format!("`{}.{}` has `from`, and its table is made by SQL", key.name, column.name))
+                    .at(&from.span, "")
+                    .hint(format!("drop it, and name the column in the SQL: `… AS {}`", column.name)),
+            );
+        }
+    }
+    if let Some(name) = key.name.strip_prefix(CHANGED)
+        && keys(pipeline, "tables").iter().any(|(key, _)| key.name == name)
+    {
+        errors.push(
+            Error::project(format!("`{}` cannot name a table", key.name))
+                .at(&key.span, "the SQL of transforms calls the changed rows of another table so")
+                .hint("rename it"),
+        );
     }
 }
 
@@ -269,6 +313,7 @@ fn number(node: Option<&Node>) -> Option<u64> {
 
 fn warehouse(pipeline: &Node, errors: &mut Vec<Error>) {
     let Some(warehouse) = pipeline.get("warehouse") else { return };
+    read_only_users(warehouse, errors);
     let base = warehouse.get("base_capacity");
     let most = warehouse.get("max_capacity");
     for (name, node) in [("base_capacity", base), ("max_capacity", most)] {
@@ -293,6 +338,27 @@ fn warehouse(pipeline: &Node, errors: &mut Vec<Error>) {
                 .at(&node.span, "")
                 .hint(format!("write `max_capacity: {low}`")),
         );
+    }
+}
+
+/// A user's name stands in SQL and in the name of a secret.
+fn read_only_users(warehouse: &Node, errors: &mut Vec<Error>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for user in warehouse.get("read_only_users").map_or(&[][..], Node::items) {
+        let name = user.as_str().unwrap_or_default();
+        let taken = [crate::warehouse::ADMIN_USER, "awsuser", "rdsdb", "public", "quicksight"].contains(&name);
+        if !is_identifier(name) || is_reserved(name) || taken {
+            errors.push(
+                Error::project(format!("`{name}` cannot be the name of a user of the warehouse"))
+                    .at(&user.span, if taken { "taken" } else { "lower-case letters, digits and `_`" })
+                    .hint("name it for the tool that uses it, for example `metabase`"),
+            );
+        } else if seen.contains(&name) {
+            errors.push(
+                Error::project(format!("`{name}` is listed twice")).at(&user.span, "").hint("take one of them away"),
+            );
+        }
+        seen.push(name);
     }
 }
 

@@ -83,7 +83,7 @@ pub struct RawZone {
 impl Default for RawZone {
     fn default() -> Self {
         let Zone { expire_days, noncurrent_days } = Zone::default();
-        Self { expire_days, noncurrent_days, empty_after_load: false }
+        Self { expire_days, noncurrent_days, empty_after_load: true }
     }
 }
 
@@ -131,11 +131,13 @@ pub struct Warehouse {
     /// The most RPUs that it may grow to.
     #[schemars(range(min = 4, max = 1024))]
     pub max_capacity: u32,
+    /// Users of the database that may read tables and marts, for other tools. The password of each is made by AWS, in the secret `<prefix>/warehouse/<user>`.
+    pub read_only_users: Vec<String>,
 }
 
 impl Default for Warehouse {
     fn default() -> Self {
-        Self { database: "warehouse".into(), base_capacity: 4, max_capacity: 8 }
+        Self { database: "warehouse".into(), base_capacity: 4, max_capacity: 8, read_only_users: Vec::new() }
     }
 }
 

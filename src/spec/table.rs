@@ -1,4 +1,4 @@
-//! The tables of the warehouse, and the marts made from them.
+//! The tables of the warehouse.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,11 @@ use super::{Checks, ColumnType, Map, Pipeline};
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// `<source>` for files, `<source>.<table>` for a database, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `products` or `products.variants` as the object.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
+    /// In place of `source`: a file with one `SELECT` of Spark SQL over other tables, such as `sql/transform/order_facts.sql`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<String>,
     /// The columns, in the order of the warehouse table.
     pub columns: Map<Column>,
     /// The columns that identify a row. `upsert` needs them; `append` with a key inserts only keys that are new. A row without a value in one of them goes to quarantine.
@@ -75,9 +79,9 @@ pub enum SchemaChanges {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Load {
-    /// Every row is added.
+    /// A row is added, and never changed: for facts. With a key, a row whose key is there already is left out.
     Append,
-    /// A row replaces the one with the same key.
+    /// A row replaces the one with the same key: for what changes over time.
     #[default]
     Upsert,
 }
@@ -103,6 +107,23 @@ pub struct FullColumn {
     /// A row without a value goes to quarantine.
     #[serde(default)]
     pub required: bool,
+    /// The key of the table that this column points to, as `customers.id`.
+    #[serde(default)]
+    pub references: Option<String>,
+    /// What happens when a row comes before the one that it points to.
+    #[serde(default)]
+    pub late: Late,
+}
+
+/// What happens when a row comes before the one that it points to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Late {
+    /// Nothing: until it comes, a join does not find it.
+    #[default]
+    Ignore,
+    /// A row with the key alone is put into the other table, marked by its column `_inferred`, and filled when it comes.
+    Stub,
 }
 
 impl Column {
@@ -123,36 +144,12 @@ impl Column {
     pub fn required(&self) -> bool {
         matches!(self, Self::Full(column) if column.required)
     }
-}
 
-/// A table or view made from the tables by a SQL file.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mart {
-    /// The file with one `SELECT`, relative to the project.
-    pub sql: String,
-    /// What is made of it.
-    #[serde(default, rename = "as")]
-    pub kind: MartKind,
-    /// When it is made anew.
-    #[serde(default)]
-    pub refresh: Refresh,
-}
-
-/// What a mart is in the warehouse.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum MartKind {
-    #[default]
-    Table,
-    View,
-}
-
-/// When a mart is made anew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Refresh {
-    /// After every load.
-    #[default]
-    AfterLoad,
+    /// The table and the column that rows are made in for this column's values.
+    pub fn stub(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Full(FullColumn { references: Some(to), late: Late::Stub, .. }) => to.split_once('.'),
+            _ => None,
+        }
+    }
 }

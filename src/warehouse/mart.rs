@@ -5,10 +5,27 @@ use std::sync::Arc;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::spec::{MartKind, Spec};
+use crate::spec::{MartKind, Spec, Unload};
 use crate::yaml::{Source, Span};
 
-use super::{Mart, quoted};
+use serde::Serialize;
+
+use super::quoted;
+
+/// A mart, and the statements that make it anew.
+#[derive(Debug, Clone, Serialize)]
+pub struct Mart {
+    pub name: String,
+    pub kind: MartKind,
+    /// What makes a materialized view, once for each change of the pipeline.
+    #[serde(skip)]
+    pub create: Vec<String>,
+    /// One transaction; a single statement is sent alone.
+    pub refresh: Vec<String>,
+    /// The statement that writes its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unload: Option<String>,
+}
 
 /// The longest statement that the Redshift Data API takes.
 const LONGEST: usize = 100_000;
@@ -21,7 +38,13 @@ pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Ve
     for (name, source) in sources {
         let kind = spec.pipeline.marts.get(name).map(|mart| mart.kind).unwrap_or_default();
         match select(source) {
-            Ok(select) => made.push(Mart { name: name.clone(), refresh: refresh(name, kind, select) }),
+            Ok(select) => made.push(Mart {
+                name: name.clone(),
+                kind,
+                create: if kind == MartKind::MaterializedView { materialize(name, select) } else { Vec::new() },
+                refresh: refresh(name, kind, select),
+                unload: unload(spec, name),
+            }),
             Err(error) => errors.push(error),
         }
     }
@@ -47,7 +70,32 @@ fn refresh(name: &str, kind: MartKind, select: &str) -> Vec<String> {
             format!("DROP VIEW IF EXISTS {mart}"),
             format!("CREATE VIEW {mart} AS\n{select}\nWITH NO SCHEMA BINDING"),
         ],
+        // It sees only what is committed, so that it stands alone and after the load.
+        MartKind::MaterializedView => vec![format!("REFRESH MATERIALIZED VIEW {mart}")],
     }
+}
+
+/// The statements that make a materialized view, once for each change of its definition.
+fn materialize(name: &str, select: &str) -> Vec<String> {
+    let mart = format!("marts.{}", quoted(name));
+    vec![
+        format!("DROP MATERIALIZED VIEW IF EXISTS {mart}"),
+        // On Redshift Serverless an automatic refresh would wake, and bill, the warehouse.
+        format!("CREATE MATERIALIZED VIEW {mart} AUTO REFRESH NO AS\n{select}"),
+    ]
+}
+
+/// Writes a mart's rows into a folder of its own, of which what was there before is taken away.
+fn unload(spec: &Spec, name: &str) -> Option<String> {
+    let format = match spec.pipeline.marts.get(name)?.unload? {
+        Unload::Csv => "CSV HEADER EXTENSION 'csv'",
+        Unload::Parquet => "PARQUET",
+    };
+    Some(format!(
+        "UNLOAD ('SELECT * FROM marts.{}') TO 's3://{}/exports/{name}/' IAM_ROLE default FORMAT AS {format} PARALLEL OFF CLEANPATH",
+        quoted(name),
+        spec.bucket("transformed")
+    ))
 }
 
 /// The one SELECT of a file, without what stands around it. Fails if there is none, or more than one statement.

@@ -16,9 +16,38 @@ pub enum Event {
 /// What a statement does, as its name says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Name {
-    Setup { document: String, part: usize },
-    Load { batch: String, table: String },
-    Mart { batch: String, mart: String },
+    /// What is not there is made.
+    Setup {
+        document: String,
+        part: usize,
+    },
+    /// What is there is looked at.
+    Inspect {
+        document: String,
+    },
+    /// A table becomes what it shall be; `step` tells one change from another.
+    Migrate {
+        document: String,
+        step: String,
+    },
+    /// What follows when the tables are as they shall be. The first part is the users.
+    Complete {
+        document: String,
+        part: usize,
+    },
+    Load {
+        batch: String,
+        table: String,
+    },
+    Mart {
+        batch: String,
+        mart: String,
+    },
+    /// A mart's rows become files.
+    Unload {
+        batch: String,
+        mart: String,
+    },
 }
 
 impl Name {
@@ -27,7 +56,11 @@ impl Name {
         match self {
             Self::Setup { document, part: 1 } => format!("{prefix}/setup/{document}"),
             Self::Setup { document, part } => format!("{prefix}/setup/{document}/{part}"),
+            Self::Inspect { document } => format!("{prefix}/inspect/{document}"),
+            Self::Migrate { document, step } => format!("{prefix}/migrate/{document}/{step}"),
+            Self::Complete { document, part } => format!("{prefix}/complete/{document}/{part}"),
             Self::Load { batch, table } => format!("{prefix}/load/{batch}/{table}"),
+            Self::Unload { batch, mart } => format!("{prefix}/unload/{batch}/{mart}"),
             Self::Mart { batch, mart } => format!("{prefix}/marts/{batch}/{mart}"),
         }
     }
@@ -42,6 +75,13 @@ impl Name {
                 let part = part.parse().ok()?;
                 Some(Self::Setup { document: owned(document), part })
             }
+            ["inspect", document] => Some(Self::Inspect { document: owned(document) }),
+            ["migrate", document, step] => Some(Self::Migrate { document: owned(document), step: owned(step) }),
+            ["complete", document, part] => {
+                let part = part.parse().ok()?;
+                Some(Self::Complete { document: owned(document), part })
+            }
+            ["unload", batch, mart] => Some(Self::Unload { batch: owned(batch), mart: owned(mart) }),
             ["load", batch, table] => Some(Self::Load { batch: owned(batch), table: owned(table) }),
             ["marts", batch, mart] => Some(Self::Mart { batch: owned(batch), mart: owned(mart) }),
             _ => None,
@@ -58,7 +98,8 @@ impl Event {
             None => Self::Look,
             Some("Glue Job State Change") => {
                 let (job, state) = (text("jobName"), text("state"));
-                if job == format!("{prefix}-transform") && state == "SUCCEEDED" {
+                // A table that is stopped fails the job, and the others are there all the same.
+                if job == format!("{prefix}-transform") && ["SUCCEEDED", "FAILED", "TIMEOUT"].contains(&state) {
                     Self::Look
                 } else {
                     Self::Other(format!("the job `{job}` is {state}"))
@@ -89,7 +130,11 @@ mod tests {
         for (text, name) in [
             ("p/setup/abc", Name::Setup { document: "abc".into(), part: 1 }),
             ("p/setup/abc/2", Name::Setup { document: "abc".into(), part: 2 }),
+            ("p/inspect/abc", Name::Inspect { document: "abc".into() }),
+            ("p/migrate/abc/f0", Name::Migrate { document: "abc".into(), step: "f0".into() }),
+            ("p/complete/abc/1", Name::Complete { document: "abc".into(), part: 1 }),
             ("p/load/b/t", Name::Load { batch: "b".into(), table: "t".into() }),
+            ("p/unload/b/m", Name::Unload { batch: "b".into(), mart: "m".into() }),
             ("p/marts/b/m", Name::Mart { batch: "b".into(), mart: "m".into() }),
         ] {
             assert_eq!(name.text("p"), text);
@@ -112,7 +157,8 @@ mod tests {
         for (event, expected) in [
             (json!({}), Some(Event::Look)),
             (glue("p-transform", "SUCCEEDED"), Some(Event::Look)),
-            (glue("p-transform", "FAILED"), None),
+            (glue("p-transform", "FAILED"), Some(Event::Look)),
+            (glue("p-transform", "STOPPED"), None),
             (glue("p-clean", "SUCCEEDED"), None),
             (sql("p/load/b/t", "FINISHED"), Some(statement(false))),
             (sql("p/load/b/t", "ABORTED"), Some(statement(true))),

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use crate::event::Event;
 use crate::ledger::Ledger;
-use crate::plan::setup_parts;
 use crate::run::Run;
 use crate::statement::{Statements, hex};
 
@@ -24,11 +23,8 @@ pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
     let run = Run {
         prefix: &document.prefix,
         warehouse,
-        ledger: Ledger {
-            transformed: Bucket::new(&s3, &document.buckets.transformed),
-            document: sha.clone(),
-            setup_parts: setup_parts(warehouse).len(),
-        },
+        ledger: Ledger { transformed: Bucket::new(&s3, &document.buckets.transformed), document: sha.clone() },
+        config: &config,
         statements: Statements::new(&config, warehouse, &document.prefix, &sha),
         deadline,
     };

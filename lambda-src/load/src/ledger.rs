@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::event::Name;
-use crate::plan::{Pending, Staged, View};
+use crate::plan::{Pending, Staged, View, unloaded};
 use crate::statement::Outcome;
 
 #[derive(Debug)]
@@ -24,8 +24,6 @@ pub struct Ledger {
     pub transformed: Bucket,
     /// The first 12 digits of the document's sha256.
     pub document: String,
-    /// How many parts the set-up of this document has.
-    pub setup_parts: usize,
 }
 
 #[derive(Deserialize)]
@@ -54,27 +52,35 @@ impl Ledger {
             None => BTreeSet::new(),
         };
         let set_up = self.transformed.get(&self.setup_key()).await?.is_some();
-        Ok(View { setup: if set_up { self.setup_parts } else { 0 }, pending, latest, refreshed })
+        Ok(View { set_up, pending, latest, refreshed, ..View::default() })
     }
 
     /// Records what a statement did. A record is written once; a second one changes nothing.
     pub async fn record(&self, name: &Name, outcome: &Outcome) -> Result<()> {
         let (key, mut entry) = match name {
-            Name::Setup { document, part } if document != &self.document || *part < self.setup_parts => {
-                return Ok(());
-            }
-            Name::Setup { document, .. } => (self.setup_key(), json!({"stage": "setup", "document": document})),
+            // What they did is seen in the warehouse; the set-up is recorded as a whole.
+            Name::Setup { .. } | Name::Inspect { .. } | Name::Migrate { .. } | Name::Complete { .. } => return Ok(()),
             Name::Load { batch, table } => (
                 format!("_ledger/load/{batch}/{table}.json"),
-                json!({"stage": "load", "batch": batch, "table": table, "staged": outcome.staged, "changed": outcome.changed}),
+                json!({"stage": "load", "batch": batch, "table": table, "staged": outcome.staged, "changed": outcome.changed, "deleted": outcome.deleted}),
             ),
             Name::Mart { batch, mart } => (
                 format!("_ledger/marts/{batch}/{}/{mart}.json", self.document),
                 json!({"stage": "marts", "batch": batch, "mart": mart, "document": self.document}),
             ),
+            Name::Unload { batch, mart } => (
+                format!("_ledger/marts/{batch}/{}/{}.json", self.document, unloaded(mart)),
+                json!({"stage": "unload", "batch": batch, "mart": mart, "document": self.document, "rows": outcome.rows}),
+            ),
         };
         entry["statement_id"] = json!(outcome.id);
         self.write(&key, entry).await
+    }
+
+    /// Records that the warehouse is as the document has it, and which columns no table of it names any more.
+    pub async fn set_up(&self, unused: &BTreeMap<String, Vec<String>>) -> Result<()> {
+        let entry = json!({"stage": "setup", "document": self.document, "unused_columns": unused});
+        self.write(&self.setup_key(), entry).await
     }
 
     /// Marks a batch as wholly loaded.

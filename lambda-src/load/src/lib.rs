@@ -11,7 +11,9 @@
 
 pub mod event;
 pub mod handler;
+pub mod inspect;
 pub mod ledger;
 pub mod plan;
 pub mod run;
 pub mod statement;
+pub mod user;

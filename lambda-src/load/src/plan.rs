@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::document::Warehouse;
+use pipeline::migration::Refusal;
 
 use crate::event::Name;
+use crate::inspect::{Found, Need, QUESTIONS, need};
+use crate::statement::digest;
 
 /// The most statements that the Data API takes in one batch.
 const LARGEST: usize = 40;
@@ -12,13 +15,19 @@ const LARGEST: usize = 40;
 /// What the ledgers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
+    /// Whether the warehouse is as this document has it.
+    pub set_up: bool,
     /// How many parts of the set-up are done.
     pub setup: usize,
+    /// What is in the warehouse, once it was looked at.
+    pub found: Option<Found>,
+    /// How many parts of what completes the set-up are done.
+    pub completed: usize,
     /// The batches that are not marked as loaded, in their order.
     pub pending: BTreeMap<String, Pending>,
     /// The newest batch of all.
     pub latest: Option<String>,
-    /// The marts that were refreshed after the newest batch.
+    /// The marts that were refreshed after the newest batch, and as `<mart>.unload` those whose files were written.
     pub refreshed: BTreeSet<String>,
 }
 
@@ -45,6 +54,12 @@ pub enum Step {
     Skip { batch: String, table: String, known: bool },
     /// All tables of a batch are recorded.
     Close { batch: String },
+    /// The users are made, with what is in their secrets.
+    Users { name: Name, found: Found },
+    /// What is there cannot become what the document wants without a loss.
+    Refuse(Vec<Refusal>),
+    /// The warehouse is as the document has it; some columns are not used any more.
+    SetUp { unused: BTreeMap<String, Vec<String>> },
 }
 
 /// Cuts the set-up into batches that the Data API takes.
@@ -56,9 +71,8 @@ pub fn setup_parts(warehouse: &Warehouse) -> Vec<&[String]> {
 ///
 /// The order: the set-up of this document; the batches from the oldest on, table by table; when all are in, the marts.
 pub fn next(warehouse: &Warehouse, document: &str, view: &View) -> Option<Step> {
-    if let Some(part) = setup_parts(warehouse).get(view.setup) {
-        let name = Name::Setup { document: document.to_owned(), part: view.setup + 1 };
-        return Some(Step::Run { name, statements: part.to_vec() });
+    if !view.set_up {
+        return Some(set_up(warehouse, document, view));
     }
     if let Some((batch, pending)) = view.pending.first_key_value() {
         let open = |(table, _): &(&String, &Staged)| !pending.recorded.contains(*table);
@@ -74,11 +88,52 @@ pub fn next(warehouse: &Warehouse, document: &str, view: &View) -> Option<Step> 
         });
     }
     let batch = view.latest.as_ref()?;
-    let mart = warehouse.marts.iter().find(|mart| !view.refreshed.contains(&mart.name))?;
-    Some(Step::Run {
-        name: Name::Mart { batch: batch.clone(), mart: mart.name.clone() },
-        statements: mart.refresh.clone(),
-    })
+    if let Some(mart) = warehouse.marts.iter().find(|mart| !view.refreshed.contains(&mart.name)) {
+        let name = Name::Mart { batch: batch.clone(), mart: mart.name.clone() };
+        return Some(Step::Run { name, statements: mart.refresh.clone() });
+    }
+    let (mart, unload) = warehouse
+        .marts
+        .iter()
+        .filter_map(|mart| Some((&mart.name, mart.unload.as_ref()?)))
+        .find(|(mart, _)| !view.refreshed.contains(&unloaded(mart)))?;
+    let name = Name::Unload { batch: batch.clone(), mart: mart.clone() };
+    Some(Step::Run { name, statements: vec![unload.clone()] })
+}
+
+/// Under which name it is kept that a mart's files were written.
+pub fn unloaded(mart: &str) -> String {
+    format!("{mart}.unload")
+}
+
+/// Makes what is missing, looks at what is there, changes what is otherwise, looks again, and completes.
+fn set_up(warehouse: &Warehouse, document: &str, view: &View) -> Step {
+    let document = document.to_owned();
+    if let Some(part) = setup_parts(warehouse).get(view.setup) {
+        let name = Name::Setup { document, part: view.setup + 1 };
+        return Step::Run { name, statements: part.to_vec() };
+    }
+    let Some(found) = &view.found else {
+        let statements = QUESTIONS.map(str::to_owned).into();
+        return Step::Run { name: Name::Inspect { document }, statements };
+    };
+    let unused = match need(warehouse, found) {
+        Need::Refused(refused) => return Step::Refuse(refused),
+        Need::Run(statements) => {
+            let step = digest(&statements)[..12].to_owned();
+            return Step::Run { name: Name::Migrate { document, step }, statements };
+        }
+        Need::Nothing { unused } => unused,
+    };
+    if view.completed == 0 && !warehouse.users.is_empty() {
+        return Step::Users { name: Name::Complete { document, part: 1 }, found: found.clone() };
+    }
+    let done = view.completed.saturating_sub(1);
+    if let Some(part) = warehouse.complete.chunks(LARGEST).nth(done) {
+        let name = Name::Complete { document, part: done + 2 };
+        return Step::Run { name, statements: part.to_vec() };
+    }
+    Step::SetUp { unused }
 }
 
 /// Puts batch and path into the statements of a load.
@@ -92,6 +147,10 @@ impl View {
     pub fn done(&mut self, name: &Name) {
         match name {
             Name::Setup { part, .. } => self.setup = self.setup.max(*part),
+            Name::Inspect { .. } => {}
+            // It is looked at again.
+            Name::Migrate { .. } => self.found = None,
+            Name::Complete { part, .. } => self.completed = self.completed.max(*part),
             Name::Load { batch, table } => {
                 if let Some(pending) = self.pending.get_mut(batch) {
                     pending.recorded.insert(table.clone());
@@ -100,6 +159,11 @@ impl View {
             Name::Mart { batch, mart } => {
                 if self.latest.as_ref() == Some(batch) {
                     self.refreshed.insert(mart.clone());
+                }
+            }
+            Name::Unload { batch, mart } => {
+                if self.latest.as_ref() == Some(batch) {
+                    self.refreshed.insert(unloaded(mart));
                 }
             }
         }
@@ -118,8 +182,18 @@ mod tests {
             database: "d".into(),
             secret: "s".into(),
             setup: (0..setup).map(|number| format!("s{number}")).collect(),
+            complete: (0..41).map(|number| format!("c{number}")).collect(),
+            users: [("reader".to_owned(), "secret".to_owned())].into(),
             tables: [("a", load.clone()), ("b", load)].map(|(name, load)| (name.to_owned(), load)).into(),
-            marts: ["z", "y"].map(|name| Mart { name: name.into(), refresh: vec![format!("refresh {name}")] }).into(),
+            marts: ["z", "y"]
+                .map(|name| Mart {
+                    name: name.into(),
+                    kind: "table".into(),
+                    refresh: vec![format!("refresh {name}")],
+                    unload: (name == "z").then(|| "unload".to_owned()),
+                })
+                .into(),
+            ..Warehouse::default()
         }
     }
 
@@ -135,6 +209,7 @@ mod tests {
         View {
             pending: pending.collect(),
             latest: batches.last().map(|(batch, _)| (*batch).to_owned()),
+            set_up: true,
             ..View::default()
         }
     }
@@ -149,6 +224,18 @@ mod tests {
                     assert!(statements.len() <= LARGEST);
                     walked.push(name.text("p"));
                     view.done(&name);
+                    if matches!(name, Name::Inspect { .. }) {
+                        view.found = Some(Found::default());
+                    }
+                }
+                Step::Users { name, .. } => {
+                    walked.push(format!("users {}", name.text("p")));
+                    view.done(&name);
+                }
+                Step::Refuse(_) => walked.push("refused".to_owned()),
+                Step::SetUp { .. } => {
+                    walked.push("set up".to_owned());
+                    view.set_up = true;
                 }
                 Step::Skip { batch, table, known } => {
                     walked.push(format!("skip {batch}/{table} {known}"));
@@ -166,11 +253,17 @@ mod tests {
     #[test]
     fn set_up_then_batches_then_marts() {
         let batches = view(&[("1", &[("b", 1), ("a", 1)]), ("2", &[("a", 0), ("gone", 5)])]);
+        let batches = View { set_up: false, ..batches };
         assert_eq!(
             walk(&warehouse(41), batches),
             [
                 "p/setup/sha",
                 "p/setup/sha/2",
+                "p/inspect/sha",
+                "users p/complete/sha/1",
+                "p/complete/sha/2",
+                "p/complete/sha/3",
+                "set up",
                 "p/load/1/a",
                 "p/load/1/b",
                 "close 1",
@@ -179,14 +272,16 @@ mod tests {
                 "close 2",
                 "p/marts/2/z",
                 "p/marts/2/y",
+                "p/unload/2/z",
             ]
         );
     }
 
     #[test]
     fn nothing_to_load_is_nothing_to_do() {
-        assert_eq!(walk(&warehouse(0), View::default()), [""; 0]);
-        let refreshed = View { latest: Some("1".into()), refreshed: ["z".into()].into(), ..View::default() };
+        assert_eq!(walk(&warehouse(0), View { set_up: true, ..View::default() }), [""; 0]);
+        let refreshed = ["z".to_owned(), "z.unload".to_owned()].into();
+        let refreshed = View { set_up: true, latest: Some("1".into()), refreshed, ..View::default() };
         assert_eq!(walk(&warehouse(0), refreshed), ["p/marts/1/y"]);
     }
 

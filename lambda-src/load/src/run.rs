@@ -6,14 +6,17 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 use crate::event::{Event, Name};
+use crate::inspect::{self, Found};
 use crate::ledger::Ledger;
 use crate::plan::{self, Step};
 use crate::statement::{Outcome, Progress, Statements};
+use crate::user;
 
 #[derive(Debug)]
 pub struct Run<'a> {
     pub prefix: &'a str,
     pub warehouse: &'a Warehouse,
+    pub config: &'a aws_types::SdkConfig,
     pub ledger: Ledger,
     pub statements: Statements<'a>,
     pub deadline: Deadline,
@@ -35,12 +38,7 @@ impl Run<'_> {
             Event::Statement { name, id, failed: false } => {
                 let outcome = self.statements.finished(&name, &id).await?;
                 self.record(&name, &outcome).await?;
-                // A part of the set-up that is not the last leaves no record; the event itself says that it is done.
-                let mut read = self.ledger.view().await?;
-                if !matches!(&name, Name::Setup { document, .. } if document != &self.ledger.document) {
-                    read.done(&name);
-                }
-                view = Some(read);
+                view = Some(self.after(&name, &id).await?);
             }
         }
         let view = match view {
@@ -48,6 +46,33 @@ impl Run<'_> {
             None => self.ledger.view().await?,
         };
         self.advance(view).await
+    }
+
+    /// How things stand after a statement. A part of the set-up leaves no record; the event itself says that it is done.
+    async fn after(&self, name: &Name, id: &str) -> Result<plan::View> {
+        let mut view = self.ledger.view().await?;
+        let (Name::Setup { document, .. }
+        | Name::Inspect { document }
+        | Name::Migrate { document, .. }
+        | Name::Complete { document, .. }) = name
+        else {
+            view.done(name);
+            return Ok(view);
+        };
+        if document != &self.ledger.document || view.set_up {
+            return Ok(view);
+        }
+        if !matches!(name, Name::Setup { .. }) {
+            view.setup = plan::setup_parts(self.warehouse).len();
+        }
+        match name {
+            Name::Inspect { .. } => view.found = Some(self.statements.found(id).await?),
+            // It comes only after a look that found nothing to change.
+            Name::Complete { .. } => view.found = Some(Found::default()),
+            _ => {}
+        }
+        view.done(name);
+        Ok(view)
     }
 
     async fn advance(&self, mut view: plan::View) -> Result<Value> {
@@ -62,18 +87,37 @@ impl Run<'_> {
                     let text = name.text(self.prefix);
                     match self.statements.submit(&name, &statements).await? {
                         Progress::Running(id) => {
-                            tracing::info!(statement = text, id, "submitted");
-                            let pending = view.pending.len();
-                            return Ok(
-                                json!({"recorded": recorded, "submitted": text, "statement_id": id, "pending": pending}),
-                            );
+                            return Ok(submitted(&recorded, &text, &id, &view));
                         }
                         Progress::Finished(outcome) => {
                             self.record(&name, &outcome).await?;
                             view.done(&name);
+                            if let (Name::Inspect { .. }, Some(id)) = (&name, &outcome.id) {
+                                view.found = Some(self.statements.found(id).await?);
+                            }
                             recorded.push(text);
                         }
                     }
+                }
+                Step::Users { name, found } => {
+                    let statements = user::statements(self.config, self.warehouse, &found).await?;
+                    match self.statements.submit(&name, &statements).await? {
+                        Progress::Running(id) => return Ok(submitted(&recorded, &name.text(self.prefix), &id, &view)),
+                        Progress::Finished(_) => view.done(&name),
+                    }
+                }
+                Step::Refuse(refused) => return Err(inspect::refusal(&refused)),
+                Step::SetUp { unused } => {
+                    for (table, columns) in &unused {
+                        let columns = columns.join(", ");
+                        tracing::warn!(
+                            table,
+                            columns,
+                            "the pipeline names these columns no more; new rows have no value in them"
+                        );
+                    }
+                    self.ledger.set_up(&unused).await?;
+                    view.set_up = true;
                 }
                 Step::Skip { batch, table, known } => {
                     if !known {
@@ -84,7 +128,7 @@ impl Run<'_> {
                         );
                     }
                     let name = Name::Load { batch, table };
-                    let outcome = Outcome { id: None, staged: Some(0), changed: Some(0) };
+                    let outcome = Outcome { staged: Some(0), changed: Some(0), ..Outcome::default() };
                     self.record(&name, &outcome).await?;
                     view.done(&name);
                     recorded.push(name.text(self.prefix));
@@ -105,4 +149,9 @@ impl Run<'_> {
         tracing::info!(statement, id = outcome.id, staged = outcome.staged, changed = outcome.changed, "recorded");
         Ok(())
     }
+}
+
+fn submitted(recorded: &[String], text: &str, id: &str, view: &plan::View) -> Value {
+    tracing::info!(statement = text, id, "submitted");
+    json!({"recorded": recorded, "submitted": text, "statement_id": id, "pending": view.pending.len()})
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_redshiftdata::Client;
 use aws_sdk_redshiftdata::operation::describe_statement::DescribeStatementOutput;
-use aws_sdk_redshiftdata::types::{StatementStatusString, StatusString, SubStatementData};
+use aws_sdk_redshiftdata::types::{Field, StatementStatusString, StatusString, SubStatementData};
 use aws_smithy_types::DateTime;
 use pipeline::aws::service;
 use pipeline::document::Warehouse;
@@ -14,6 +14,8 @@ use pipeline::{Error, Result};
 use sha2::{Digest, Sha256};
 
 use crate::event::Name;
+use crate::inspect::{Found, QUESTIONS, Value};
+use crate::user;
 
 /// How often a statement that failed in earlier invocations is tried again while Redshift remembers its tokens (8 hours).
 const ATTEMPTS: u32 = 20;
@@ -41,6 +43,10 @@ pub struct Outcome {
     pub staged: Option<i64>,
     /// The rows that the table gained or changed, where Redshift tells.
     pub changed: Option<i64>,
+    /// The rows that the table lost, where its source deletes and Redshift tells.
+    pub deleted: Option<i64>,
+    /// The rows of a statement that was sent alone.
+    pub rows: Option<i64>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -63,24 +69,21 @@ impl<'a> Statements<'a> {
 
     /// Submits statements as one transaction, unless the same was submitted before; then says how that one stands.
     ///
-    /// A submission that failed in an earlier invocation is tried again under the next token.
+    /// A submission that failed in an earlier invocation is tried again under the next token, and so is a change of a
+    /// table that was made then and is needed again. A statement that is alone is sent alone: some cannot run in a
+    /// transaction of several. A look is always a new one.
     pub async fn submit(&self, name: &Name, statements: &[String]) -> Result<Progress> {
         let text = name.text(self.prefix);
+        let content = match name {
+            Name::Inspect { .. } => format!("{:?}", SystemTime::now()),
+            _ => digest(statements),
+        };
         for attempt in 0..ATTEMPTS {
-            let request = self.client.batch_execute_statement().set_sqls(Some(statements.to_vec()));
-            let request = request.workgroup_name(&self.warehouse.workgroup).database(&self.warehouse.database);
-            let request = request.secret_arn(&self.warehouse.secret).statement_name(&text).with_event(true);
-            let sent = request.client_token(token(&text, self.document, attempt)).send().await;
-            let sent = sent.map_err(|error| {
-                let hint = format!(
-                    "is the workgroup `{}` available, and may the role of this Lambda use it?",
-                    self.warehouse.workgroup
-                );
-                Error::new(format!("cannot submit the statement `{text}`")).cause(aws(&error)).hint(hint)
-            })?;
-            let id = sent.id.unwrap_or_default();
+            let id = self.send(&text, statements, token(&text, self.document, &content, attempt)).await?;
             let described = self.describe(&text, &id).await?;
             match described.status {
+                Some(StatusString::Finished)
+                    if matches!(name, Name::Migrate { .. }) && self.earlier(described.created_at.as_ref()) => {}
                 Some(StatusString::Finished) => return Ok(Progress::Finished(outcome(&described))),
                 Some(StatusString::Failed | StatusString::Aborted) => {
                     let error = failure(&text, &described);
@@ -94,6 +97,50 @@ impl<'a> Statements<'a> {
         }
         Err(Error::new(format!("the statement `{text}` has failed {ATTEMPTS} times in 8 hours"))
             .hint("correct the data or the SQL and deploy; a changed document starts afresh"))
+    }
+
+    async fn send(&self, text: &str, statements: &[String], token: String) -> Result<String> {
+        let warehouse = self.warehouse;
+        let (workgroup, database, secret) = (&warehouse.workgroup, &warehouse.database, &warehouse.secret);
+        let sent = if let [statement] = statements {
+            let request = self.client.execute_statement().sql(statement).workgroup_name(workgroup).database(database);
+            let request = request.secret_arn(secret).statement_name(text).with_event(true).client_token(token);
+            request.send().await.map(|sent| sent.id).map_err(|error| aws(&error))
+        } else {
+            let request = self.client.batch_execute_statement().set_sqls(Some(statements.to_vec()));
+            let request = request.workgroup_name(workgroup).database(database).secret_arn(secret);
+            let request = request.statement_name(text).with_event(true).client_token(token);
+            request.send().await.map(|sent| sent.id).map_err(|error| aws(&error))
+        };
+        sent.map(Option::unwrap_or_default).map_err(|cause| {
+            let hint = format!("is the workgroup `{workgroup}` available, and may the role of this Lambda use it?");
+            Error::new(format!("cannot submit the statement `{text}`")).cause(cause).hint(hint)
+        })
+    }
+
+    /// Reads what a look has found.
+    pub async fn found(&self, id: &str) -> Result<Found> {
+        let mut answers = Vec::new();
+        for number in 1..=QUESTIONS.len() {
+            answers.push(self.rows(&format!("{id}:{number}")).await?);
+        }
+        Found::read(&answers)
+    }
+
+    async fn rows(&self, id: &str) -> Result<Vec<Vec<Value>>> {
+        let mut rows = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let sent = self.client.get_statement_result().id(id).set_next_token(next).send().await;
+            let page = sent.map_err(|error| {
+                Error::new(format!("cannot read the result of the statement {id}")).cause(aws(&error))
+            })?;
+            rows.extend(page.records.iter().map(|row| row.iter().map(value).collect::<Vec<Value>>()));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(rows);
+            }
+        }
     }
 
     /// Looks at a statement that is said to be finished.
@@ -126,9 +173,23 @@ impl<'a> Statements<'a> {
 }
 
 /// Makes the token by which Redshift knows a submission again: 64 hexadecimal digits, the most it takes.
-fn token(name: &str, document: &str, attempt: u32) -> String {
-    let digest = Sha256::digest(format!("{name}\n{document}\n{attempt}"));
-    hex(&digest)
+fn token(name: &str, document: &str, content: &str, attempt: u32) -> String {
+    hex(&Sha256::digest(format!("{name}\n{document}\n{content}\n{attempt}")))
+}
+
+/// What tells one list of statements from another.
+pub fn digest(statements: &[String]) -> String {
+    hex(&Sha256::digest(statements.join(";\n")))
+}
+
+fn value(field: &Field) -> Value {
+    match field {
+        Field::StringValue(text) => Some(text.clone()),
+        Field::LongValue(number) => Some(number.to_string()),
+        Field::BooleanValue(truth) => Some(truth.to_string()),
+        Field::DoubleValue(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Writes bytes as hexadecimal digits.
@@ -144,7 +205,8 @@ pub fn hex(bytes: &[u8]) -> String {
 fn outcome(described: &DescribeStatementOutput) -> Outcome {
     let rows = |wanted: fn(&str) -> bool| {
         let found = |part: &&SubStatementData| part.query_string.as_deref().is_some_and(wanted);
-        let part = described.sub_statements().iter().find(found)?;
+        // The last one: what goes before prepares it.
+        let part = described.sub_statements().iter().rfind(found)?;
         // -1 stands for "not known".
         (part.result_rows >= 0).then_some(part.result_rows)
     };
@@ -154,6 +216,8 @@ fn outcome(described: &DescribeStatementOutput) -> Outcome {
         changed: rows(|sql| {
             starts(sql, "merge into ") || (starts(sql, "insert into ") && !starts(sql, "insert into pipectl."))
         }),
+        deleted: rows(|sql| starts(sql, "delete from core.") && sql.contains("_deleted")),
+        rows: Some(described.result_rows).filter(|rows| *rows >= 0),
     }
 }
 
@@ -173,7 +237,8 @@ fn failure(text: &str, described: &DescribeStatementOutput) -> Error {
     let status = described.status.as_ref().map_or("in an unknown state", StatusString::as_str);
     let mut error = Error::new(format!("the statement `{text}` ({}) is {status}", described.id));
     error = error.cause(cause.unwrap_or("Redshift gives no reason"));
-    let sql = part.and_then(|part| part.query_string.as_deref()).unwrap_or_default();
+    let whole = described.query_string.as_deref().filter(|_| parts.is_empty());
+    let sql = user::redacted(part.and_then(|part| part.query_string.as_deref()).or(whole).unwrap_or_default());
     let sql: String = sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect();
     let at = if sql.is_empty() { String::new() } else { format!("in `{sql}`; ") };
     error.hint(format!("{at}nothing of it was kept; correct the cause and invoke this Lambda with {{}} to go on"))
@@ -189,31 +254,45 @@ mod tests {
 
     #[test]
     fn tokens_tell_submissions_apart() {
-        let tokens = [token("a", "d", 0), token("a", "d", 1), token("a", "e", 0), token("b", "d", 0)];
+        let tokens = [
+            token("a", "d", "s", 0),
+            token("a", "d", "s", 1),
+            token("a", "e", "s", 0),
+            token("b", "d", "s", 0),
+            token("a", "d", "t", 0),
+        ];
         assert!(tokens.iter().all(|token| token.len() == 64));
-        assert_eq!(tokens.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
-        assert_eq!(token("a", "d", 0), tokens[0]);
+        assert_eq!(tokens.iter().collect::<std::collections::BTreeSet<_>>().len(), 5);
+        assert_eq!(token("a", "d", "s", 0), tokens[0]);
     }
 
     #[test]
     fn counts_come_from_the_statements_that_make_them() {
         let described = DescribeStatementOutput::builder()
             .id("i")
+            .result_rows(-1)
             .sub_statements(part("CREATE TEMP TABLE stage (LIKE core.orders)", -1))
             .sub_statements(part("\n copy stage FROM 's3://x'", 12))
+            .sub_statements(part(
+                "DELETE FROM core.orders USING stage WHERE orders.id = stage.id AND stage._deleted",
+                2,
+            ))
+            .sub_statements(part("INSERT INTO core.customers (id, _inferred) SELECT 1", 9))
             .sub_statements(part("MERGE INTO core.orders USING stage", 7))
             .sub_statements(part("INSERT INTO pipectl.ledger SELECT 1", 1))
             .build()
             .unwrap();
-        let expected = Outcome { id: Some("i".into()), staged: Some(12), changed: Some(7) };
+        let expected =
+            Outcome { id: Some("i".into()), staged: Some(12), changed: Some(7), deleted: Some(2), rows: None };
         assert_eq!(outcome(&described), expected);
         let append = DescribeStatementOutput::builder()
             .id("i")
+            .result_rows(-1)
             .sub_statements(part("COPY stage", -1))
             .sub_statements(part("INSERT INTO core.events SELECT 1", 3))
             .sub_statements(part("INSERT INTO pipectl.ledger SELECT 1", 1))
             .build()
             .unwrap();
-        assert_eq!(outcome(&append), Outcome { staged: None, changed: Some(3), ..expected });
+        assert_eq!(outcome(&append), Outcome { staged: None, changed: Some(3), deleted: None, ..expected });
     }
 }

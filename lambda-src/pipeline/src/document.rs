@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Error, Result, s3};
+use crate::{Error, Result, migration, s3};
 
 /// The version of the document's form that this code reads.
 const VERSION: u32 = 1;
@@ -57,12 +57,22 @@ pub struct Object {
     pub tables: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Warehouse {
     pub workgroup: String,
     pub database: String,
     pub secret: String,
+    /// Run first: what is not there is made.
     pub setup: Vec<String>,
+    /// The tables as they shall be, with their schema: `core.orders`.
+    #[serde(default)]
+    pub schema: BTreeMap<String, migration::Table>,
+    /// Run when the tables are as they shall be.
+    #[serde(default)]
+    pub complete: Vec<String>,
+    /// The users that may only read, each with the secret of its password.
+    #[serde(default)]
+    pub users: BTreeMap<String, String>,
     #[serde(default)]
     pub tables: BTreeMap<String, Load>,
     #[serde(default)]
@@ -77,7 +87,13 @@ pub struct Load {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Mart {
     pub name: String,
+    /// `table`, `view` or `materialized_view`.
+    #[serde(default)]
+    pub kind: String,
+    /// One transaction; a single statement is sent alone.
     pub refresh: Vec<String>,
+    /// The statement that writes its files.
+    pub unload: Option<String>,
 }
 
 impl Document {

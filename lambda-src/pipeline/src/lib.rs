@@ -9,6 +9,7 @@ pub mod error;
 pub mod instant;
 pub mod lambda;
 pub mod logging;
+pub mod migration;
 pub mod s3;
 
 pub use deadline::Deadline;

@@ -255,6 +255,7 @@ async fn update(
         };
         let world = World { resources: &existing, store: &account.store };
         resource::check(&world, place, &resource.resource_type, properties)
+            .and_then(|()| account.replications.check_at_rest(deployed, &existing))
             .and_then(|()| resource::update(&account.store, &account.secrets, deployed, properties))
     };
     if let Err(refusal) = outcome {
@@ -298,8 +299,13 @@ pub(super) fn remove(
             stack.resource_event(resource, "DELETE_IN_PROGRESS", None);
         }
     }
-    match resource::delete(&account.store, &account.secrets, resource) {
+    let at_rest = {
+        let stacks = account.stacks();
+        account.replications.check_at_rest(resource, &all_resources(&stacks))
+    };
+    match at_rest.and_then(|()| resource::delete(&account.store, &account.secrets, resource)) {
         Ok(()) => {
+            account.replications.forget(&resource.physical_id);
             conclude(account, stack_name, resource, "DELETE_COMPLETE", None);
             Ok(())
         }

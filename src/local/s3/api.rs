@@ -294,7 +294,11 @@ impl S3 for Api {
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.store.delete(&request.input.bucket, &request.input.key)?;
+        let input = request.input;
+        if let Some(condition) = &input.if_match {
+            self.readable(&input.bucket, &input.key, Some(condition), None)?;
+        }
+        self.store.delete(&input.bucket, &input.key)?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -302,11 +306,22 @@ impl S3 for Api {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let caller = request.extensions.get::<Caller>().cloned();
         let input = request.input;
         self.require(&input.bucket)?;
         let mut deleted = Vec::new();
         let mut errors = Vec::new();
         for object in input.delete.objects {
+            let arn = format!("arn:aws:s3:::{}/{}", input.bucket, object.key);
+            if let Some(Err(refused)) = caller.as_ref().map(|caller| caller.may("DeleteObject", &arn, Vec::new())) {
+                errors.push(s3s::dto::Error {
+                    code: Some("AccessDenied".to_owned()),
+                    key: Some(object.key),
+                    message: refused.message().map(str::to_owned),
+                    version_id: None,
+                });
+                continue;
+            }
             match self.store.delete(&input.bucket, &object.key) {
                 Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..DeletedObject::default() }),
                 Err(error) => errors.push(s3s::dto::Error {

@@ -14,9 +14,10 @@ use tokio::sync::mpsc;
 use super::api::Api;
 use super::chunked::{self, Trailers};
 use super::replication;
-use super::store::Store;
+use super::store::{Store, StoreError};
 use crate::error::{Error, Result};
-use crate::local::account::{Call, Judge};
+use crate::local::account::Judge;
+use crate::local::call::Call;
 
 /// An object that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl S3Server {
         let listeners = Arc::<Listeners>::default();
         let api = Api { store: Arc::clone(&store), listeners: Arc::clone(&listeners), region: region.to_owned() };
         let mut builder = S3ServiceBuilder::new(api);
-        builder.set_access(Gate);
+        builder.set_access(Gate(Arc::clone(&store)));
         // s3s asks for an authentication provider before it looks at the access rules; see `answer` for why none is
         // ever asked.
         builder.set_auth(s3s::auth::SimpleAuth::new());
@@ -130,25 +131,75 @@ fn unsign(uri: &mut axum::http::Uri) {
     }
 }
 
+impl Caller {
+    /// Asks the judge about an action on an object or a bucket.
+    pub(super) fn may(&self, action: &str, resource: &str, context: Vec<(String, String)>) -> S3Result<()> {
+        let Some(judge) = &self.judge else { return Ok(()) };
+        let call = Call {
+            access_key: self.access_key.clone(),
+            action: format!("s3:{action}"),
+            resource: resource.to_owned(),
+            context,
+        };
+        judge(&call).map_err(|reason| S3Error::with_message(S3ErrorCode::AccessDenied, reason))
+    }
+}
+
 /// Asks the account's judge about every call.
-struct Gate;
+struct Gate(Arc<Store>);
 
 #[async_trait::async_trait]
 impl S3Access for Gate {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let action = action_of(context.s3_op().name()).to_owned();
-        let resource = match context.s3_path() {
-            S3Path::Root => "*".to_owned(),
-            S3Path::Bucket { bucket } => format!("arn:aws:s3:::{bucket}"),
-            S3Path::Object { bucket, key } => format!("arn:aws:s3:::{bucket}/{key}"),
+        let operation = context.s3_op().name().to_owned();
+        let (bucket, key) = match context.s3_path() {
+            S3Path::Root => (None, None),
+            S3Path::Bucket { bucket } => (Some(bucket.to_string()), None),
+            S3Path::Object { bucket, key } => (Some(bucket.to_string()), Some(key.to_string())),
         };
         let Some(caller) = context.extensions_mut().get::<Caller>().cloned() else {
             return Err(S3Error::new(S3ErrorCode::AccessDenied));
         };
-        let Some(judge) = caller.judge else { return Ok(()) };
-        let call = Call { access_key: caller.access_key, action: format!("s3:{action}"), resource };
-        judge(&call).map_err(|reason| S3Error::with_message(S3ErrorCode::AccessDenied, reason))
+        // Of these, each object is asked for by itself.
+        if caller.judge.is_none() || operation == "DeleteObjects" {
+            return Ok(());
+        }
+        let arn = bucket.as_ref().map(|bucket| format!("arn:aws:s3:::{bucket}"));
+        let resource = match (&arn, &key) {
+            (Some(arn), Some(key)) => format!("{arn}/{key}"),
+            (Some(arn), None) => arn.clone(),
+            (None, _) => "*".to_owned(),
+        };
+        let action = action_of(&operation);
+        let circumstances = circumstances(context.uri(), context.headers());
+        caller.may(action, &resource, circumstances)?;
+        if let Some(source) = context.headers().get("x-amz-copy-source").and_then(|value| value.to_str().ok()) {
+            let source = percent_encoding::percent_decode_str(source.trim_start_matches('/')).decode_utf8_lossy();
+            let source = source.split('?').next().unwrap_or_default();
+            caller.may("GetObject", &format!("arn:aws:s3:::{source}"), Vec::new())?;
+        }
+        if let (Some(bucket), Some(arn), Some(key), "GetObject") = (&bucket, &arn, &key, action)
+            && matches!(self.0.object(bucket, key), Err(StoreError::NoSuchKey))
+        {
+            // Whoever may not list is not told that there is nothing.
+            caller.may("ListBucket", arn, vec![("s3:prefix".to_owned(), key.clone())])?;
+        }
+        Ok(())
     }
+}
+
+/// The condition keys of a request.
+fn circumstances(uri: &axum::http::Uri, headers: &axum::http::HeaderMap) -> Vec<(String, String)> {
+    let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let named = query.filter(|(name, _)| matches!(name.as_ref(), "prefix" | "delimiter" | "max-keys"));
+    let mut found: Vec<(String, String)> =
+        named.map(|(name, value)| (format!("s3:{name}"), value.into_owned())).collect();
+    for name in ["x-amz-acl", "x-amz-server-side-encryption", "x-amz-storage-class"] {
+        if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
+            found.push((format!("s3:{name}"), value.to_owned()));
+        }
+    }
+    found
 }
 
 /// The action that a policy names for an operation of the API.

@@ -2,23 +2,23 @@
 
 mod event;
 mod pattern;
-mod policy;
 mod selector;
 mod workflow;
 
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::iam::{Denial, Principal, Request};
 use crate::yaml::Span;
 
+use super::judge::{Judge, Source};
 use super::resource::{Resource, Resources};
-use policy::Denied;
 use selector::DataEvent;
 
 pub use event::{ObjectWritten, call_failed, job_state_change};
 pub(in crate::rehearse) use pattern::wildcard;
 pub use pattern::{Mismatch, matches};
-pub use workflow::{Triggered, Workflows, follow, scheduled};
+pub use workflow::{Triggered, Workflows, broken, follow, scheduled};
 
 /// An event on the bus, and what put it there.
 #[derive(Debug, Clone)]
@@ -71,6 +71,18 @@ impl Stop {
         let kind = resource.kind.rsplit("::").next().unwrap_or_default().to_lowercase();
         let hop = format!("{kind} `{}`", resource.name);
         Self { hop, why: why.into(), place: resource.place(path), fix: fix.into() }
+    }
+
+    /// A call that IAM denies.
+    fn denied(user: &Resource, path: &[&str], denial: &Denial) -> Self {
+        let (hop, call) = match &denial.principal {
+            Principal::Role(name) => {
+                (format!("role `{name}`"), format!("it may not {} on {}", denial.action, denial.pattern()))
+            }
+            Principal::Service(_) => (Self::new(user, path, "", "").hop, denial.call()),
+        };
+        let place = denial.place.clone().or_else(|| user.place(path));
+        Self { hop, why: format!("{call}: {}", denial.why), place, fix: denial.fix.clone() }
     }
 }
 
@@ -143,12 +155,17 @@ pub fn object_events(resources: &Resources, object: &ObjectWritten) -> (Vec<Sent
 }
 
 /// What the rules do with an event; and of the rules for the same source that did not match, why not.
-pub fn deliver(resources: &Resources, event: &Value) -> (Vec<Delivery>, Vec<Stop>) {
+pub fn deliver(resources: &Resources, judge: &Judge, event: &Value) -> (Vec<Delivery>, Vec<Stop>) {
     let (mut deliveries, mut stops) = (Vec::new(), Vec::new());
     for rule in resources.of("AWS::Events::Rule") {
         let Some(pattern) = rule.get("/EventPattern") else { continue };
         if let Err(mismatch) = matches(pattern, event) {
-            if mismatch.path != ["source"] {
+            // A rule that only tells of failures is not what an event was meant for.
+            let goes_on = rule.list("/Targets").iter().any(|target| {
+                let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default();
+                matches!(arn.split(':').nth(2), Some("glue" | "lambda"))
+            });
+            if mismatch.path != ["source"] && goes_on {
                 stops.push(unmatched(rule, &mismatch));
             }
             continue;
@@ -162,7 +179,7 @@ pub fn deliver(resources: &Resources, event: &Value) -> (Vec<Delivery>, Vec<Stop
         }
         for (index, target) in rule.list("/Targets").iter().enumerate() {
             let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let target = reach(resources, rule, index, target);
+            let target = reach(resources, judge, rule, index, target);
             deliveries.push(Delivery { rule: rule.name.clone(), arn, target });
         }
     }
@@ -185,7 +202,7 @@ fn unmatched(rule: &Resource, mismatch: &Mismatch) -> Stop {
 }
 
 /// Whether a rule's target can be reached.
-fn reach(resources: &Resources, rule: &Resource, index: usize, target: &Value) -> Result<Target, Stop> {
+fn reach(resources: &Resources, judge: &Judge, rule: &Resource, index: usize, target: &Value) -> Result<Target, Stop> {
     let number = index.to_string();
     let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default();
     let path = |last| ["Targets", &number, last];
@@ -200,7 +217,9 @@ fn reach(resources: &Resources, rule: &Resource, index: usize, target: &Value) -
                 let why = "a workflow is started only with a role";
                 return Err(Stop::new(rule, &path("Arn"), why, "add `RoleArn` of a role that allows glue:notifyEvent"));
             };
-            may(resources, rule, &path("RoleArn"), role, "events.amazonaws.com", "glue:notifyEvent", arn)?;
+            let source = resources.arn("events", &format!("rule/{}", rule.name));
+            let by = ("events.amazonaws.com", source.as_str());
+            may(resources, judge, rule, &path("RoleArn"), by, role, "glue:notifyEvent", arn)?;
             Ok(Target::Workflow(name.to_owned()))
         }
         Some("lambda") => {
@@ -210,15 +229,15 @@ fn reach(resources: &Resources, rule: &Resource, index: usize, target: &Value) -
                 return Err(Stop::new(rule, &path("Arn"), why, "name a function of the stack `ingest`"));
             }
             let rule_arn = resources.arn("events", &format!("rule/{}", rule.name));
-            let permitted = resources.of("AWS::Lambda::Permission").any(|permission| {
-                permission.text("/FunctionName").is_some_and(|function| function == name || function == arn)
-                    && permission.text("/Principal") == Some("events.amazonaws.com")
-                    && permission
-                        .text("/Action")
-                        .is_some_and(|action| pattern::wildcard(action, "lambda:InvokeFunction"))
-                    && permission.text("/SourceArn").is_none_or(|source| pattern::wildcard(source, &rule_arn))
-            });
-            if !permitted {
+            let mut request = Request::of_service("events.amazonaws.com", "lambda:InvokeFunction", arn);
+            Source { arn: Some(&rule_arn), account: Some(&resources.account) }.describe(&mut request);
+            if let Err(denial) = judge.weigh(&request) {
+                let near = resources.of("AWS::Lambda::Permission").any(|permission| {
+                    permission.text("/FunctionName").is_some_and(|function| function == name || function == arn)
+                });
+                if near && denial.place.is_some() {
+                    return Err(Stop::denied(rule, &path("Arn"), &denial));
+                }
                 let why = format!("the function `{name}` does not let it call");
                 let fix =
                     format!("add an `AWS::Lambda::Permission` for events.amazonaws.com with `SourceArn: {rule_arn}`");
@@ -230,45 +249,42 @@ fn reach(resources: &Resources, rule: &Resource, index: usize, target: &Value) -
     }
 }
 
+/// Whether a service may take a role on, for one of its resources, and do something with it.
+#[expect(clippy::too_many_arguments, reason = "a call has many sides")]
 fn may(
     resources: &Resources,
+    judge: &Judge,
     user: &Resource,
     path: &[&str],
+    (service, source): (&str, &str),
     role: &str,
-    service: &str,
     action: &str,
     arn: &str,
 ) -> Result<(), Stop> {
-    let Err((denied, found)) = policy::allows(resources, role, service, action, arn) else { return Ok(()) };
-    Err(match (denied, found) {
-        (Denied::NotTrusted, Some(found)) => Stop::new(
-            found,
-            &["AssumeRolePolicyDocument"],
-            format!("it does not trust {service}"),
-            format!("let {service} assume it"),
-        ),
-        (Denied::NotAllowed, Some(found)) => Stop::new(
-            found,
-            &["Policies"],
-            format!("it does not allow {action} on {arn}"),
-            format!("allow {action} on {arn}"),
-        ),
-        _ => Stop::new(user, path, format!("there is no role `{role}`"), "name a role of the stack `iam`"),
-    })
+    let name = role.rsplit('/').next().unwrap_or_default();
+    if resources.named("AWS::IAM::Role", name).is_none() {
+        return Err(Stop::new(user, path, format!("there is no role `{role}`"), "name a role of the stack `iam`"));
+    }
+    let mut trust = Request::of_service(service, "sts:AssumeRole", role);
+    Source { arn: Some(source), account: Some(&resources.account) }.describe(&mut trust);
+    for request in [trust, Request::of_role(name, action, arn)] {
+        judge.weigh(&request).map_err(|denial| Stop::denied(user, path, &denial))?;
+    }
+    Ok(())
 }
 
 /// Every schedule with the function that it calls.
-pub fn schedules(resources: &Resources) -> Vec<Scheduled> {
+pub fn schedules(resources: &Resources, judge: &Judge) -> Vec<Scheduled> {
     let all = resources.of("AWS::Scheduler::Schedule").map(|schedule| Scheduled {
         schedule: schedule.name.clone(),
         expression: schedule.text("/ScheduleExpression").unwrap_or_default().to_owned(),
-        function: called(resources, schedule),
+        function: called(resources, judge, schedule),
         input: schedule.text("/Target/Input").unwrap_or("{}").to_owned(),
     });
     all.collect()
 }
 
-fn called(resources: &Resources, schedule: &Resource) -> Result<String, Stop> {
+fn called(resources: &Resources, judge: &Judge, schedule: &Resource) -> Result<String, Stop> {
     if schedule.text("/State") == Some("DISABLED") {
         return Err(Stop::new(schedule, &["State"], "it is disabled", "set `State: ENABLED`"));
     }
@@ -280,9 +296,13 @@ fn called(resources: &Resources, schedule: &Resource) -> Result<String, Stop> {
     }
     let role = schedule.text("/Target/RoleArn").unwrap_or_default();
     let path = ["Target", "RoleArn"];
-    may(resources, schedule, &path, role, "scheduler.amazonaws.com", "lambda:InvokeFunction", arn)?;
+    let source = resources.arn("scheduler", &format!("schedule/default/{}", schedule.name));
+    let by = ("scheduler.amazonaws.com", source.as_str());
+    may(resources, judge, schedule, &path, by, role, "lambda:InvokeFunction", arn)?;
     Ok(name.to_owned())
 }
 
+#[cfg(test)]
+mod reference_tests;
 #[cfg(test)]
 mod tests;

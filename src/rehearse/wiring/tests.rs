@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::rehearse::judge::Judge;
 use crate::rehearse::resource::testing::resources;
 
 const TEMPLATE: &str = r#"Raw:
@@ -87,7 +88,7 @@ Hourly:
     Target: {Arn: "arn:aws:lambda:us-east-1:000000000000:function:load", RoleArn: "arn:aws:iam::000000000000:role/starter"}
 "#;
 
-fn object(key: &str) -> ObjectWritten {
+pub(super) fn object(key: &str) -> ObjectWritten {
     ObjectWritten { bucket: "raw".into(), key: key.into(), size: 1, etag: "e".into(), operation: "PutObject".into() }
 }
 
@@ -97,7 +98,7 @@ fn told(template: &str, key: &str) -> String {
     let (sent, mut stops) = object_events(&resources, &object(key));
     let mut lines = Vec::new();
     for sent in sent {
-        let (deliveries, more) = deliver(&resources, &sent.event);
+        let (deliveries, more) = deliver(&resources, &Judge::new(&resources), &sent.event);
         stops.extend(more);
         for delivery in deliveries {
             match delivery.target {
@@ -178,21 +179,21 @@ fn a_stopped_event_names_the_hop_and_the_line() {
        |         ^^^ here
       = hint: add `RoleArn` of a role that allows glue:notifyEvent
     ");
-    insta::assert_snapshot!(with("Action: \"glue:notifyEvent\"", "Action: \"glue:Get*\""), @"
-    error: role `starter` stops the event: it does not allow glue:notifyEvent on arn:aws:glue:us-east-1:000000000000:workflow/shop
-      --> events.yaml:53:5
+    insta::assert_snapshot!(with("Action: \"glue:notifyEvent\"", "Action: \"glue:Get*\""), @r#"
+    error: role `starter` stops the event: it may not glue:notifyEvent on arn:aws:glue:us-east-1:000000000000:workflow/shop: the statement of line 56 allows other actions on it
+      --> events.yaml:56:38
        |
-    53 |     Policies:
-       |     ^^^^^^^^ here
-      = hint: allow glue:notifyEvent on arn:aws:glue:us-east-1:000000000000:workflow/shop
-    ");
+    56 |           Statement: {Effect: Allow, Action: "glue:Get*", Resource: "arn:aws:glue:us-east-1:000000000000:workflow/shop"}
+       |                                      ^^^^^^ here
+      = hint: add `glue:notifyEvent` to `Action`
+    "#);
     insta::assert_snapshot!(with("Service: events.amazonaws.com", "Service: glue.amazonaws.com"), @r#"
-    error: role `starter` stops the event: it does not trust events.amazonaws.com
-      --> events.yaml:52:5
+    error: rule `arrived` stops the event: events.amazonaws.com may not assume the role `starter`: its trust policy does not let events.amazonaws.com in
+      --> events.yaml:52:32
        |
     52 |     AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: glue.amazonaws.com}, Action: "sts:AssumeRole"}]}
-       |     ^^^^^^^^^^^^^^^^^^^^^^^^ here
-      = hint: let events.amazonaws.com assume it
+       |                                ^^^^^^^^^ here
+      = hint: let events.amazonaws.com assume it in `AssumeRolePolicyDocument`
     "#);
     insta::assert_snapshot!(with("AWS::CloudTrail::Trail", "AWS::Other::Thing"), @"
     error: bucket `raw` stops the event: no trail records its writes, and it sends no events to EventBridge
@@ -208,36 +209,37 @@ fn a_stopped_event_names_the_hop_and_the_line() {
 fn the_end_of_a_job_reaches_the_function() {
     let resources_ = resources(TEMPLATE);
     let event = job_state_change(&resources_, "transform", "jr_1", "SUCCEEDED", "");
-    let (deliveries, _) = deliver(&resources_, &event);
+    let (deliveries, _) = deliver(&resources_, &Judge::new(&resources_), &event);
     let targets: Vec<_> = deliveries.into_iter().map(|delivery| delivery.target.unwrap()).collect();
     assert_eq!(
         targets,
         [Target::Function("load".into()), Target::Recorded("arn:aws:sns:us-east-1:000000000000:alerts".into())]
     );
     let failed = job_state_change(&resources_, "transform", "jr_1", "FAILED", "");
-    assert!(deliver(&resources_, &failed).0.is_empty());
+    assert!(deliver(&resources_, &Judge::new(&resources_), &failed).0.is_empty());
     let without = resources(&TEMPLATE.replace("rule/ended", "rule/other"));
-    let stop = deliver(&without, &event).0[0].target.clone().unwrap_err();
-    insta::assert_snapshot!(Error::from(&stop), @r#"
-    error: rule `ended` stops the event: the function `load` does not let it call
-      --> events.yaml:36:20
+    let stop = deliver(&without, &Judge::new(&without), &event).0[0].target.clone().unwrap_err();
+    insta::assert_snapshot!(Error::from(&stop), @"
+    error: rule `ended` stops the event: events.amazonaws.com may not lambda:InvokeFunction on arn:aws:lambda:us-east-1:000000000000:function:load: the policy of `function:load` does not let it in: the statement of line 41 would, but its condition wants `AWS:SourceArn` ArnLike `arn:aws:events:us-east-1:000000000000:rule/other`; in the call it is `arn:aws:events:us-east-1:000000000000:rule/ended`
+      --> events.yaml:44:5
        |
-    36 |       - {Id: load, Arn: "arn:aws:lambda:us-east-1:000000000000:function:load"}
-       |                    ^^^ here
-      = hint: add an `AWS::Lambda::Permission` for events.amazonaws.com with `SourceArn: arn:aws:events:us-east-1:000000000000:rule/ended`
-    "#);
+    44 |     SourceArn: arn:aws:events:us-east-1:000000000000:rule/other
+       |     ^^^^^^^^^ here
+      = hint: let the condition on `AWS:SourceArn` take it, or add a statement that does
+    ");
 }
 
 #[test]
 fn schedules_need_a_role_that_lets_them_call() {
-    let stop = schedules(&resources(TEMPLATE))[0].function.clone().unwrap_err();
+    let all = resources(TEMPLATE);
+    let stop = schedules(&all, &Judge::new(&all))[0].function.clone().unwrap_err();
     insta::assert_snapshot!(Error::from(&stop), @r#"
-    error: role `starter` stops the event: it does not trust scheduler.amazonaws.com
-      --> events.yaml:52:5
+    error: schedule `hourly` stops the event: scheduler.amazonaws.com may not assume the role `starter`: its trust policy does not let scheduler.amazonaws.com in
+      --> events.yaml:52:32
        |
     52 |     AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: "sts:AssumeRole"}]}
-       |     ^^^^^^^^^^^^^^^^^^^^^^^^ here
-      = hint: let scheduler.amazonaws.com assume it
+       |                                ^^^^^^^^^ here
+      = hint: let scheduler.amazonaws.com assume it in `AssumeRolePolicyDocument`
     "#);
     let allowed = TEMPLATE
         .replace("Service: events.amazonaws.com", "Service: [events.amazonaws.com, scheduler.amazonaws.com]")
@@ -245,7 +247,8 @@ fn schedules_need_a_role_that_lets_them_call() {
             "Action: \"glue:notifyEvent\", Resource: \"arn:aws:glue:us-east-1:000000000000:workflow/shop\"",
             "Action: \"lambda:*\", Resource: \"*\"",
         );
-    let scheduled = &schedules(&resources(&allowed))[0];
+    let all = resources(&allowed);
+    let scheduled = &schedules(&all, &Judge::new(&all))[0];
     assert_eq!((scheduled.function.clone().unwrap().as_str(), scheduled.expression.as_str()), ("load", "rate(1 hour)"));
 }
 
@@ -253,16 +256,16 @@ fn schedules_need_a_role_that_lets_them_call() {
 fn batches_fill_or_their_window_closes() {
     let resources = resources(TEMPLATE);
     let mut workflows = Workflows::default();
-    assert_eq!(workflows.notify(&resources, "shop", 0), Ok(None));
-    assert_eq!(workflows.notify(&resources, "shop", 10), Ok(None));
+    assert_eq!(workflows.notify(&resources, "shop", 0).unwrap(), None);
+    assert_eq!(workflows.notify(&resources, "shop", 10).unwrap(), None);
     let full = workflows.notify(&resources, "shop", 20).unwrap().unwrap();
     assert_eq!((full.jobs.join(" ").as_str(), full.because.as_str(), full.events), ("clean", "3 events", 3));
-    assert_eq!(workflows.notify(&resources, "shop", 50), Ok(None));
+    assert_eq!(workflows.notify(&resources, "shop", 50).unwrap(), None);
     assert_eq!((workflows.next_close(), workflows.close(&resources, 349).len()), (Some(350), 0));
     let closed = &workflows.close(&resources, 350)[0];
     assert_eq!((closed.because.as_str(), closed.events), ("300 s after the first event", 1));
     assert_eq!(workflows.next_close(), None);
-    assert!(workflows.notify(&resources, "other", 0).unwrap_err().contains("no trigger of type EVENT"));
+    assert!(workflows.notify(&resources, "other", 0).unwrap_err().why.contains("no trigger of type EVENT"));
 }
 
 #[test]
@@ -275,4 +278,62 @@ fn conditional_triggers_follow_their_jobs() {
     assert!(follow(&all, "shop", &states("SUCCEEDED"), "other").is_empty());
     let asleep = resources(&TEMPLATE.replace("StartOnCreation: true", "StartOnCreation: false"));
     assert!(follow(&asleep, "shop", &states("SUCCEEDED"), "clean").is_empty());
+}
+
+/// What is wrong with the triggers of the workflow, once something is changed.
+fn broken_by(from: &str, to: &str) -> String {
+    assert!(TEMPLATE.contains(from), "{from}");
+    let jobs = "Clean:\n  Type: AWS::Glue::Job\n  Properties: {Name: clean}\nTransform:\n  Type: AWS::Glue::Job\n  Properties: {Name: transform}\n";
+    let all = resources(&format!("{}{jobs}", TEMPLATE.replacen(from, to, 1)));
+    let mut workflows = Workflows::default();
+    let stops = match workflows.notify(&all, "shop", 0) {
+        Err(stop) => vec![stop],
+        Ok(_) => broken(&all, "shop"),
+    };
+    stops.iter().map(|stop| Error::from(stop).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_workflow_that_cannot_go_on_says_where() {
+    assert_eq!(broken_by("shop", "shop"), "");
+    insta::assert_snapshot!(broken_by("    Type: EVENT\n", "    Type: ON_DEMAND\n"), @"
+    error: workflow `shop` stops the event: no trigger of type EVENT starts it
+      --> events.yaml:64:5
+       |
+    64 |     Type: ON_DEMAND
+       |     ^^^^ here
+      = hint: give the first trigger of the workflow `Type: EVENT`
+    ");
+    insta::assert_snapshot!(broken_by("    StartOnCreation: true\n", ""), @"
+    error: trigger `then` stops the event: it is not activated
+      --> events.yaml:70:3
+       |
+    70 |   Properties:
+       |   ^^^^^^^^^^ here
+      = hint: set `StartOnCreation: true`
+    ");
+    insta::assert_snapshot!(broken_by("JobName: clean, State: SUCCEEDED", "JobName: cleanse, State: SUCCEEDED"), @"
+    error: trigger `then` stops the event: it waits for the job `cleanse`, which no trigger of the workflow starts
+      --> events.yaml:75:70
+       |
+    75 |     Predicate: {Logical: AND, Conditions: [{LogicalOperator: EQUALS, JobName: cleanse, State: SUCCEEDED}]}
+       |                                                                      ^^^^^^^ here
+      = hint: wait for one of clean, transform
+    ");
+    insta::assert_snapshot!(broken_by("JobName: clean, State: SUCCEEDED", "JobName: clean, State: SUCCESS"), @"
+    error: trigger `then` stops the event: no job ends as `SUCCESS`
+      --> events.yaml:75:86
+       |
+    75 |     Predicate: {Logical: AND, Conditions: [{LogicalOperator: EQUALS, JobName: clean, State: SUCCESS}]}
+       |                                                                                      ^^^^^ here
+      = hint: use one of SUCCEEDED, FAILED, STOPPED, TIMEOUT, ERROR
+    ");
+    insta::assert_snapshot!(broken_by("Actions: [{JobName: transform}]", "Actions: [{JobName: transfer}]"), @"
+    error: trigger `then` stops the event: it starts the job `transfer`, which does not exist
+      --> events.yaml:76:16
+       |
+    76 |     Actions: [{JobName: transfer}]
+       |                ^^^^^^^ here
+      = hint: name a job of the stack `glue`
+    ");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Stop;
 use crate::rehearse::resource::{Resource, Resources};
 
 /// Events that wait for their batch, by the name of the trigger.
@@ -40,10 +41,9 @@ impl Workflows {
     /// A workflow gets an event. Fires when its batch is full; answers nothing while it waits.
     ///
     /// A workflow without an EVENT trigger takes no events: `Err`.
-    pub fn notify(&mut self, resources: &Resources, workflow: &str, now: u64) -> Result<Option<Triggered>, String> {
-        let trigger = triggers(resources, workflow)
-            .find(|trigger| trigger.text("/Type") == Some("EVENT"))
-            .ok_or_else(|| format!("the workflow `{workflow}` has no trigger of type EVENT"))?;
+    pub fn notify(&mut self, resources: &Resources, workflow: &str, now: u64) -> Result<Option<Triggered>, Stop> {
+        let trigger = triggers(resources, workflow).find(|trigger| trigger.text("/Type") == Some("EVENT"));
+        let trigger = trigger.ok_or_else(|| no_start(resources, workflow))?;
         let size = trigger.number("/EventBatchingCondition/BatchSize").unwrap_or(1);
         let window = trigger.number("/EventBatchingCondition/BatchWindow").unwrap_or(DEFAULT_WINDOW);
         let waiting =
@@ -123,6 +123,64 @@ pub fn follow(
             fire(trigger, 0, format!("{latest} {}", states.get(latest).map_or("", String::as_str).to_lowercase()))
         })
         .collect()
+}
+
+/// Why nothing starts a workflow: where its first trigger should be one for events.
+fn no_start(resources: &Resources, workflow: &str) -> Stop {
+    let (why, fix) = ("no trigger of type EVENT starts it", "give the first trigger of the workflow `Type: EVENT`");
+    let first = triggers(resources, workflow).find(|trigger| trigger.get("/Predicate").is_none());
+    match first.or_else(|| resources.named("AWS::Glue::Workflow", workflow)) {
+        Some(resource) => {
+            let stop = Stop::new(resource, &["Type"], why, fix);
+            Stop { hop: format!("workflow `{workflow}`"), ..stop }
+        }
+        None => Stop { hop: format!("workflow `{workflow}`"), why: why.into(), place: None, fix: fix.into() },
+    }
+}
+
+/// The states in which a job can end.
+const ENDS: [&str; 5] = ["SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR"];
+
+/// What keeps triggers of a workflow from ever firing, or from starting their jobs.
+pub fn broken(resources: &Resources, workflow: &str) -> Vec<Stop> {
+    let mut stops = Vec::new();
+    let started: Vec<&str> = triggers(resources, workflow)
+        .flat_map(|trigger| trigger.list("/Actions"))
+        .filter_map(|action| action.get("JobName")?.as_str())
+        .collect();
+    for trigger in triggers(resources, workflow) {
+        for (index, action) in trigger.list("/Actions").iter().enumerate() {
+            if let Some(job) = action.get("JobName").and_then(Value::as_str)
+                && resources.named("AWS::Glue::Job", job).is_none()
+            {
+                let why = format!("it starts the job `{job}`, which does not exist");
+                let path = ["Actions", &index.to_string(), "JobName"];
+                stops.push(Stop::new(trigger, &path, why, "name a job of the stack `glue`"));
+            }
+        }
+        if trigger.text("/Type") != Some("CONDITIONAL") {
+            continue;
+        }
+        if !trigger.is_true("/StartOnCreation") {
+            let (why, fix) = ("it is not activated", "set `StartOnCreation: true`");
+            stops.push(Stop::new(trigger, &["StartOnCreation"], why, fix));
+        }
+        for (index, condition) in trigger.list("/Predicate/Conditions").iter().enumerate() {
+            let text = |name: &str| condition.get(name).and_then(Value::as_str);
+            let index = index.to_string();
+            let path = |name| ["Predicate", "Conditions", &index, name];
+            if let Some(job) = text("JobName").filter(|job| !started.contains(job)) {
+                let why = format!("it waits for the job `{job}`, which no trigger of the workflow starts");
+                let fix = format!("wait for one of {}", started.join(", "));
+                stops.push(Stop::new(trigger, &path("JobName"), why, fix));
+            }
+            if let Some(state) = text("State").filter(|state| !ENDS.contains(state)) {
+                let why = format!("no job ends as `{state}`");
+                stops.push(Stop::new(trigger, &path("State"), why, format!("use one of {}", ENDS.join(", "))));
+            }
+        }
+    }
+    stops
 }
 
 fn triggers<'a>(resources: &'a Resources, workflow: &'a str) -> impl Iterator<Item = &'a Resource> {

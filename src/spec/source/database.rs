@@ -185,11 +185,13 @@ pub struct Replication {
     pub max_capacity: CapacityUnits,
     /// Whether a second one stands by in another availability zone.
     pub multi_az: bool,
+    /// DMS asks for the roles `dms-vpc-role` and `dms-cloudwatch-logs-role`, one of each in an account. `bootstrap` makes them; `false` where they are there already.
+    pub create_account_roles: bool,
 }
 
 impl Default for Replication {
     fn default() -> Self {
-        Self { max_capacity: CapacityUnits(2), multi_az: false }
+        Self { max_capacity: CapacityUnits(2), multi_az: false, create_account_roles: true }
     }
 }
 

@@ -58,6 +58,11 @@ impl DataApi {
         Answer::from(reply)
     }
 
+    /// The ARN of whoever submitted a statement.
+    pub fn caller(&self, id: &str) -> Option<String> {
+        self.inner.store.get(id.split(':').next().unwrap_or(id)).map(|statement| statement.caller.clone())
+    }
+
     async fn execute(&self, body: &Value, caller: &str) -> Reply {
         let request: Execute = request::parse(body)?;
         self.submit(request.into_single()?, caller).await

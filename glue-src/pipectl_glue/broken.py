@@ -1,0 +1,52 @@
+"""Which object it was, when Spark stumbles over one: a cut-off archive, a damaged Parquet file."""
+
+import bz2
+import gzip
+import zlib
+from dataclasses import replace
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
+from pipectl_glue import readers
+from pipectl_glue.readers import Given
+
+_CHUNK = 1 << 20
+
+
+def find(given: Given, error: Exception) -> dict[str, str]:
+    """The objects that cannot be read, by key, with the reason; raises the error again when there is none."""
+    culprits = {}
+    for entry in given.inputs:
+        reason = _of_archive(given, entry.key) or _of_parquet(given, entry.key)
+        if reason:
+            culprits[entry.key] = reason
+    if not culprits:
+        raise error
+    return culprits
+
+
+def _of_archive(given: Given, key: str) -> str | None:
+    opener = gzip.open if key.endswith(".gz") else bz2.open if key.endswith(".bz2") else None
+    if opener is None:
+        return None
+    try:
+        with given.store.file(given.bucket, key) as file, opener(file) as plain:
+            while plain.read(_CHUNK):
+                pass
+    except (OSError, EOFError, zlib.error, ValueError) as broken:
+        return f"it is not a whole {'bz2' if key.endswith('.bz2') else 'gzip'} file: {broken}"
+    return None
+
+
+def _of_parquet(given: Given, key: str) -> str | None:
+    if given.table.format != "parquet":
+        return None
+    alone = replace(given, inputs=[entry for entry in given.inputs if entry.key == key])
+    read = readers.read(alone)
+    try:
+        if read.frame is not None:
+            read.frame.write.format("noop").mode("overwrite").save()
+    except (Py4JJavaError, PySparkException) as broken:
+        return f"it is not a whole Parquet file: {str(broken).partition(chr(10))[0][:200]}"
+    return None

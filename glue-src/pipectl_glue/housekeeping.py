@@ -1,0 +1,63 @@
+"""The landing zone is emptied of what is in the warehouse and in the archive; nothing else ever leaves it.
+
+It is safe to stop anywhere and to do again: an object goes only if the ledger names exactly it, all of its batch is
+loaded, and the archive has the same bytes.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pipectl_glue import ledger
+from pipectl_glue.document import Document
+from pipectl_glue.store import Object, Store
+
+_AT_ONCE = 16
+_MOST = 5000
+
+
+def empty_landing(
+    store: Store,
+    document: Document,
+    objects: list[Object],
+    clean_entries: list[dict[str, Any]],
+    tell: Callable[[str], None],
+) -> None:
+    """Removes the landing objects whose rows are loaded."""
+    archive = document.raw_archive
+    if not document.empty_after_load or not archive:
+        return
+    there = {(found.key, found.etag): found for found in objects}
+    loaded = _loaded(store, document, clean_entries)
+    done = [
+        there[entry["key"], entry["etag"]]
+        for ledger in clean_entries
+        for entry in ledger["inputs"]
+        if (entry["key"], entry["etag"]) in there
+        # An object that could not be read stays, for people to see.
+        and not entry.get("refused")
+        and (ledger["batch"], entry["table"]) in loaded
+    ][:_MOST]
+    if not done:
+        return
+
+    def remove(found: Object) -> bool:
+        copy = store.find(archive, found.key)
+        same = copy is not None and (copy.etag, copy.size) == (found.etag, found.size)
+        return same and store.remove(document.raw, found)
+
+    with ThreadPoolExecutor(_AT_ONCE) as workers:
+        removed = sum(workers.map(remove, done))
+    tell(f"removed {removed} loaded objects from s3://{document.raw}/landing/")
+    if removed < len(done):
+        tell(f"kept {len(done) - removed} loaded objects that s3://{archive} does not hold yet")
+
+
+def _loaded(store: Store, document: Document, clean_entries: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """The batches and tables of `clean` that are in the warehouse."""
+    prefix = "_ledger/loaded/"
+    whole = {
+        found.key.removeprefix(prefix).removesuffix(".json") for found in store.objects(document.transformed, prefix)
+    }
+    entries = ledger.entries(store, document.transformed, "transform")
+    return ledger.taken([entry for entry in entries if entry["batch"] in whole], clean_entries)

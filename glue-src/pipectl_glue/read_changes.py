@@ -1,0 +1,180 @@
+"""Files of DMS to rows of text cells: what happened to a table's rows, in the order in which it happened.
+
+A row says in `Op` whether it was inserted, updated or deleted, in `_commit_timestamp` when that was committed, and in
+`_before_<column>` what its key was before an update. All else are the table's columns.
+"""
+
+import json
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from pipectl_glue import read_parquet, rows
+from pipectl_glue.document import Table
+from pipectl_glue.readers import Given, Read
+
+OPERATION = "Op"
+COMMITTED = "_commit_timestamp"
+BEFORE = "_before_"
+
+_AT_ONCE = 8
+# The start of `_position`: what was copied as a whole is older than every change. It was read before it was written,
+# so its time may be later than that of a change which it has not seen.
+_COPIED, _CHANGED = "0", "1"
+_COPY = r"/LOAD[0-9A-Fa-f]{8}\.[^/]*$"
+
+
+def read(given: Given) -> Read:
+    """Reads files of DMS; those with one schema in one go."""
+    found = Read()
+    groups: dict[str, list[str]] = defaultdict(list)
+    schemas: dict[str, T.StructType] = {}
+    paths = [given.path(entry) for entry in given.inputs]
+    with ThreadPoolExecutor(_AT_ONCE) as workers:
+        footers = list(workers.map(lambda path: footer(given.spark, path), paths))
+    for entry, path, schema in zip(given.inputs, paths, footers, strict=True):
+        if isinstance(schema, str):
+            found.refused[entry.key] = f"it is not a whole Parquet file: {schema}"
+            continue
+        lacking = [column.source for column in given.table.columns if column.name in given.table.key]
+        lacking = [name for name in [*lacking, COMMITTED] if name not in schema.names]
+        if lacking:
+            found.refused[entry.key] = f"it lacks `{'`, `'.join(lacking)}` (it has: {', '.join(schema.names)})"
+            continue
+        where = read_parquet.columns(schema, given.table)
+        found.schemas[entry.key] = {
+            source: read_parquet.kind(read_parquet.type_at(schema, path_)) for source, path_ in where.items()
+        }
+        text = schema.json()
+        schemas[text] = schema
+        groups[text].append(path)
+    taken = {column.source.split(".")[0] for column in given.table.columns}
+    names = {name for schema in schemas.values() for name in schema.names}
+    found.unknown = sorted(name for name in names - taken if not _is_own(name))
+    frames = [_rows(given.spark, given.table, together, schemas[text]) for text, together in groups.items()]
+    found.frame = rows.union(frames) if frames else None
+    return found
+
+
+def _is_own(name: str) -> bool:
+    """Whether DMS adds a column of this name, as the endpoint and the table mappings tell it."""
+    return name in (OPERATION, COMMITTED) or name.startswith(BEFORE)
+
+
+def footer(spark: SparkSession, path: str) -> T.StructType | str:
+    """A file's schema, or why it has none. A time of day is a number whose metadata says so."""
+    jvm = spark._jvm
+    session = spark._jsparkSession.sessionState()
+    try:
+        source = jvm.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(
+            jvm.org.apache.hadoop.fs.Path(path), session.newHadoopConf()
+        )
+        reader = jvm.org.apache.parquet.hadoop.ParquetFileReader.open(source)
+        try:
+            message = reader.getFooter().getFileMetaData().getSchema()
+        finally:
+            reader.close()
+        known, times = jvm.java.util.ArrayList(), {}
+        for field in message.getFields():
+            annotation = str(field.getLogicalTypeAnnotation() or "")
+            if annotation.startswith("TIME("):
+                times[field.getName()] = annotation[len("TIME(") :].split(",")[0]
+            else:
+                known.add(field)
+        parquet = jvm.org.apache.spark.sql.execution.datasources.parquet
+        part = jvm.org.apache.parquet.schema.MessageType("schema", known)
+        converted = parquet.ParquetToSparkSchemaConverter(session.conf()).convert(part)
+    except Py4JJavaError as error:
+        return str(error.java_exception.getMessage() or error.java_exception.getClass().getSimpleName())
+    schema = T.StructType.fromJson(json.loads(converted.json()))
+    for name, unit in times.items():
+        number = T.IntegerType() if unit == "MILLIS" else T.LongType()
+        schema = schema.add(T.StructField(name, number, metadata={"time": unit}))
+    return schema
+
+
+def _rows(spark: SparkSession, table: Table, paths: list[str], schema: T.StructType) -> DataFrame:
+    frame = (
+        spark.read.schema(schema)
+        .option("__globPaths__", "false")
+        .option("recursiveFileLookup", "true")
+        .parquet(*paths)
+        .select("*", *rows.provenance())
+    )
+    readable, shown = _readable(schema)
+    operation = rows.named(OPERATION) if OPERATION in schema.names else F.lit("I")
+    copied = F.col(rows.FILE).rlike(_COPY)
+    position = F.when(copied, F.lit(_COPIED)).otherwise(F.concat(F.lit(_CHANGED), rows.named(COMMITTED)))
+    told = frame.select(
+        *rows.PROVENANCE,
+        operation.alias(OPERATION),
+        position.alias(rows.POSITION),
+        (operation == "D").alias(rows.DELETED),
+        *[column for name, column in readable if name != OPERATION],
+    )
+    old = _old_keys(table, schema)
+    if old:
+        told = _with_old_keys(told, table, old)
+    declared = shown.add(rows.POSITION, T.StringType()).add(rows.DELETED, T.BooleanType())
+    if OPERATION not in declared.names:
+        declared = declared.add(OPERATION, T.StringType())
+    cells = read_parquet.typed_cells(told, table, declared)
+    unknown = F.get_json_object(rows.RAW, f"$.{OPERATION}")
+    strange = F.concat(F.lit('`Op` is "'), F.coalesce(unknown, F.lit("nothing")), F.lit('", and not I, U or D'))
+    fault = F.when(~F.coalesce(unknown.isin("I", "U", "D"), F.lit(False)), strange)
+    return cells.withColumn(rows.FAULT, F.coalesce(rows.FAULT, fault))
+
+
+def _readable(schema: T.StructType) -> tuple[list[tuple[str, Column]], T.StructType]:
+    """The columns with times of day as texts and bytes as hexadecimal digits, and what they are then."""
+    found, shown = [], T.StructType()
+    for field in schema.fields:
+        value, kind = rows.named(field.name), field.dataType
+        unit = (field.metadata or {}).get("time")
+        if unit:
+            factor = 1_000 if unit == "MILLIS" else 1
+            value = F.date_format(F.timestamp_micros(value.cast("bigint") * factor), "HH:mm:ss.SSSSSS")
+            kind = T.StringType()
+        elif isinstance(kind, T.BinaryType):
+            value, kind = F.lower(F.hex(value)), T.StringType()
+        found.append((field.name, value.alias(field.name)))
+        shown = shown.add(field.name, kind)
+    return found, shown
+
+
+def _old_keys(table: Table, schema: T.StructType) -> dict[str, str]:
+    """The columns of the table's key, each with the one that has its value before an update; empty if one lacks it."""
+    key = [column.source for column in table.columns if column.name in table.key]
+    old = {name: f"{BEFORE}{name}" for name in key}
+    return old if key and set(old.values()) <= set(schema.names) else {}
+
+
+def _with_old_keys(frame: DataFrame, table: Table, old: dict[str, str]) -> DataFrame:
+    """An update that changes the key is a deletion under the old one, and a row under the new one."""
+    changed = F.lit(False)
+    for name, before in old.items():
+        changed = changed | ~rows.named(name).eqNullSafe(rows.named(before))
+    there = F.lit(False)
+    for before in old.values():
+        there = there | rows.named(before).isNotNull()
+    moved = (rows.named(OPERATION) == "U") & there & changed
+    twice = frame.withColumn("__gone", F.explode(F.when(moved, F.array(F.lit(True), F.lit(False))).otherwise(F.array(F.lit(False)))))
+    gone = F.col("__gone")
+    columns = []
+    for name in frame.columns:
+        value = rows.named(name)
+        if name in old:
+            value = F.when(gone, rows.named(old[name])).otherwise(value)
+        elif name == rows.DELETED:
+            value = gone | value
+        elif name == OPERATION:
+            value = F.when(gone, F.lit("D")).otherwise(value)
+        elif name not in (*rows.PROVENANCE, rows.POSITION, COMMITTED) and not name.startswith(BEFORE):
+            # Of a row that is gone only its key is known.
+            value = F.when(~gone, value)
+        columns.append(value.alias(name))
+    return twice.select(*columns)

@@ -1,0 +1,211 @@
+"""What is to be known of a CSV file before Spark reads it: its encoding, its delimiter, its header, its quotes."""
+
+import bz2
+import codecs
+import csv
+import io
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+
+from pipectl_glue.document import Csv, Table
+
+# What spreadsheets on Windows write where they do not write UTF-8.
+WINDOWS = "windows-1252"
+_GZIP = 31
+_DELIMITERS = (";", ",", "\t", "|")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    # Before UTF-16's, which it begins with.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NOT_CSV = (
+    (b"PK\x03\x04", "an Excel workbook or a zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd, which the jobs cannot read"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"PAR1", "Parquet"),
+    (b"%PDF", "a PDF"),
+)
+_SEPARATOR = re.compile(r"^sep=(.)\r?\n?$", re.IGNORECASE)
+_LIKE = re.compile(r"[\s_\-]+")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """How one file is written."""
+
+    header: tuple[str, ...]
+    delimiter: str
+    encoding: str
+    # Whether the first line says the delimiter.
+    has_separator_line: bool = False
+    # The header's own line, as it was written.
+    header_line: str = ""
+    # Of a file that is known whole: the number of lines with an odd number of quotes, and whether its bytes are UTF-8.
+    odd_lines: int | None = None
+    is_utf8: bool | None = None
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a character may be several bytes of which one looks like another character."""
+        return self.encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32", "utf16", "utf32"))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a file cannot be read at all."""
+
+    reason: str
+
+
+def look(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Sheet | Refusal | None:
+    """Reads a file's first bytes (or all, if `whole`); None when it needs more of them, no header for no rows."""
+    try:
+        start, whole = _unpacked(start, path, whole)
+    except (zlib.error, OSError, EOFError) as error:
+        return Refusal(f"it is not a whole {'bz2' if path.endswith('.bz2') else 'gzip'} file: {error}")
+    for magic, what in _NOT_CSV:
+        if start.startswith(magic):
+            return Refusal(f"it is {what} and not CSV; save it as `CSV UTF-8` and drop that file")
+    mark = next((name for bom, name in _MARKS if start.startswith(bom)), None)
+    encoding = mark or (_guess(start) if style.encoding == "auto" else style.encoding)
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(start).lstrip("\ufeff")
+    if not mark and "\x00" in text[:1000]:
+        return Refusal("it is not text; save it as `CSV UTF-8` and drop that file")
+    line, _, rest = text.partition("\n")
+    said = _SEPARATOR.match(line)
+    delimiter = said[1] if said else style.delimiter
+    body = rest if said else text
+    found = _first_record(body, delimiter, whole)
+    if found is None:
+        return None if not whole else Sheet((), delimiter, encoding)
+    record, header_line = found
+    if len(record) == 1 and style.header and not said:
+        delimiter, record = _other_delimiter(body, table, whole) or (delimiter, record)
+    return Sheet(
+        tuple(name.strip() for name in record),
+        delimiter,
+        encoding,
+        has_separator_line=bool(said),
+        header_line=header_line,
+        odd_lines=sum(line.count('"') % 2 for line in text.splitlines()) if whole else None,
+        is_utf8=_is_utf8(start) if whole else None,
+    )
+
+
+def _unpacked(start: bytes, path: str, whole: bool) -> tuple[bytes, bool]:
+    if path.endswith(".gz"):
+        unpack = zlib.decompressobj(_GZIP)
+        plain = unpack.decompress(start)
+        if whole and not unpack.eof:
+            raise EOFError("it ends too early")
+        # Several archives may stand behind each other: only the first is taken apart here.
+        return plain, whole and not unpack.unused_data
+    if path.endswith(".bz2"):
+        unpack_bz2 = bz2.BZ2Decompressor()
+        plain = unpack_bz2.decompress(start)
+        if whole and not unpack_bz2.eof:
+            raise EOFError("it ends too early")
+        return plain, whole and not unpack_bz2.unused_data
+    return start, whole
+
+
+def _first_record(text: str, delimiter: str, whole: bool) -> tuple[list[str], str] | None:
+    source = io.StringIO(text, newline="")
+    records = csv.reader(source, delimiter=delimiter)
+    try:
+        for record in records:
+            if record:
+                # The only record may be cut off in the middle.
+                if not whole and source.tell() >= len(text):
+                    return None
+                first = next((line for line in text.splitlines() if line.strip()), "")
+                return record, first
+    except csv.Error:
+        pass
+    return None
+
+
+def _other_delimiter(body: str, table: Table, whole: bool) -> tuple[str, list[str]] | None:
+    """The delimiter that the header has instead of the declared one: a program's language decides what it writes."""
+    for delimiter in _DELIMITERS:
+        found = _first_record(body, delimiter, whole)
+        if found and len(found[0]) > 1 and places(tuple(name.strip() for name in found[0]), table):
+            return delimiter, found[0]
+    return None
+
+
+def _guess(start: bytes) -> str:
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(start)
+    except UnicodeDecodeError:
+        return WINDOWS
+    return "utf-8"
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def positional(table: Table, style: Csv) -> Sheet:
+    """What a file without a header is taken to be."""
+    encoding = "utf-8" if style.encoding == "auto" else style.encoding
+    return Sheet(tuple(column.source for column in table.columns), style.delimiter, encoding)
+
+
+def places(header: tuple[str, ...], table: Table) -> dict[str, int]:
+    """Where each of the table's source columns stands: by its exact name, or one that differs in case and blanks."""
+    alike: dict[str, list[int]] = {}
+    for index, name in enumerate(header):
+        alike.setdefault(_alike(name), []).append(index)
+    found = {}
+    for column in table.columns:
+        if column.source in header:
+            found[column.source] = header.index(column.source)
+        elif len(alike.get(_alike(column.source), [])) == 1:
+            found[column.source] = alike[_alike(column.source)][0]
+    return found
+
+
+def _alike(name: str) -> str:
+    return _LIKE.sub("_", name.strip().casefold())
+
+
+def unknown_columns(header: tuple[str, ...], table: Table) -> set[str]:
+    """The names in a header that the table does not use."""
+    used = set(places(header, table).values())
+    known = {column.source for column in table.columns}
+    return {name for index, name in enumerate(header) if name and index not in used and name not in known}
+
+
+def renamed(header: tuple[str, ...], table: Table) -> list[str]:
+    """What was taken for a column although it is written in another way."""
+    return [
+        f"the header `{header[index]}` is taken for `{source}`"
+        for source, index in places(header, table).items()
+        if header[index] != source
+    ]
+
+
+def header_fault(header: tuple[str, ...], table: Table) -> str | None:
+    """What makes every row under this header unusable."""
+    counts = Counter(header)
+    names = ", ".join(header)
+    twice = [column.source for column in table.columns if counts[column.source] > 1]
+    if twice:
+        return f"the header names `{twice[0]}` twice (it has: {names})"
+    found = places(header, table)
+    lacking = [column.source for column in table.columns if table.is_required(column) and column.source not in found]
+    if lacking:
+        return f"the header lacks the required column `{'`, `'.join(lacking)}` (it has: {names})"
+    if not found:
+        return f"the header has none of the table's columns (it has: {names})"
+    return None

@@ -1,0 +1,219 @@
+//! Beside an aggregate stands only what the query groups by.
+
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+use sqlparser::ast::{Expr, OrderByExpr, Select, SelectItem, Spanned, WindowType};
+
+use super::expression::arguments;
+use super::query::is_number;
+use super::scope::{Place, Scope, folded};
+use super::{Checker, function};
+
+static QUALIFIER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""?[a-z_][a-z0-9_]*"?\s*\.\s*"#).ok());
+
+/// What a query groups by.
+struct Groups {
+    texts: Vec<String>,
+    places: Vec<Place>,
+}
+
+impl Checker<'_> {
+    pub(super) fn grouping(&mut self, select: &Select, groups: &[Expr], order: &[OrderByExpr], scope: &Scope<'_>) {
+        let items: Vec<&Expr> = select
+            .projection
+            .iter()
+            .filter_map(|item| match item {
+                SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => {
+                    Some(expression)
+                }
+                _ => None,
+            })
+            .collect();
+        let aggregates = items.iter().copied().chain(&select.having).any(has_aggregate);
+        if (groups.is_empty() && !aggregates) || items.len() != select.projection.len() {
+            return;
+        }
+        if scope.tables.iter().any(|table| table.columns.is_none()) {
+            return;
+        }
+        let alias = |name: &str| {
+            select.projection.iter().find_map(|item| match item {
+                SelectItem::ExprWithAlias { expr, alias } if folded(alias) == name => Some(expr),
+                _ => None,
+            })
+        };
+        let mut known = Groups { texts: Vec::new(), places: Vec::new() };
+        for group in groups {
+            known.add(group, scope);
+            match group {
+                Expr::Identifier(name) => {
+                    if let Some(expression) = alias(&folded(name)) {
+                        known.add(expression, scope);
+                    }
+                }
+                _ if is_number(group) => {
+                    let place: usize = group.to_string().parse().unwrap_or_default();
+                    match place.checked_sub(1).and_then(|place| items.get(place)) {
+                        Some(expression) => known.add(expression, scope),
+                        None => {
+                            let message = format!("GROUP BY {place}: the list has {} columns", items.len());
+                            self.wrong_at(group.span(), message, "no such column", "");
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let aliases: Vec<String> = scope.aliases.iter().map(|column| column.name.clone()).collect();
+        for item in items.iter().copied().chain(&select.having) {
+            self.grouped(item, &known, &aliases, scope);
+        }
+        for key in order.iter().filter(|key| !is_number(&key.expr)) {
+            self.grouped(&key.expr, &known, &aliases, scope);
+        }
+    }
+
+    fn grouped(&mut self, expression: &Expr, groups: &Groups, aliases: &[String], scope: &Scope<'_>) {
+        if groups.texts.contains(&normal(expression)) {
+            return;
+        }
+        match expression {
+            Expr::Identifier(name) => {
+                let parts = std::slice::from_ref(name);
+                if let Some(place) = scope.place(parts)
+                    && !groups.places.contains(&place)
+                    && !(aliases.contains(&folded(name)))
+                {
+                    self.not_grouped(expression, &folded(name));
+                }
+            }
+            Expr::CompoundIdentifier(parts) => {
+                if let Some(place) = scope.place(parts)
+                    && !groups.places.contains(&place)
+                {
+                    self.not_grouped(expression, &expression.to_string());
+                }
+            }
+            Expr::Function(call) => {
+                let name = call.name.to_string().to_lowercase();
+                if function::is_aggregate(&name) && call.over.is_none() {
+                    return;
+                }
+                let first = usize::from(function::takes_part(&name));
+                for argument in arguments(call).into_iter().skip(first) {
+                    self.grouped(argument, groups, aliases, scope);
+                }
+                if let Some(WindowType::WindowSpec(window)) = &call.over {
+                    for part in window.partition_by.iter().chain(window.order_by.iter().map(|key| &key.expr)) {
+                        self.grouped(part, groups, aliases, scope);
+                    }
+                }
+            }
+            other => {
+                for inner in children(other) {
+                    self.grouped(inner, groups, aliases, scope);
+                }
+            }
+        }
+    }
+
+    fn not_grouped(&mut self, at: &Expr, name: &str) {
+        let message = format!("`{name}` stands beside aggregates and is not in GROUP BY");
+        self.wrong_at(
+            at.span(),
+            message,
+            "which of the group's rows?",
+            "add it to GROUP BY, or take MAX, MIN or ANY_VALUE of it",
+        );
+    }
+}
+
+impl Groups {
+    fn add(&mut self, group: &Expr, scope: &Scope<'_>) {
+        self.texts.push(normal(group));
+        match group {
+            Expr::Identifier(name) => self.places.extend(scope.place(std::slice::from_ref(name))),
+            Expr::CompoundIdentifier(parts) => self.places.extend(scope.place(parts)),
+            Expr::Nested(inner) => self.add(inner, scope),
+            Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
+                for item in sets.iter().flatten() {
+                    self.add(item, scope);
+                }
+            }
+            Expr::Tuple(items) => {
+                for item in items {
+                    self.add(item, scope);
+                }
+            }
+            Expr::Function(call) if ["cube", "rollup"].contains(&call.name.to_string().to_lowercase().as_str()) => {
+                for item in arguments(call) {
+                    self.add(item, scope);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An expression as text in which equal ones are equal, whatever they call a table.
+fn normal(expression: &Expr) -> String {
+    let mut expression = expression;
+    while let Expr::Nested(inner) = expression {
+        expression = inner;
+    }
+    let text = expression.to_string().to_lowercase();
+    match QUALIFIER.as_ref() {
+        Some(pattern) => pattern.replace_all(&text, "").into_owned(),
+        None => text,
+    }
+}
+
+fn has_aggregate(expression: &Expr) -> bool {
+    match expression {
+        Expr::Function(call) => {
+            let own = function::is_aggregate(&call.name.to_string().to_lowercase()) && call.over.is_none();
+            own || arguments(call).into_iter().any(has_aggregate)
+        }
+        other => children(other).into_iter().any(has_aggregate),
+    }
+}
+
+/// The expressions directly within another, those of queries within it not among them.
+fn children(expression: &Expr) -> Vec<&Expr> {
+    match expression {
+        Expr::IsFalse(inner)
+        | Expr::IsNotFalse(inner)
+        | Expr::IsTrue(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::Nested(inner)
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::Cast { expr: inner, .. }
+        | Expr::Convert { expr: inner, .. }
+        | Expr::Extract { expr: inner, .. }
+        | Expr::Ceil { expr: inner, .. }
+        | Expr::Floor { expr: inner, .. }
+        | Expr::Trim { expr: inner, .. }
+        | Expr::InSubquery { expr: inner, .. } => vec![&**inner],
+        Expr::BinaryOp { left, right, .. }
+        | Expr::IsDistinctFrom(left, right)
+        | Expr::IsNotDistinctFrom(left, right)
+        | Expr::Like { expr: left, pattern: right, .. }
+        | Expr::ILike { expr: left, pattern: right, .. } => vec![&**left, &**right],
+        Expr::Between { expr, low, high, .. } => vec![&**expr, &**low, &**high],
+        Expr::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
+        Expr::Case { operand, conditions, else_result, .. } => operand
+            .iter()
+            .chain(else_result)
+            .map(|part| &**part)
+            .chain(conditions.iter().flat_map(|when| [&when.condition, &when.result]))
+            .collect(),
+        Expr::Substring { expr, substring_from, substring_for, .. } => {
+            std::iter::once(expr).chain(substring_from).chain(substring_for).map(|part| &**part).collect()
+        }
+        Expr::Tuple(items) => items.iter().collect(),
+        _ => Vec::new(),
+    }
+}

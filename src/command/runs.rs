@@ -1,0 +1,114 @@
+//! `pipectl runs`
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+use super::format::Format;
+use crate::aws::{Kind, S3};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::runs::{self, Buckets, Reasons, Run};
+use crate::spec::Spec;
+
+/// Of one folder no more than this is read to tell its reasons.
+const MOST_FILES: usize = 50;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// One run, by its name or the beginning of it: all that is known of it
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+
+    /// How many runs are listed, the newest first
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: usize,
+
+    /// How the runs are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    run: &'a Run,
+    reasons: Vec<Reason<'a>>,
+}
+
+#[derive(Serialize)]
+struct Reason<'a> {
+    folder: &'a str,
+    reason: &'a str,
+    source: &'a str,
+    rows: u64,
+}
+
+pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
+    let (project, spec) = context.spec()?;
+    let account = Account::open(&project, &spec).await?;
+    context.ui.status("reading the ledger");
+    let done = show(context, args, &spec, &account.aws.s3).await;
+    context.ui.clear();
+    account.close().await?;
+    done
+}
+
+async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Exit> {
+    let buckets = Buckets { cleaned: spec.bucket("cleaned"), transformed: spec.bucket("transformed") };
+    if let Err(failure) = s3.list(&buckets.cleaned, "_ledger/none/").await {
+        let missing = failure.kind == Kind::NoSuchBucket;
+        let error = Error::from(failure);
+        return Err(if missing {
+            error.hint(format!("deploy the pipeline first: pipectl deploy --env {}", spec.environment_name))
+        } else {
+            error
+        });
+    }
+    if let Some(name) = &args.run {
+        let run = runs::one(s3, &buckets, name).await?;
+        let mut reasons = BTreeMap::new();
+        for folder in &run.quarantine {
+            reasons.insert(folder.clone(), reasons_of(s3, folder).await?);
+        }
+        let told = reasons.iter().flat_map(|(folder, reasons)| {
+            reasons.iter().map(move |((reason, source), rows)| Reason { folder, reason, source, rows: *rows })
+        });
+        let whole = Whole { run: &run, reasons: told.collect() };
+        args.format.print(&context.ui, &whole, || runs::whole(&run, &reasons))?;
+        return Ok(Exit::Success);
+    }
+    let runs = runs::latest(s3, &buckets, args.limit.max(1)).await?;
+    args.format.print(&context.ui, &runs, || if runs.is_empty() { String::new() } else { runs::list(&runs) })?;
+    if runs.is_empty() {
+        context.ui.line("No run yet: nothing has arrived.");
+    }
+    Ok(Exit::Success)
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Why the rows of a folder are there.
+async fn reasons_of(s3: &S3, folder: &str) -> Result<Reasons> {
+    let (bucket, prefix) = folder.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
+    let objects = s3.list(bucket, prefix).await?;
+    let keys: Vec<String> = objects.into_iter().map(|object| object.key).take(MOST_FILES).collect();
+    let mut reasons = Reasons::new();
+    for bytes in s3.get_all(bucket, &keys).await?.into_values() {
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let Ok(kept) = serde_json::from_slice::<Kept>(line) else { continue };
+            let source =
+                kept.source.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map_or("", |(_, key)| key);
+            *reasons.entry((kept.reason, source.to_owned())).or_default() += 1;
+        }
+    }
+    Ok(reasons)
+}

@@ -1,0 +1,188 @@
+//! The stand-in for DMS: reads a real database as DMS does, and writes the files that DMS documents, as the deployed
+//! endpoints and table mappings say.
+//!
+//! ```text
+//! mod (a replication: full load, then changes) → configuration, mapping (what is deployed)
+//!                                              → postgres → pgoutput   mysql (the binlog)
+//!                                              → write/ (keys, names, columns; Parquet, CSV)
+//! ```
+//!
+//! What it does not show: DMS's own tuning and limits, its cut of large values, and how long anything takes.
+
+mod configuration;
+mod mapping;
+mod mysql;
+mod pgoutput;
+mod postgres;
+pub mod row;
+mod write;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::primitives::ByteStream;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+use crate::error::{Error, Result};
+
+use self::mysql::Mysql;
+use self::postgres::Postgres;
+use self::row::{Change, Operation, Table};
+use self::write::{Load, Names, Writer};
+use super::database::Server;
+
+pub use configuration::{Configuration, Format, Source, Target, configurations};
+pub use mapping::Mappings;
+pub use write::File;
+
+/// Where the database answers, and as whom.
+#[derive(Debug, Clone)]
+struct Access {
+    port: u16,
+    database: String,
+    username: String,
+    password: String,
+}
+
+/// A replication under way.
+pub struct Replication {
+    configuration: Configuration,
+    database: Database,
+    client: aws_sdk_s3::Client,
+    directory: TempDir,
+    names: Names,
+}
+
+enum Database {
+    Mysql(Mysql),
+    Postgres(Postgres),
+}
+
+impl Replication {
+    /// Connects to the database, which is on this machine, and to the S3 of the account at `endpoint`.
+    pub async fn open(configuration: Configuration, server: &Server, endpoint: &str, region: &str) -> Result<Self> {
+        let access = Access {
+            port: server.port,
+            database: server.database.clone(),
+            username: server.credentials.username.clone(),
+            password: server.credentials.password.clone(),
+        };
+        let database = match configuration.source.engine.as_str() {
+            "mysql" => Database::Mysql(Mysql::new(&access)),
+            "postgres" => Database::Postgres(Postgres::connect(&access, &configuration).await?),
+            engine => {
+                return Err(Error::project(format!("the rehearsal cannot replicate the engine `{engine}`"))
+                    .hint("it knows `mysql` and `postgres`"));
+            }
+        };
+        Ok(Self {
+            client: super::source::client_of(endpoint, region, &configuration.role),
+            database,
+            directory: tempfile::tempdir()?,
+            names: Names::default(),
+            configuration,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.configuration.name
+    }
+
+    /// Remembers its place in the log, then copies every table. `server` is asked for what takes a superuser.
+    pub async fn full_load(&mut self, server: &Server) -> Result<Vec<File>> {
+        let tables = self.tables().await?;
+        if tables.is_empty() {
+            return Err(Error::project(format!(
+                "the table mappings of `{}` select no table of the database",
+                self.configuration.name
+            ))
+            .hint("compare `source: <source>.<table>` of the tables with what is in the database; names keep their case"));
+        }
+        match &mut self.database {
+            Database::Mysql(mysql) => mysql.mark().await?,
+            Database::Postgres(postgres) => {
+                server.run(&Postgres::publication(&tables)).await?;
+                postgres.mark().await?;
+            }
+        }
+        let now = microseconds_now();
+        let mut writer = Writer::new(&self.configuration, &self.directory, Load::Full);
+        for table in tables {
+            let names = &mut self.names;
+            let of = Arc::clone(&table);
+            let mut take = |row| {
+                let change =
+                    Change { table: Arc::clone(&of), operation: Operation::Insert, row, before: None, committed: now };
+                writer.write(change, names)
+            };
+            match &self.database {
+                Database::Mysql(mysql) => mysql.read(&table, &mut take).await?,
+                Database::Postgres(postgres) => postgres.read(&table, &mut take).await?,
+            }
+        }
+        let files = writer.finish()?;
+        self.put(&files).await?;
+        Ok(files)
+    }
+
+    /// Writes what has changed since the last time.
+    pub async fn changes(&mut self) -> Result<Vec<File>> {
+        let mut writer = Writer::new(&self.configuration, &self.directory, Load::Changes);
+        let names = &mut self.names;
+        let mut take = |change| writer.write(change, names);
+        match &mut self.database {
+            Database::Mysql(mysql) => mysql.changes(&self.configuration, &mut take).await?,
+            Database::Postgres(postgres) => postgres.changes(&mut take).await?,
+        }
+        let files = writer.finish()?;
+        self.put(&files).await?;
+        Ok(files)
+    }
+
+    /// What the database's log could not tell so far.
+    pub fn findings(&self) -> &BTreeSet<String> {
+        match &self.database {
+            Database::Mysql(mysql) => &mysql.findings,
+            Database::Postgres(postgres) => &postgres.findings,
+        }
+    }
+
+    async fn tables(&self) -> Result<Vec<Arc<Table>>> {
+        match &self.database {
+            Database::Mysql(mysql) => mysql.tables(&self.configuration).await,
+            Database::Postgres(postgres) => postgres.tables(&self.configuration).await,
+        }
+    }
+
+    /// Puts the files with the role of the endpoint.
+    async fn put(&self, files: &[File]) -> Result<()> {
+        let bucket = &self.configuration.target.bucket;
+        for file in files {
+            let failed = |why: String| {
+                Error::new(format!("`{}` cannot write s3://{bucket}/{}", self.configuration.name, file.key)).note(why)
+            };
+            let body = ByteStream::from_path(&file.path).await.map_err(|error| failed(error.to_string()))?;
+            let request = self.client.put_object().bucket(bucket).key(&file.key).body(body);
+            request.send().await.map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
+            fs_err::remove_file(&file.path)?;
+        }
+        Ok(())
+    }
+}
+
+fn microseconds_now() -> i64 {
+    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000).unwrap_or_default()
+}
+
+fn truncated(table: &str) -> String {
+    format!(
+        "`{table}` was truncated: DMS tells nobody, and the warehouse keeps its rows\n\
+         delete rows with DELETE, or drop them from the warehouse by hand"
+    )
+}
+
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! PostgreSQL: tables by SELECT, changes by a slot of logical replication.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use tokio_postgres::{Client, NoTls};
+
+use crate::error::{Error, Result};
+
+use super::pgoutput::{self, Field, Message, Relation, Tuple};
+use super::row::{self, Change, Column, DIGITS, Kind, Operation, Table, Value};
+use super::{Access, Configuration};
+
+const SLOT: &str = "pipectl_rehearsal";
+/// Changes that are asked for at once; PostgreSQL ends an answer with a whole transaction.
+const CHUNK: i32 = 100_000;
+
+/// A connection that follows a database.
+pub(super) struct Postgres {
+    client: Client,
+    /// Booleans as such, and not as texts.
+    booleans: bool,
+    /// Relations that were told, with the table that they are for us.
+    known: BTreeMap<u32, (Relation, Option<Arc<Table>>)>,
+    /// What the log could not tell, once each.
+    pub(super) findings: BTreeSet<String>,
+}
+
+impl Postgres {
+    pub(super) async fn connect(access: &Access, configuration: &Configuration) -> Result<Self> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host("127.0.0.1")
+            .port(access.port)
+            .user(&access.username)
+            .password(&access.password)
+            .dbname(&access.database)
+            .options("-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c lc_monetary=C");
+        let (client, connection) = config.connect(NoTls).await.map_err(|error| failed("be reached", &error))?;
+        tokio::spawn(connection);
+        Ok(Self {
+            client,
+            booleans: configuration.source.booleans,
+            known: BTreeMap::new(),
+            findings: BTreeSet::new(),
+        })
+    }
+
+    /// What a superuser runs before: the tables whose changes are told.
+    pub(super) fn publication(tables: &[Arc<Table>]) -> String {
+        let names: Vec<String> =
+            tables.iter().map(|table| format!("{}.{}", quote(&table.schema), quote(&table.name))).collect();
+        format!("DROP PUBLICATION IF EXISTS {SLOT}; CREATE PUBLICATION {SLOT} FOR TABLE {}", names.join(", "))
+    }
+
+    /// Remembers this place of the log: changes from here on are told.
+    pub(super) async fn mark(&self) -> Result<()> {
+        let exists = "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1";
+        let exists = self.client.query_opt(exists, &[&SLOT]).await.map_err(|error| failed("be followed", &error))?;
+        if exists.is_none() {
+            let create = "SELECT pg_create_logical_replication_slot($1, 'pgoutput')";
+            self.client.query_one(create, &[&SLOT]).await.map_err(|error| failed("be followed", &error))?;
+        }
+        Ok(())
+    }
+
+    /// The tables that the mappings select.
+    pub(super) async fn tables(&self, configuration: &Configuration) -> Result<Vec<Arc<Table>>> {
+        let sql = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE c.relkind IN ('r', 'p') ORDER BY 1, 2";
+        let rows = self.client.query(sql, &[]).await.map_err(|error| failed("be read", &error))?;
+        let mut tables = Vec::new();
+        for row in rows {
+            let (schema, name): (String, String) = (row.get(0), row.get(1));
+            if configuration.mappings.selects(&schema, &name) {
+                tables.push(Arc::new(self.table(&schema, &name).await?));
+            }
+        }
+        Ok(tables)
+    }
+
+    async fn table(&self, schema: &str, name: &str) -> Result<Table> {
+        let sql = "SELECT a.attname, a.atttypid, a.atttypmod, coalesce(a.attnum = ANY (i.indkey), false) \
+                   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary \
+                   WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+        let rows = self.client.query(sql, &[&schema, &name]).await.map_err(|error| failed("be read", &error))?;
+        let columns = rows.iter().map(|row| Column {
+            name: row.get(0),
+            kind: kind(row.get(1), row.get(2), self.booleans),
+            key: row.get(3),
+        });
+        Ok(Table { schema: schema.to_owned(), name: name.to_owned(), columns: columns.collect() })
+    }
+
+    /// Gives each row of a table to `take`.
+    pub(super) async fn read(&self, table: &Table, take: &mut dyn FnMut(Vec<Value>) -> Result<()>) -> Result<()> {
+        let columns: Vec<String> = table.columns.iter().map(|column| format!("{}::text", quote(&column.name))).collect();
+        let sql = format!("SELECT {} FROM {}.{}", columns.join(", "), quote(&table.schema), quote(&table.name));
+        let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
+        let rows = self.client.query_raw(&sql, none).await.map_err(|error| failed("be read", &error))?;
+        let mut rows = pin!(rows);
+        while let Some(row) = rows.try_next().await.map_err(|error| failed("be read", &error))? {
+            let values = table.columns.iter().enumerate();
+            take(values.map(|(index, column)| value(table, column, row.get(index))).collect::<Result<_>>()?)?;
+        }
+        Ok(())
+    }
+
+    /// Gives each change since the last time to `take`, in the order of their commits.
+    pub(super) async fn changes(&mut self, take: &mut dyn FnMut(Change) -> Result<()>) -> Result<()> {
+        let sql = "SELECT data FROM pg_logical_slot_get_binary_changes($1, NULL, $2, 'proto_version', '1', \
+                   'publication_names', $3)";
+        loop {
+            let rows = self.client.query(sql, &[&SLOT, &CHUNK, &SLOT]).await;
+            let rows = rows.map_err(|error| failed("be followed", &error))?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let mut committed = 0;
+            for row in rows {
+                let Some(message) = pgoutput::read(row.get(0)) else {
+                    return Err(Error::new("a message of PostgreSQL's log cannot be read"));
+                };
+                if let Message::Begin { committed: at } = message {
+                    committed = at;
+                } else if let Some(change) = self.change(message, committed).await? {
+                    take(change)?;
+                }
+            }
+        }
+    }
+
+    async fn change(&mut self, message: Message, committed: i64) -> Result<Option<Change>> {
+        let (relation, operation, old, new) = match message {
+            Message::Relation(relation) => {
+                self.known.insert(relation.id, (relation, None));
+                return Ok(None);
+            }
+            Message::Insert { relation, new } => (relation, Operation::Insert, None, new),
+            Message::Update { relation, old, new } => (relation, Operation::Update, old, new),
+            Message::Delete { relation, old } => (relation, Operation::Delete, None, old),
+            Message::Truncate { relations } => {
+                for relation in relations.iter().filter_map(|id| self.known.get(id)) {
+                    self.findings.insert(super::truncated(&format!("{}.{}", relation.0.schema, relation.0.name)));
+                }
+                return Ok(None);
+            }
+            Message::Begin { .. } | Message::Other => return Ok(None),
+        };
+        let table = self.known_table(relation).await?;
+        let row = self.row(&table, &new, old.as_ref())?;
+        let before = old.map(|old| self.row(&table, &old, None)).transpose()?;
+        Ok(Some(Change { table, operation, row, before, committed }))
+    }
+
+    /// The table as the log tells it; which columns are its key only the catalog knows.
+    async fn known_table(&mut self, id: u32) -> Result<Arc<Table>> {
+        let Some((relation, table)) = self.known.get(&id) else {
+            return Err(Error::new("PostgreSQL's log speaks of a table that it has not told"));
+        };
+        if let Some(table) = table {
+            return Ok(Arc::clone(table));
+        }
+        let now = self.table(&relation.schema, &relation.name).await?;
+        let key = |name: &str| now.columns.iter().any(|column| column.name == name && column.key);
+        let columns = relation.columns.iter().map(|column| Column {
+            kind: kind(column.kind, column.modifier, self.booleans),
+            key: key(&column.name),
+            name: column.name.clone(),
+        });
+        let (schema, name) = (relation.schema.clone(), relation.name.clone());
+        let table = Arc::new(Table { schema, name, columns: columns.collect() });
+        if let Some(known) = self.known.get_mut(&id) {
+            known.1 = Some(Arc::clone(&table));
+        }
+        Ok(table)
+    }
+
+    fn row(&mut self, table: &Table, tuple: &Tuple, old: Option<&Tuple>) -> Result<Vec<Value>> {
+        let mut row = Vec::with_capacity(tuple.len());
+        for (index, (column, field)) in table.columns.iter().zip(tuple).enumerate() {
+            let field = match field {
+                Field::Unchanged => old.and_then(|old| old.get(index)).unwrap_or(field),
+                field => field,
+            };
+            row.push(match field {
+                Field::Null => Value::Null,
+                Field::Text(text) => value(table, column, Some(text))?,
+                Field::Unchanged => {
+                    self.findings.insert(format!(
+                        "an update of `{}` left `{}` alone, and PostgreSQL's log has no value for it: it arrives as NULL\n\
+                         large values need `ALTER TABLE {} REPLICA IDENTITY FULL`",
+                        table.label(),
+                        column.name,
+                        table.label()
+                    ));
+                    Value::Null
+                }
+            });
+        }
+        Ok(row)
+    }
+}
+
+fn value(table: &Table, column: &Column, text: Option<&str>) -> Result<Value> {
+    let Some(text) = text else { return Ok(Value::Null) };
+    let parsed = match column.kind {
+        Kind::Bytes => bytes(text).ok_or_else(|| format!("`{text}` is no bytea")),
+        Kind::Numeric { .. } => row::parse(column.kind, text.trim_start_matches('$').replace(',', "").as_str()),
+        Kind::Time => row::parse(column.kind, text.split(['+', '-']).next().unwrap_or(text)),
+        kind => row::parse(kind, text),
+    };
+    parsed.map_err(|why| Error::new(format!("`{}`.`{}`: {why}", table.label(), column.name)))
+}
+
+/// `\x00ff`
+fn bytes(text: &str) -> Option<Value> {
+    let digits = text.strip_prefix("\\x")?;
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>().map(Value::Bytes)
+}
+
+/// DMS's type for one of PostgreSQL's, by its OID. What is not here is a text.
+fn kind(oid: u32, modifier: i32, booleans: bool) -> Kind {
+    match oid {
+        16 if booleans => Kind::Boolean,
+        21 => Kind::Int2,
+        23 => Kind::Int4,
+        20 => Kind::Int8,
+        700 => Kind::Real4,
+        701 => Kind::Real8,
+        790 => Kind::Numeric { precision: DIGITS, scale: 4 },
+        1700 => numeric(modifier),
+        17 => Kind::Bytes,
+        1082 => Kind::Date,
+        1083 | 1266 => Kind::Time,
+        1114 | 1184 => Kind::Datetime,
+        _ => Kind::Text,
+    }
+}
+
+/// A NUMERIC without limits has 28 digits, 6 of them behind the point; one with more than 38 is a text.
+fn numeric(modifier: i32) -> Kind {
+    if modifier < 4 {
+        return Kind::Numeric { precision: 28, scale: 6 };
+    }
+    let (precision, scale) = (((modifier - 4) >> 16) & 0xffff, (modifier - 4) & 0x7ff);
+    match (u8::try_from(precision), u8::try_from(scale)) {
+        (Ok(precision), Ok(scale)) if precision <= DIGITS && scale <= precision => Kind::Numeric { precision, scale },
+        _ => Kind::Text,
+    }
+}
+
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
+    let why = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    Error::new(format!("the PostgreSQL database cannot {what}")).note(why)
+}

@@ -1,0 +1,237 @@
+//! Taking objects through the pipeline once more: which they are, where their bytes are now, and the request that the
+//! jobs find.
+//!
+//! The request is one object below `landing/`, written last. It starts the pipeline as every object there does, and the
+//! jobs find it in their own listing; the ledger entry of the run that took it has its id. So a crash at any point loses
+//! nothing, and nothing is taken twice.
+
+mod find;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use time::UtcDateTime;
+
+use crate::aws::s3::Object;
+use crate::digest::sha256;
+use crate::error::{Error, Result, did_you_mean};
+use crate::exit::Exit;
+use crate::ledger::{self, Entry};
+use crate::spec::{Load, Spec, Table};
+
+pub use find::{Place, Zones, find};
+
+/// The zone from whose archive it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The objects as they arrived: cleaned, transformed and loaded anew.
+    Raw,
+    /// The cleaned rows: transformed and loaded anew.
+    Cleaned,
+}
+
+/// What is to be taken once more.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub from: Origin,
+    pub since: UtcDateTime,
+    pub tables: BTreeSet<String>,
+    /// The batches of the job `clean`, oldest first.
+    pub batches: Vec<String>,
+    pub items: Vec<Item>,
+}
+
+/// What must be there before the jobs can begin: an object of the raw zone, or the folder of a cleaned table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    pub table: String,
+    pub batch: String,
+    /// The object's key, or the folder with its `/`.
+    pub key: String,
+    /// Of an object.
+    pub etag: String,
+    pub size: u64,
+    pub rows: u64,
+}
+
+/// The request, as the jobs read it.
+#[derive(Debug, Serialize)]
+pub struct Request {
+    version: u32,
+    pub id: String,
+    from: Origin,
+    since: String,
+    requested_at: String,
+    tables: BTreeSet<String>,
+    batches: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<RequestInput>,
+}
+
+/// An object that the job `clean` takes once more.
+#[derive(Debug, Serialize)]
+pub struct RequestInput {
+    table: String,
+    batch: String,
+    /// Where its copy is. The batch is a part of it, so that what arrived later sorts later.
+    pub key: String,
+    of: String,
+    etag: String,
+    size: u64,
+}
+
+/// The tables that can take part: those asked for, else all. Tables that keep every row they are given would have them
+/// twice; they are answered apart.
+pub fn tables(spec: &Spec, asked: &[String]) -> Result<(BTreeSet<String>, Vec<String>)> {
+    let tables = &spec.pipeline.tables;
+    let doubles = |table: &Table| table.load == Load::Append && table.key.is_empty();
+    let mut errors = Vec::new();
+    for name in asked {
+        match tables.get(name) {
+            None => errors.push(
+                Error::new(format!("there is no table `{name}`"))
+                    .hint(did_you_mean(name, tables.keys().map(String::as_str)))
+                    .exit(Exit::Usage),
+            ),
+            Some(table) if table.transform.is_some() => errors.push(
+                Error::new(format!("table `{name}` is made by SQL from others, and follows them by itself"))
+                    .hint("name the tables that it reads")
+                    .exit(Exit::Usage),
+            ),
+            Some(table) if doubles(table) => errors.push(
+                Error::new(format!("table `{name}` appends and has no key: its rows would be there twice"))
+                    .hint(format!("give `tables.{name}` a `key`, and deploy"))
+                    .exit(Exit::Usage),
+            ),
+            Some(_) => {}
+        }
+    }
+    Error::all(errors)?;
+    // What SQL makes follows from what it reads.
+    let takes_part = |name: &&String| tables[*name].transform.is_none() && (asked.is_empty() || asked.contains(name));
+    let names = tables.keys().filter(takes_part).cloned();
+    let (left_out, taking): (Vec<String>, Vec<String>) = names.partition(|name| doubles(&tables[name]));
+    Ok((taking.into_iter().collect(), left_out))
+}
+
+/// Chooses from the entries of the job `clean`, which must be those since the time that was asked for.
+pub fn wanted(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Entry]) -> Wanted {
+    let mut items: Vec<Item> = Vec::new();
+    for entry in entries {
+        let found: Vec<Item> = match from {
+            Origin::Raw => entry
+                .inputs
+                .iter()
+                // A copy of an earlier replay adds nothing to the object that it was made of.
+                .filter(|input| {
+                    input.duplicate_of.is_none() && input.replay_of.is_none() && tables.contains(&input.table)
+                })
+                .map(|input| Item {
+                    table: input.table.clone(),
+                    batch: entry.batch.clone(),
+                    key: input.key.clone(),
+                    etag: input.etag.clone(),
+                    size: input.size,
+                    rows: 0,
+                })
+                .collect(),
+            Origin::Cleaned => entry
+                .tables
+                .iter()
+                .filter(|(name, counts)| counts.rows_out > 0 && tables.contains(*name))
+                .filter_map(|(name, counts)| {
+                    let key = counts.path.as_deref()?.strip_prefix("s3://")?.split_once('/')?.1.to_owned();
+                    Some(Item {
+                        table: name.clone(),
+                        batch: entry.batch.clone(),
+                        key: if key.ends_with('/') { key } else { key + "/" },
+                        etag: String::new(),
+                        size: 0,
+                        rows: counts.rows_out,
+                    })
+                })
+                .collect(),
+        };
+        for item in found {
+            let again = |other: &Item| other.key == item.key && other.etag == item.etag;
+            if !items.iter().any(again) {
+                items.push(item);
+            }
+        }
+    }
+    let batches: BTreeSet<String> = items.iter().map(|item| item.batch.clone()).collect();
+    let tables = items.iter().map(|item| item.table.clone()).collect();
+    Wanted { from, since, tables, batches: batches.into_iter().collect(), items }
+}
+
+/// Makes the request. Its id is made from the time and from what it asks for.
+pub fn request(wanted: &Wanted, now: UtcDateTime) -> Request {
+    let marks: Vec<String> =
+        wanted.items.iter().map(|item| format!("{} {} {}", item.batch, item.key, item.etag)).collect();
+    let id = format!("{}-{}", ledger::stamp(now), &sha256(marks.join("\n"))[..12]);
+    let inputs = wanted.items.iter().filter(|_| wanted.from == Origin::Raw).map(|item| RequestInput {
+        table: item.table.clone(),
+        batch: item.batch.clone(),
+        key: format!("replay/{id}/{}/{}", item.batch, item.key),
+        of: item.key.clone(),
+        etag: item.etag.clone(),
+        size: item.size,
+    });
+    Request {
+        version: 1,
+        from: wanted.from,
+        since: ledger::written(wanted.since),
+        requested_at: ledger::written(now),
+        tables: wanted.tables.clone(),
+        batches: wanted.batches.clone(),
+        inputs: inputs.collect(),
+        id,
+    }
+}
+
+impl Request {
+    /// The key of the request in the raw bucket. Its name begins as no data's does.
+    pub fn key(&self) -> String {
+        format!("landing/_replay/{}.json", self.id)
+    }
+}
+
+/// Sums up by table: items, bytes or rows.
+pub fn by_table(places: &[(Item, Place)]) -> BTreeMap<&str, Vec<&(Item, Place)>> {
+    let mut tables: BTreeMap<&str, Vec<&(Item, Place)>> = BTreeMap::new();
+    for place in places {
+        tables.entry(&place.0.table).or_default().push(place);
+    }
+    tables
+}
+
+/// How long S3 takes to restore (user guide, "Archive retrieval options").
+pub fn restore_time(class: &str, tier: &str) -> &'static str {
+    match (class, tier) {
+        ("DEEP_ARCHIVE", "Bulk") => "up to 48 hours",
+        ("DEEP_ARCHIVE", _) => "up to 12 hours",
+        (_, "Bulk") => "5 to 12 hours",
+        (_, "Expedited") => "1 to 5 minutes",
+        _ => "3 to 5 hours",
+    }
+}
+
+/// The objects of an item that lie in the archive and are not to be read now.
+pub fn archived(places: &[(Item, Place)]) -> Vec<(&Object, bool)> {
+    places
+        .iter()
+        .flat_map(|(_, place)| match place {
+            Place::Archive { objects } => objects.as_slice(),
+            _ => &[],
+        })
+        .filter_map(|(object, readable)| match readable {
+            crate::aws::s3::Readable::Yes => None,
+            crate::aws::s3::Readable::Archived => Some((object, false)),
+            crate::aws::s3::Readable::Soon => Some((object, true)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

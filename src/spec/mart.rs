@@ -1,0 +1,52 @@
+//! The marts: what is made from the tables by SQL files.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A table or view made from the tables by a SQL file.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mart {
+    /// The file with one `SELECT`, relative to the project.
+    pub sql: String,
+    /// What is made of it.
+    #[serde(default, rename = "as")]
+    pub kind: MartKind,
+    /// When it is made anew.
+    #[serde(default)]
+    pub refresh: Refresh,
+    /// Written as files below `exports/<mart>/` of the transformed bucket after each refresh, in this format.
+    #[serde(default)]
+    pub unload: Option<Unload>,
+}
+
+/// What a mart is in the warehouse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MartKind {
+    /// Computed after each load, as a whole.
+    #[default]
+    Table,
+    /// Computed whenever it is read.
+    View,
+    /// Computed after each load, from what has changed where Redshift can. It may read tables and other materialized views.
+    MaterializedView,
+}
+
+/// When a mart is made anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Refresh {
+    /// After every load.
+    #[default]
+    AfterLoad,
+}
+
+/// The format of a mart's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unload {
+    /// Comma-separated, with a header.
+    Csv,
+    Parquet,
+}

@@ -1,0 +1,147 @@
+//! One file, from its first byte to its last.
+
+use std::io::{BufRead, BufReader};
+
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+
+use crate::error::{Error, Result};
+
+use super::read::{self, Raw, Text, Unpacked};
+use super::{Checked, Finding, Findings, Target, csv, jsonl};
+
+/// One `.gz` above this size is slow: nothing but its first byte is a place to begin, so one worker reads it alone.
+const LONG_FOR_ONE: u64 = 512 * 1024 * 1024;
+
+/// Reads a file and says what is wrong with it. Fails if it cannot be read at all.
+pub fn check(target: &Target<'_>) -> Result<Checked> {
+    let unreadable =
+        |error: std::io::Error| Error::new(format!("cannot read `{}`", target.path.display())).cause(&error);
+    let mut raw = BufReader::with_capacity(256 * 1024, Raw::open(&target.path).map_err(unreadable)?);
+    let start = raw.fill_buf().map_err(unreadable)?;
+    let packed = start.starts_with(&[0x1f, 0x8b]);
+    let mut findings = Findings::default();
+    let kind = of_another_kind(start);
+    if start.is_empty() {
+        findings.error(Finding::new("the file is empty"));
+    } else if let Some((what, hint)) = kind {
+        findings.error(Finding::new(what).hint(hint));
+    } else if !packed && target.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
+        findings.error(Finding::new("the name ends in `.gz`, and the file is not packed with gzip").hint("rename it"));
+    }
+    let unpacked = Unpacked::new(raw, packed);
+    if !findings.errors.is_empty() {
+        let digests = unpacked.finish().map_err(unreadable)?;
+        return Ok(checked(target, 0, digests, packed, findings));
+    }
+    let name = if target.is_csv() { target.csv().encoding.as_str() } else { "utf-8" };
+    let declared = read::encoding(name);
+    if declared.is_none() {
+        findings.note(Finding::new(format!("bytes are not checked: `{name}` is unknown here")));
+    }
+    let mut text = Text::new(unpacked, declared.unwrap_or(WINDOWS_1252));
+    let (rows, mut text) = if target.is_csv() {
+        csv::check(text, target, &mut findings).map_err(unreadable)?
+    } else {
+        let rows = jsonl::check(&mut text, target, &mut findings).map_err(unreadable)?;
+        (rows, text)
+    };
+    about_bytes(&mut text, target, name, declared, &mut findings);
+    let share = target.table.quarantine_limit;
+    #[expect(clippy::cast_precision_loss, reason = "a share of rows")]
+    let too_many = findings.errors.is_empty() && findings.bad_rows as f64 > rows as f64 * share;
+    if too_many {
+        let allowed = share * 100.0;
+        findings.error(
+            Finding::new(format!(
+                "{} of {rows} rows are bad, and `quarantine_limit` allows {allowed}%: the run would fail",
+                findings.bad_rows
+            ))
+            .hint("correct the rows, or raise the table's `quarantine_limit`"),
+        );
+    }
+    let digests = text.finish().map_err(unreadable)?;
+    if packed && digests.size > LONG_FOR_ONE {
+        findings.note(
+            Finding::new("one packed file is read by one worker alone").hint("split it into several, if it takes long"),
+        );
+    }
+    Ok(checked(target, rows, digests, packed, findings))
+}
+
+fn checked(
+    target: &Target<'_>,
+    rows: u64,
+    digests: crate::aws::s3::Digests,
+    packed: bool,
+    findings: Findings,
+) -> Checked {
+    Checked {
+        path: target.path.clone(),
+        table: target.name.to_owned(),
+        key: target.key(&digests.sha256, packed),
+        rows,
+        digests,
+        findings,
+    }
+}
+
+/// What else the file is, if its first bytes say so.
+fn of_another_kind(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    const KINDS: [(&[u8], &str, &str); 6] = [
+        (
+            b"PK\x03\x04",
+            "this is a ZIP file or an Excel workbook",
+            "save the sheet as `CSV UTF-8`, or unpack the archive",
+        ),
+        (b"\xd0\xcf\x11\xe0", "this is an old Excel workbook", "save the sheet as `CSV UTF-8`"),
+        (b"PAR1", "this is a Parquet file", "declare `format: parquet` for its source"),
+        (b"BZh", "this is packed with bzip2", "unpack it, or pack it with gzip"),
+        (b"\x28\xb5\x2f\xfd", "this is packed with zstd", "unpack it, or pack it with gzip"),
+        (b"%PDF", "this is a PDF", "export the table as CSV"),
+    ];
+    KINDS.iter().find(|(magic, ..)| start.starts_with(magic)).map(|(_, what, hint)| (*what, *hint))
+}
+
+/// What the bytes themselves say: torn packing, another encoding.
+fn about_bytes(
+    text: &mut Text,
+    target: &Target<'_>,
+    name: &str,
+    declared: Option<&'static Encoding>,
+    findings: &mut Findings,
+) {
+    if findings.no_text {
+        return;
+    }
+    if let Some((line, why)) = text.torn.take() {
+        findings.error(
+            Finding::new(format!("the gzip file is broken: {why}"))
+                .at(line)
+                .hint("pack it again, or fetch it again: it may not have come whole"),
+        );
+    }
+    let found = text.encoding();
+    if declared.is_some_and(|declared| declared != found) {
+        let finding = Finding::new(format!("the file is in {}, and the source says `{name}`", found.name()));
+        findings
+            .error(finding.hint(format!("save it as `{name}`{}", or_declare(target, &found.name().to_lowercase()))));
+    } else if let Some(line) = text.broken.first() {
+        let count = text.broken_count;
+        let finding = Finding::new(format!("bytes that are not {name} ({count} in the file)")).at(*line);
+        let hint = if found == UTF_8 {
+            format!(
+                "save it as UTF-8{}, which is what Excel's plain `CSV` is in Western Europe",
+                or_declare(target, "cp1252")
+            )
+        } else {
+            format!("save it as `{name}`")
+        };
+        findings.error(finding.hint(hint));
+    } else if let Some(line) = text.nul {
+        findings.error(Finding::new("a NUL character").at(line).hint("is the file in UTF-16? then save it as UTF-8"));
+    }
+}
+
+fn or_declare(target: &Target<'_>, encoding: &str) -> String {
+    if target.is_csv() { format!(", or declare `csv: {{encoding: {encoding}}}`") } else { String::new() }
+}

@@ -1,0 +1,172 @@
+//! CSV: the header against the table, the shape of every row, the values of the first ones.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use crate::error::closest;
+use crate::spec::{Column, ColumnType};
+
+use super::read::Text;
+use super::{Finding, Findings, Target, value};
+
+/// How many rows have their values checked.
+pub(super) const TYPED: u64 = 10_000;
+
+/// A column of the table, and where it stands in the file.
+struct Cell<'a> {
+    at: usize,
+    name: &'a str,
+    kind: &'a ColumnType,
+    required: bool,
+}
+
+/// Reads all rows; answers how many there are.
+pub(super) fn check(text: Text, target: &Target<'_>, findings: &mut Findings) -> io::Result<(u64, Text)> {
+    let delimiter = target.csv().delimiter.bytes().next().unwrap_or(b',');
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(64 * 1024)
+        .from_reader(text);
+    let mut record = ByteRecord::new();
+    let mut cells = Vec::new();
+    let (mut width, mut rows, mut last) = (0, 0, None);
+    while reader.read_byte_record(&mut record).map_err(io::Error::other)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        if width == 0 {
+            width = record.len();
+            let header: Vec<String> =
+                record.iter().map(|name| value::trimmed(&String::from_utf8_lossy(name)).to_owned()).collect();
+            if header.iter().any(|name| name.contains(|c: char| c == '\u{fffd}' || (c.is_control() && c != '\n'))) {
+                findings.no_text = true;
+                findings.error(Finding::new("the first line is no text").at(line).hint("is it a CSV file?"));
+                break;
+            }
+            cells = columns(&header, line, target, findings);
+            continue;
+        }
+        rows += 1;
+        last = Some((line, record.iter().any(|cell| cell.contains(&b'\n'))));
+        if record.len() != width {
+            findings.bad_row(line, format!("{} fields, and the header has {width}", record.len()));
+        } else if rows <= TYPED
+            && let Some(reason) = fault(&record, &cells, &target.csv().null)
+        {
+            findings.bad_row(line, reason);
+        }
+    }
+    let text = reader.into_inner();
+    if let Some((line, true)) = last
+        && text.quotes % 2 == 1
+    {
+        findings.error(
+            Finding::new("a quote is opened and never closed: this row goes on to the end of the file")
+                .at(line)
+                .hint("close it; a quote within a quoted value is written twice"),
+        );
+    }
+    if findings.no_text {
+        return Ok((rows, text));
+    }
+    if width == 0 && text.torn.is_none() {
+        findings.error(Finding::new("the file has no header"));
+    } else if rows == 0 && text.torn.is_none() {
+        findings.note(Finding::new("the file has a header and no rows"));
+    }
+    Ok((rows, text))
+}
+
+/// Finds the table's columns in the header.
+fn columns<'a>(header: &[String], line: u64, target: &Target<'a>, findings: &mut Findings) -> Vec<Cell<'a>> {
+    let table = target.table;
+    let from = |name: &'a str, column: &'a Column| column.from().unwrap_or(name);
+    let names: Vec<&str> = table.columns.iter().map(|(name, column)| from(name, column)).collect();
+    if let Some(finding) = delimiter(header, &names, target) {
+        findings.error(finding.at(line));
+        return Vec::new();
+    }
+    let mut cells = Vec::new();
+    let mut lacking = Vec::new();
+    for (name, column) in &table.columns {
+        let wanted = from(name, column);
+        let required = column.required() || table.key.contains(name);
+        let places: Vec<usize> =
+            header.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(at, _)| at).collect();
+        match places.as_slice() {
+            [at] => cells.push(Cell { at: *at, name, kind: column.kind(), required }),
+            [] => lacking.push((wanted, required)),
+            _ => findings.error(
+                Finding::new(format!("the header names `{wanted}` twice")).at(line).hint("drop or rename one of them"),
+            ),
+        }
+    }
+    let unknown: BTreeSet<&str> =
+        header.iter().map(String::as_str).filter(|name| !name.is_empty() && !names.contains(name)).collect();
+    if cells.is_empty() {
+        findings.error(
+            Finding::new(format!("the header has none of the columns of `{}`: {}", target.name, header.join(", ")))
+                .at(line)
+                .hint(format!("its first line must name them: {}", names.join(", "))),
+        );
+        return cells;
+    }
+    for (wanted, required) in lacking {
+        let near = closest(wanted, unknown.iter().copied());
+        let finding = Finding::new(format!("the header lacks `{wanted}`")).at(line);
+        let finding = match near {
+            Some(near) => {
+                finding.hint(format!("is `{near}` meant? then rename it, or declare `from: {near}` for the column"))
+            }
+            None => finding,
+        };
+        if required { findings.error(finding) } else { findings.note(finding) }
+    }
+    if !unknown.is_empty() {
+        let unknown: Vec<&str> = unknown.into_iter().collect();
+        findings
+            .note(Finding::new(format!("the table has no columns {}: they are left out", unknown.join(", "))).at(line));
+    }
+    cells
+}
+
+/// Whether the header falls into the table's columns with another delimiter than the declared one.
+fn delimiter(header: &[String], names: &[&str], target: &Target<'_>) -> Option<Finding> {
+    let declared = target.csv().delimiter.as_str();
+    let known =
+        |parts: &[&str]| parts.iter().filter(|part| names.contains(&value::trimmed(part).trim_matches('"'))).count();
+    let line = header.join(declared);
+    let now = known(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    let other = [",", ";", "\t", "|"].into_iter().filter(|other| *other != declared).find(|other| {
+        let parts: Vec<&str> = line.split(other).collect();
+        parts.len() > 1 && known(&parts) > now
+    })?;
+    let shown = |text: &str| if text == "\t" { "\\t".to_owned() } else { text.to_owned() };
+    Some(
+        Finding::new(format!("the header is divided by `{}`, and the source says `{}`", shown(other), shown(declared)))
+            .hint(format!(
+                "declare `csv: {{delimiter: \"{}\"}}` for `{}`, or save the file with `{}`",
+                shown(other),
+                target.table.source,
+                shown(declared)
+            )),
+    )
+}
+
+fn fault(record: &ByteRecord, cells: &[Cell<'_>], null: &[String]) -> Option<String> {
+    let mut faults = Vec::new();
+    for cell in cells {
+        let text = String::from_utf8_lossy(record.get(cell.at).unwrap_or_default());
+        let text = if *cell.kind == ColumnType::Super { &*text } else { value::trimmed(&text) };
+        if null.iter().any(|null| null == text) {
+            if cell.required {
+                faults.push(format!("`{}` is missing, and it is required", cell.name));
+            }
+        } else {
+            faults.extend(value::fault(cell.name, cell.kind, text));
+        }
+    }
+    (!faults.is_empty()).then(|| faults.join("; "))
+}
