@@ -126,12 +126,18 @@ impl Project {
             let crate::spec::Source::Lambda(custom) = source else { continue };
             let package = &custom.package;
             let wrong = if !folder.join("Cargo.toml").is_file() {
-                let hint = format!("make a cargo workspace: `lambda-src/Cargo.toml` with `[workspace]` and `members = [\"{package}\"]`");
+                let hint = format!(
+                    "make a cargo workspace: `lambda-src/Cargo.toml` with `[workspace]` and `members = [\"{package}\"]`"
+                );
                 Some(("`lambda-src/Cargo.toml` is not there".to_owned(), hint))
             } else if !folder.join(package).join("Cargo.toml").is_file() {
                 let mut names = self.members();
                 names.retain(|name| !crate::package::LAMBDAS.contains(&name.as_str()));
-                let near = if names.is_empty() { String::new() } else { format!("; {}", did_you_mean(package, names.iter().map(String::as_str))) };
+                let near = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!("; {}", did_you_mean(package, names.iter().map(String::as_str)))
+                };
                 let hint = format!("make it with `cargo new --vcs none lambda-src/{package}`{near}");
                 Some((format!("`lambda-src/{package}/Cargo.toml` is not there"), hint))
             } else if !folder.join("Cargo.lock").is_file() {

@@ -156,7 +156,14 @@ mod tests {
             read("something else", &none),
         ]
         .map(|letter| {
-            format!("{} → {}: {} | {} {:?}", letter.from, letter.to.words(), letter.reason, letter.payload.len(), letter.to)
+            format!(
+                "{} → {}: {} | {} {:?}",
+                letter.from,
+                letter.to.words(),
+                letter.reason,
+                letter.payload.len(),
+                letter.to
+            )
         });
         insta::assert_snapshot!(told.join("\n"), @r#"
         lambda shop-dev-load → lambda shop-dev-load: Error: no token | 19 Function("shop-dev-load")

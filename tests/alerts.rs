@@ -36,7 +36,11 @@ fn mails(report: &Value, subjects_only: bool) -> String {
         let body = text(mail, "text");
         let gist = body.lines().next().unwrap_or_default();
         if subjects_only || text(mail, "subject").contains(':') {
-            format!("to {}: {}", to.join(", "), if text(mail, "subject").contains(':') { text(mail, "subject") } else { gist.to_owned() })
+            format!(
+                "to {}: {}",
+                to.join(", "),
+                if text(mail, "subject").contains(':') { text(mail, "subject") } else { gist.to_owned() }
+            )
         } else {
             format!("to {}: {}\n{body}\n", to.join(", "), text(mail, "subject"))
         }
@@ -75,7 +79,8 @@ fn failures_arrive_as_mails_and_are_sent_again() {
 
     let (code, first) = report(&test, &["--data", "weather", "--data", "erp=erp"]);
     assert_eq!(code, Some(1), "{first:#}");
-    filtered(|| insta::assert_snapshot!(mails(&first, false), @r#"
+    filtered(|| {
+        insta::assert_snapshot!(mails(&first, false), @r#"
     to data@example.com: AWS Notification Message
     shop-local: the Lambda shop-local-ingest-weather failed for good
     Reason: Station: station 10384 does not answer
@@ -94,26 +99,31 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1
     to data@example.com: ALARM: "shop-local-undelivered-waiting" in us-east-1
     to data@example.com: ALARM: "shop-local-call-failed-undelivered" in us-east-1
-    "#));
+    "#)
+    });
 
-    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "--env", "local", "--dry-run"]), @"
+    filtered(|| {
+        insta::assert_snapshot!(test.run(&["redrive", "--env", "local", "--dry-run"]), @"
     exit code: 0
     ----- stdout -----
     QUEUE  FROM  TO  COUNT  AGE  WHY
     undelivered  lambda shop-local-ingest-weather  lambda shop-local-ingest-weather  1  [AGE]  Station: station 10384 does not answer
     ----- stderr -----
     1 message waits; `pipectl redrive` sends what it can
-    "));
+    ")
+    });
     let status = test.run(&["status", "--env", "local"]);
     assert!(status.contains("warning: 1 message waits in the queue shop-local-undelivered"), "{status}");
-    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "undelivered", "--env", "local"]), @"
+    filtered(|| {
+        insta::assert_snapshot!(test.run(&["redrive", "undelivered", "--env", "local"]), @"
     exit code: 0
     ----- stdout -----
     QUEUE  FROM  TO  COUNT  AGE  SENT  WHY
     undelivered  lambda shop-local-ingest-weather  lambda shop-local-ingest-weather  1  [AGE]  1  Station: station 10384 does not answer
     ----- stderr -----
     1 of 1 sent again
-    "));
+    ")
+    });
     insta::assert_snapshot!(test.run(&["redrive", "--env", "local"]), @"
     exit code: 0
     ----- stdout -----
@@ -133,7 +143,8 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     assert_eq!((count(&second, "observations"), count(&second, "stores")), (3, 1), "{second:#}");
     let waited = second["timeline"].as_array().unwrap().iter().any(|step| step["name"] == "a call that waited");
     assert!(waited, "{second:#}");
-    filtered(|| insta::assert_snapshot!(mails(&second, false), @r#"
+    filtered(|| {
+        insta::assert_snapshot!(mails(&second, false), @r#"
     to data@example.com: AWS Notification Message
     shop-local: the statement shop-local/marts/[BATCH]/broken ended as FAILED
     Reason: Redshift gives it only when asked: aws redshift-data describe-statement --region us-east-1 --id [ID]
@@ -152,22 +163,27 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     to data@example.com: ALARM: "shop-local-load-errors" in us-east-1
     to data@example.com: ALARM: "shop-local-load-log" in us-east-1
     to data@example.com: ALARM: "shop-local-failures-waiting" in us-east-1
-    "#));
-    filtered(|| insta::assert_snapshot!(test.run(&["redrive", "failures", "--env", "local"]), @"
+    "#)
+    });
+    filtered(|| {
+        insta::assert_snapshot!(test.run(&["redrive", "failures", "--env", "local"]), @"
     exit code: 0
     ----- stdout -----
     QUEUE  FROM  TO  COUNT  AGE  SENT  WHY
     failures  lambda shop-local-load  lambda shop-local-load  1  [AGE]  1  PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; correct the cause and invoke this Lambda with {} to go on)
     ----- stderr -----
     1 of 1 sent again
-    "));
+    ")
+    });
 }
 
 #[test]
 fn a_source_without_its_crate_is_told_where_it_is_named() {
-    let test = Test::reference()
-        .edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", WEATHER)
-        .edit("stacks/pipeline.yaml", "tables:\n", OBSERVATIONS);
+    let test = Test::reference().edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", WEATHER).edit(
+        "stacks/pipeline.yaml",
+        "tables:\n",
+        OBSERVATIONS,
+    );
     insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @r#"
     exit code: 65
     ----- stdout -----
@@ -195,7 +211,11 @@ fn a_source_without_its_crate_is_told_where_it_is_named() {
     let test = test
         .edit("stacks/pipeline.yaml", "crate: wether", "crate: load")
         .edit("stacks/pipeline.yaml", "MODE: fail", "RAW_BUCKET: x, AWS_REGION: y")
-        .edit("stacks/local.yaml", "overrides:\n", "overrides:\n  alerts: {log_pattern: ERROR, log_patterns: [time-out], emails: [me]}\n");
+        .edit(
+            "stacks/local.yaml",
+            "overrides:\n",
+            "overrides:\n  alerts: {log_pattern: ERROR, log_patterns: [time-out], emails: [me]}\n",
+        );
     insta::assert_snapshot!(test.run(&["check", "--env", "local"]), @r#"
     exit code: 65
     ----- stdout -----

@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use aws_config::SdkConfig;
+use aws_sdk_sts::config::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, OrchestratorError};
 use aws_smithy_runtime_api::http::Response;
-use aws_sdk_sts::config::ProvideCredentials;
 use serde_json::Value;
 
 use super::error::{Failure, Kind, kind};
@@ -177,7 +177,8 @@ impl Wire {
         let headers = request.headers.iter().map(|(name, value)| (*name, value.as_str()));
         let signable = SignableRequest::new("POST", &url, headers, SignableBody::Bytes(&request.body));
         let signable = signable.map_err(|error| wrong(error.to_string()))?;
-        let (instructions, _) = sign(signable, &parameters.into()).map_err(|error| wrong(error.to_string()))?.into_parts();
+        let (instructions, _) =
+            sign(signable, &parameters.into()).map_err(|error| wrong(error.to_string()))?.into_parts();
         let mut http = HttpRequest::new(request.body.clone().into());
         http.set_method("POST").map_err(|error| wrong(error.to_string()))?;
         http.set_uri(request.path.as_str()).map_err(|error| wrong(error.to_string()))?;
@@ -251,7 +252,11 @@ mod tests {
         let text = [
             told(None, 400, r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no queue"}"#),
             told(Some("ResourceNotFoundException:http://x/"), 404, r#"{"Message":"no function"}"#),
-            told(None, 403, "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>no</Message></Error></ErrorResponse>"),
+            told(
+                None,
+                403,
+                "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>no</Message></Error></ErrorResponse>",
+            ),
             told(None, 503, "busy"),
         ];
         insta::assert_snapshot!(text.join("\n"), @r"

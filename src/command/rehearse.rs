@@ -197,13 +197,17 @@ fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
     for text in given {
         let misuse = |message: String| Error::new(message).exit(Exit::Usage);
         let Some((source, file)) = text.split_once('=') else {
-            errors.push(misuse(format!("`--secret {text}` is not SOURCE=FILE")).hint("such as `--secret weather=weather-secret.json`"));
+            errors.push(
+                misuse(format!("`--secret {text}` is not SOURCE=FILE"))
+                    .hint("such as `--secret weather=weather-secret.json`"),
+            );
             continue;
         };
         match spec.pipeline.sources.get(source) {
             Some(Source::Lambda(custom)) if custom.secret => match fs_err::read_to_string(file) {
                 Ok(value) => secrets.push((format!("{}/{source}", spec.prefix()), value.trim_end().to_owned())),
-                Err(error) => errors.push(misuse(format!("`--secret {text}`: {error}")).hint("name a file with the secret's value")),
+                Err(error) => errors
+                    .push(misuse(format!("`--secret {text}`: {error}")).hint("name a file with the secret's value")),
             },
             Some(_) => errors.push(
                 misuse(format!("`--secret {text}`: the source `{source}` has no secret that a rehearsal asks for"))
@@ -211,7 +215,10 @@ fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
             ),
             None => {
                 let known = spec.pipeline.sources.keys().map(String::as_str);
-                errors.push(misuse(format!("`--secret {text}`: there is no source `{source}`")).hint(did_you_mean(source, known)));
+                errors.push(
+                    misuse(format!("`--secret {text}`: there is no source `{source}`"))
+                        .hint(did_you_mean(source, known)),
+                );
             }
         }
     }

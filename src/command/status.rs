@@ -58,7 +58,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let status = Status { stacks: rows, queues };
     args.format.print(&context.ui, &status, || text(&status.stacks))?;
     for queue in status.queues.iter().filter(|queue| queue.waiting > 0) {
-        let messages = if queue.waiting == 1 { "1 message waits".to_owned() } else { format!("{} messages wait", queue.waiting) };
+        let messages =
+            if queue.waiting == 1 { "1 message waits".to_owned() } else { format!("{} messages wait", queue.waiting) };
         context.ui.warn(format_args!(
             "{messages} in the queue {}: see `pipectl redrive --env {} --dry-run`",
             queue.queue, spec.environment_name

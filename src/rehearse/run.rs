@@ -347,7 +347,9 @@ impl<'a> Run<'a> {
         }
         if self.own.contains(source) {
             let secret = resource.and_then(|resource| resource.text("/Environment/Variables/SECRET_NAME"));
-            let Some(secret) = secret.filter(|name| self.place.account.secret_value(name).is_none()) else { return false };
+            let Some(secret) = secret.filter(|name| self.place.account.secret_value(name).is_none()) else {
+                return false;
+            };
             let text = format!(
                 "the Lambda of the source `{source}` was left out: its secret `{secret}` is empty here\n\
                  to rehearse it too: --secret {source}=FILE"

@@ -219,9 +219,14 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
             Named { id: "Transformed".into(), name: format!("{prefix}-transformed") },
             Named { id: "Statement".into(), name: format!("{prefix}-statement") },
         ],
-        rules: [("Landing", "landing"), ("Transformed", "transformed"), ("Statement", "statement"), ("CallFailed", "call-failed")]
-            .map(|(id, name)| Named { id: id.into(), name: format!("{prefix}-{name}") })
-            .into(),
+        rules: [
+            ("Landing", "landing"),
+            ("Transformed", "transformed"),
+            ("Statement", "statement"),
+            ("CallFailed", "call-failed"),
+        ]
+        .map(|(id, name)| Named { id: id.into(), name: format!("{prefix}-{name}") })
+        .into(),
         functions: functions(spec),
         queues: vec![
             Queue { id: "Failure", stack: "ingest", purpose: "calls of Lambdas that failed for good" },
@@ -284,9 +289,10 @@ fn distinct<'a>(readers: impl Iterator<Item = (&'a String, &'a String)> + Clone)
 /// The names of the Glue jobs: those that every pipeline has, and one for each database that is read by a watermark.
 fn jobs(spec: &Spec) -> Vec<String> {
     let prefix = spec.prefix();
-    let read = spec.pipeline.sources.iter().filter(|(_, source)| {
-        source.database().is_some_and(|(_, database)| database.capture == Capture::Watermark)
-    });
+    let read =
+        spec.pipeline.sources.iter().filter(|(_, source)| {
+            source.database().is_some_and(|(_, database)| database.capture == Capture::Watermark)
+        });
     ["clean", "transform"]
         .map(|job| format!("{prefix}-{job}"))
         .into_iter()

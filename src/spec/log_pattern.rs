@@ -325,7 +325,8 @@ mod tests {
 
     #[test]
     fn patterns_match_as_documented() {
-        let json = r#"{"level":"ERROR","fields":{"message":"no token","code":17},"list":[{"a":1}],"ok":true,"none":null}"#;
+        let json =
+            r#"{"level":"ERROR","fields":{"message":"no token","code":17},"list":[{"a":1}],"ok":true,"none":null}"#;
         for (pattern, line, expected) in [
             (r#"{ $.level = "ERROR" }"#, json, true),
             (r#"{$.level="WARN"}"#, json, false),
@@ -357,8 +358,18 @@ mod tests {
     #[test]
     fn what_cloudwatch_refuses_is_refused() {
         let told = |pattern: &str| LogPattern::parse(pattern).map(drop).unwrap_err();
-        let patterns =
-            ["{ $.level = ", "{ level = 1 }", "{ $.a ~ 1 }", "{ $.a > x }", "{ ($.a = 1 }", "{ $.a = 1 } x", "time-out", "\"x", "[a", "{ $.a = 1 or }"];
+        let patterns = [
+            "{ $.level = ",
+            "{ level = 1 }",
+            "{ $.a ~ 1 }",
+            "{ $.a > x }",
+            "{ ($.a = 1 }",
+            "{ $.a = 1 } x",
+            "time-out",
+            "\"x",
+            "[a",
+            "{ $.a = 1 or }",
+        ];
         insta::assert_snapshot!(patterns.map(told).join("\n"), @r#"
         the `{` is not closed
         a field begins with `$.`, such as `$.level`

@@ -84,7 +84,9 @@ pub(super) fn changes<'a>(alarm: &'a Resource, points: &[Point], now: u64) -> Ve
             let known: Vec<String> = values.iter().flatten().map(|value| format!("{value:.1}")).collect();
             let not = if is { "" } else { "not " };
             let reason = if known.is_empty() {
-                format!("Threshold Crossed: no datapoints were received for {periods} periods, and missing data is treated as breaching")
+                format!(
+                    "Threshold Crossed: no datapoints were received for {periods} periods, and missing data is treated as breaching"
+                )
             } else {
                 format!(
                     "Threshold Crossed: {count} out of the last {periods} datapoints [{}] was {not}{words} the threshold ({threshold:.1})",

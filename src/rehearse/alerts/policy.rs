@@ -19,9 +19,9 @@ pub(super) fn admits(
     } else {
         ("AWS::SQS::QueuePolicy", "/Queues")
     };
-    let policies = resources.of(kind).filter(|policy| {
-        policy.list(list).iter().any(|one| one == target.name.as_str() || one == arn)
-    });
+    let policies = resources
+        .of(kind)
+        .filter(|policy| policy.list(list).iter().any(|one| one == target.name.as_str() || one == arn));
     let known = context(resources, service, target, sender);
     let (mut nearest, mut unmet) = (None, None);
     for policy in policies {

@@ -110,7 +110,11 @@ fn what_keeps_a_mail_back_is_named_with_its_line() {
     let queue = "arn:aws:sqs:us-east-1:000000000000:shop-undelivered";
     let told = [
         with(rules, &asked, TOPIC),
-        with("Action: \"sns:Publish\", Resource: \"arn:aws:sns:us-east-1:000000000000:shop-alerts\"}", "Action: \"sns:Subscribe\", Resource: \"*\"}", TOPIC),
+        with(
+            "Action: \"sns:Publish\", Resource: \"arn:aws:sns:us-east-1:000000000000:shop-alerts\"}",
+            "Action: \"sns:Subscribe\", Resource: \"*\"}",
+            TOPIC,
+        ),
         with("$.detail.message", "$.detail.reason", TOPIC),
         with("<reason>", "<why>", TOPIC),
         with("rule/fail*", "rule/landing", queue),
@@ -166,7 +170,8 @@ fn alarms_mail_what_cloudwatch_would() {
     }
     let (mails, stops) = metrics.alarms(&resources, 41 * 3_600);
     assert!(stops.is_empty(), "{stops:?}");
-    let told: Vec<String> = mails.iter().map(|mail| format!("to {}: {}\n{}", mail.recipients(), mail.subject, mail.text)).collect();
+    let told: Vec<String> =
+        mails.iter().map(|mail| format!("to {}: {}\n{}", mail.recipients(), mail.subject, mail.text)).collect();
     insta::assert_snapshot!(told.join("\n\n"), @r#"
     to data@example.com: ALARM: "load-log" in us-east-1
     Your Amazon CloudWatch Alarm "load-log" in the us-east-1 region has entered the ALARM state, because "Threshold Crossed: 1 out of the last 1 datapoints [1.0] was greater than the threshold (0.0)".

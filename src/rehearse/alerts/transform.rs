@@ -9,7 +9,12 @@ use crate::rehearse::wiring::Stop;
 
 /// The input of the target with this ARN. Fails when the transformer asks for what the event does not have: EventBridge
 /// then sends a text with a gap, or nothing.
-pub(in crate::rehearse) fn target_input(rule: &Resource, arn: &str, event: &Value, rule_arn: &str) -> Result<String, Stop> {
+pub(in crate::rehearse) fn target_input(
+    rule: &Resource,
+    arn: &str,
+    event: &Value,
+    rule_arn: &str,
+) -> Result<String, Stop> {
     let targets = rule.list("/Targets");
     let Some(index) = targets.iter().position(|target| target["Arn"] == arn) else { return Ok(event.to_string()) };
     let (target, number) = (&targets[index], index.to_string());
@@ -53,7 +58,9 @@ pub(in crate::rehearse) fn target_input(rule: &Resource, arn: &str, event: &Valu
                 }
                 rest = after;
             }
-            Some((name, None, _)) if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) => {
+            Some((name, None, _))
+                if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) =>
+            {
                 return Err(Stop {
                     why: format!("its text has `<{name}>`, which is no variable"),
                     fix: format!("add `{name}` to `InputPathsMap`"),

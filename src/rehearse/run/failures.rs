@@ -82,7 +82,8 @@ impl Run<'_> {
                 self.timeline.happened(Kind::Queue, queue, format!("what the rule {} could not deliver", rule.name));
             }
             Ok(None) => {
-                let text = format!("what the rule `{}` could not deliver is lost: {arn} has no dead-letter queue", rule.name);
+                let text =
+                    format!("what the rule `{}` could not deliver is lost: {arn} has no dead-letter queue", rule.name);
                 self.timeline.find(Severity::Error, text);
             }
             Err(stop) => self.stopped(&stop),
@@ -109,7 +110,9 @@ impl Run<'_> {
         let destination = config.and_then(|config| config.text("/DestinationConfig/OnFailure/Destination"));
         let report = wiring::call_failed(&self.place.resources, name, request, event, attempts, (kind, message));
         match destination.map(|arn| (arn.split(':').nth(2).unwrap_or_default(), arn)) {
-            Some(("events", _)) => self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good") }),
+            Some(("events", _)) => {
+                self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good") })
+            }
             Some(("sqs", arn)) => {
                 let queue = arn.rsplit(':').next().unwrap_or(arn).to_owned();
                 self.place.account.send_to_queue(&queue, &report["detail"].to_string(), BTreeMap::new());

@@ -48,8 +48,7 @@ fn default_files() -> Files {
 }
 
 /// What pipectl itself sets.
-const OURS: [&str; 7] =
-    ["PIPELINE_DOCUMENT", "RAW_BUCKET", "RUST_LOG", "SECRET_NAME", "SOURCE", "STATE_KEY", "TABLES"];
+const OURS: [&str; 7] = ["PIPELINE_DOCUMENT", "RAW_BUCKET", "RUST_LOG", "SECRET_NAME", "SOURCE", "STATE_KEY", "TABLES"];
 
 /// What Lambda sets, and lets nobody else set.
 const LAMBDAS: [&str; 3] = ["AWS_", "LAMBDA_", "_"];
