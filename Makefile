@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup servers build demo test lint bench clean
 
 PIPECTL := target/debug/pipectl
 # cargo reads lambda-src/.cargo, with its target folder, only from within.
@@ -13,6 +13,9 @@ help: ## List the targets
 
 setup: ## Install what is missing into .venv
 	@scripts/setup.sh
+
+servers: ## Install MariaDB for the tests, where that is allowed
+	@scripts/setup-servers.sh
 
 build: setup ## Build pipectl
 	@cargo build --quiet --locked
@@ -29,7 +32,7 @@ lint: build ## Format, clippy, ruff, cfn-lint
 	.venv/bin/ruff format --check glue-src scripts tests benches
 	scripts/lint-templates.sh
 
-test: lint ## Run all tests
+test: servers lint ## Run all tests
 	$(LAMBDA) test --quiet --locked
 	cd glue-src && PIPECTL_GLUE_CACHE=../.pipectl/spark ../.venv/bin/python -m pytest -q
 	$(PIPECTL) package --env local

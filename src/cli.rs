@@ -79,6 +79,8 @@ enum Verb {
     Redrive(In<command::redrive::Args>),
     /// Show the outputs of the stacks
     Outputs(In<command::outputs::Args>),
+    /// Write the rows of a mart to a file
+    Export(In<command::export::Args>),
     /// Delete all stacks of an environment
     Destroy(In<command::destroy::Args>),
     /// Write sample shop data of any size
@@ -127,6 +129,7 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
         Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),
         Verb::Redrive(verb) => wait(command::redrive::run(context.enter(verb.environment), &verb.args)),
         Verb::Outputs(verb) => wait(command::outputs::run(context.enter(verb.environment), &verb.args)),
+        Verb::Export(verb) => wait(command::export::run(context.enter(verb.environment), &verb.args)),
         Verb::Destroy(verb) => wait(command::destroy::run(context.enter(verb.environment), &verb.args)),
         #[cfg(feature = "rehearse")]
         Verb::Sample(args) => wait(command::sample::run(context, &args)),

@@ -17,8 +17,8 @@ use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
 use crate::warehouse;
 use crate::yaml;
 
-use table::{TableEntry, entry};
 pub use table::landing;
+use table::{TableEntry, entry};
 
 /// The pipeline as its programs see it.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,13 @@ struct Buckets {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum SourceEntry {
-    Shopify { store: String, api_version: String, secret: String, start: String, objects: Vec<query::Object> },
+    Shopify {
+        store: String,
+        api_version: String,
+        secret: String,
+        start: String,
+        objects: Vec<query::Object>,
+    },
     Files {},
     /// A Lambda of the user's own: to the jobs its objects are files.
     Lambda {},

@@ -25,6 +25,8 @@ pub struct Entry {
     pub tables: BTreeMap<String, Counts>,
     /// The replay requests that are done with it.
     pub replays: Vec<String>,
+    /// Tables that wait, and why.
+    pub stopped: BTreeMap<String, String>,
 }
 
 /// What a job took in: an object (`clean`) or a batch (`transform`).
@@ -39,8 +41,6 @@ pub struct Input {
     pub duplicate_of: Option<String>,
     /// The object that this one is a copy of, when it is taken once more.
     pub replay_of: Option<String>,
-    /// The request because of which it is taken once more.
-    pub replay: Option<String>,
 }
 
 /// What became of a table's rows.
@@ -52,6 +52,8 @@ pub struct Counts {
     pub rows_out: u64,
     pub quarantined: u64,
     pub duplicates: u64,
+    /// Rows of a snapshot that were the same in the one before.
+    pub unchanged: u64,
     pub unknown_columns: Vec<String>,
 }
 
@@ -63,6 +65,25 @@ pub struct Loaded {
     pub committed_at: String,
     pub staged: u64,
     pub changed: u64,
+}
+
+/// The report of a run that failed: of such a run no ledger need know.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    pub batch: String,
+    pub state: String,
+    pub ended_at: String,
+    pub tables: BTreeMap<String, ReportTable>,
+}
+
+/// A table in a report.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ReportTable {
+    pub objects: usize,
+    /// Why the table waits.
+    pub stopped: Option<String>,
 }
 
 /// Reads ledgers out of one bucket.
@@ -99,6 +120,20 @@ impl Ledger<'_> {
         let found = self.s3.get_all(&self.bucket, &keys).await?;
         let entries = found.iter().map(|(key, bytes)| self.parse::<Loaded>(key, bytes));
         Ok(entries.collect::<Result<Vec<_>>>()?.into_iter().map(|loaded| (loaded.table.clone(), loaded)).collect())
+    }
+
+    /// The batches that have a report.
+    pub async fn reports(&self) -> Result<BTreeSet<String>, Failure> {
+        let objects = self.s3.list(&self.bucket, "reports/").await?;
+        let name = |key: &str| Some(key.strip_prefix("reports/")?.strip_suffix(".json")?.to_owned());
+        Ok(objects.iter().filter_map(|object| name(&object.key)).collect())
+    }
+
+    /// The report of a batch.
+    pub async fn report(&self, batch: &str) -> Result<Option<Report>> {
+        let key = format!("reports/{batch}.json");
+        let bytes = self.s3.get(&self.bucket, &key).await?;
+        bytes.map(|bytes| self.parse(&key, &bytes)).transpose()
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {

@@ -29,6 +29,7 @@ pub mod digest;
 pub mod document;
 pub mod error;
 pub mod exit;
+pub mod export;
 pub mod figure;
 pub mod graph;
 pub mod iam;

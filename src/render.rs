@@ -1,10 +1,12 @@
 //! Spec and Handlebars templates to CloudFormation: a function of its input and of nothing else.
 
+mod catalog;
 mod context;
 mod database;
 mod engine;
 mod forecast;
 mod input;
+mod warehouse;
 
 use std::sync::Arc;
 
@@ -19,7 +21,16 @@ pub use input::{Input, InputSource};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.
 pub const STACKS: [&str; 11] = [
-    "bootstrap", "network", "iam", "storage", "warehouse", SOURCE_DATABASE, "ingest", "glue", "events", "monitoring",
+    "bootstrap",
+    "network",
+    "iam",
+    "storage",
+    "warehouse",
+    SOURCE_DATABASE,
+    "ingest",
+    "glue",
+    "events",
+    "monitoring",
     "analytics",
 ];
 
@@ -67,7 +78,7 @@ pub fn stacks(spec: &Spec, templates: Templates<'_>) -> Result<Vec<RenderedStack
     let names: Vec<&str> =
         STACKS.into_iter().filter(|name| *name != SOURCE_DATABASE || database::has_stack(spec)).collect();
     let engine = engine::Engine::load(&names, templates)?;
-    let context = context::context(spec)?;
+    let context = context::context(spec, templates)?;
     let (mut rendered, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let render = |name: &&str| engine.render(name, &context).and_then(|text| stack(spec, name, &text));
     for result in engine::side_by_side(&names, render) {

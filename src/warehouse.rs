@@ -8,6 +8,7 @@ mod load;
 mod mart;
 #[path = "../lambda-src/pipeline/src/migration.rs"]
 pub mod migrate;
+pub mod migration;
 
 use std::sync::Arc;
 

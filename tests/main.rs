@@ -12,6 +12,8 @@ mod deploy;
 mod destroy;
 mod help;
 #[cfg(feature = "rehearse")]
+mod lake;
+#[cfg(feature = "rehearse")]
 mod plan;
 mod readme;
 mod reference;

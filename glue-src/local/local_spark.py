@@ -5,6 +5,7 @@ it, so that the jobs' paths are the same here and on Glue.
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -43,6 +44,12 @@ _SETTINGS = {
     "spark.default.parallelism": "2",
     "spark.sql.codegen.wholeStage": "false",
 }
+# The databases' drivers, which Glue has built in: where a wheel of the set-up keeps them, and what they must be.
+_DRIVERS = {
+    "mysql-connector-j-9.1.0.jar": "8776e2ebc46072c9a47ea59d98298c4273bd9f16a7b26b5dfa4744535aa26c62",
+    "org.postgresql_postgresql-42.7.4.jar": "188976721ead8e8627eb6d8389d500dccc0c9bebd885268a3047180274a6031e",
+}
+_DRIVER_WHEEL = "mkpipe_extractor_postgres"
 # They log each file that they open.
 _READERS = ("org.apache.spark.sql.execution.datasources.FileScanRDD", "org.apache.spark.rdd.HadoopRDD")
 _READ = re.compile(r"(?:path: |Input split: )(s3a?://\S+?)(?:, range|:\d+\+\d+|$)", re.MULTILINE)
@@ -63,12 +70,25 @@ def java() -> str:
     return found
 
 
+def drivers() -> list[Path]:
+    """The drivers of MySQL and PostgreSQL; without their wheel there are none."""
+    wheel = importlib.util.find_spec(_DRIVER_WHEEL)
+    if wheel is None or not wheel.submodule_search_locations:
+        return []
+    folder = Path(wheel.submodule_search_locations[0], "jars")
+    found = [folder / name for name in sorted(_DRIVERS) if (folder / name).is_file()]
+    for jar in found:
+        if hashlib.sha256(jar.read_bytes()).hexdigest() != _DRIVERS[jar.name]:
+            raise Trouble(f"{jar} is not the driver that it should be; install {_DRIVER_WHEEL} again")
+    return found
+
+
 def archive_path(cache: Path) -> Path:
     """Where the class archive for exactly this Java, these jars and these flags lies."""
     version = subprocess.run([java(), "-version"], capture_output=True, text=True, check=True).stderr
     jars = Path(pyspark.__file__).parent / "jars"
     parts = [version, str(jars), *_JVM]
-    for jar in sorted(jars.iterdir()):
+    for jar in [*sorted(jars.iterdir()), *drivers()]:
         state = jar.stat()
         parts.append(f"{jar.name} {state.st_size} {state.st_mtime_ns}")
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -103,6 +123,7 @@ def start(mounts: dict[str, str], work: Path, jvm_options: list[str]) -> SparkSe
         "spark.driver.extraJavaOptions": " ".join([*_JVM, *jvm_options]),
     }
     settings |= {f"spark.hadoop.{_MOUNT.format(bucket)}": _folder(path) for bucket, path in mounts.items()}
+    settings["spark.driver.extraClassPath"] = os.pathsep.join(map(str, drivers()))
     java()
     # A properties file, not a configuration folder: a folder on the class path makes the JVM refuse its archive.
     properties = work / "spark.properties"

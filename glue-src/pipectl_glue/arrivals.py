@@ -48,7 +48,11 @@ class Places:
     """Which table an object belongs to: the one with the longest prefix of its key."""
 
     def __init__(self, document: Document) -> None:
-        self._tables = sorted(document.tables.values(), key=lambda table: len(table.landing), reverse=True)
+        self._tables = sorted(
+            (table for table in document.tables.values() if table.name not in document.transforms),
+            key=lambda table: len(table.landing),
+            reverse=True,
+        )
 
     def table(self, key: str) -> Table | None:
         """The table of a key; None when no prefix fits."""

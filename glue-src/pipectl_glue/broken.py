@@ -2,16 +2,18 @@
 
 import bz2
 import gzip
+import re
 import zlib
 from dataclasses import replace
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 
 from pipectl_glue import readers
 from pipectl_glue.readers import Given
 
 _CHUNK = 1 << 20
+_SHOWN = 200
+_DAMAGE = re.compile(r"org\.apache\.parquet|uncompress|EOF|corrupt|snappy|magic|encoding", re.IGNORECASE)
 
 
 def find(given: Given, error: Exception) -> dict[str, str]:
@@ -40,13 +42,24 @@ def _of_archive(given: Given, key: str) -> str | None:
 
 
 def _of_parquet(given: Given, key: str) -> str | None:
-    if given.table.format != "parquet":
+    if given.table.format not in ("parquet", "changes"):
         return None
     alone = replace(given, inputs=[entry for entry in given.inputs if entry.key == key])
     read = readers.read(alone)
     try:
         if read.frame is not None:
             read.frame.write.format("noop").mode("overwrite").save()
-    except (Py4JJavaError, PySparkException) as broken:
-        return f"it is not a whole Parquet file: {str(broken).partition(chr(10))[0][:200]}"
+    except Py4JJavaError as failure:
+        cause = _cause(failure)
+        # S3 that does not answer is no fault of the file's.
+        if not _DAMAGE.search(cause):
+            raise
+        return f"it is not a whole Parquet file: {cause[:_SHOWN]}"
     return None
+
+
+def _cause(failure: Py4JJavaError) -> str:
+    cause = failure.java_exception
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return str(cause.toString()).partition("\n")[0]

@@ -50,6 +50,7 @@ def run(
     entries = ledger.entries(store, document.cleaned, _STAGE)
     objects = list(store.objects(document.raw, LANDING))
     housekeeping.empty_landing(store, document, objects, entries, tell)
+    housekeeping.drop_old_states(store, document, entries)
     found = arrivals.find(objects, entries, document, ingested.named(store, document))
     for key in found.strangers:
         tell(f"ignored s3://{document.raw}/{key}: no table has this name; add it to the pipeline or delete the object")
@@ -79,7 +80,6 @@ def run(
     # A request is done when all of it is; until then its objects come again.
     waiting = {entry.replay for name in stopped for entry in by_table[name]}
     replays = [request.id for request in requests if request.id not in waiting]
-    taken = [entry for entry in taken if entry.replay not in waiting or entry.replay is None]
     committed = None
     if counts or replays:
         told = {name: output.told(failure) for name, failure in stopped.items()}
@@ -177,6 +177,7 @@ class _Stage:
             counts.state = state
         else:
             counts.columns = output.write_rows(counted.filter(first), table, path, rows.technical(table))
+        counts.key = list(table.key)
         counts.rows_in = seen.get["rows"]
         counts.rows_out = kept.get["first"]
         counts.quarantined = seen.get["bad"]

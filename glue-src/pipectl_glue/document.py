@@ -101,6 +101,8 @@ class Document:
     # Landing objects leave once they are loaded and archived.
     empty_after_load: bool
     tables: dict[str, Table]
+    # The tables that are made by SQL from others, each with `sql`, `reads` and `reads_changed`.
+    transforms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def parse_document(text: str) -> Document:
@@ -125,6 +127,7 @@ def parse_document(text: str) -> Document:
             cleaned_archive=root["buckets"].get("cleaned_archive"),
             empty_after_load=bool(root.get("empty_after_load")),
             tables={name: _table(name, table) for name, table in sorted(root["tables"].items())},
+            transforms=root.get("transforms") or {},
         )
     except KeyError as error:
         raise Failure(f"the pipeline document lacks {error}; deploy it again") from error

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pipectl_glue import ledger
+from pipectl_glue import ledger, snapshots
 from pipectl_glue.document import Document
 from pipectl_glue.store import Object, Store
 
@@ -51,6 +51,18 @@ def empty_landing(
     tell(f"removed {removed} loaded objects from s3://{document.raw}/landing/")
     if removed < len(done):
         tell(f"kept {len(done) - removed} loaded objects that s3://{archive} does not hold yet")
+
+
+def drop_old_states(store: Store, document: Document, clean_entries: list[dict[str, Any]]) -> None:
+    """Removes the rows of snapshots that nothing will be compared with any more, and those of runs that broke off."""
+    for table in document.tables.values():
+        state = snapshots.last_state(table, clean_entries) if table.snapshot else None
+        if state is None:
+            continue
+        kept = state.removeprefix(f"s3://{document.cleaned}/")
+        for found in list(store.objects(document.cleaned, f"_state/{table.name}/")):
+            if not found.key.startswith(kept):
+                store.remove(document.cleaned, found)
 
 
 def _loaded(store: Store, document: Document, clean_entries: list[dict[str, Any]]) -> set[tuple[str, str]]:

@@ -3,6 +3,8 @@
 A run that dies before its entry is written leaves only files that nobody reads. The next run finds its input as new.
 """
 
+import contextlib
+import gzip
 import hashlib
 import json
 from collections.abc import Iterable
@@ -10,9 +12,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipectl_glue.failure import Failure
 from pipectl_glue.store import Store
 
 _VERSION = 1
+_INDEX = "_ledger/index/{}.json.gz"
+# So many entries are quicker to read from one object.
+_INDEX_FROM = 100
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -35,6 +41,8 @@ class Counts:
     # The columns of the files and of the Parquet that was written, with their types.
     source_columns: dict[str, str] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
+    # The columns of which the rows have no two with the same values.
+    key: list[str] = field(default_factory=list)
     # Where the last snapshot's rows are kept, to compare the next one with.
     state: str | None = None
     # The most frequent reasons: {"reason": …, "rows": …}.
@@ -47,9 +55,33 @@ class Counts:
 
 
 def entries(store: Store, bucket: str, stage: str) -> list[dict[str, Any]]:
-    """Reads all entries of a stage, in batch order."""
-    keys = [found.key for found in store.objects(bucket, f"_ledger/{stage}/") if found.key.endswith(".json")]
-    return sorted(map(json.loads, store.get_all(bucket, keys)), key=lambda entry: entry["batch"])
+    """Reads all entries of a stage, in batch order.
+
+    After years there are thousands. So what was read is put together in one object, and each of its entries is taken
+    only while the listing shows the same ETag. It may be lost at any time: it only saves reading.
+    """
+    listed = [found for found in store.objects(bucket, f"_ledger/{stage}/") if found.key.endswith(".json")]
+    known = _index(store, bucket, stage) if len(listed) >= _INDEX_FROM else {}
+    found = {entry.key: known[entry.key][1] for entry in listed if known.get(entry.key, [None])[0] == entry.etag}
+    missing = [entry for entry in listed if entry.key not in found]
+    bodies = store.get_all(bucket, [entry.key for entry in missing])
+    found |= {entry.key: json.loads(body) for entry, body in zip(missing, bodies, strict=True)}
+    if len(missing) >= _INDEX_FROM:
+        index = {entry.key: [entry.etag, found[entry.key]] for entry in listed}
+        # What cannot be kept is read again.
+        with contextlib.suppress(Failure):
+            store.put(bucket, _INDEX.format(stage), gzip.compress(json.dumps(index).encode()))
+    return sorted(found.values(), key=lambda entry: entry["batch"])
+
+
+def _index(store: Store, bucket: str, stage: str) -> dict[str, Any]:
+    key = _INDEX.format(stage)
+    if store.find(bucket, key) is None:
+        return {}
+    try:
+        return json.loads(gzip.decompress(store.get(bucket, key)))
+    except (OSError, EOFError, ValueError):
+        return {}
 
 
 def commit(

@@ -28,6 +28,8 @@ BATCH = "__batch"
 DELETED = "_deleted"
 POSITION = "_position"
 
+_LANDED = "^[a-z0-9]+://[^/]+/landing/"
+
 PROVENANCE = (ARRIVED, FILE, BLOCK, PLACE)
 
 
@@ -57,7 +59,7 @@ def provenance() -> list[Column]:
     path = F.url_decode(F.replace(F.col("_metadata.file_path"), F.lit("+"), F.lit("%2B")))
     return [
         # What is taken again from the archive is older than all that lands, whenever its copy was made.
-        F.when(path.contains("/landing/"), F.col("_metadata.file_modification_time")).alias(ARRIVED),
+        F.when(path.rlike(_LANDED), F.col("_metadata.file_modification_time")).alias(ARRIVED),
         path.alias(FILE),
         F.col("_metadata.file_block_start").alias(BLOCK),
         F.monotonically_increasing_id().alias(PLACE),

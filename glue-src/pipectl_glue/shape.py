@@ -6,10 +6,11 @@ from pipectl_glue import cells, rows
 from pipectl_glue.document import Column, Table
 from pipectl_glue.sql import identifier, literal
 
-_FOLDER = literal("/batch=([^/]+)/")
+# The batch that a file belongs to.
+_OF_FILE = f"regexp_extract(_metadata.file_path, {literal('/batch=([^/]+)/')}, 1)"
 
 
-def shape(frame: DataFrame, table: Table) -> DataFrame:
+def shape(frame: DataFrame, table: Table, batch: str = _OF_FILE) -> DataFrame:
     """Selects the declared columns in order. One that the batch lacks is null, one of another type is cast again."""
     held = {field.name: field.dataType for field in frame.schema.fields}
 
@@ -41,7 +42,7 @@ def shape(frame: DataFrame, table: Table) -> DataFrame:
     shaped = frame.selectExpr(
         *[f"{value(column)} AS {identifier(column.name)}" for column in table.columns],
         *technical,
-        f"regexp_extract(_metadata.file_path, {_FOLDER}, 1) AS {rows.BATCH}",
+        f"{batch} AS {rows.BATCH}",
         f"{fault} AS {rows.FAULT}",
     )
     return shaped.selectExpr(

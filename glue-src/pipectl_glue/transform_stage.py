@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from pipectl_glue import checks, ledger, output, references, replay, report, rows
+from pipectl_glue import checks, ledger, output, references, replay, report, rows, transform_sql
 from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
@@ -47,9 +47,10 @@ def run(
     names = {name for _, tables in pending for name in tables}
     for name in sorted(names.difference(document.tables)):
         tell(f"left out {name}: it is not in the pipeline any more")
-    counts, stopped = output.each_table(
-        names.intersection(document.tables), lambda name: stage.table(document.tables[name])
-    )
+    names = names.intersection(document.tables).difference(document.transforms)
+    counts, stopped = output.each_table(names, lambda name: stage.table(document.tables[name]))
+    made, unmade = transform_sql.each_table(stage, counts, cleaned, done)
+    counts, stopped = {**counts, **made}, {**stopped, **unmade}
     for name, table in counts.items():
         tell(output.summary(_STAGE, name, table))
         for finding in table.findings:
@@ -102,10 +103,10 @@ class _Stage:
         batch: str,
         pending: list[tuple[dict[str, Any], list[str]]],
     ) -> None:
-        self._spark = spark
-        self._store = store
-        self._document = document
-        self._batch = batch
+        self.spark = spark
+        self.store = store
+        self.document = document
+        self.batch = batch
         self._pending = pending
 
     def table(self, table: Table) -> Counts:
@@ -115,24 +116,26 @@ class _Stage:
         counts = Counts()
         if cleaned:
             promised = sum(part["rows_out"] for part in cleaned)
-            counts = self._write(self._checked(self._read(cleaned, table), table, len(cleaned)), table, promised)
+            # A batch that was cleaned under another key is no better than several.
+            batches = len(cleaned) if cleaned[0].get("key") == list(table.key) else 2
+            counts = self.write(self.checked(self.read(cleaned, table), table, batches), table, promised)
         fault = checks.row_count_fault(table, counts.rows_out)
         if fault and "rows" in table.checks.warn:
             counts.findings.append({"kind": "rows", "text": fault})
         elif fault:
-            self._store.delete(self._document.transformed, f"{table.name}/batch={self._batch}/")
+            self.store.delete(self.document.transformed, f"{table.name}/batch={self.batch}/")
             batches = ", ".join(entry["batch"] for entry, names in self._pending if table.name in names)
             raise Failure(f"{fault}; batch of {batches}")
         return counts
 
-    def _read(self, parts: list[dict[str, Any]], table: Table) -> DataFrame:
+    def read(self, parts: list[dict[str, Any]], table: Table) -> DataFrame:
         """Opens the cleaned batches: those that were written with the same columns in one go."""
         groups: dict[str, list[str]] = defaultdict(list)
         for part in parts:
             groups[json.dumps(part.get("columns") or {})].append(part["path"])
         frames = []
         for columns, paths in groups.items():
-            reader = self._spark.read.option("recursiveFileLookup", "true").option("__globPaths__", "false")
+            reader = self.spark.read.option("recursiveFileLookup", "true").option("__globPaths__", "false")
             known = json.loads(columns)
             if known:
                 # Else Spark would open a file to learn them.
@@ -141,7 +144,7 @@ class _Stage:
             frames += [reader.parquet(*paths)] if known else [reader.parquet(path) for path in paths]
         return rows.union([shape(frame, table) for frame in frames])
 
-    def _checked(self, shaped: DataFrame, table: Table, batches: int) -> DataFrame:
+    def checked(self, shaped: DataFrame, table: Table, batches: int) -> DataFrame:
         """Ranks the rows of each key, then checks those that stay: a row that another replaces may break any check."""
         values = [rows.named(column.name) for column in table.columns]
         sound, faulty = F.col(rows.FAULT).isNull(), F.col(rows.FAULT).isNotNull()
@@ -162,12 +165,12 @@ class _Stage:
         return checks.check_unique(frame, table, _TIES)
 
     def _referred(self, frame: DataFrame, table: Table, index: int, column: str, other: str, name: str) -> DataFrame:
-        target = next((found for found in self._document.tables[other].columns if found.name == name), None)
+        target = next((found for found in self.document.tables[other].columns if found.name == name), None)
         if target is None:
             raise Failure(f"table `{table.name}`: `references` names `{other}.{name}`, which is not in the pipeline")
-        is_there = next(iter(self._store.objects(self._document.cleaned, f"{other}/batch=")), None) is not None
-        path = f"s3://{self._document.cleaned}/{other}/"
-        known = references.read_known(self._spark, path, target) if is_there else None
+        is_there = next(iter(self.store.objects(self.document.cleaned, f"{other}/batch=")), None) is not None
+        path = f"s3://{self.document.cleaned}/{other}/"
+        known = references.read_known(self.spark, path, target) if is_there else None
         frame = references.flagged(frame, index, column, known, target)
         if "references" in table.checks.warn:
             return frame
@@ -178,7 +181,8 @@ class _Stage:
             stays = stays & ~F.col(rows.DELETED)
         return frame.withColumn(rows.REASON, F.when(stays, text).otherwise(F.col(rows.REASON)))
 
-    def _write(self, checked: DataFrame, table: Table, promised: int) -> Counts:
+    def write(self, checked: DataFrame, table: Table, promised: int | None = None) -> Counts:
+        """Writes the good rows and accounts for all; `promised` is how many there must be, where that is known."""
         sums = Observation()
         good = F.col(rows.REASON).isNull() & (F.col(rows.RANK) == 1)
         deleted = good & F.col(rows.DELETED) if table.deletes else F.lit(False)
@@ -200,8 +204,8 @@ class _Stage:
             ],
             *output.watermark(table, good),
         )
-        directory = f"{table.name}/batch={self._batch}/"
-        path = f"s3://{self._document.transformed}/{directory}"
+        directory = f"{table.name}/batch={self.batch}/"
+        path = f"s3://{self.document.transformed}/{directory}"
         marks = [rows.DELETED] if table.deletes else []
         columns = output.write_rows(counted.filter(good), table, path, marks)
         found = sums.get
@@ -215,7 +219,7 @@ class _Stage:
             columns=columns,
             watermark=output.watermark_of(table, found),
         )
-        if counts.rows_in != promised:
+        if promised is not None and counts.rows_in != promised:
             raise Failure(
                 f"table `{table.name}`: the cleaned files hold {counts.rows_in} rows, their ledger says {promised}; "
                 "files were added or removed by hand under the cleaned zone"
@@ -232,10 +236,10 @@ class _Stage:
             if fault:
                 counts.findings.append({"kind": "fresh_within", "text": fault})
         if counts.quarantined:
-            path = f"s3://{self._document.transformed}/quarantine/{directory}"
+            path = f"s3://{self.document.transformed}/quarantine/{directory}"
             output.quarantine(_with_text(checked, table), table, counts, path)
         if not counts.rows_out:
-            self._store.delete(self._document.transformed, directory)
+            self.store.delete(self.document.transformed, directory)
             counts.path = None
         return counts
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import BUCKETS, Lake
 from tables import table
 
+from pipectl_glue import ledger
 from pipectl_glue.failure import Failure
 
 
@@ -128,3 +129,29 @@ def test_the_books_balance(lake: Lake, seed: int):
         for name in entry["tables"]:
             lake.quarantine("cleaned", entry, name)
     assert BUCKETS["raw"] not in str(cleaned)
+
+
+def test_a_long_ledger_is_read_from_one_object(lake: Lake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ledger, "_INDEX_FROM", 3)
+
+    def write(number: int, note: str) -> None:
+        body = json.dumps({"batch": f"b{number}", "inputs": [], "tables": {}, "note": note})
+        lake.store.put(BUCKETS["cleaned"], f"_ledger/clean/b{number}.json", body.encode())
+
+    def notes() -> list[str]:
+        return [entry["note"] for entry in ledger.entries(lake.store, BUCKETS["cleaned"], "clean")]
+
+    for number in range(3):
+        write(number, "first")
+    lake.s3.fails = lambda method, key: method == "PUT" and "index" in key
+    assert notes() == ["first"] * 3, "it is as well without"
+    lake.s3.fails = lambda method, key: False
+    assert notes() == ["first"] * 3
+    write(1, "second")
+    write(3, "new")
+    read: list[str] = []
+    lake.s3.fails = lambda method, key: bool(read.append(key)) if method == "GET" and key else False
+    assert notes() == ["first", "second", "first", "new"]
+    assert sorted(read) == ["_ledger/clean/b1.json", "_ledger/clean/b3.json", "_ledger/index/clean.json.gz"]
+    lake.store.put(BUCKETS["cleaned"], "_ledger/index/clean.json.gz", b"no archive")
+    assert notes() == ["first", "second", "first", "new"]

@@ -112,6 +112,12 @@ def test_parquet_of_any_types(lake: Lake):
 SHOP = "id bigint!, name varchar(9), price decimal(8,2)"
 
 
+def states(lake: Lake) -> set[str]:
+    """The batches whose snapshots are kept."""
+    folder = lake.path("cleaned") / "_state"
+    return {path.relative_to(folder).parts[1] for path in folder.rglob("*.parquet")}
+
+
 def test_each_file_is_the_whole_table(lake: Lake):
     lake.document(t=table(SHOP, csv=CSV, key=["id"], load="upsert", snapshot=True, deletes=True))
     lake.drop("t/1.csv", "id,name,price\n1,a,1\n2,b,2\n3,c,3\n4,d,4\n")
@@ -141,10 +147,12 @@ def test_each_file_is_the_whole_table(lake: Lake):
     ]
     lake.drop("t/5.csv", "id,name,price\n3,c,3\n")
     assert [(row[0], row[4]) for row in lake.rows(lake.clean(), "t")] == [(1, True), (2, True), (5, True)]
+    assert len(states(lake)) == 2
     lake.drop("t/6.csv", "id,name,price\n")
     last = lake.clean()
     assert last["tables"]["t"]["rows_out"] == 0
     assert "a snapshot without rows would delete the whole table" in last["inputs"][0]["refused"]
+    assert len(states(lake)) == 1, "only the last one is kept"
 
 
 def test_deletions_travel_as_rows(lake: Lake):

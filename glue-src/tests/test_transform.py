@@ -142,3 +142,11 @@ def test_files_that_the_ledger_does_not_count_are_noticed(lake: Lake):
     file.with_name("part-00009-copy.snappy.parquet").write_bytes(file.read_bytes())
     with pytest.raises(Failure, match="the cleaned files hold 2 rows, their ledger says 1"):
         lake.transform()
+
+
+def test_a_batch_of_another_key(lake: Lake):
+    lake.document(t=table("id bigint!, sku varchar(9)!", key=["id"], load="upsert"))
+    lake.drop("t/a.jsonl", lines({"id": 1, "sku": "a"}, {"id": 2, "sku": "a"}))
+    lake.clean()
+    lake.document(t=table("id bigint!, sku varchar(9)!", key=["sku"], load="upsert"))
+    assert len(lake.rows(lake.transform(), "t")) == 1

@@ -35,9 +35,9 @@ use error::CREDENTIALS;
 pub struct Aws {
     pub cloudformation: CloudFormation,
     pub s3: S3,
+    pub dms: Dms,
     /// The services without an SDK here.
     pub wire: Wire,
-    pub dms: Dms,
     pub account: String,
     pub region: String,
     pub pace: Pace,
@@ -97,8 +97,8 @@ impl Aws {
         Ok(Self {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
-            wire: Wire::new(&config, &environment.region, address.clone()),
             dms: Dms::new(&config),
+            wire: Wire::new(&config, &environment.region, address.clone()),
             account: environment.account.clone(),
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },

@@ -55,6 +55,11 @@ impl Wire {
         self.json(action, "sqs", format!("AmazonSQS.{action}"), "application/x-amz-json-1.0", body).await
     }
 
+    /// Calls an operation of the Redshift Data API.
+    pub async fn redshift_data(&self, action: &'static str, body: &Value) -> Result<Value, Failure> {
+        self.json(action, "redshift-data", format!("RedshiftData.{action}"), "application/x-amz-json-1.1", body).await
+    }
+
     /// Starts a run of a Glue workflow.
     pub async fn start_workflow(&self, name: &str) -> Result<(), Failure> {
         let body = serde_json::json!({ "Name": name });

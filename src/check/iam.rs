@@ -6,6 +6,9 @@ use crate::render::{Forecast, RenderedStack, forecast};
 use crate::spec::Spec;
 use crate::yaml::Span;
 
+/// Roles that belong to the account and not to one pipeline: DMS looks for them by these names.
+const OF_ACCOUNT: [&str; 2] = ["dms-cloudwatch-logs-role", "dms-vpc-role"];
+
 /// Finds fault with the roles of all stacks.
 pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
     let (account, region) = (&spec.environment.account, &spec.environment.region);
@@ -20,7 +23,7 @@ pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
     let known = Known::of(spec, &resources);
     let mut errors = Vec::new();
     for role in policies.roles.values() {
-        if role.boundary.is_none() {
+        if role.boundary.is_none() && !OF_ACCOUNT.contains(&role.name.as_str()) {
             let error = Error::project(format!("the role `{}` has no permissions boundary", role.name));
             errors.push(at(error, role.place(&["RoleName"])).hint("add `PermissionsBoundary: !Ref BoundaryArn`"));
         }

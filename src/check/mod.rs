@@ -13,10 +13,10 @@ use crate::spec::Spec;
 pub fn all(project: &Project, spec: &Spec) -> Result<()> {
     let (marts, mut errors) = project.marts(spec);
     errors.extend(marts::check(spec, &marts));
-    errors.extend(project.crates(spec));
     let (transforms, missing) = project.transforms(spec);
     errors.extend(missing);
     errors.extend(transforms::check(spec, &transforms).err().map(Error::into_each).unwrap_or_default());
+    errors.extend(project.crates(spec));
     match project.render(spec) {
         Ok(stacks) => errors.extend(iam::check(spec, &stacks)),
         Err(error) => errors.extend(error.into_each()),

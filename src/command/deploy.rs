@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::account::Account;
 use super::lines::Lines;
+use super::migration;
 use super::wanted::wanted;
 use crate::context::Context;
 use crate::deploy::consent::Consent;
@@ -52,6 +53,7 @@ pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
         return carry_out(context, &project, &spec, wanted, Scope::Pipeline, &args.agreement).await;
     };
     let account = Account::open(&project, &spec).await?;
+    migration::changes(&account, &spec).await?;
     let done = saved_plan(context, &account, &spec, wanted, &saved, file, &args.agreement).await;
     account.close().await?;
     done
@@ -103,6 +105,11 @@ pub(super) async fn carry_out(
     agreement: &Agreement,
 ) -> Result<Exit> {
     let account = Account::open(project, spec).await?;
+    if matches!(scope, Scope::Pipeline)
+        && let Some(text) = migration::changes(&account, spec).await?
+    {
+        context.ui.line(text.trim_end());
+    }
     let done = into_account(context, &account, spec, wanted, scope, agreement).await;
     account.close().await?;
     done

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::account::Account;
 use super::lines::Lines;
+use super::migration;
 use super::wanted::wanted;
 use crate::context::Context;
 use crate::deploy::stop::Stop;
@@ -40,6 +41,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let wanted = wanted(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
+    let migrations = migration::changes(&account, &spec).await?;
     let (session, mut steps) = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop).await?;
     let mut lines = Lines::new(&context.ui);
     let plan = match &args.out {
@@ -59,6 +61,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     account.close().await?;
     context.ui.clear();
     context.ui.data(args.format.write(&plan, context.ui.colour()))?;
+    if let Some(text) = migrations {
+        context.ui.line(text.trim_end());
+    }
     if let Some(file) = &args.out {
         context.ui.line(format_args!("saved; carry it out with `pipectl deploy {}`", file.display()));
     }

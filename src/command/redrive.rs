@@ -190,21 +190,18 @@ fn text(rows: &[Row], dry_run: bool) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut heading = vec!["QUEUE", "FROM", "TO", "COUNT", "AGE"];
-    heading.extend((!dry_run).then_some("SENT"));
-    heading.push("WHY");
-    let mut cells = vec![heading.into_iter().map(str::to_owned).collect()];
+    let mut cells = vec![["QUEUE", "FROM", "TO", "COUNT", "AGE", "SENT", "WHY"].map(str::to_owned).to_vec()];
     for row in rows {
         let reason = row.reason.lines().next().unwrap_or_default();
         let why = match &row.stays {
             Some(stays) => format!("{reason} (stays: {stays})"),
             None => reason.to_owned(),
         };
-        let mut line =
-            vec![row.queue.to_owned(), row.from.clone(), row.to.clone(), row.count.to_string(), ago(row.age)];
-        line.extend((!dry_run).then(|| row.sent.to_string()));
-        line.push(why);
-        cells.push(line);
+        let (count, sent) = (row.count.to_string(), row.sent.to_string());
+        cells.push(vec![row.queue.to_owned(), row.from.clone(), row.to.clone(), count, ago(row.age), sent, why]);
+    }
+    if dry_run {
+        cells.iter_mut().for_each(|row| drop(row.remove(5)));
     }
     columns(&cells, &[])
 }

@@ -226,7 +226,7 @@ fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
     Ok(secrets)
 }
 
-fn parts(project: &Project) -> Result<Parts> {
+pub(super) fn parts(project: &Project) -> Result<Parts> {
     let own = project.root.join(".venv");
     let (python, environment) =
         match std::env::var_os("PIPECTL_PYTHON").filter(|name| !name.is_empty()).map(PathBuf::from) {

@@ -19,8 +19,7 @@ pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Resul
     let stacks = project.render(spec)?;
     let (marts, errors) = project.marts(spec);
     let (transforms, missing) = project.transforms(spec);
-    Error::all(errors.into_iter().chain(missing))?;
-    Error::all(project.crates(spec))?;
+    Error::all(errors.into_iter().chain(missing).chain(project.crates(spec)))?;
     let bytes = document(spec, &marts)?.with_transforms(spec, &transforms)?.bytes()?;
     let key = Document::key(&bytes);
     let architecture = spec.pipeline.functions.architecture;

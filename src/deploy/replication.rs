@@ -162,9 +162,9 @@ impl Session {
             Ok(()) => {}
             Err(failure) => {
                 let error: Error = failure.into();
-                return Err(error.note(format!("the stack is deployed, but its replication `{name}` does not run")).hint(
-                    format!("run `pipectl deploy --env {}` again once the cause is mended", self.environment),
-                ));
+                return Err(error
+                    .note(format!("the stack is deployed, but its replication `{name}` does not run"))
+                    .hint(format!("run `pipectl deploy --env {}` again once the cause is mended", self.environment)));
             }
         }
         let what = match start {
@@ -175,3 +175,6 @@ impl Session {
         Ok(())
     }
 }
+
+#[cfg(all(test, feature = "rehearse"))]
+mod tests;

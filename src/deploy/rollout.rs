@@ -235,7 +235,13 @@ impl Session {
     }
 
     /// Executes a change set, with the replications of the stack stopped meanwhile if it needs that.
-    async fn change(&self, wanted: &RenderedStack, stack: &str, change_set: &str, stops: bool) -> Result<Stack> {
+    pub(super) async fn change(
+        &self,
+        wanted: &RenderedStack,
+        stack: &str,
+        change_set: &str,
+        stops: bool,
+    ) -> Result<Stack> {
         let stopped = if stops { self.stop_replications(&wanted.name, stack).await? } else { Vec::new() };
         let done = self.execute(wanted, stack, change_set, false).await;
         if done.is_err() {

@@ -51,9 +51,9 @@ fn paths_become_selections() {
         assert_eq!(
             serde_json::to_value(&objects).unwrap(),
             serde_json::json!([{
-                "name": "customers",
-                "query": format!("{{ customers(query: \"updated_at:>='{{since}}'\", sortKey: UPDATED_AT) {{ edges {{ node {{ {expected} }} }} }} }}"),
-                "tables": {"Customer": "c"},
+                "name": "customers", "connection": "customers", "arguments": "sortKey: UPDATED_AT", "type": "Customer",
+                "fields": expected, "cursor": "Customer", "tables": {"Customer": "c"}, "scopes": ["read_customers"],
+                "deletions": {"CUSTOMER": "Customer"},
             }])
         );
     }

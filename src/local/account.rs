@@ -60,9 +60,9 @@ pub(super) struct Account {
     pub(super) region: String,
     stacks: Mutex<Stacks>,
     pub(super) secrets: Secrets,
+    pub(super) replications: Replications,
     pub(super) queues: Queues,
     pub(super) waiting: List,
-    pub(super) replications: Replications,
     pub(super) store: Arc<Store>,
     pub(super) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
@@ -111,9 +111,9 @@ impl LocalAccount {
             region: region.to_owned(),
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
+            replications: Replications::load(&directory)?,
             queues: Queues::load(&directory, account, region)?,
             waiting: List::load(&directory)?,
-            replications: Replications::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
@@ -189,6 +189,11 @@ impl LocalAccount {
         })
     }
 
+    /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.
+    pub fn is_replicating(&self, arn: &str) -> bool {
+        self.0.replications.is_running(arn)
+    }
+
     /// Puts a message into a queue.
     pub fn send_to_queue(&self, queue: &str, body: &str, attributes: BTreeMap<String, String>) {
         self.0.queues.send(queue, body, attributes);
@@ -202,11 +207,6 @@ impl LocalAccount {
     /// Takes what was asked of services that work only while a rehearsal runs.
     pub fn take_waiting(&self) -> Vec<Waiting> {
         self.0.waiting.take()
-    }
-
-    /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.
-    pub fn is_replicating(&self, arn: &str) -> bool {
-        self.0.replications.is_running(arn)
     }
 
     /// Gives a value to a secret that no stack makes: one that exists in an account on AWS.

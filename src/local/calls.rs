@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::account::{Account, exists};
-use super::call;
+use super::call::of_function;
 use super::clock;
 use super::json::{JsonError, JsonResult};
 use super::query::{Fault, Query};
@@ -39,8 +39,7 @@ pub(super) async fn invoke(account: &Account, access_key: &str, request: Request
         return refusal(404, "ResourceNotFoundException", "the local account has only the operation Invoke of lambda");
     };
     let function = function.rsplit(':').next().unwrap_or(function).to_owned();
-    let arn = account.arn("lambda", &format!("function:{function}"));
-    let call = call::of_function(access_key, "InvokeFunction", &arn);
+    let call = of_function(access_key, "InvokeFunction", &account.arn("lambda", &format!("function:{function}")));
     if let Err(reason) = account.allows(&call) {
         return refusal(403, "AccessDeniedException", &reason);
     }
@@ -50,7 +49,8 @@ pub(super) async fn invoke(account: &Account, access_key: &str, request: Request
         return refusal(400, "InvalidParameterValueException", text);
     }
     if !account.has("AWS::Lambda::Function", &function) {
-        return refusal(404, "ResourceNotFoundException", &format!("Function not found: {arn}"));
+        let text = format!("Function not found: arn:aws:lambda:{}:{}:function:{function}", account.region, account.id);
+        return refusal(404, "ResourceNotFoundException", &text);
     }
     let Ok(bytes) = to_bytes(request.into_body(), LARGEST_PAYLOAD).await else {
         return refusal(413, "RequestTooLargeException", "the payload is larger than 1 MB");

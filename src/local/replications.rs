@@ -95,7 +95,11 @@ impl Replications {
     }
 
     /// Refuses to change or delete what a running replication uses, as DMS does. `all` are the resources that exist.
-    pub(super) fn check_at_rest(&self, resource: &StackResource, all: &[&StackResource]) -> std::result::Result<(), Refusal> {
+    pub(super) fn check_at_rest(
+        &self,
+        resource: &StackResource,
+        all: &[&StackResource],
+    ) -> std::result::Result<(), Refusal> {
         let uses = |configuration: &StackResource| match resource.resource_type.as_str() {
             CONFIGURATION => configuration.physical_id == resource.physical_id,
             ENDPOINT => ["SourceEndpointArn", "TargetEndpointArn"]
@@ -103,9 +107,8 @@ impl Replications {
                 .any(|name| configuration.properties[*name].as_str() == Some(&resource.physical_id)),
             _ => false,
         };
-        let user = all.iter().find(|one| {
-            one.resource_type == CONFIGURATION && uses(one) && self.is_running(&one.physical_id)
-        });
+        let user =
+            all.iter().find(|one| one.resource_type == CONFIGURATION && uses(one) && self.is_running(&one.physical_id));
         match user {
             None => Ok(()),
             Some(user) => Err(Refusal::by_handler(
@@ -206,9 +209,10 @@ fn configurations(account: &Account) -> Vec<StackResource> {
 
 fn configuration(account: &Account, body: &Value) -> std::result::Result<StackResource, JsonError> {
     let arn = body["ReplicationConfigArn"].as_str().unwrap_or_default();
-    configurations(account).into_iter().find(|one| one.physical_id == arn).ok_or_else(|| {
-        JsonError::new("ResourceNotFoundFault", &format!("Replication config {arn} not found"))
-    })
+    configurations(account)
+        .into_iter()
+        .find(|one| one.physical_id == arn)
+        .ok_or_else(|| JsonError::new("ResourceNotFoundFault", &format!("Replication config {arn} not found")))
 }
 
 fn described(configuration: &StackResource, state: &State) -> Value {

@@ -217,11 +217,9 @@ async fn call_json(account: &Arc<Account>, scope: &Scope, prefix: &str, operatio
         return handler(call).await;
     }
     match prefix {
-        "secretsmanager" => account.secrets.call(operation, &body),
-        "AmazonSQS" => {
-            account.queues.call(operation, &body, |name| account.has("AWS::SQS::Queue", name))
-        }
         "AmazonDMSv20160101" => account.replications.call(account, operation, &body),
+        "secretsmanager" => account.secrets.call(operation, &body),
+        "AmazonSQS" => account.queues.call(operation, &body, |name| account.has("AWS::SQS::Queue", name)),
         "AWSGlue" => calls::glue(account, operation, &body),
         _ => Err(JsonError::unknown_operation(prefix, operation)),
     }

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::spec::{Source, Spec};
 
-pub use open::Parts;
+pub use open::{Parts, reopen};
 pub use place::Place;
 pub use report::Report;
 pub use runner::runner;

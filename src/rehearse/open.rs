@@ -17,6 +17,7 @@ use super::database::Databases;
 use super::glue::{Glue, Start};
 use super::judge::Judge;
 use super::place::Place;
+use super::replication::{self, Replication};
 use super::resource::{Resource, Resources};
 use super::shopify::{Credentials, StandIn};
 use super::warehouse::{DataApi, Warehouse, WarehouseConfig};
@@ -80,6 +81,7 @@ impl Place {
         register(account, &data_api);
         let shops = open_shops(account, spec, folders).await?;
         let databases = open_databases(account, spec, parts, folders).await?;
+        let replications = open_replications(account, endpoint, spec, &resources, &databases).await?;
         Ok(Self {
             resources,
             account: account.clone(),
@@ -91,6 +93,7 @@ impl Place {
             data_api,
             glue,
             databases,
+            replications,
             judge,
             shops,
             state: parts.state.clone(),
@@ -102,6 +105,19 @@ impl Place {
         self.glue.stop().await;
         self.warehouse.stop();
     }
+}
+
+/// The warehouse as the last rehearsal left it, alone; it answers through the account.
+pub async fn reopen(account: &LocalAccount, spec: &Spec, parts: &Parts) -> Result<Warehouse> {
+    if !parts.state.join("warehouse/data").is_dir() {
+        let environment = &spec.environment_name;
+        return Err(Error::new("nothing has been rehearsed here yet, so that the warehouse is empty")
+            .hint(format!("run `pipectl rehearse --env {environment}` first")));
+    }
+    let config = warehouse_config(account, spec, parts, &account.resources(), &BTreeMap::new());
+    let warehouse = Warehouse::start(config).await?;
+    register(account, &warehouse.data_api());
+    Ok(warehouse)
 }
 
 /// The deployed resources of a pipeline, each with its place in the template of its stack.
@@ -153,6 +169,7 @@ fn warehouse_config(
         workgroup_arn: arn.unwrap_or_default().to_owned(),
         database: spec.pipeline.warehouse.database.clone(),
         secrets: secrets.into_iter().collect(),
+        readers: spec.readers().map(|(user, secret)| (secret, user.to_owned())).collect(),
         buckets: buckets.clone(),
         judge: None,
         events: None,
@@ -211,6 +228,29 @@ async fn open_databases(
         account.provide_secret(&database.secret(&spec.prefix(), name), &value.to_string())?;
     }
     Ok(databases)
+}
+
+/// Opens a stand-in for each deployed replication whose database has data.
+async fn open_replications(
+    account: &LocalAccount,
+    endpoint: &str,
+    spec: &Spec,
+    resources: &Resources,
+    databases: &Databases,
+) -> Result<BTreeMap<String, Replication>> {
+    let mut replications = BTreeMap::new();
+    for configuration in replication::configurations(resources)? {
+        let source = databases.all().find(|(name, _)| {
+            let database = spec.pipeline.sources.get(*name).and_then(Source::database);
+            database.is_some_and(|(_, database)| configuration.signs_in_with(&database.secret(&spec.prefix(), name)))
+        });
+        let Some((name, server)) = source else { continue };
+        let started = account.is_replicating(&configuration.arn);
+        let configuration = replication::Configuration { started, ..configuration };
+        let opened = Replication::open(configuration, server, endpoint, account.region()).await?;
+        replications.insert(name.to_owned(), opened);
+    }
+    Ok(replications)
 }
 
 /// A secret that opens only this run's stand-in.

@@ -106,9 +106,9 @@ pub(super) async fn report(
         warehouse,
         marts,
         findings: timeline.findings,
-        mails: timeline.mails,
         grants: place.judge.grants(),
         list_grants: false,
+        mails: timeline.mails,
         stood_in: stood_in(&spark, !place.shops.is_empty()),
     })
 }

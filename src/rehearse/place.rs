@@ -13,6 +13,7 @@ use crate::local::{LocalAccount, ObjectEvent};
 use super::database::Databases;
 use super::glue::Glue;
 use super::judge::Judge;
+use super::replication::Replication;
 use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
@@ -34,6 +35,8 @@ pub struct Place {
     pub glue: Glue,
     /// The server of each database source.
     pub databases: Databases,
+    /// What follows databases, by the source.
+    pub replications: BTreeMap<String, Replication>,
     /// Judges every call by the policies of the templates.
     pub judge: Judge,
     /// The stand-in of each Shopify source.

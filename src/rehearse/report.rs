@@ -23,13 +23,13 @@ pub struct Report {
     pub warehouse: Vec<TableCount>,
     pub marts: Vec<Mart>,
     pub findings: Vec<Finding>,
-    /// What people would hear.
-    pub mails: Vec<Mail>,
     /// The permissions that the templates grant, and those that no call has used.
     pub grants: Grants,
     /// Whether the text lists what was not used.
     #[serde(skip)]
     pub list_grants: bool,
+    /// What people would hear.
+    pub mails: Vec<Mail>,
     /// What stood in for what.
     pub stood_in: Vec<(String, String)>,
 }
@@ -133,17 +133,18 @@ impl Report {
                 let _ = writeln!(out, "  {}: {text}", paint(style, word));
             }
         }
+        heading(&mut out, "permissions");
+        out += &indented(&self.grants.text(self.list_grants));
         if !self.mails.is_empty() {
             heading(&mut out, "mails");
             for mail in &self.mails {
-                let _ = writeln!(out, "  {}", paint(Style::Cyan, &format!("to {}: {}", mail.recipients(), mail.subject)));
+                let _ =
+                    writeln!(out, "  {}", paint(Style::Cyan, &format!("to {}: {}", mail.recipients(), mail.subject)));
                 for line in mail.text.lines() {
                     let _ = writeln!(out, "    {line}");
                 }
             }
         }
-        heading(&mut out, "permissions");
-        out += &indented(&self.grants.text(self.list_grants));
         heading(&mut out, "what stood in");
         let pairs: Vec<Vec<String>> = self.stood_in.iter().map(|(what, by)| vec![what.clone(), by.clone()]).collect();
         out += &indented(&table(&pairs, &[]));

@@ -4,6 +4,7 @@
 //! the pause before a retry) passes in simulated time.
 
 mod failures;
+mod replicate;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -104,6 +105,7 @@ impl<'a> Run<'a> {
         self.place.judge.standby(&self.place.resources);
         self.take_waiting();
         self.put(arrivals).await?;
+        self.start_replications().await?;
         self.fire_schedules();
         self.fire_jobs();
         let mut quiet = self.until_quiet().await;
@@ -163,6 +165,7 @@ impl<'a> Run<'a> {
             let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.timeline.happened(Kind::Database, &source, &file);
         }
+        self.follow_databases().await?;
         self.fire_jobs();
         self.until_quiet().await
     }

@@ -9,9 +9,12 @@
 //!   `table_list`, `memory`, `timeout`, `environment`. `scheduled`: whether anything runs on a schedule.
 //! - `call_failed_rule`, `jobs`: names of a rule and of the Glue jobs. `console`, `load_log_link`: links of AWS's console.
 //! - `shopify`: the Shopify sources, each with `id` (for logical ids), `name`, `function`, `secret`, `schedule`, `tables`.
-//! - `tables`: each with `id`, `name` and `columns` (`name` and Glue's `type`).
+//! - `tables`: each with `id`, `name`, `columns` (`name` and Glue's `type`), `deletes`, `derived` (made by SQL), `latest` (a query).
+//! - `raw_tables`: those whose objects are text, each with `id`, `name`, `landing`. `lock_mode`: of the archive, or null.
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
 //! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
+//! - `readers`: the users of the warehouse that may only read, each with `id`, `user` and `secret`; `exports`: the marts
+//!   whose rows become files; `quicksight`: the data sets to make, or null.
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
 
 use std::net::Ipv4Addr;
@@ -23,6 +26,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::spec::{Capture, ColumnType, Github, Map, Source, Spec, TriggerMode};
 use crate::warehouse::ADMIN_USER;
+
+use super::catalog;
 
 #[derive(Serialize)]
 struct Names {
@@ -47,6 +52,8 @@ struct Names {
     /// The names of the Glue jobs.
     jobs: Vec<String>,
     tables: Vec<TableNames>,
+    raw_tables: Vec<catalog::RawTable>,
+    lock_mode: Option<&'static str>,
     databases: Vec<Database>,
     subnets: Vec<Subnet>,
     load_rules: Vec<Named>,
@@ -59,6 +66,8 @@ struct Names {
     github: Option<Trusted>,
     #[serde(flatten)]
     database_sources: super::database::Databases,
+    #[serde(flatten)]
+    outlets: super::warehouse::Outlets,
 }
 
 #[derive(Serialize)]
@@ -121,6 +130,12 @@ struct TableNames {
     id: String,
     name: String,
     columns: Vec<CatalogColumn>,
+    /// Whether its files say which rows are gone.
+    deletes: bool,
+    /// Whether SQL makes it from other tables, so that the cleaned zone has nothing of it.
+    derived: bool,
+    /// The query for the rows as they are now; none of a table without a key, where every row stays.
+    latest: Option<catalog::Latest>,
 }
 
 #[derive(Serialize)]
@@ -173,7 +188,7 @@ struct Trusted {
 }
 
 /// The context of all templates. Fails if two names of the spec come to the same logical id.
-pub(super) fn context(spec: &Spec) -> Result<Context> {
+pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Context> {
     let prefix = spec.prefix();
     let (shopify, customs) = (shopify(spec)?, customs(spec));
     let readers = shopify
@@ -213,6 +228,8 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         customs,
         jobs: jobs(spec),
         tables: tables(spec)?,
+        raw_tables: catalog::raw_tables(spec),
+        lock_mode: catalog::lock_mode(spec),
         databases: databases(&prefix),
         subnets: subnets(&spec.pipeline.network.cidr),
         load_rules: vec![
@@ -240,6 +257,7 @@ pub(super) fn context(spec: &Spec) -> Result<Context> {
         s3_events: spec.pipeline.trigger.mode == TriggerMode::S3,
         github: spec.pipeline.github.as_ref().map(|github| trusted(github, &spec.environment_name)),
         database_sources: super::database::databases(spec)?,
+        outlets: super::warehouse::outlets(spec, files)?,
         pipeline: json(&spec.pipeline)?,
         prefix,
     };
@@ -363,6 +381,9 @@ fn tables(spec: &Spec) -> Result<Vec<TableNames>> {
                 .iter()
                 .map(|(name, column)| CatalogColumn { name: name.clone(), kind: glue_type(column.kind()) })
                 .collect(),
+            deletes: spec.deletes(table),
+            derived: table.transform.is_some(),
+            latest: catalog::latest(spec, name, table),
         })
         .collect();
     unique("tables", tables.iter().map(|table| (table.name.as_str(), table.id.as_str())))?;

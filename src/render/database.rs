@@ -2,6 +2,9 @@
 //!
 //! - `captured`: those that DMS follows, each with its replication and `rules`, one a table.
 //! - `created`: those that pipectl makes in Amazon RDS.
+//! - `read`: those that a Glue job reads by watermark, each with its `job`, its `schedule` and the place of its connection.
+//! - `read_here`: whether one of these jobs runs in the pipeline's own network.
+//! - `read_secrets`: those of them whose secret is made in the stack `ingest`.
 //! - `secrets`: those whose secret pipectl makes in the stack `source-database`.
 //! - `database_network`: whether one of them is reached from the pipeline's own network.
 //! - `dms_account_roles`: whether the roles that DMS asks for in each account are to be made.
@@ -43,6 +46,13 @@ pub(super) struct DatabaseNames {
     #[serde(flatten)]
     created: Created,
     create: bool,
+    /// The job that reads it, and its role.
+    job: String,
+    schedule: String,
+    /// The scheme of its JDBC URL.
+    scheme: &'static str,
+    /// The end of its JDBC URL.
+    url_options: &'static str,
     rules: Vec<Rule>,
 }
 
@@ -67,6 +77,9 @@ struct Rule {
 #[derive(Default, Serialize)]
 pub(super) struct Databases {
     captured: Vec<DatabaseNames>,
+    read: Vec<DatabaseNames>,
+    read_here: bool,
+    read_secrets: Vec<DatabaseNames>,
     created: Vec<DatabaseNames>,
     secrets: Vec<DatabaseNames>,
     database_network: bool,
@@ -97,6 +110,13 @@ pub(super) fn databases(spec: &Spec) -> Result<Databases> {
         if captured && !names()?.rules.is_empty() {
             databases.captured.push(names()?);
         }
+        if !captured && has_tables(spec, name) {
+            databases.read_here |= database.vpc.is_none();
+            if database.create.is_none() && database.secret.is_none() {
+                databases.read_secrets.push(names()?);
+            }
+            databases.read.push(names()?);
+        }
         if database.create.is_some() {
             databases.created.push(names()?);
         }
@@ -104,9 +124,17 @@ pub(super) fn databases(spec: &Spec) -> Result<Databases> {
             databases.secrets.push(names()?);
         }
     }
-    let all = databases.captured.iter().chain(databases.created.iter().filter(|one| one.rules.is_empty()));
+    let all = databases
+        .captured
+        .iter()
+        .chain(&databases.read)
+        .chain(databases.created.iter().filter(|one| one.rules.is_empty() && !has_tables(spec, &one.name)));
     unique("sources", all.map(|one| (one.name.as_str(), one.id.as_str())))?;
     Ok(databases)
+}
+
+fn has_tables(spec: &Spec, source: &str) -> bool {
+    spec.pipeline.tables.values().any(|table| table.source().0 == source)
 }
 
 fn names(spec: &Spec, name: &str, engine: Engine, database: &Database) -> Result<DatabaseNames> {
@@ -154,6 +182,14 @@ fn names(spec: &Spec, name: &str, engine: Engine, database: &Database) -> Result
         replication: json(&database.replication)?,
         created: created(engine, database),
         create: database.create.is_some(),
+        job: format!("{prefix}-ingest-{name}"),
+        schedule: database.schedule.clone(),
+        scheme: engine.key(),
+        url_options: match (database.tls, engine) {
+            (false, _) => "",
+            (true, Engine::Mysql) => "?sslMode=REQUIRED",
+            (true, Engine::Postgresql) => "?sslmode=require",
+        },
         rules,
     })
 }

@@ -7,7 +7,7 @@ use crate::yaml::{Node, Span};
 use super::{RenderedStack, STACKS};
 
 /// What the packaging makes, by the names under which templates ask for its keys.
-const ARTIFACTS: [&str; 5] = ["shopify", "load", "clean", "transform", "library"];
+const ARTIFACTS: [&str; 6] = ["shopify", "load", "ingest", "clean", "transform", "library"];
 
 /// A parameter whose value is known only when the stack is deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]

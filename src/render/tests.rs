@@ -30,7 +30,7 @@ fn variants() -> Vec<Vec<RenderedStack>> {
         ("prod", ""),
         ("local", ""),
         ("dev", "{trigger: {mode: s3}, functions: {architecture: arm64}, jobs: {crawlers: true}}"),
-        ("dev", "{github: {repository: o/n, owner_id: 1, repository_id: 2, create_provider: false}, zones: {archive: {expire_days: 3650}}}"),
+        ("dev", "{github: {repository: o/n, owner_id: 1, repository_id: 2, create_provider: false}, zones: {archive: {expire_days: 3650, lock: {mode: compliance, days: 400}}}}"),
     ]
     .map(|(environment, overrides)| render(&spec(environment, overrides)))
     .into_iter()
@@ -97,7 +97,7 @@ fn rendering_twice_gives_the_same_bytes() {
 /// A template that is compiled piece by piece says the same as one that is compiled as a whole.
 #[test]
 fn pieces_make_the_whole() {
-    let context = context::context(&databases()).unwrap();
+    let context = context::context(&databases(), &|_| Ok(None)).unwrap();
     let engine = engine::Engine::load(&STACKS, &|path| Ok(built_in(path))).unwrap();
     let whole = engine::Engine::load_whole(&STACKS, &|path| Ok(built_in(path))).unwrap();
     for name in STACKS {

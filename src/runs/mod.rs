@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::ledger::{Entry, Loaded};
+use crate::ledger::{Entry, Loaded, Report};
 
 pub use read::{Buckets, latest, one};
 pub use text::{Reasons, list, whole};
@@ -56,9 +56,9 @@ pub struct Run {
     /// Objects whose content was there before.
     pub repeated: usize,
     pub tables: BTreeMap<String, Rows>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
+    /// Tables that wait for somebody to mend something, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stopped: BTreeMap<String, String>,
     /// The requests to replay that it has served.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replays: Vec<String>,
@@ -95,7 +95,7 @@ pub fn run(
         objects: clean.iter().map(|entry| entry.inputs.len()).sum(),
         repeated: clean.iter().flat_map(|entry| &entry.inputs).filter(|input| input.duplicate_of.is_some()).count(),
         tables: BTreeMap::new(),
-        failure: None,
+        stopped: clean.iter().copied().chain(transform).flat_map(|entry| entry.stopped.clone()).collect(),
         replays: Vec::new(),
         unknown_columns: BTreeMap::new(),
         quarantine: Vec::new(),
@@ -107,7 +107,7 @@ pub fn run(
             let rows = run.tables.entry(name.clone()).or_default();
             // What goes on is counted by the next stage; until then it is what the run brings.
             rows.rows_in += counts.rows_in - counts.rows_out.min(counts.rows_in);
-            rows.unchanged += counts.duplicates;
+            rows.unchanged += counts.duplicates + counts.unchanged;
             rows.quarantined += counts.quarantined;
             if transform.is_none() {
                 rows.rows_in += counts.rows_out;
@@ -127,7 +127,7 @@ pub fn run(
             let rows = run.tables.entry(name.clone()).or_default();
             rows.rows_in += counts.rows_in;
             rows.loaded += counts.rows_out;
-            rows.unchanged += counts.duplicates;
+            rows.unchanged += counts.duplicates + counts.unchanged;
             rows.quarantined += counts.quarantined;
             let load = loaded.get(name);
             rows.in_warehouse = closed || load.is_some();
@@ -140,6 +140,23 @@ pub fn run(
     run.replays = replays.into_iter().collect();
     run.tables.retain(|_, rows| rows.rows_in > 0);
     run
+}
+
+/// A run that has committed nothing, from its report.
+pub fn failed(report: Report) -> Run {
+    Run {
+        name: report.batch,
+        at: report.ended_at,
+        stage: Stage::Failed,
+        batches: Vec::new(),
+        objects: report.tables.values().map(|table| table.objects).sum(),
+        repeated: 0,
+        tables: BTreeMap::new(),
+        stopped: report.tables.into_iter().filter_map(|(name, table)| Some((name, table.stopped?))).collect(),
+        replays: Vec::new(),
+        unknown_columns: BTreeMap::new(),
+        quarantine: Vec::new(),
+    }
 }
 
 #[cfg(test)]

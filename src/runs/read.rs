@@ -6,7 +6,7 @@ use crate::aws::S3;
 use crate::error::{Error, Result, closest};
 use crate::ledger::{Entry, Ledger};
 
-use super::{Run, run};
+use super::{Run, failed, run};
 
 /// The names of the buckets with ledgers.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ struct Names {
     transform: BTreeSet<String>,
     /// Batches that are wholly in the warehouse.
     closed: BTreeSet<String>,
+    /// Runs that have left a report and nothing else.
+    failed: BTreeSet<String>,
 }
 
 struct Reader<'a> {
@@ -34,11 +36,13 @@ impl<'a> Reader<'a> {
     async fn open(s3: &'a S3, buckets: &'a Buckets) -> Result<Self> {
         let clean = Ledger { s3, bucket: buckets.cleaned.clone() };
         let transform = Ledger { s3, bucket: buckets.transformed.clone() };
-        let names = Names {
+        let mut names = Names {
             clean: clean.names("clean").await?,
             transform: transform.names("transform").await?,
             closed: transform.names("loaded").await?,
+            failed: transform.reports().await?,
         };
+        names.failed.retain(|batch| !names.clean.contains(batch) && !names.transform.contains(batch));
         Ok(Self { clean, transform, buckets, names })
     }
 
@@ -47,11 +51,16 @@ impl<'a> Reader<'a> {
     async fn runs(&self, transforms: &[String]) -> Result<Vec<Run>> {
         let transformed = self.transform.entries("transform", transforms).await?;
         let first_taken = |entry: &Entry| -> Vec<String> {
-            // What a request takes once more was counted when it came first.
-            entry.inputs.iter().filter(|input| input.replay.is_none()).map(|input| input.batch.clone()).collect()
+            // What a request takes once more was counted when it came first: by a run between it and this one.
+            let again = |batch: &String| {
+                let mut between = self.names.transform.range(batch.clone()..entry.batch.clone());
+                !entry.replays.is_empty() && between.next().is_some()
+            };
+            entry.inputs.iter().map(|input| input.batch.clone()).filter(|batch| !again(batch)).collect()
         };
         let taken: BTreeSet<String> = transformed.iter().flat_map(&first_taken).collect();
-        let oldest = taken.first().cloned().unwrap_or_default();
+        // Where all of them are replays, what is older than they are was taken by others.
+        let oldest = taken.first().or(transforms.iter().min()).cloned().unwrap_or_default();
         let waiting = self.names.clean.iter().filter(|batch| **batch > oldest && !taken.contains(*batch));
         let cleaned = self.clean.entries("clean", taken.iter().chain(waiting)).await?;
         let cleaned: BTreeMap<&str, &Entry> = cleaned.iter().map(|entry| (entry.batch.as_str(), entry)).collect();
@@ -69,11 +78,22 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Reader<'_> {
+    async fn failed(&self, batches: impl Iterator<Item = &String>) -> Result<Vec<Run>> {
+        let mut runs = Vec::new();
+        for batch in batches {
+            runs.extend(self.transform.report(batch).await?.map(failed));
+        }
+        Ok(runs)
+    }
+}
+
 /// The latest runs, the newest first.
 pub async fn latest(s3: &S3, buckets: &Buckets, limit: usize) -> Result<Vec<Run>> {
     let reader = Reader::open(s3, buckets).await?;
     let transforms: Vec<String> = reader.names.transform.iter().rev().take(limit).cloned().collect();
     let mut runs = reader.runs(&transforms).await?;
+    runs.extend(reader.failed(reader.names.failed.iter().rev().take(limit)).await?);
     runs.sort_by(|one, other| (&other.at, &other.name).cmp(&(&one.at, &one.name)));
     runs.truncate(limit);
     Ok(runs)
@@ -83,8 +103,12 @@ pub async fn latest(s3: &S3, buckets: &Buckets, limit: usize) -> Result<Vec<Run>
 pub async fn one(s3: &S3, buckets: &Buckets, name: &str) -> Result<Run> {
     let reader = Reader::open(s3, buckets).await?;
     let names = &reader.names;
-    let all: BTreeSet<&String> = names.transform.iter().chain(&names.clean).collect();
-    let found: Vec<&String> = all.iter().copied().filter(|batch| batch.starts_with(name)).collect();
+    let all: BTreeSet<&String> = names.transform.iter().chain(&names.clean).chain(&names.failed).collect();
+    let mut found: Vec<&String> = all.iter().copied().filter(|batch| batch.starts_with(name)).collect();
+    if found.iter().filter(|batch| names.transform.contains(**batch)).count() == 1 {
+        // A run has the name of its batch of `transform`; that of `clean` often begins alike.
+        found.retain(|batch| names.transform.contains(*batch));
+    }
     let batch = match found.as_slice() {
         [] => {
             let error = Error::new(format!("there is no run `{name}`"));
@@ -100,11 +124,15 @@ pub async fn one(s3: &S3, buckets: &Buckets, name: &str) -> Result<Run> {
                 .hint("write more of the name"));
         }
     };
+    if names.failed.contains(&batch) {
+        let run = reader.failed([&batch].into_iter()).await?.pop();
+        return run.ok_or_else(|| Error::new(format!("the report of `{batch}` is gone")));
+    }
     // A batch of `clean` is told with the batch of `transform` that took it: one of those that came after it.
     let mut after: Vec<String> = names.transform.iter().filter(|transform| **transform >= batch).cloned().collect();
     if !names.transform.contains(&batch) {
         let entries = reader.transform.entries("transform", after.iter().take(8)).await?;
-        let takes = |entry: &Entry| entry.inputs.iter().any(|input| input.batch == batch && input.replay.is_none());
+        let takes = |entry: &Entry| entry.inputs.iter().any(|input| input.batch == batch);
         after = entries.into_iter().filter(takes).map(|entry| entry.batch).collect();
     }
     after.truncate(1);

@@ -51,8 +51,8 @@ pub fn list(runs: &[Run]) -> String {
     }
     let mut text = columns(&cells, &[2, 3, 4, 5, 6]);
     for run in runs {
-        if let Some(failure) = &run.failure {
-            let _ = write!(text, "\n{}: {failure}\n", run.name);
+        for (table, why) in &run.stopped {
+            let _ = write!(text, "\n{}: `{table}` waits: {why}\n", run.name);
         }
     }
     text
@@ -64,8 +64,8 @@ pub fn whole(run: &Run, reasons: &BTreeMap<String, Reasons>) -> String {
     let mut say = |line: std::fmt::Arguments<'_>| {
         let _ = writeln!(text, "{line}");
     };
-    if let Some(failure) = &run.failure {
-        say(format_args!("why: {failure}"));
+    for (table, why) in &run.stopped {
+        say(format_args!("`{table}` waits: {why}"));
     }
     if run.batches.len() > 1 || run.batches.first().is_some_and(|batch| *batch != run.name) {
         say(format_args!("of the cleaned batches {}", run.batches.join(", ")));
@@ -87,7 +87,9 @@ pub fn whole(run: &Run, reasons: &BTreeMap<String, Reasons>) -> String {
         let numbers = [rows.rows_in, rows.loaded, rows.unchanged, rows.quarantined].map(thousands);
         cells.push(std::iter::once(table.clone()).chain(numbers).chain([warehouse]).collect());
     }
-    say(format_args!("{}", columns(&cells, &[1, 2, 3, 4]).trim_end()));
+    if !run.tables.is_empty() {
+        say(format_args!("{}", columns(&cells, &[1, 2, 3, 4]).trim_end()));
+    }
     for (table, columns) in &run.unknown_columns {
         say(format_args!("\n{table}: columns that the table does not have: {}", columns.join(", ")));
     }

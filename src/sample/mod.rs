@@ -1,8 +1,8 @@
 //! Seeded sample shop data: the same seed gives the same bytes, on every machine.
 //!
 //! ```text
-//! DIR/shop/{customers,products,orders}.jsonl   as Shopify's bulk operations give them (GraphQL Admin API 2026-10)
-//! DIR/erp/<table>.csv                          as a shop's own system would export them
+//! DIR/shop/{customers,products,orders,…}.jsonl   as Shopify's bulk operations give them (GraphQL Admin API 2026-10)
+//! DIR/erp/<table>.csv                            as a shop's own system would export them
 //! ```
 //!
 //! Every entity is drawn from a random stream of its own, so that more orders of a seed leave the earlier ones as they
@@ -12,9 +12,11 @@ mod broken;
 mod calendar;
 mod customers;
 mod erp;
+mod inventory;
 pub mod jsonl;
 mod orders;
 mod output;
+mod payments;
 mod products;
 mod random;
 mod words;
@@ -68,6 +70,14 @@ impl Sample {
         let mut rows = output.file("shop/products.jsonl")?;
         products::write(self, &mut rows)?;
         output.close(rows)?;
+        for (name, write) in [
+            ("shop/inventoryItems.jsonl", inventory::write_items as fn(&Sample, &[_], &mut _) -> Result<()>),
+            ("shop/locations.jsonl", inventory::write_levels),
+        ] {
+            let mut rows = output.file(name)?;
+            write(self, &products, &mut rows)?;
+            output.close(rows)?;
+        }
         let mut rows = output.file("shop/customers.jsonl")?;
         customers::write(self, &products, &mut rows)?;
         output.close(rows)?;

@@ -9,6 +9,7 @@ use super::calendar::{Moment, seconds_to_order};
 use super::customers::{self, Address, Customer};
 use super::jsonl::write_row;
 use super::output::Rows;
+use super::payments::{Payments, Refund, Transaction};
 use super::products::{Money, Product, Variant};
 use super::random::{Kind, Random};
 use super::words::NOTES;
@@ -57,6 +58,8 @@ struct OrderRow<'a> {
     total_refunded_set: MoneyBag,
     customer: Option<Reference>,
     shipping_address: Option<&'a Address>,
+    transactions: Vec<Transaction>,
+    refunds: Vec<Refund>,
 }
 
 #[derive(Serialize)]
@@ -83,8 +86,8 @@ struct LineRow<'a> {
 }
 
 #[derive(Serialize)]
-struct Reference {
-    id: String,
+pub(super) struct Reference {
+    pub(super) id: String,
 }
 
 /// A moment, or what a broken row has in its place.
@@ -105,13 +108,13 @@ impl Serialize for Stamp {
 /// An amount in the shop's currency and in the buyer's, which are the same here.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct MoneyBag {
+pub(super) struct MoneyBag {
     shop_money: Money,
     presentment_money: Money,
 }
 
 impl MoneyBag {
-    fn new(cents: u64) -> Self {
+    pub(super) fn new(cents: u64) -> Self {
         Self { shop_money: Money::new(cents), presentment_money: Money::new(cents) }
     }
 }
@@ -248,6 +251,9 @@ fn write_order(out: &mut impl Write, sample: &Sample, order: &mut Order) -> Resu
         total_price_set.shop_money.amount = "twelve".into();
     }
     let id = order.id();
+    let total = order.subtotal + order.shipping + order.tax;
+    let created = Moment::opening(sample.since).after(seconds_to_order(order.index));
+    let payments = Payments::of(sample.seed, order.index, order.financial, total, created);
     let random = &mut order.random;
     let created = Moment::opening(sample.since).after(seconds_to_order(order.index) + random.below(7_200));
     let updated = created.after(random.weighted(&[(3, 0), (7, 1)]) * random.below(20 * 86_400));
@@ -295,6 +301,8 @@ fn write_order(out: &mut impl Write, sample: &Sample, order: &mut Order) -> Resu
         total_price_set,
         customer: order.buyer.map(|index| Reference { id: format!("gid://shopify/Customer/{}", customers::id(index)) }),
         shipping_address: customer.as_ref().and_then(|customer| customer.address.as_ref()),
+        transactions: payments.transactions,
+        refunds: payments.refunds,
     };
     Ok(write_row(out, &row)?)
 }

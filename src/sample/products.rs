@@ -231,7 +231,7 @@ fn write_variant(
         available_for_sale: true,
         taxable: true,
         inventory_item: InventoryItem {
-            id: format!("gid://shopify/InventoryItem/{}", variant.id + 2_000_000_000_000),
+            id: format!("gid://shopify/InventoryItem/{}", super::inventory::item(variant)),
             unit_cost: random.percent(80).then(|| Money::new(variant.price_cents * 2 / 5)),
             tracked: true,
         },

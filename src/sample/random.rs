@@ -13,6 +13,8 @@ pub(super) enum Kind {
     Store = 4,
     Supply = 5,
     Visit = 6,
+    Payment = 7,
+    Inventory = 8,
 }
 
 /// The random numbers of one entity.

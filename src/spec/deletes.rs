@@ -9,7 +9,8 @@ impl Spec {
             Some(Source::Files(files)) => files.snapshot,
             Some(Source::Lambda(custom)) => custom.files.snapshot,
             Some(Source::Mysql(database) | Source::Postgresql(database)) => database.capture == Capture::Cdc,
-            Some(Source::Shopify(_)) | None => false,
+            Some(Source::Shopify(_)) => super::shopify::deletes(table),
+            None => false,
         }
     }
 }

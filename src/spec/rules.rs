@@ -11,11 +11,9 @@ mod quality;
 
 use super::late;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
+use super::shopify;
 use super::source::{custom, database};
 use super::types::{ColumnType, PLAIN};
-
-/// The objects of a Shopify source that a table can be made from.
-pub const SHOPIFY_OBJECTS: [&str; 5] = ["customers", "orders", "orders.lineItems", "products", "products.variants"];
 
 /// Zones whose buckets carry the pipeline's name, the longest first.
 const LONGEST_ZONE: &str = "cleaned-archive";
@@ -113,10 +111,10 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         if let Some(source) = table.get("source").filter(|node| node.as_str().is_some()) {
             table_source(source, sources, errors);
         }
-        columns(key, table, sources, errors);
         transform(key, table, pipeline, errors);
         columns(key, table, sources, errors);
         repeated_rows(key, table, sources, errors);
+        shopify_fields(table, sources, errors);
         quality::check(pipeline, key, table, errors);
         files::check(key, table, sources, errors);
     }
@@ -162,6 +160,15 @@ fn transform(key: &Key, table: &Node, pipeline: &Node, errors: &mut Vec<Error>) 
     }
 }
 
+fn shopify_fields(table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
+    let source = table.get("source").and_then(Node::as_str).and_then(|source| source.split_once('.'));
+    if let Some((name, object)) = source
+        && sources.iter().any(|(key, node)| key.name == name && node.get("shopify").is_some())
+    {
+        errors.extend(shopify::check_columns(object, keys(table, "columns")));
+    }
+}
+
 /// Shopify is read from the last row's time on, that row included, so its rows come more than once.
 fn repeated_rows(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     let name = table.get("source").and_then(Node::as_str).unwrap_or_default().split('.').next().unwrap_or_default();
@@ -193,16 +200,7 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     };
     let shopify = source.get("shopify").is_some();
     match object {
-        None if shopify => errors.push(
-            Error::project(format!("`{name}` is a Shopify source, so the table must name an object of it"))
-                .at(&node.span, "which object?")
-                .hint(format!("write one of: {}", SHOPIFY_OBJECTS.map(|object| format!("{name}.{object}")).join(", "))),
-        ),
-        Some(object) if shopify && !SHOPIFY_OBJECTS.contains(&object) => errors.push(
-            Error::project(format!("unknown Shopify object `{object}`"))
-                .at(&node.span, "no such object")
-                .hint(did_you_mean(object, SHOPIFY_OBJECTS)),
-        ),
+        object if shopify => errors.extend(shopify::check_object(node, name, object)),
         Some(object) if source.get("files").or(source.get("lambda")).is_some() => errors.push(
             Error::project(format!("`{name}` is a source of files and has no objects"))
                 .at(&node.span, format!("drop `.{object}`"))
@@ -364,6 +362,16 @@ fn read_only_users(warehouse: &Node, errors: &mut Vec<Error>) {
 
 fn zones(pipeline: &Node, errors: &mut Vec<Error>) {
     let Some(archive) = pipeline.pointer("/zones/archive") else { return };
+    if let Some(locked) = archive.get("lock").and_then(|lock| lock.get("days"))
+        && let (Some(days), Some(expire)) = (number(Some(locked)), number(archive.get("expire_days")))
+        && expire < days
+    {
+        errors.push(
+            Error::project("the archive would delete its objects while they are locked")
+                .at(&locked.span, format!("locked for {days} days; deleted after {expire}"))
+                .hint(format!("write `expire_days: {days}` or more")),
+        );
+    }
     let Some(days) = archive.get("transition_days") else { return };
     let class = archive.get("storage_class").and_then(Node::as_str).unwrap_or("GLACIER");
     if class == "STANDARD_IA" && number(Some(days)).is_some_and(|days| days < 30) {

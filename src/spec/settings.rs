@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Lock;
+
 /// What starts a run when an object arrives.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -99,11 +101,13 @@ pub struct Archive {
     /// Objects are deleted after this many days. Without it they are kept for ever.
     #[schemars(range(min = 1))]
     pub expire_days: Option<u32>,
+    /// For some days nobody deletes what the archive holds. Without it whoever may delete objects may.
+    pub lock: Option<Lock>,
 }
 
 impl Default for Archive {
     fn default() -> Self {
-        Self { transition_days: 365, storage_class: StorageClass::Glacier, expire_days: None }
+        Self { transition_days: 365, storage_class: StorageClass::Glacier, expire_days: None, lock: None }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Checks, ColumnType, Map, Pipeline};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// `<source>` for files, `<source>.<table>` for a database, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `products` or `products.variants` as the object.
+    /// `<source>` for files, `<source>.<table>` for a database, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `orders.refunds`, `orders.transactions`, `products`, `products.variants`, `inventoryItems` or `inventoryItems.inventoryLevels` as the object.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// In place of `source`: a file with one `SELECT` of Spark SQL over other tables, such as `sql/transform/order_facts.sql`.

@@ -4,10 +4,13 @@ use std::io::{BufRead, BufReader};
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
+use crate::aws::s3::Digests;
 use crate::error::{Error, Result};
+use crate::spec::FileFormat;
 
 use super::read::{self, Raw, Text, Unpacked};
-use super::{Checked, Finding, Findings, Target, csv, jsonl};
+use super::target::Packing;
+use super::{Checked, Finding, Findings, Target, csv, jsonl, parquet};
 
 /// One `.gz` above this size is slow: nothing but its first byte is a place to begin, so one worker reads it alone.
 const LONG_FOR_ONE: u64 = 512 * 1024 * 1024;
@@ -18,23 +21,27 @@ pub fn check(target: &Target<'_>) -> Result<Checked> {
         |error: std::io::Error| Error::new(format!("cannot read `{}`", target.path.display())).cause(&error);
     let mut raw = BufReader::with_capacity(256 * 1024, Raw::open(&target.path).map_err(unreadable)?);
     let start = raw.fill_buf().map_err(unreadable)?;
-    let packed = start.starts_with(&[0x1f, 0x8b]);
+    let packing = Packing::of(start);
     let mut findings = Findings::default();
-    let kind = of_another_kind(start);
+    let named_gzip = target.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let parquet = target.files.format == FileFormat::Parquet;
     if start.is_empty() {
         findings.error(Finding::new("the file is empty"));
-    } else if let Some((what, hint)) = kind {
+    } else if let Some((what, hint)) = of_another_kind(start, parquet) {
         findings.error(Finding::new(what).hint(hint));
-    } else if !packed && target.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
+    } else if named_gzip && packing != Packing::Gzip {
         findings.error(Finding::new("the name ends in `.gz`, and the file is not packed with gzip").hint("rename it"));
+    } else if packing == Packing::Bzip2 {
+        findings.note(Finding::new("it is packed with bzip2, and was not looked into"));
     }
-    let unpacked = Unpacked::new(raw, packed);
-    if !findings.errors.is_empty() {
+    let unpacked = Unpacked::new(raw, packing == Packing::Gzip);
+    if !findings.errors.is_empty() || packing == Packing::Bzip2 || parquet {
         let digests = unpacked.finish().map_err(unreadable)?;
-        return Ok(checked(target, 0, digests, packed, findings));
+        let rows = if parquet && findings.errors.is_empty() { parquet::check(target, &mut findings) } else { 0 };
+        return Ok(checked(target, rows, digests, packing, findings));
     }
     let name = if target.is_csv() { target.csv().encoding.as_str() } else { "utf-8" };
-    let declared = read::encoding(name);
+    let declared = if name == "auto" { Some(UTF_8) } else { read::encoding(name) };
     if declared.is_none() {
         findings.note(Finding::new(format!("bytes are not checked: `{name}` is unknown here")));
     }
@@ -60,25 +67,19 @@ pub fn check(target: &Target<'_>) -> Result<Checked> {
         );
     }
     let digests = text.finish().map_err(unreadable)?;
-    if packed && digests.size > LONG_FOR_ONE {
+    if packing == Packing::Gzip && digests.size > LONG_FOR_ONE {
         findings.note(
             Finding::new("one packed file is read by one worker alone").hint("split it into several, if it takes long"),
         );
     }
-    Ok(checked(target, rows, digests, packed, findings))
+    Ok(checked(target, rows, digests, packing, findings))
 }
 
-fn checked(
-    target: &Target<'_>,
-    rows: u64,
-    digests: crate::aws::s3::Digests,
-    packed: bool,
-    findings: Findings,
-) -> Checked {
+fn checked(target: &Target<'_>, rows: u64, digests: Digests, packing: Packing, findings: Findings) -> Checked {
     Checked {
         path: target.path.clone(),
         table: target.name.to_owned(),
-        key: target.key(&digests.sha256, packed),
+        key: target.key(&digests.sha256, packing),
         rows,
         digests,
         findings,
@@ -86,8 +87,8 @@ fn checked(
 }
 
 /// What else the file is, if its first bytes say so.
-fn of_another_kind(start: &[u8]) -> Option<(&'static str, &'static str)> {
-    const KINDS: [(&[u8], &str, &str); 6] = [
+fn of_another_kind(start: &[u8], parquet: bool) -> Option<(&'static str, &'static str)> {
+    const KINDS: [(&[u8], &str, &str); 5] = [
         (
             b"PK\x03\x04",
             "this is a ZIP file or an Excel workbook",
@@ -95,10 +96,13 @@ fn of_another_kind(start: &[u8]) -> Option<(&'static str, &'static str)> {
         ),
         (b"\xd0\xcf\x11\xe0", "this is an old Excel workbook", "save the sheet as `CSV UTF-8`"),
         (b"PAR1", "this is a Parquet file", "declare `format: parquet` for its source"),
-        (b"BZh", "this is packed with bzip2", "unpack it, or pack it with gzip"),
         (b"\x28\xb5\x2f\xfd", "this is packed with zstd", "unpack it, or pack it with gzip"),
         (b"%PDF", "this is a PDF", "export the table as CSV"),
     ];
+    if parquet {
+        let sound = start.starts_with(b"PAR1");
+        return (!sound).then_some(("this is no Parquet file", "a Parquet file begins with PAR1"));
+    }
     KINDS.iter().find(|(magic, ..)| start.starts_with(magic)).map(|(_, what, hint)| (*what, *hint))
 }
 
@@ -121,10 +125,13 @@ fn about_bytes(
         );
     }
     let found = text.encoding();
-    if declared.is_some_and(|declared| declared != found) {
+    // What a mark at the start of a CSV file says is heard; everybody else's JSON is UTF-8.
+    if declared.is_some_and(|declared| declared != found) && !target.is_csv() {
         let finding = Finding::new(format!("the file is in {}, and the source says `{name}`", found.name()));
         findings
             .error(finding.hint(format!("save it as `{name}`{}", or_declare(target, &found.name().to_lowercase()))));
+    } else if name == "auto" && !text.broken.is_empty() {
+        findings.note(Finding::new("it is not UTF-8, and will be read as windows-1252"));
     } else if let Some(line) = text.broken.first() {
         let count = text.broken_count;
         let finding = Finding::new(format!("bytes that are not {name} ({count} in the file)")).at(*line);

@@ -1,12 +1,12 @@
 //! CSV: the header against the table, the shape of every row, the values of the first ones.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, BufRead};
 
 use csv::{ByteRecord, ReaderBuilder};
 
 use crate::error::closest;
-use crate::spec::{Column, ColumnType};
+use crate::spec::{Column, ColumnType, Csv};
 
 use super::read::Text;
 use super::{Finding, Findings, Target, value};
@@ -23,8 +23,10 @@ struct Cell<'a> {
 }
 
 /// Reads all rows; answers how many there are.
-pub(super) fn check(text: Text, target: &Target<'_>, findings: &mut Findings) -> io::Result<(u64, Text)> {
-    let delimiter = target.csv().delimiter.bytes().next().unwrap_or(b',');
+pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings) -> io::Result<(u64, Text)> {
+    let declared = target.csv().delimiter.bytes().next().unwrap_or(b',');
+    let own = own_delimiter(&mut text)?;
+    let (delimiter, before) = own.map_or((declared, 0), |delimiter| (delimiter, 1));
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -35,7 +37,7 @@ pub(super) fn check(text: Text, target: &Target<'_>, findings: &mut Findings) ->
     let mut cells = Vec::new();
     let (mut width, mut rows, mut last) = (0, 0, None);
     while reader.read_byte_record(&mut record).map_err(io::Error::other)? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + before;
         if width == 0 {
             width = record.len();
             let header: Vec<String> =
@@ -45,7 +47,7 @@ pub(super) fn check(text: Text, target: &Target<'_>, findings: &mut Findings) ->
                 findings.error(Finding::new("the first line is no text").at(line).hint("is it a CSV file?"));
                 break;
             }
-            cells = columns(&header, line, target, findings);
+            cells = columns(&header, line, own.is_some(), target, findings);
             continue;
         }
         rows += 1;
@@ -53,7 +55,7 @@ pub(super) fn check(text: Text, target: &Target<'_>, findings: &mut Findings) ->
         if record.len() != width {
             findings.bad_row(line, format!("{} fields, and the header has {width}", record.len()));
         } else if rows <= TYPED
-            && let Some(reason) = fault(&record, &cells, &target.csv().null)
+            && let Some(reason) = fault(&record, &cells, target.csv())
         {
             findings.bad_row(line, reason);
         }
@@ -79,12 +81,31 @@ pub(super) fn check(text: Text, target: &Target<'_>, findings: &mut Findings) ->
     Ok((rows, text))
 }
 
+/// The delimiter that a spreadsheet has written into a first line of its own: `sep=;`.
+fn own_delimiter(text: &mut Text) -> io::Result<Option<u8>> {
+    let start = text.fill_buf()?;
+    let Some(rest) = start.strip_prefix(b"sep=") else { return Ok(None) };
+    let (delimiter, length) = match rest {
+        [delimiter, b'\r', b'\n', ..] => (*delimiter, 7),
+        [delimiter, b'\n', ..] => (*delimiter, 6),
+        _ => return Ok(None),
+    };
+    text.consume(length);
+    Ok(Some(delimiter))
+}
+
 /// Finds the table's columns in the header.
-fn columns<'a>(header: &[String], line: u64, target: &Target<'a>, findings: &mut Findings) -> Vec<Cell<'a>> {
+fn columns<'a>(
+    header: &[String],
+    line: u64,
+    own_delimiter: bool,
+    target: &Target<'a>,
+    findings: &mut Findings,
+) -> Vec<Cell<'a>> {
     let table = target.table;
     let from = |name: &'a str, column: &'a Column| column.from().unwrap_or(name);
     let names: Vec<&str> = table.columns.iter().map(|(name, column)| from(name, column)).collect();
-    if let Some(finding) = delimiter(header, &names, target) {
+    if let Some(finding) = delimiter(header, &names, target).filter(|_| !own_delimiter) {
         findings.error(finding.at(line));
         return Vec::new();
     }
@@ -155,17 +176,17 @@ fn delimiter(header: &[String], names: &[&str], target: &Target<'_>) -> Option<F
     )
 }
 
-fn fault(record: &ByteRecord, cells: &[Cell<'_>], null: &[String]) -> Option<String> {
+fn fault(record: &ByteRecord, cells: &[Cell<'_>], style: &Csv) -> Option<String> {
     let mut faults = Vec::new();
     for cell in cells {
         let text = String::from_utf8_lossy(record.get(cell.at).unwrap_or_default());
         let text = if *cell.kind == ColumnType::Super { &*text } else { value::trimmed(&text) };
-        if null.iter().any(|null| null == text) {
+        if style.null.iter().any(|null| null == text) {
             if cell.required {
                 faults.push(format!("`{}` is missing, and it is required", cell.name));
             }
         } else {
-            faults.extend(value::fault(cell.name, cell.kind, text));
+            faults.extend(value::fault_in(cell.name, cell.kind, text, style));
         }
     }
     (!faults.is_empty()).then(|| faults.join("; "))

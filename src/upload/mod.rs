@@ -6,6 +6,7 @@
 mod check;
 mod csv;
 mod jsonl;
+mod parquet;
 mod read;
 mod target;
 mod value;

@@ -109,6 +109,8 @@ pub(super) struct Text {
     pending: std::ops::Range<usize>,
     output: Vec<u8>,
     given: usize,
+    /// The text so far ends in a `\r` that is not given out yet.
+    carriage_return: bool,
     ended: bool,
     lines: u64,
     /// Lines that hold bytes which are no text in this encoding; the first few.
@@ -129,6 +131,7 @@ impl Text {
             pending: 0..0,
             output: Vec::with_capacity(PIECE * 3 + 16),
             given: 0,
+            carriage_return: false,
             ended: false,
             lines: 0,
             broken: Vec::new(),
@@ -165,7 +168,7 @@ impl Text {
                 self.pending = 0..read;
                 last = read == 0;
             }
-            self.output.resize(self.output.capacity(), 0);
+            self.output.resize(PIECE * 3 + 16, 0);
             let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
                 &self.input[self.pending.clone()],
                 &mut self.output,
@@ -173,6 +176,7 @@ impl Text {
             );
             self.output.truncate(written);
             self.pending.start += read;
+            self.join_line_ends(last);
             self.count();
             if matches!(result, DecoderResult::Malformed(..)) {
                 self.broken_count += 1;
@@ -184,6 +188,27 @@ impl Text {
             self.ended = last && matches!(result, DecoderResult::InputEmpty);
         }
         Ok(())
+    }
+
+    /// Makes `\r\n` one character: the CSV reader would count such a line to the one after it.
+    fn join_line_ends(&mut self, last: bool) {
+        let mut before = std::mem::take(&mut self.carriage_return);
+        let mut joined = Vec::with_capacity(self.output.len() + 1);
+        for byte in self.output.drain(..) {
+            if before && byte != b'\n' {
+                joined.push(b'\r');
+            }
+            before = byte == b'\r';
+            if !before {
+                joined.push(byte);
+            }
+        }
+        if before && last {
+            joined.push(b'\r');
+        } else {
+            self.carriage_return = before;
+        }
+        self.output = joined;
     }
 
     fn count(&mut self) {

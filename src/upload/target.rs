@@ -16,6 +16,35 @@ pub struct Target<'a> {
     pub files: &'a Files,
 }
 
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    None,
+    Gzip,
+    Bzip2,
+}
+
+impl Packing {
+    /// What its first bytes say.
+    pub(super) fn of(start: &[u8]) -> Self {
+        if start.starts_with(&[0x1f, 0x8b]) {
+            Self::Gzip
+        } else if start.starts_with(b"BZh") {
+            Self::Bzip2
+        } else {
+            Self::None
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Bzip2 => ".bz2",
+        }
+    }
+}
+
 impl Target<'_> {
     pub(super) fn is_csv(&self) -> bool {
         self.files.format == FileFormat::Csv
@@ -27,7 +56,7 @@ impl Target<'_> {
 
     /// The object's key: the file's name, and a piece of its content's digest. Whatever a name may hold on a disk, the
     /// key has letters, digits and `-`, `_`, `.` only, and does not begin as names do that the jobs leave out.
-    pub(super) fn key(&self, sha256: &str, packed: bool) -> String {
+    pub(super) fn key(&self, sha256: &str, packing: Packing) -> String {
         let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let plain: String = stem(&name)
             .chars()
@@ -36,21 +65,23 @@ impl Target<'_> {
             .collect();
         let plain = plain.trim_matches(['-', '_', '.']);
         let start = if plain.is_empty() { String::new() } else { format!("{plain}-") };
-        let ending = match (self.files.format, packed) {
-            (FileFormat::Csv, false) => "csv",
-            (FileFormat::Csv, true) => "csv.gz",
-            (FileFormat::Jsonl, false) => "jsonl",
-            (FileFormat::Jsonl, true) => "jsonl.gz",
-            (FileFormat::Parquet, _) => "parquet",
+        let ending = match self.files.format {
+            FileFormat::Csv => "csv",
+            FileFormat::Jsonl => "jsonl",
+            FileFormat::Parquet => "parquet",
         };
+        let ending = format!("{ending}{}", packing.ending());
         format!("landing/{}/{start}{}.{ending}", self.name, &sha256[..16])
     }
 }
 
 /// A file's name without the endings that say how it is written.
 fn stem(name: &str) -> &str {
-    let bare = name.strip_suffix(".gz").unwrap_or(name);
-    [".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"].iter().find_map(|end| bare.strip_suffix(end)).unwrap_or(bare)
+    let bare = [".gz", ".bz2"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    [".parquet", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"]
+        .iter()
+        .find_map(|end| bare.strip_suffix(end))
+        .unwrap_or(bare)
 }
 
 /// Finds the table of each file. Fails with everything that is wrong, and before any file is read.

@@ -34,8 +34,12 @@ tables:
 "#;
 
 fn spec() -> Spec {
+    spec_of(PIPELINE)
+}
+
+fn spec_of(pipeline: &str) -> Spec {
     let environment = Source::new("stacks/dev.yaml", "account: '111111111111'\nregion: eu-central-1\n");
-    Spec::load(&Source::new("stacks/pipeline.yaml", PIPELINE), &environment, "dev").unwrap()
+    Spec::load(&Source::new("stacks/pipeline.yaml", pipeline), &environment, "dev").unwrap()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -46,10 +50,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// All that is said of a file, one finding a line.
 fn say(name: &str, bytes: &[u8]) -> String {
+    say_of(PIPELINE, name, bytes)
+}
+
+fn say_of(pipeline: &str, name: &str, bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    let spec = spec();
+    let spec = spec_of(pipeline);
     let source = if name.contains("clicks") { "log" } else { "erp" };
     let targets = targets(&spec, source, &[path], None).unwrap();
     let checked = check(&targets[0]).unwrap();
@@ -94,6 +102,7 @@ fn what_a_run_could_not_take() {
         ("visits.csv", b"a,b\n1,2\n".to_vec()),
         ("visits.csv", b"store_id,day,Note\ns1,2026-11-01,caf\xe9\n".to_vec()),
         ("visits.csv", b"store_id,day,Note\ns1,2026-11-01,ok\ns2,2026-11-01,\"open\ns3,2026-11-01,x\n".to_vec()),
+        // A mark at the start says how it is written, and the job hears it.
         ("visits.csv", "\u{feff}store_id,day\ns1,2026-11-01\n".encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("visits.csv", b"PK\x03\x04\x14\x00\x06\x00".to_vec()),
         ("visits.csv.gz", b"store_id,day\ns1,2026-11-01\n".to_vec()),
@@ -132,7 +141,6 @@ fn what_a_run_could_not_take() {
     note 1: the header lacks `visitors`
 
     1 rows, landing/visits/visits-b612d77d7dc0734a.csv
-    error the file is in UTF-16LE, and the source says `utf-8` [save it as `utf-8`, or declare `csv: {encoding: utf-16le}`]
     note 1: the header lacks `visitors`
     note 1: the header lacks `Note`
 
@@ -158,6 +166,34 @@ fn what_a_run_could_not_take() {
     bad 1: `id` is missing, and it is required
     bad 2: the line is not one JSON object
     "#);
+}
+
+/// What spreadsheets write: their own delimiter on a first line, numbers with a comma, days the other way round.
+#[test]
+fn spreadsheets_are_understood_where_the_source_says_so() {
+    let pipeline = PIPELINE.replace(
+        r#"csv: {"null": ["", "NULL"]}"#,
+        r#"csv: {encoding: auto, decimal: ",", thousands: ".", date_format: dd.MM.yyyy}"#,
+    );
+    let csv = b"sep=;\r\nstore_id;day;visitors;Note\r\ns1;31.12.2026;1.234;caf\xe9\r\ns2;01.11.2026;1,5;x\r\ns3;2026-11-01;7;y\r\n";
+    insta::assert_snapshot!(say_of(&pipeline, "visits.csv", csv), @r#"
+    3 rows, landing/visits/visits-c182ea78bb741f8a.csv
+    bad 4: `visitors`: "1,5" is not an integer (decimal comma)
+    note it is not UTF-8, and will be read as windows-1252
+    "#);
+}
+
+#[test]
+fn parquet_files_are_looked_into() {
+    let pipeline = PIPELINE.replace("format: jsonl", "format: parquet");
+    insta::assert_snapshot!(say_of(&pipeline, "clicks.parquet", b"PAR1\x00\x00garbagePAR1"), @"
+    0 rows, landing/clicks/clicks-cb235923c5c98e03.parquet
+    error the Parquet file cannot be read: EOF: Parquet file too small. Size is 17 but need 1701273962 [write it again, or fetch it again: it may not have come whole]
+    ");
+    insta::assert_snapshot!(say_of(&pipeline, "clicks.parquet", b"id,at\n"), @"
+    0 rows, landing/clicks/clicks-51c0d48d2082cf79.parquet
+    error this is no Parquet file [a Parquet file begins with PAR1]
+    ");
 }
 
 #[test]

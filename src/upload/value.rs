@@ -2,7 +2,7 @@
 
 use time::{Date, Month};
 
-use crate::spec::ColumnType;
+use crate::spec::{ColumnType, Csv};
 
 /// The longest piece of a value that a reason shows.
 const SHORT: usize = 40;
@@ -29,6 +29,34 @@ pub(super) fn fault(column: &str, kind: &ColumnType, text: &str) -> Option<Strin
     }
     let article = if *kind == ColumnType::Integer { "an" } else { "a" };
     Some(format!("`{column}`: {} is not {article} {kind}", quoted(text)))
+}
+
+/// The same for a text that is written as people write it, where the source says so.
+pub(super) fn fault_in(column: &str, kind: &ColumnType, text: &str, style: &Csv) -> Option<String> {
+    let iso = text.get(..10).is_some_and(date);
+    match kind {
+        // The job knows the pattern; here a day that is written otherwise is let pass.
+        ColumnType::Date | ColumnType::Timestamp if style.date_format.is_some() && !iso => None,
+        ColumnType::Varchar(_) | ColumnType::Super | ColumnType::Boolean | ColumnType::Date | ColumnType::Timestamp => {
+            fault(column, kind, text)
+        }
+        _ => {
+            let bare = match &style.thousands {
+                Some(mark) => text.replace(mark.as_str(), ""),
+                None => text.to_owned(),
+            };
+            if style.decimal == "." {
+                return fault(column, kind, &bare).and_then(|_| fault(column, kind, text));
+            }
+            let point = bare.replace(style.decimal.as_str(), ".");
+            let unclear = bare.contains('.');
+            if unclear || fault(column, kind, &point).is_some() {
+                let article = if *kind == ColumnType::Integer { "an" } else { "a" };
+                return Some(format!("`{column}`: {} is not {article} {kind} (decimal comma)", quoted(text)));
+            }
+            None
+        }
+    }
 }
 
 fn is(kind: &ColumnType, text: &str) -> bool {

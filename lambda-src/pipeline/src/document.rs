@@ -48,13 +48,57 @@ pub struct Shopify {
     pub objects: Vec<Object>,
 }
 
-/// One bulk query and the tables that take its rows.
-#[derive(Clone, Debug, Deserialize)]
+/// One kind of object that is read from a shop, with its children, and the tables that take its rows.
+///
+/// It says what is wanted, not how: the Lambda makes bulk and paged queries of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct Object {
     pub name: String,
-    pub query: String,
-    /// From the type of a row (`Order`) to its table; `Parent.child` takes the children of `Parent` that have no id.
+    /// The connection at the root of a query, such as `orders`, and what its arguments are beside the filter.
+    pub connection: String,
+    pub arguments: String,
+    /// The type of its rows, as it stands in global ids: `Order`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What is selected of a row, without its children and lists.
+    pub fields: String,
+    /// Connections below a row; their rows stand on lines of their own.
+    pub children: Vec<Child>,
+    /// Lists inside a row that are rows of tables of their own.
+    pub lists: Vec<List>,
+    /// Lists of names and numbers inside a row that become one mapping, such as `quantities`.
+    pub pivots: Vec<String>,
+    /// The type whose `updatedAt` moves the cursor, and whose connection is filtered by it.
+    pub cursor: String,
+    /// From the type of a row (`Order`) to its table.
     pub tables: BTreeMap<String, String>,
+    /// What the app must be allowed to.
+    pub scopes: Vec<String>,
+    /// From the subject type of an event that tells of deletions (`ORDER`) to the type of the rows.
+    pub deletions: BTreeMap<String, String>,
+}
+
+/// A connection below a row.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Child {
+    pub connection: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub fields: String,
+}
+
+/// A list inside a row.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct List {
+    pub field: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub fields: String,
+    /// True when a column of the row's own table reads the list, too.
+    pub keep: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -130,7 +174,7 @@ mod tests {
     const TEXT: &str = r#"{"version":1,"pipeline":"shop","environment":"dev","prefix":"shop-dev",
         "buckets":{"raw":"r","cleaned":"c","transformed":"t"},
         "sources":{"shop":{"type":"shopify","store":"example.myshopify.com","api_version":"2026-10","secret":"shop-dev/shop",
-            "objects":[{"name":"orders","query":"{ orders }","tables":{"Order":"orders"}}]},"erp":{"type":"files"}},
+            "objects":[{"name":"orders","connection":"orders","type":"Order","fields":"id","cursor":"Order","tables":{"Order":"orders"}}]},"erp":{"type":"files"}},
         "tables":{"orders":{"anything":1}},
         "warehouse":{"workgroup":"w","database":"d","secret":"s","setup":[],"tables":{"orders":{"load":["x"]}},"marts":[]}}"#;
 

@@ -14,11 +14,12 @@ pub struct Error {
     message: String,
     cause: Option<String>,
     hint: Option<String>,
+    unfinished: bool,
 }
 
 impl Error {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), cause: None, hint: None }
+        Self { message: message.into(), cause: None, hint: None, unfinished: false }
     }
 
     /// Adds what went wrong underneath.
@@ -33,6 +34,17 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Marks that nothing is wrong but the time: another invocation goes on where this one stopped.
+    #[must_use]
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
+        self
+    }
+
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished
     }
 
     /// Joins the errors of several objects into one; equal ones are said once.

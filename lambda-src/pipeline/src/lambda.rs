@@ -8,11 +8,27 @@ use tracing::Instrument;
 
 use crate::{Deadline, Error, Result};
 
+/// One invocation.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub event: Value,
+    pub deadline: Deadline,
+    /// The same in each retry of an invocation.
+    pub request_id: String,
+}
+
+/// Serves invocations of a handler that needs the event and the time that is left.
+pub async fn run(
+    handler: impl AsyncFn(Value, Deadline) -> Result<Value>,
+) -> std::result::Result<(), lambda_runtime::Error> {
+    serve(async |invocation: Invocation| handler(invocation.event, invocation.deadline).await).await
+}
+
 /// Serves invocations until Lambda ends the process.
 ///
 /// An error is logged at level ERROR before Lambda gets it, so that the log scan and the failure destination both see it.
-pub async fn run(
-    handler: impl AsyncFn(Value, Deadline) -> Result<Value>,
+pub async fn serve(
+    handler: impl AsyncFn(Invocation) -> Result<Value>,
 ) -> std::result::Result<(), lambda_runtime::Error> {
     crate::logging::start();
     let handler = &handler;
@@ -20,9 +36,11 @@ pub async fn run(
         let context = event.context;
         let span = tracing::info_span!("invocation", request_id = %context.request_id);
         let end = SystemTime::UNIX_EPOCH + Duration::from_millis(context.deadline);
+        let invocation =
+            Invocation { event: event.payload, deadline: Deadline::new(end), request_id: context.request_id };
         async move {
             // Boxed, as the compiler lays out nested futures only so deep.
-            let result = Box::pin(handler(event.payload, Deadline::new(end))).await;
+            let result = Box::pin(handler(invocation)).await;
             result.map_err(|error| {
                 tracing::error!("{error}");
                 diagnostic(&error)

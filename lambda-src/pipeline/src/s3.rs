@@ -21,16 +21,21 @@ impl Bucket {
 
     /// Reads an object; `None` when there is none.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.get_tagged(key).await?.map(|(bytes, _)| bytes))
+    }
+
+    /// Reads an object and its `ETag`; `None` when there is none.
+    pub async fn get_tagged(&self, key: &str) -> Result<Option<(Vec<u8>, Option<String>)>> {
         let sent = self.client.get_object().bucket(&self.name).key(key).send().await;
-        let body = match sent {
-            Ok(object) => object.body.collect().await,
+        let object = match sent {
+            Ok(object) => object,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             // A role that may list only a prefix is told 403 for a missing object, too.
             Err(error) if error.code() == Some("AccessDenied") && self.is_missing(key).await => return Ok(None),
             Err(error) => return Err(self.error("read", key, aws(&error))),
         };
-        match body {
-            Ok(bytes) => Ok(Some(bytes.to_vec())),
+        match object.body.collect().await {
+            Ok(bytes) => Ok(Some((bytes.to_vec(), object.e_tag))),
             Err(error) => Err(self.error("read", key, crate::error::chain(&error))),
         }
     }
@@ -49,6 +54,29 @@ impl Bucket {
             Err(error) if error.code() == Some("PreconditionFailed") => Ok(false),
             Err(error) => Err(self.error("write", key, aws(&error))),
         }
+    }
+
+    /// Replaces the object that has this `ETag`, or makes the one that must not exist yet. Returns the new `ETag`, or nothing
+    /// when somebody else was faster.
+    pub async fn put_over(&self, key: &str, tag: Option<&str>, body: Vec<u8>) -> Result<Option<Option<String>>> {
+        let request = self.client.put_object().bucket(&self.name).key(key);
+        let request = match tag {
+            Some(tag) => request.if_match(tag),
+            None => request.if_none_match("*"),
+        };
+        match request.body(ByteStream::from(body)).send().await {
+            Ok(written) => Ok(Some(written.e_tag)),
+            // The second is S3's answer to two conditional writes at the same moment.
+            Err(error) if matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict")) => Ok(None),
+            // With a condition on an object that is gone.
+            Err(error) if tag.is_some() && error.code() == Some("NoSuchKey") => Ok(None),
+            Err(error) => Err(self.error("write", key, aws(&error))),
+        }
+    }
+
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        let sent = self.client.delete_object().bucket(&self.name).key(key).send().await;
+        sent.map(drop).map_err(|error| self.error("delete", key, aws(&error)))
     }
 
     /// Lists the keys under a prefix, in the order of their bytes.

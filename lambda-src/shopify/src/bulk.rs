@@ -1,21 +1,17 @@
 //! Bulk operations: start one, look at one.
 
 use aws_smithy_types::DateTime;
-use pipeline::document::Object;
 use pipeline::{Error, Result, instant};
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use crate::client::Client;
 
-/// The moment that stands for "everything" in a first query.
-const BEGINNING: &str = "1970-01-01T00:00:00Z";
-
-/// What a query names the cursor.
-pub const SINCE: &str = "{since}";
-
 const RUN: &str = "mutation($query: String!) { bulkOperationRunQuery(query: $query) { \
      bulkOperation { id status createdAt } userErrors { code field message } } }";
+
+const CANCEL: &str = "mutation($id: ID!) { bulkOperationCancel(id: $id) { \
+     bulkOperation { id status } userErrors { field message } } }";
 
 const LOOK: &str = "query($id: ID!) { node(id: $id) { ... on BulkOperation { \
      id status errorCode createdAt objectCount fileSize url partialDataUrl } } }";
@@ -97,13 +93,6 @@ impl Operation {
     }
 }
 
-/// Puts the cursor into the query.
-pub fn query(object: &Object, cursor: Option<&str>, start: Option<&str>) -> Result<String> {
-    let since = instant::parse(cursor.or(start).unwrap_or(BEGINNING))
-        .map_err(|error| error.hint("`start` of the source is a time such as 2026-01-01T00:00:00Z"))?;
-    Ok(object.query.replace(SINCE, &instant::format(&since)))
-}
-
 pub async fn start(client: &Client<'_>, object: &str, query: &str) -> Result<Start> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -151,6 +140,13 @@ pub async fn look(client: &Client<'_>, id: &str) -> Result<Option<Operation>> {
     Ok(data.node)
 }
 
+/// Asks Shopify to give an operation up. That it does not obey is no harm: its place is free when it ends.
+pub async fn cancel(client: &Client<'_>, id: &str) {
+    if let Err(error) = client.query::<serde_json::Value>(CANCEL, json!({"id": id})).await {
+        tracing::warn!("the bulk operation {id} cannot be cancelled: {error}");
+    }
+}
+
 /// Reads an `UnsignedInt64`, which GraphQL carries as text.
 fn unsigned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     use serde::de::Error;
@@ -165,23 +161,6 @@ fn unsigned<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_cursor_goes_into_the_query() {
-        let object = Object {
-            name: "orders".into(),
-            query: "{ orders(query: \"updated_at:>='{since}'\") { edges { node { id } } } }".into(),
-            tables: std::collections::BTreeMap::new(),
-        };
-        for (cursor, start, expected) in [
-            (None, None, "1970-01-01T00:00:00Z"),
-            (None, Some("2026-01-01T01:00:00+01:00"), "2026-01-01T00:00:00Z"),
-            (Some("2026-05-01T00:00:00Z"), Some("2026-01-01T00:00:00Z"), "2026-05-01T00:00:00Z"),
-        ] {
-            assert!(query(&object, cursor, start).unwrap().contains(&format!("updated_at:>='{expected}'")));
-        }
-        assert!(query(&object, Some("x' OR"), None).is_err());
-    }
 
     #[test]
     fn operations_are_read_as_shopify_writes_them() {

@@ -1,10 +1,12 @@
 //! The Admin API: GraphQL with tokens, throttling and retries.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use pipeline::document::Shopify;
-use pipeline::{Deadline, Error, Result};
+use pipeline::{Deadline, Error, Result, instant};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -25,9 +27,30 @@ pub struct Client<'a> {
     endpoint: String,
     source: &'a Shopify,
     credentials: Credentials,
-    token: RefCell<Option<Secret>>,
+    token: RefCell<Option<Token>>,
     warned: Cell<bool>,
     deadline: Deadline,
+    /// What the last answer said of the limit, and when.
+    limit: RefCell<Option<(Cost, Instant)>>,
+    /// Shopify's clock at its last answer, and ours.
+    clock: Cell<Option<(DateTime, Instant)>>,
+}
+
+/// A token, and when it has to be replaced.
+#[derive(Clone, Debug)]
+struct Token {
+    secret: Secret,
+    until: Option<Instant>,
+}
+
+/// A token is replaced this long before it expires.
+const EARLY: Duration = Duration::from_mins(1);
+
+/// The answer to a query, unless it costs more points than one query may.
+#[derive(Debug)]
+pub enum Answered<T> {
+    Data(T),
+    TooExpensive(Error),
 }
 
 /// What is to be done after an answer.
@@ -37,6 +60,8 @@ enum Next<T> {
     Wait(Duration, String),
     /// A fault that should pass.
     Retry(String),
+    /// The query costs more than a query may.
+    TooExpensive(Error),
     /// The token is not accepted.
     Unauthorized,
 }
@@ -70,15 +95,48 @@ impl<'a> Client<'a> {
             token: RefCell::new(None),
             warned: Cell::new(false),
             deadline,
+            limit: RefCell::new(None),
+            clock: Cell::new(None),
+        }
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// What the last query cost, as Shopify reckoned before it ran.
+    pub fn last_cost(&self) -> Option<f64> {
+        self.limit.borrow().as_ref()?.0.requested_query_cost
+    }
+
+    /// What Shopify's clock says, as far as its last answer told. Ours may be wrong.
+    pub fn now(&self) -> DateTime {
+        match self.clock.get() {
+            Some((at, seen)) => {
+                DateTime::from_secs(at.secs() + i64::try_from(seen.elapsed().as_secs()).unwrap_or_default())
+            }
+            None => instant::now(),
         }
     }
 
     /// Runs a query, and waits and retries as far as the deadline allows.
     pub async fn query<T: DeserializeOwned>(&self, query: &str, variables: Value) -> Result<T> {
+        match self.ask(query, variables, 0.0).await? {
+            Answered::Data(data) => Ok(data),
+            Answered::TooExpensive(error) => Err(error),
+        }
+    }
+
+    /// Runs a query that costs about so many points: it is sent when the limit has room for it.
+    pub async fn ask<T: DeserializeOwned>(&self, query: &str, variables: Value, points: f64) -> Result<Answered<T>> {
         let url = format!("{}/admin/api/{}/graphql.json", self.endpoint, self.source.api_version);
         let body = json!({"query": query, "variables": variables}).to_string();
         let mut refreshed = false;
         let mut retries = 0;
+        let wait = self.limit.borrow().as_ref().map(|(cost, at)| cost.wait_for(points, at.elapsed()));
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            self.sleep(wait, "the limit of query costs").await?;
+        }
         loop {
             let headers = [
                 ("content-type", "application/json".to_owned()),
@@ -90,10 +148,11 @@ impl<'a> Client<'a> {
             };
             match next {
                 Next::Done(data) => {
-                    return serde_json::from_value(data).map_err(|error| {
+                    return serde_json::from_value(data).map(Answered::Data).map_err(|error| {
                         Error::new("an answer of Shopify has another form than its documentation says").cause(error)
                     });
                 }
+                Next::TooExpensive(error) => return Ok(Answered::TooExpensive(error)),
                 Next::Wait(wait, reason) => self.sleep(wait, &reason).await?,
                 Next::Retry(reason) => {
                     self.retry(retries, &reason).await?;
@@ -113,7 +172,8 @@ impl<'a> Client<'a> {
     pub async fn sleep(&self, wait: Duration, reason: &str) -> Result<()> {
         if !self.deadline.allows(wait) {
             let message = format!("the time of this invocation ends before a wait of {:.1} s", wait.as_secs_f64());
-            return Err(Error::new(message).cause(reason).hint("the next invocation goes on where this one stopped"));
+            let error = Error::new(message).cause(reason).hint("the next invocation goes on where this one stopped");
+            return Err(error.unfinished());
         }
         tracing::debug!(seconds = wait.as_secs_f64(), "waiting: {reason}");
         tokio::time::sleep(wait).await;
@@ -137,6 +197,10 @@ impl<'a> Client<'a> {
             return Ok(Next::Wait(retry_after(answer.retry_after.as_deref()), "HTTP 429".into()));
         }
         let served = answer.api_version.clone();
+        let date = answer.date.as_deref().and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        if let Some(date) = date {
+            self.clock.set(Some((date, Instant::now())));
+        }
         let bytes = match answer.bytes().await {
             Ok(bytes) => bytes,
             Err(fault) => return Ok(Next::Retry(fault)),
@@ -166,14 +230,20 @@ impl<'a> Client<'a> {
             errors.iter().map(|error| error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned));
         let messages = excerpt(messages.collect::<Vec<_>>().join("; ").as_bytes());
         let has = |code: &str| codes.iter().any(|other| other == code);
-        if has("THROTTLED") {
-            let cost = envelope.extensions.and_then(|extensions| extensions.cost);
-            let wait = cost.map_or(Some(Duration::from_secs(1)), |cost| cost.wait());
-            return wait.map(|wait| Next::Wait(wait, "THROTTLED".into())).ok_or_else(|| {
-                Error::new("a query costs more points than this shop's limit ever holds")
+        let cost = envelope.extensions.and_then(|extensions| extensions.cost);
+        if let Some(cost) = &cost {
+            self.limit.replace(Some((cost.clone(), Instant::now())));
+        }
+        if has("MAX_COST_EXCEEDED") || has("THROTTLED") && cost.as_ref().is_some_and(Cost::is_too_much) {
+            return Ok(Next::TooExpensive(
+                Error::new("a query costs more points than Shopify allows")
                     .cause(messages)
-                    .hint("select fewer fields or smaller pages in the query")
-            });
+                    .hint("give the tables of this object fewer columns"),
+            ));
+        }
+        if has("THROTTLED") {
+            let wait = cost.as_ref().and_then(Cost::wait).unwrap_or(Duration::from_secs(1));
+            return Ok(Next::Wait(wait, "THROTTLED".into()));
         }
         if has("ACCESS_DENIED") {
             let hint = "add the scope that it names to the app's configuration, release it and install it again; \
@@ -191,13 +261,15 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Warns once when Shopify serves another version than asked: a version that is past its year falls forward silently.
+    /// Tells once when Shopify serves another version than asked: a version that is past its year falls forward silently.
+    ///
+    /// At level ERROR, so that the log scan sees it: the rows still come, but nobody has read what changed in them.
     fn compare_version(&self, served: Option<&str>) {
         let asked = &self.source.api_version;
         if let Some(served) = served.filter(|served| served != asked)
             && !self.warned.replace(true)
         {
-            tracing::warn!(
+            tracing::error!(
                 asked,
                 served,
                 "Shopify serves the API version {served} instead of {asked}: set `api_version: \"{served}\"` in stacks/pipeline.yaml, and check the queries against it"
@@ -206,22 +278,25 @@ impl<'a> Client<'a> {
     }
 
     async fn token(&self) -> Result<Secret> {
-        if let Some(token) = self.token.borrow().clone() {
-            return Ok(token);
+        let held = self.token.borrow().clone();
+        if let Some(token) = held.filter(|token| token.until.is_none_or(|until| Instant::now() < until)) {
+            return Ok(token.secret);
         }
         let token = match &self.credentials {
-            Credentials::Token(token) => token.clone(),
+            Credentials::Token(secret) => Token { secret: secret.clone(), until: None },
             Credentials::Client { id, secret } => self.grant(id, secret).await?,
         };
         self.token.replace(Some(token.clone()));
-        Ok(token)
+        Ok(token.secret)
     }
 
     /// Fetches a token by the client credentials grant.
-    async fn grant(&self, id: &str, secret: &Secret) -> Result<Secret> {
+    async fn grant(&self, id: &str, secret: &Secret) -> Result<Token> {
         #[derive(Deserialize)]
         struct Grant {
             access_token: Secret,
+            /// In seconds: a day.
+            expires_in: Option<u64>,
         }
         let url = format!("{}/admin/oauth/access_token", self.endpoint);
         let body =
@@ -242,7 +317,14 @@ impl<'a> Client<'a> {
                     let bytes = answer.bytes().await.unwrap_or_default();
                     // Neither the parser's words nor the body are told: they may hold the token.
                     let grant = (status == 200).then(|| serde_json::from_slice::<Grant>(&bytes).ok()).flatten();
-                    return grant.map(|grant| grant.access_token).ok_or_else(|| {
+                    let token = grant.map(|grant| Token {
+                        until: grant.expires_in.map(|lives| {
+                            let lives = Duration::from_secs(lives);
+                            Instant::now() + lives.saturating_sub(EARLY.min(lives / 2))
+                        }),
+                        secret: grant.access_token,
+                    });
+                    return token.ok_or_else(|| {
                         let message = format!("Shopify gives no token for the app in the secret `{}` (HTTP {status})", self.source.secret);
                         Error::new(message).hint(format!(
                             "the app must be installed on {} by the same organisation; set its current client id and secret: {}",

@@ -1,176 +1,128 @@
 //! The result of a bulk operation on its way to the tables' landing prefixes.
 
-use std::collections::BTreeMap;
-
-use aws_smithy_types::DateTime;
-use pipeline::document::Object;
-use pipeline::s3::Bucket;
-use pipeline::{Deadline, Error, instant};
 use std::time::Duration;
 
-use crate::bulk::{Operation, SINCE};
+use pipeline::document::Object;
+use pipeline::s3::Bucket;
+use pipeline::{Deadline, Error};
+use serde::{Deserialize, Serialize};
+
+use crate::bulk::Operation;
 use crate::client::excerpt;
-use crate::demultiplex::{Misrouted, Routes, number_of};
+use crate::demultiplex::number_of;
 use crate::http::{Answer, Http};
+use crate::landing::{self, Fault, Landed, Landing};
 use crate::lines::Lines;
-use crate::upload::Upload;
 
-/// What was delivered: all of it, or there is no such value.
-#[derive(Debug, Default, PartialEq)]
-pub struct Delivery {
-    pub rows: u64,
-    pub files: Vec<String>,
-    /// The newest `updatedAt` of the object's own rows.
-    pub newest: Option<DateTime>,
-}
-
+/// What came of a delivery.
 #[derive(Debug)]
-pub enum Fault {
-    /// The result did not arrive whole. Nothing of it was kept, and fetching it again may help.
-    Broken(String),
-    /// Fetching it again does not help.
-    Fatal(Error),
+pub enum Delivery {
+    Whole(Landed),
+    /// The time of this invocation is over; another one goes on from here.
+    Parked(Parked),
 }
 
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Fault::Fatal(error)
-    }
+/// How far a result was read.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Parked {
+    /// Up to the end of a line.
+    bytes: u64,
+    #[serde(flatten)]
+    landing: landing::Parked,
 }
 
-/// Fetches a result and delivers it.
-///
-/// The objects appear in the bucket only when all rows have arrived and their number is what Shopify says it is. Their keys
-/// are a function of the operation, so that a second delivery overwrites the first with the same bytes.
-pub async fn deliver(
-    http: &Http,
-    raw: &Bucket,
-    object: &Object,
-    operation: &Operation,
-    deadline: Deadline,
-) -> Result<Delivery, Fault> {
-    let expected = operation.object_count.unwrap_or_default();
-    let Some(url) = &operation.url else {
-        return match expected {
-            0 => Ok(Delivery::default()),
-            _ => Err(Fault::Broken(format!("Shopify counts {expected} rows and gives no result"))),
+/// A delivery: where from and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
+    pub http: &'a Http,
+    pub raw: &'a Bucket,
+    pub object: &'a Object,
+    /// Where the start of a part is kept between invocations.
+    pub folder: &'a str,
+    pub deadline: Deadline,
+}
+
+impl<'a> Route<'a> {
+    /// Fetches a result and lets it land.
+    ///
+    /// The objects appear in the bucket only when all rows have arrived and their number is what Shopify says it is.
+    /// Their keys are a function of the operation, so that a second delivery overwrites the first with the same bytes.
+    pub async fn deliver(self, operation: &Operation, parked: Option<&Parked>) -> Result<Delivery, Fault> {
+        let expected = operation.object_count.unwrap_or_default();
+        let Some(url) = &operation.url else {
+            return match expected {
+                0 => Ok(Delivery::Whole(Landed::default())),
+                _ => Err(Fault::Broken(format!("Shopify counts {expected} rows and gives no result"))),
+            };
         };
-    };
-    let answer = http.send("GET", url, &[], String::new()).await.map_err(Fault::Broken)?;
-    if answer.status != 200 {
-        let status = answer.status;
-        let body = answer.bytes().await.unwrap_or_default();
-        return Err(Fault::Broken(format!("HTTP {status} for the result: {}", excerpt(&body))));
-    }
-    let mut stream = Stream {
-        raw,
-        object,
-        routes: Routes::new(object),
-        folder: folder(operation)?,
-        uploads: BTreeMap::new(),
-        newest: None,
-        rows: 0,
-    };
-    match stream.receive(answer, operation, deadline).await {
-        Ok(()) => stream.complete().await,
-        Err(fault) => {
-            stream.abort().await;
-            Err(fault)
+        let from = parked.map_or(0, |parked| parked.bytes);
+        let headers = [("range", format!("bytes={from}-"))];
+        let headers = if from > 0 { &headers[..] } else { &[] };
+        let answer = self.http.send("GET", url, headers, String::new()).await.map_err(Fault::Broken)?;
+        let name = landing::name(&operation.started()?, number_of(&operation.id));
+        let (mut landing, from) = match (answer.status, parked) {
+            (206, Some(parked)) if from > 0 => {
+                (Landing::resume(self.raw, self.object, name, &parked.landing).await?, from)
+            }
+            // A server that knows no ranges sends all again.
+            (200, _) => (Landing::new(self.raw, self.object, name), 0),
+            (status, _) => {
+                let body = answer.bytes().await.unwrap_or_default();
+                return Err(Fault::Broken(format!("HTTP {status} for the result: {}", excerpt(&body))));
+            }
+        };
+        match self.receive(&mut landing, answer, operation, from).await {
+            Ok(None) => Ok(Delivery::Whole(landing.complete().await?)),
+            Ok(Some(bytes)) => Ok(Delivery::Parked(Parked { bytes, landing: landing.park(self.folder).await? })),
+            Err(fault) => {
+                landing.abort().await;
+                Err(fault)
+            }
         }
     }
-}
 
-/// The part of the keys that is common to all tables: `2026/10/01/20261001T120000Z-7.jsonl`.
-fn folder(operation: &Operation) -> Result<String, Error> {
-    let stamp = instant::stamp(&operation.started()?);
-    let day = stamp.get(..8).map(|day| format!("{}/{}/{}", &day[..4], &day[4..6], &day[6..])).unwrap_or_default();
-    Ok(format!("{day}/{stamp}-{}.jsonl", number_of(&operation.id)))
-}
-
-struct Stream<'a> {
-    raw: &'a Bucket,
-    object: &'a Object,
-    routes: Routes<'a>,
-    folder: String,
-    uploads: BTreeMap<&'a str, Upload>,
-    newest: Option<DateTime>,
-    rows: u64,
-}
-
-impl<'a> Stream<'a> {
-    async fn receive(&mut self, mut answer: Answer, operation: &Operation, deadline: Deadline) -> Result<(), Fault> {
+    /// Takes the rows of an answer; returns how far it came if the time was over before the end.
+    async fn receive(
+        self,
+        landing: &mut Landing<'a>,
+        mut answer: Answer,
+        operation: &Operation,
+        from: u64,
+    ) -> Result<Option<u64>, Fault> {
         let mut lines = Lines::default();
-        let mut bytes: u64 = 0;
+        let mut bytes = from;
         while let Some(piece) = answer.next().await.map_err(Fault::Broken)? {
-            if !deadline.allows(Duration::ZERO) {
-                let message = format!(
-                    "the result of `{}` did not arrive in the time of this invocation, {} rows did",
-                    self.object.name, self.rows
-                );
-                return Err(Error::new(message).hint("raise the timeout or the memory of the ingest Lambda").into());
-            }
             bytes += piece.as_ref().len() as u64;
             lines.push(piece.as_ref());
             while let Some(line) = lines.line().map_err(Fault::Broken)? {
-                self.take(line).await?;
+                landing.take(line).await?;
+            }
+            if !self.deadline.allows(Duration::ZERO) {
+                return Ok(Some(bytes - lines.pending() as u64));
             }
         }
         if let Some(line) = lines.rest() {
-            self.take(line).await?;
+            landing.take(line).await?;
         }
-        reconcile("bytes", operation.file_size, bytes)?;
-        reconcile("rows", operation.object_count, self.rows)
-    }
-
-    async fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let routed = self.routes.route(line).map_err(|misrouted| match misrouted {
-            Misrouted::NotJson(_) => Fault::Broken(misrouted.to_string()),
-            _ => Fault::Fatal(Error::new(misrouted.to_string())),
-        })?;
-        if routed.root && self.object.query.contains(SINCE) {
-            let updated_at = routed.updated_at.ok_or_else(|| {
-                let message = format!("a row of `{}` has no `updatedAt`, which its cursor needs", self.object.name);
-                Error::new(message).hint(format!("select `updatedAt` in the query of `{}`", self.object.name))
-            })?;
-            self.newest = self.newest.max(Some(instant::parse(&updated_at)?));
-        }
-        let upload = self.upload(routed.table);
-        upload.write(line).await?;
-        self.rows += 1;
-        Ok(())
-    }
-
-    fn upload(&mut self, table: &'a str) -> &mut Upload {
-        let (raw, folder) = (self.raw, &self.folder);
-        self.uploads.entry(table).or_insert_with(|| Upload::new(raw.clone(), format!("landing/{table}/{folder}")))
-    }
-
-    async fn complete(self) -> Result<Delivery, Fault> {
-        let mut files = Vec::new();
-        for (table, upload) in self.uploads {
-            let rows = upload.rows;
-            let key = upload.complete().await?;
-            tracing::info!(object = self.object.name, table, rows, key, "rows landed");
-            files.push(key);
-        }
-        Ok(Delivery { rows: self.rows, files, newest: self.newest })
-    }
-
-    async fn abort(&mut self) {
-        for (_, upload) in std::mem::take(&mut self.uploads) {
-            upload.abort().await;
-        }
+        reconcile("bytes", operation.file_size, bytes, bytes)?;
+        // Whether rows inside of rows count as objects is not documented.
+        reconcile("rows", operation.object_count, landing.lines, landing.lines + landing.inner)?;
+        Ok(None)
     }
 }
 
-/// Compares what Shopify says it wrote with what arrived. Less is a loss; more is only strange.
-fn reconcile(what: &str, expected: Option<u64>, found: u64) -> Result<(), Fault> {
+/// Compares what Shopify says it wrote with what arrived.
+fn reconcile(what: &str, expected: Option<u64>, found: u64, with_inner: u64) -> Result<(), Fault> {
     match expected {
-        Some(expected) if found < expected => Err(Fault::Broken(format!("{found} of {expected} {what} arrived"))),
-        Some(expected) if found > expected => {
-            tracing::warn!("Shopify counts {expected} {what} in a result of {found}");
-            Ok(())
+        Some(expected) if expected != found && expected != with_inner => {
+            Err(Fault::Broken(format!("{found} of {expected} {what} arrived")))
         }
         _ => Ok(()),
     }
+}
+
+/// Says that a delivery goes on later.
+pub fn unfinished(object: &Object, parked: &Parked) -> Error {
+    Error::new(format!("{} bytes of the result of `{}` have arrived in the time of this invocation", parked.bytes, object.name))
+        .unfinished()
 }

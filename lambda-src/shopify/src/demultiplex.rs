@@ -1,31 +1,25 @@
-//! Which table a row of a bulk result belongs to: pure.
+//! Which tables a row belongs to, and what goes to each: pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 
 use pipeline::document::Object;
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// The fields of a row that decide where it goes; the rest is only checked to be JSON.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 struct Row<'a> {
-    #[serde(borrow)]
     id: Option<Cow<'a, str>>,
-    #[serde(rename = "__typename", borrow)]
+    /// The id as it is written, with its quotes and escapes.
+    written_id: Option<&'a str>,
     typename: Option<Cow<'a, str>>,
-    #[serde(rename = "__parentId", borrow)]
     parent: Option<Cow<'a, str>>,
-    #[serde(rename = "updatedAt", borrow)]
     updated_at: Option<Cow<'a, str>>,
-}
-
-/// Where a row goes, and what it says about the cursor.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Routed<'a> {
-    pub table: &'a str,
-    /// True for a row of the queried object itself, false for a child.
-    pub root: bool,
-    pub updated_at: Option<String>,
+    /// Lists to be taken out, by their number in [`Routes::parts`].
+    parts: Vec<(usize, &'a RawValue)>,
 }
 
 /// Why a row goes nowhere.
@@ -33,56 +27,219 @@ pub struct Routed<'a> {
 pub enum Misrouted {
     #[error("a row is not JSON: {0}")]
     NotJson(String),
-    #[error("rows of type `{0}` have no table; add `{0}: <table>` to `tables` of `{1}`, or take them out of its query")]
-    NoTable(String, String),
-    #[error(
-        "a row of `{0}` has no `id`; select `id` or `__typename` in its query, or give the children without id a table as `Parent.child`"
-    )]
+    #[error("rows of type `{0}` were not asked for in the query of `{1}`")]
+    Unexpected(String, String),
+    #[error("a row of `{0}` has neither `id` nor `__typename`")]
     NoType(String),
+    #[error("a row of `{0}` has no `updatedAt`, which its cursor needs")]
+    NoTime(String),
+}
+
+/// What becomes of a list inside a row.
+#[derive(Debug)]
+enum Part {
+    /// Its items are rows of a table.
+    Split { table: String, keep: bool },
+    /// Names and numbers become one mapping.
+    Pivot,
 }
 
 /// The tables of one object by the type of a row.
 #[derive(Debug)]
 pub struct Routes<'a> {
-    object: &'a str,
-    types: &'a BTreeMap<String, String>,
+    object: &'a Object,
+    /// From a type that is asked for to its table; a row without one only carries the cursor.
+    types: BTreeMap<&'a str, Option<&'a str>>,
+    parts: Vec<(&'a str, Part)>,
+}
+
+/// A row on its way: what is to be written, in pieces, to which table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Routed<'r, 'a> {
+    pub table: Option<&'a str>,
+    pub pieces: Vec<Cow<'r, [u8]>>,
+    /// Rows that were inside this one: their table, and the pieces of each.
+    pub inner: Vec<(String, [&'r str; 4])>,
+    /// The id of the row and when it changed, if that moves the cursor.
+    pub changed: Option<(Cow<'r, str>, Cow<'r, str>)>,
 }
 
 impl<'a> Routes<'a> {
     pub fn new(object: &'a Object) -> Self {
-        Self { object: &object.name, types: &object.tables }
+        let kinds = object.children.iter().map(|child| child.kind.as_str()).chain([object.kind.as_str()]);
+        let types = kinds.map(|kind| (kind, object.tables.get(kind).map(String::as_str))).collect();
+        let split = object.lists.iter().filter_map(|list| {
+            let table = object.tables.get(&list.kind)?.clone();
+            Some((list.field.as_str(), Part::Split { table, keep: list.keep }))
+        });
+        let pivots = object.pivots.iter().map(|field| (field.as_str(), Part::Pivot));
+        Self { object, types, parts: split.chain(pivots).collect() }
     }
 
-    /// Finds the table of a row.
+    /// Finds the tables of a row.
     ///
-    /// The type is `__typename` when the query selects it, else the type in the global id. A child without either goes
-    /// by its parent: to the table of `Parent.child`, when `tables` names one child of that parent.
+    /// The type is `__typename` when it is there, else the type in the global id.
     /// No order of rows is assumed: Shopify does not promise that children follow their parent.
-    pub fn route(&self, line: &[u8]) -> Result<Routed<'a>, Misrouted> {
-        let row: Row = serde_json::from_slice(line).map_err(|error| Misrouted::NotJson(error.to_string()))?;
-        let own = row.typename.as_deref().or_else(|| row.id.as_deref().and_then(type_of));
-        let table = match (own, row.parent.as_deref().and_then(type_of)) {
-            (Some(own), _) => {
-                self.types.get(own).ok_or_else(|| Misrouted::NoTable(own.to_owned(), self.object.to_owned()))?
-            }
-            (None, Some(parent)) => self.child_of(parent)?,
-            (None, None) => return Err(Misrouted::NoType(self.object.to_owned())),
+    pub fn route<'r>(&self, line: &'r [u8]) -> Result<Routed<'r, 'a>, Misrouted> {
+        let not_json = |error: &dyn fmt::Display| Misrouted::NotJson(error.to_string());
+        let mut reader = serde_json::Deserializer::from_slice(line);
+        let row = Fields { parts: &self.parts }.deserialize(&mut reader).map_err(|error| not_json(&error))?;
+        reader.end().map_err(|error| not_json(&error))?;
+        let kind = row.typename.as_deref().or_else(|| row.id.as_deref().and_then(type_of));
+        let kind = kind.ok_or_else(|| Misrouted::NoType(self.object.name.clone()))?;
+        let unexpected = || Misrouted::Unexpected(kind.to_owned(), self.object.name.clone());
+        let table = *self.types.get(kind).ok_or_else(unexpected)?;
+        let changed = if kind == self.object.cursor {
+            let at = row.updated_at.ok_or_else(|| Misrouted::NoTime(self.object.name.clone()))?;
+            Some((row.id.unwrap_or_default(), at))
+        } else {
+            None
         };
-        Ok(Routed { table, root: row.parent.is_none(), updated_at: row.updated_at.map(Cow::into_owned) })
+        let mut routed = Routed { table, pieces: Vec::new(), inner: Vec::new(), changed };
+        let mut from = 0;
+        for (number, list) in row.parts {
+            let place = place(line, list.get());
+            let instead = match &self.parts[number].1 {
+                Part::Split { table, keep } => {
+                    split(list.get(), row.written_id.unwrap_or("null"), |pieces| {
+                        routed.inner.push((table.clone(), pieces));
+                    })
+                    .map_err(|error| not_json(&error))?;
+                    if *keep {
+                        continue;
+                    }
+                    Cow::Borrowed(&b"null"[..])
+                }
+                Part::Pivot => Cow::Owned(pivot(list.get()).map_err(|error| not_json(&error))?),
+            };
+            routed.pieces.push(Cow::Borrowed(&line[from..place.start]));
+            routed.pieces.push(instead);
+            from = place.end;
+        }
+        routed.pieces.push(Cow::Borrowed(&line[from..]));
+        Ok(routed)
+    }
+}
+
+/// Where a part of a text stands in it.
+fn place(line: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - line.as_ptr() as usize;
+    start..start + part.len()
+}
+
+/// Gives each item of a list as a row with the id of its parent: the pieces `{…`, a comma, the parent, `}`.
+fn split<'r>(
+    list: &'r str,
+    parent: &'r str,
+    mut give: impl FnMut([&'r str; 4]),
+) -> Result<(), serde_json::Error> {
+    use serde::de::Error;
+    for item in serde_json::from_str::<Option<Vec<&RawValue>>>(list)?.unwrap_or_default() {
+        let item = item.get();
+        if item == "null" {
+            continue;
+        }
+        let open = item.strip_suffix('}').filter(|_| item.starts_with('{'));
+        let open = open.ok_or_else(|| serde_json::Error::custom("an item of a list is not a mapping"))?;
+        give([open, if open.trim_end() == "{" { "\"__parentId\":" } else { ",\"__parentId\":" }, parent, "}"]);
+    }
+    Ok(())
+}
+
+/// `[{"name":"available","quantity":5}]` → `{"available":5}`.
+fn pivot(list: &str) -> Result<Vec<u8>, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Pair<'a> {
+        name: Cow<'a, str>,
+        quantity: Option<i64>,
+    }
+    let pairs = serde_json::from_str::<Option<Vec<Pair>>>(list)?.unwrap_or_default();
+    let mapping: BTreeMap<Cow<str>, Option<i64>> = pairs.into_iter().map(|pair| (pair.name, pair.quantity)).collect();
+    serde_json::to_vec(&mapping)
+}
+
+/// Reads the fields of a row that matter, wherever they stand.
+struct Fields<'s, 'a> {
+    parts: &'s [(&'a str, Part)],
+}
+
+impl<'de> DeserializeSeed<'de> for Fields<'_, '_> {
+    type Value = Row<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Row<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields<'_, '_> {
+    type Value = Row<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a row")
     }
 
-    fn child_of(&self, parent: &str) -> Result<&'a String, Misrouted> {
-        let children = |(name, _): &(&String, &String)| name.split_once('.').is_some_and(|(of, _)| of == parent);
-        let mut tables = self.types.iter().filter(children).map(|(_, table)| table);
-        match (tables.next(), tables.next()) {
-            (Some(table), None) => Ok(table),
-            _ => Err(Misrouted::NoType(self.object.to_owned())),
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+        let mut row = Row::default();
+        while let Some(key) = map.next_key_seed(Text)? {
+            match key.as_ref() {
+                "id" => {
+                    let raw: &RawValue = map.next_value()?;
+                    row.written_id = Some(raw.get());
+                    row.id = text(raw)?;
+                }
+                "__typename" => row.typename = text(map.next_value()?)?,
+                "__parentId" => row.parent = text(map.next_value()?)?,
+                "updatedAt" => row.updated_at = text(map.next_value()?)?,
+                key => match self.parts.iter().position(|(field, _)| *field == key) {
+                    Some(number) => row.parts.push((number, map.next_value()?)),
+                    None => {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                },
+            }
         }
+        Ok(row)
+    }
+}
+
+/// A text or null, without a copy when it has no escapes.
+fn text<'de, E: serde::de::Error>(raw: &'de RawValue) -> Result<Option<Cow<'de, str>>, E> {
+    let inner = raw.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match inner {
+        Some(plain) if !plain.contains('\\') => Ok(Some(Cow::Borrowed(plain))),
+        _ => serde_json::from_str::<Option<String>>(raw.get()).map(|text| text.map(Cow::Owned)).map_err(E::custom),
+    }
+}
+
+/// A key, without a copy when it has no escapes.
+struct Text;
+
+impl<'de> DeserializeSeed<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
     }
 }
 
 /// Takes the type out of a global id: `gid://shopify/Order/1` → `Order`.
-fn type_of(id: &str) -> Option<&str> {
+pub fn type_of(id: &str) -> Option<&str> {
     let (name, number) = id.strip_prefix("gid://shopify/")?.split_once('/')?;
     (!name.is_empty() && !number.is_empty()).then_some(name)
 }
@@ -96,48 +253,87 @@ pub fn number_of(id: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graphql::tests::orders;
 
-    fn object(tables: &[(&str, &str)]) -> Object {
-        Object {
-            name: "orders".into(),
-            query: String::new(),
-            tables: tables.iter().map(|(name, table)| ((*name).into(), (*table).into())).collect(),
-        }
+    /// All that a line gives, as `table: row`.
+    fn rows(object: &Object, line: &str) -> Result<Vec<String>, Misrouted> {
+        let routes = Routes::new(object);
+        let routed = routes.route(line.as_bytes())?;
+        let own = String::from_utf8(routed.pieces.concat()).unwrap();
+        let own = routed.table.map(|table| format!("{table}: {own}"));
+        let inner = routed.inner.into_iter().map(|(table, pieces)| format!("{table}: {}", pieces.concat()));
+        Ok(own.into_iter().chain(inner).collect())
     }
 
     #[test]
-    fn rows_go_by_their_type() {
-        let object = object(&[("Order", "orders"), ("LineItem", "order_lines"), ("Order.taxLines", "tax_lines")]);
-        let routes = Routes::new(&object);
-        for (line, table, root) in [
-            (r#"{"id":"gid:\/\/shopify\/Order\/1","updatedAt":"x"}"#, "orders", true),
-            (r#"{"id":"gid://shopify/LineItem/2?a=b","__parentId":"gid://shopify/Order/1"}"#, "order_lines", false),
-            (r#"{"price":"1","__parentId":"gid://shopify/Order/1"}"#, "tax_lines", false),
-            (r#"{"__typename":"LineItem","__parentId":"gid://shopify/Order/1"}"#, "order_lines", false),
-            // An id deeper down is not the row's own.
+    fn rows_go_by_their_type_and_lists_by_their_field() {
+        let object = orders();
+        for (line, expected) in [
             (
-                r#"{"product":{"id":"gid://shopify/Product/1"},"__parentId":"gid://shopify/Order/1"}"#,
-                "tax_lines",
-                false,
+                r#"{"id":"gid:\/\/shopify\/Order\/1","updatedAt":"x"}"#,
+                &[r#"orders: {"id":"gid:\/\/shopify\/Order\/1","updatedAt":"x"}"#][..],
+            ),
+            (
+                r#"{"id":"gid://shopify/LineItem/2?a=b","__parentId":"gid://shopify/Order/1"}"#,
+                &[r#"order_lines: {"id":"gid://shopify/LineItem/2?a=b","__parentId":"gid://shopify/Order/1"}"#],
+            ),
+            (
+                r#"{"refunds":[{"id":"gid:\/\/shopify\/Refund\/7","m":{"a":{}}},{},null],"id":"gid:\/\/shopify\/Order\/1","updatedAt":"x"}"#,
+                &[
+                    r#"orders: {"refunds":null,"id":"gid:\/\/shopify\/Order\/1","updatedAt":"x"}"#,
+                    r#"refunds: {"id":"gid:\/\/shopify\/Refund\/7","m":{"a":{}},"__parentId":"gid:\/\/shopify\/Order\/1"}"#,
+                    r#"refunds: {"__parentId":"gid:\/\/shopify\/Order\/1"}"#,
+                ],
+            ),
+            // What is deeper down is not the row's own.
+            (
+                r#"{"product":{"id":"gid://shopify/Product/1","refunds":[{}]},"__typename":"LineItem"}"#,
+                &[r#"order_lines: {"product":{"id":"gid://shopify/Product/1","refunds":[{}]},"__typename":"LineItem"}"#],
             ),
         ] {
-            let row = routes.route(line.as_bytes()).unwrap();
-            assert_eq!((row.table, row.root), (table, root), "{line}");
+            assert_eq!(rows(&object, line).unwrap(), expected, "{line}");
         }
     }
 
     #[test]
-    fn rows_without_a_table_are_errors_that_say_the_edit() {
-        let object = object(&[("Order", "orders"), ("Order.a", "a"), ("Order.b", "b")]);
-        let routes = Routes::new(&object);
+    fn a_list_that_a_column_reads_stays_where_it_is() {
+        let mut object = orders();
+        object.lists[0].keep = true;
+        object.tables.remove("Order");
+        let line = r#"{"id":"gid://shopify/Order/1","updatedAt":"x","refunds":[{"id":1}]}"#;
+        assert_eq!(rows(&object, line).unwrap(), [r#"refunds: {"id":1,"__parentId":"gid://shopify/Order/1"}"#]);
+        object.tables.insert("Order".into(), "orders".into());
+        assert_eq!(rows(&object, line).unwrap()[0], format!("orders: {line}"));
+    }
+
+    #[test]
+    fn names_and_numbers_become_one_mapping() {
+        let object = Object {
+            kind: "InventoryLevel".into(),
+            pivots: vec!["quantities".into()],
+            tables: [("InventoryLevel".into(), "levels".into())].into(),
+            ..Object::default()
+        };
+        let line = r#"{"id":"gid://shopify/InventoryLevel/1?inventory_item_id=2","quantities":[{"name":"on_hand","quantity":5},{"name":"available","quantity":-1}],"x":1}"#;
+        assert_eq!(
+            rows(&object, line).unwrap(),
+            [r#"levels: {"id":"gid://shopify/InventoryLevel/1?inventory_item_id=2","quantities":{"available":-1,"on_hand":5},"x":1}"#]
+        );
+    }
+
+    #[test]
+    fn rows_that_go_nowhere_are_errors() {
+        let object = orders();
         for (line, expected) in [
-            (r#"{"id":"gid://shopify/Refund/1"}"#, "add `Refund: <table>` to `tables` of `orders`"),
-            (r#"{"name":"x"}"#, "select `id` or `__typename`"),
+            (r#"{"id":"gid://shopify/Refund/1"}"#, "type `Refund` were not asked for"),
+            (r#"{"name":"x"}"#, "neither `id` nor `__typename`"),
+            (r#"{"id":"gid://shopify/Order/1"}"#, "no `updatedAt`"),
+            (r#"{"id":"gid://shopify/Order/1","updatedAt":"x""#, "not JSON"),
             (r#"{"id":7}"#, "not JSON"),
-            (r#"{"x":1,"__parentId":"gid://shopify/Order/1"}"#, "select `id` or `__typename`"),
-            (r#"{"id":"gid://shopify/Order/1""#, "not JSON"),
+            (r#"{"id":"gid://shopify/Order/1","updatedAt":"x"}{}"#, "not JSON"),
+            ("[]", "not JSON"),
         ] {
-            let error = routes.route(line.as_bytes()).unwrap_err().to_string();
+            let error = rows(&object, line).unwrap_err().to_string();
             assert!(error.contains(expected), "{line}: {error}");
         }
     }

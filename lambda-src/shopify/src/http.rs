@@ -25,6 +25,8 @@ pub struct Answer {
     pub status: u16,
     pub retry_after: Option<String>,
     pub api_version: Option<String>,
+    /// When the server answered, by its own clock.
+    pub date: Option<String>,
     body: ByteStream,
 }
 
@@ -46,7 +48,7 @@ impl Http {
         &self,
         method: &str,
         url: &str,
-        headers: &[(&'static str, String)],
+        headers: &[(&str, String)],
         body: String,
     ) -> Result<Answer, String> {
         let mut request = Request::new(SdkBody::from(body));
@@ -55,7 +57,7 @@ impl Http {
         for (name, value) in headers {
             request
                 .headers_mut()
-                .try_insert(*name, value.clone())
+                .try_insert((*name).to_owned(), value.clone())
                 // The value may be a token, so the error is not told.
                 .map_err(|_| format!("the value of the header {name} is not printable ASCII"))?;
         }
@@ -65,6 +67,7 @@ impl Http {
             status: response.status().as_u16(),
             retry_after: header("retry-after"),
             api_version: header("x-shopify-api-version"),
+            date: header("date"),
             body: ByteStream::new(response.into_body()),
         })
     }

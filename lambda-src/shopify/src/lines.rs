@@ -25,7 +25,7 @@ impl Lines {
     /// Takes the next complete line, without its line break; empty lines are passed over.
     pub fn line(&mut self) -> Result<Option<&[u8]>, String> {
         loop {
-            let Some(found) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') else {
+            let Some(found) = memchr::memchr(b'\n', &self.buffer[self.searched..]) else {
                 self.searched = self.buffer.len();
                 if self.buffer.len() - self.start > LONGEST {
                     return Err(format!("a line is longer than {LONGEST} bytes"));
@@ -39,6 +39,11 @@ impl Lines {
                 return Ok(Some(&self.buffer[start..end]));
             }
         }
+    }
+
+    /// How many bytes were pushed and not taken.
+    pub fn pending(&self) -> usize {
+        self.buffer.len() - self.start
     }
 
     /// Returns what follows the last line break.

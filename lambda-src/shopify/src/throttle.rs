@@ -25,6 +25,22 @@ pub struct ThrottleStatus {
 const SHORTEST: Duration = Duration::from_millis(100);
 
 impl Cost {
+    /// True when no wait is long enough: the bucket never holds what the query costs.
+    pub fn is_too_much(&self) -> bool {
+        self.wait().is_none()
+    }
+
+    /// Returns the time until the bucket holds this much, seen so long after Shopify said how much it holds.
+    pub fn wait_for(&self, points: f64, later: Duration) -> Duration {
+        let status = &self.throttle_status;
+        let held = status.currently_available + later.as_secs_f64() * status.restore_rate;
+        let missing = points.min(status.maximum_available) - held;
+        if missing <= 0.0 || status.restore_rate <= 0.0 {
+            return Duration::ZERO;
+        }
+        Duration::try_from_secs_f64(missing / status.restore_rate).unwrap_or_default()
+    }
+
     /// Returns the time until the bucket holds what the query costs, or `None` when it never will.
     pub fn wait(&self) -> Option<Duration> {
         let status = &self.throttle_status;
@@ -73,6 +89,16 @@ mod tests {
                 ThrottleStatus { maximum_available: 1000.0, currently_available: available, restore_rate: 100.0 };
             let cost = Cost { requested_query_cost: cost, throttle_status };
             assert_eq!(cost.wait(), expected.map(Duration::from_millis), "{cost:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_query_waits_for_its_points_and_no_longer() {
+        let throttle_status =
+            ThrottleStatus { maximum_available: 1000.0, currently_available: 100.0, restore_rate: 100.0 };
+        let cost = Cost { requested_query_cost: None, throttle_status };
+        for (points, later, expected) in [(50.0, 0, 0), (300.0, 0, 2000), (300.0, 1500, 500), (5000.0, 0, 9000)] {
+            assert_eq!(cost.wait_for(points, Duration::from_millis(later)), Duration::from_millis(expected), "{points}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,6 +42,10 @@ enum Fault {
     Reset,
     /// Announces the whole body, sends this much of it, and closes the connection.
     CutAt(usize),
+    /// Sends the body in pieces of this size, with a pause after each.
+    Slow(usize, Duration),
+    /// Never answers.
+    Hang,
 }
 
 impl Reply {
@@ -50,6 +55,18 @@ impl Reply {
 
     pub fn reset() -> Self {
         Self { fault: Some(Fault::Reset), ..Self::new(0, "") }
+    }
+
+    /// An answer that never comes.
+    pub fn hang() -> Self {
+        Self { fault: Some(Fault::Hang), ..Self::new(0, "") }
+    }
+
+    /// Sends the body in pieces of this size, with a pause after each.
+    #[must_use]
+    pub fn slow(mut self, piece: usize, pause: Duration) -> Self {
+        self.fault = Some(Fault::Slow(piece, pause));
+        self
     }
 
     #[must_use]
@@ -95,8 +112,10 @@ async fn serve(stream: TcpStream, handler: &(impl Fn(Request) -> Reply + Sync)) 
     while let Some(request) = read(&mut stream).await? {
         let head = request.method == "HEAD";
         let reply = handler(request);
-        if let Some(Fault::Reset) = reply.fault {
-            return Ok(());
+        match reply.fault {
+            Some(Fault::Reset) => return Ok(()),
+            Some(Fault::Hang) => std::future::pending().await,
+            _ => {}
         }
         let mut text = format!("HTTP/1.1 {} reply\r\ncontent-length: {}\r\n", reply.status, reply.body.len());
         for (name, value) in &reply.headers {
@@ -108,7 +127,13 @@ async fn serve(stream: TcpStream, handler: &(impl Fn(Request) -> Reply + Sync)) 
             stream.write_all(&reply.body[..length]).await?;
             return stream.flush().await;
         }
-        if !head {
+        if let Some(Fault::Slow(piece, pause)) = reply.fault {
+            for piece in reply.body.chunks(piece) {
+                stream.write_all(piece).await?;
+                stream.flush().await?;
+                tokio::time::sleep(pause).await;
+            }
+        } else if !head {
             stream.write_all(&reply.body).await?;
         }
         stream.flush().await?;

@@ -17,6 +17,8 @@ pub struct Lambda {
     pub binary: &'static str,
     pub environment: Vec<(&'static str, String)>,
     pub timeout: Duration,
+    /// The same in each retry of an invocation.
+    pub request_id: String,
 }
 
 /// What came of an invocation.
@@ -43,6 +45,7 @@ impl Lambda {
             binary,
             environment: environment.map(|(name, value)| (name, value.to_owned())).into(),
             timeout: Duration::from_mins(1),
+            request_id: "request-1".to_owned(),
         }
     }
 
@@ -58,12 +61,13 @@ impl Lambda {
         let deadline = SystemTime::now() + self.timeout;
         let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let waiting = Arc::new(Mutex::new(Some(event.to_string())));
+        let request_id = self.request_id.clone();
         let api = Server::start(move |request| {
             if request.path.ends_with("/next") {
                 let event = waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
                 return match event {
                     Some(event) => Reply::new(200, event)
-                        .header("lambda-runtime-aws-request-id", "request-1")
+                        .header("lambda-runtime-aws-request-id", request_id.clone())
                         .header(
                             "lambda-runtime-invoked-function-arn",
                             "arn:aws:lambda:us-east-1:000000000000:function:test",

@@ -1,6 +1,7 @@
 //! An S3 in memory: objects, conditional writes, lists and multipart uploads, path-style.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::{Reply, Request, Server, decode};
@@ -17,6 +18,8 @@ struct Inner {
     uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     created: usize,
     log: Vec<String>,
+    /// How many writes are let through before one never gets its answer, and whether that one still takes effect.
+    stop: Option<(usize, bool)>,
     /// Requests (as they stand in the log) that are answered with a status, each a number of times.
     faults: Vec<(String, u16, u32)>,
 }
@@ -58,6 +61,16 @@ impl S3 {
         self.lock().faults.push((start.to_owned(), status, times));
     }
 
+    /// Lets so many writes through; the next one never gets an answer, whether it took effect or not.
+    pub fn stop_after(&self, writes: usize, takes_effect: bool) {
+        self.lock().stop = Some((writes, takes_effect));
+    }
+
+    /// Answers again.
+    pub fn go_on(&self) {
+        self.lock().stop = None;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,24 +96,47 @@ impl S3 {
             let code = if fault.1 == 403 { "AccessDenied" } else { "InternalError" };
             return error(fault.1, code);
         }
+        if !matches!(verb, "GET" | "HEAD" | "LIST")
+            && let Some((left, takes_effect)) = inner.stop
+        {
+            if left == 0 {
+                if takes_effect {
+                    inner.perform(verb, path, request);
+                }
+                inner.stop = Some((0, false));
+                return Reply::hang();
+            }
+            inner.stop = Some((left - 1, takes_effect));
+        }
         inner.perform(verb, path, request)
     }
 }
 
 impl Inner {
+    fn differs(&self, path: &str, expected: &str) -> bool {
+        self.objects.get(path).is_none_or(|body| tag(body) != expected)
+    }
+
     fn perform(&mut self, verb: &str, path: String, request: &Request) -> Reply {
         let query = |name: &str| request.query.get(name).cloned().unwrap_or_default();
         match verb {
             "GET" => match self.objects.get(&path) {
-                Some(body) => Reply::new(200, body.clone()).header("etag", "\"e\""),
+                Some(body) => Reply::new(200, body.clone()).header("etag", tag(body)),
                 None => error(404, "NoSuchKey"),
             },
+            "PUT" if !request.header("if-match").is_empty() && self.differs(&path, request.header("if-match")) => {
+                error(412, "PreconditionFailed")
+            }
             "PUT" if request.header("if-none-match") == "*" && self.objects.contains_key(&path) => {
                 error(412, "PreconditionFailed")
             }
             "PUT" => {
                 self.objects.insert(path, request.body.clone());
-                Reply::new(200, "").header("etag", "\"e\"")
+                Reply::new(200, "").header("etag", tag(&request.body))
+            }
+            "DELETE" => {
+                self.objects.remove(&path);
+                Reply::new(204, "")
             }
             "LIST" => {
                 let bucket = format!("{}/", path.trim_end_matches('/'));
@@ -143,6 +179,13 @@ impl Inner {
             _ => error(501, "NotImplemented"),
         }
     }
+}
+
+/// An `ETag`: a function of the content, as in S3.
+fn tag(body: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
 }
 
 fn error(status: u16, code: &str) -> Reply {

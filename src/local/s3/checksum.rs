@@ -12,7 +12,7 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::api::{internal, of_io};
 use super::chunked::Trailers;
-use super::store::hex;
+use crate::digest::hex;
 
 /// What the client says the checksums are, by the name of the header without `x-amz-checksum-`.
 pub(super) type Expected = BTreeMap<&'static str, String>;

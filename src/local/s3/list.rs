@@ -8,7 +8,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3ErrorCode, S3Result};
 
 use super::api::{Api, etag, length, timestamp};
-use super::store::hex;
+use crate::digest::hex;
 
 const LARGEST_PAGE: i32 = 1000;
 

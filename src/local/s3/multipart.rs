@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{Api, Context, etag, kept_headers, length, of_io, timestamp};
 use super::checksum;
-use super::store::{Sidecar, hex};
+use super::store::Sidecar;
+use crate::digest::hex;
 use crate::local::{clock, file};
 
 /// The least size of every part but the last.

@@ -17,8 +17,8 @@ use md5::{Digest, Md5};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::Sha256;
 
+use crate::digest::{hex, sha256};
 use crate::local::file;
 
 /// The longest name that file systems take for one part of a path.
@@ -410,14 +410,6 @@ fn etag_of(path: &Path) -> io::Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
-pub(in crate::local) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn hash(key: &str) -> String {
-    hex(&Sha256::digest(key.as_bytes()))
+    sha256(key)
 }

@@ -94,7 +94,8 @@ impl Metrics {
     /// The mails of the alarms that changed their state until `now`, and what kept others from being sent.
     pub(super) fn alarms(&self, resources: &Resources, now: u64) -> (Vec<Mail>, Vec<Stop>) {
         let (mut mails, mut stops) = (Vec::new(), Vec::new());
-        for change in resources.of("AWS::CloudWatch::Alarm").flat_map(|alarm| alarm::changes(alarm, &self.points, now)) {
+        for change in resources.of("AWS::CloudWatch::Alarm").flat_map(|alarm| alarm::changes(alarm, &self.points, now))
+        {
             for topic in change.actions() {
                 match published(resources, topic, "cloudwatch.amazonaws.com", change.alarm) {
                     Ok(to) => mails.push(change.mail(resources, to)),
@@ -170,9 +171,9 @@ fn published(resources: &Resources, topic: &str, service: &str, sender: &Resourc
         });
     };
     policy::admits(resources, service, "sns:Publish", topic, resource, sender)?;
-    let subscriptions = resources.of("AWS::SNS::Subscription").filter(|one| {
-        one.text("/TopicArn") == Some(topic) && one.text("/Protocol") == Some("email")
-    });
+    let subscriptions = resources
+        .of("AWS::SNS::Subscription")
+        .filter(|one| one.text("/TopicArn") == Some(topic) && one.text("/Protocol") == Some("email"));
     Ok(subscriptions.filter_map(|one| one.text("/Endpoint")).map(str::to_owned).collect())
 }
 

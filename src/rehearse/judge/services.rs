@@ -6,9 +6,26 @@ use serde_json::Value;
 
 use super::{Judge, Source, role_name};
 use crate::iam::Request;
+use crate::rehearse::replication::Configuration;
 use crate::rehearse::resource::{Resource, Resources};
 
 impl Judge {
+    /// A replication starts: DMS reads the secret of its source. What it writes then is judged on the wire.
+    pub(in crate::rehearse) fn replication_ran(&self, resources: &Resources, configuration: &Configuration) {
+        let secret = &configuration.source.secret;
+        let arn = if secret.starts_with("arn:") {
+            secret.clone()
+        } else {
+            resources.arn("secretsmanager", &format!("secret:{secret}-AbCdEf"))
+        };
+        let source = Source { arn: None, account: Some(&resources.account) };
+        let reads = [Request::of_role("", "secretsmanager:GetSecretValue", &arn)];
+        // The secret is read by the service of the region, which has a name of its own.
+        let regional = format!("dms.{}.amazonaws.com", resources.region);
+        self.assumed(&regional, &configuration.source.secret_role, source, &reads);
+        self.assumed("dms.amazonaws.com", &configuration.role, source, &[]);
+    }
+
     /// A function is called: Lambda takes its role on, and writes its log.
     pub(in crate::rehearse) fn function_ran(&self, resources: &Resources, function: &Resource, wrote: bool) {
         let Some(role) = function.text("/Role") else { return };

@@ -16,8 +16,18 @@ pub struct Configuration {
     pub source: Source,
     pub target: Target,
     pub mappings: Mappings,
-    /// The role with which it writes.
+    /// The ARN of the role with which it writes.
     pub role: String,
+    /// Whether it has been started.
+    pub started: bool,
+}
+
+impl Configuration {
+    /// Whether it signs in with the secret of this name.
+    pub fn signs_in_with(&self, secret: &str) -> bool {
+        let id = &self.source.secret;
+        id == secret || id.contains(&format!(":secret:{secret}-"))
+    }
 }
 
 /// The database that it reads.
@@ -26,6 +36,9 @@ pub struct Source {
     /// `mysql` or `postgres`, as DMS calls them.
     pub engine: String,
     pub database: String,
+    /// The name or ARN of the secret with which it signs in, and the ARN of the role that reads it.
+    pub secret: String,
+    pub secret_role: String,
     /// PostgreSQL's booleans as such, and not as texts.
     pub booleans: bool,
 }
@@ -83,17 +96,21 @@ fn configuration(resources: &Resources, resource: &Resource) -> Result<Configura
         })
     };
     let (source, target) = (endpoint("/SourceEndpointArn")?, endpoint("/TargetEndpointArn")?);
-    let role = target.text("/S3Settings/ServiceAccessRoleArn").unwrap_or_default();
+    let settings = if source.get("/MySqlSettings").is_some() { "/MySqlSettings" } else { "/PostgreSqlSettings" };
+    let of_source = |name: &str| source.text(&format!("{settings}/{name}")).unwrap_or_default().to_owned();
     Ok(Configuration {
         arn: resource.name.clone(),
         source: Source {
             engine: source.text("/EngineName").unwrap_or_default().to_owned(),
             database: source.text("/DatabaseName").unwrap_or_default().to_owned(),
+            secret: of_source("SecretsManagerSecretId"),
+            secret_role: of_source("SecretsManagerAccessRoleArn"),
             booleans: source.is_true("/PostgreSqlSettings/MapBooleanAsBoolean"),
         },
         target: self::target(target)?,
         mappings: Mappings::read(resource.get("/TableMappings").unwrap_or(&Value::Null))?,
-        role: role.rsplit('/').next().unwrap_or_default().to_owned(),
+        role: target.text("/S3Settings/ServiceAccessRoleArn").unwrap_or_default().to_owned(),
+        started: false,
         name,
     })
 }

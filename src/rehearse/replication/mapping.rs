@@ -70,8 +70,7 @@ impl Mappings {
                 ("transformation", "column", "add-before-image-columns") => {
                     let part = |name: &str| rule["before-image-def"][name].as_str().unwrap_or_default().to_owned();
                     let keys_only = part("column-filter") != "all";
-                    let image =
-                        BeforeImage { prefix: part("column-prefix"), suffix: part("column-suffix"), keys_only };
+                    let image = BeforeImage { prefix: part("column-prefix"), suffix: part("column-suffix"), keys_only };
                     found.before.push((locator, image));
                 }
                 (kind, target, action) => errors.push(
@@ -94,10 +93,7 @@ impl Mappings {
     pub fn target(&self, schema: &str, table: &str) -> (String, String) {
         let renamed = self.schemas.iter().find(|(from, _)| like(from, schema));
         let table_rule = self.tables.iter().find(|(from, _)| from.matches(schema, table));
-        (
-            renamed.map_or(schema, |(_, to)| to).to_owned(),
-            table_rule.map_or(table, |(_, to)| to).to_owned(),
-        )
+        (renamed.map_or(schema, |(_, to)| to).to_owned(), table_rule.map_or(table, |(_, to)| to).to_owned())
     }
 
     /// Which columns get another with the value before.
@@ -110,9 +106,9 @@ impl Mappings {
 fn like(pattern: &str, name: &str) -> bool {
     match pattern.split_once('%') {
         None => pattern == name,
-        Some((start, rest)) => {
-            name.strip_prefix(start).is_some_and(|left| (0..=left.len()).any(|at| left.is_char_boundary(at) && like(rest, &left[at..])))
-        }
+        Some((start, rest)) => name
+            .strip_prefix(start)
+            .is_some_and(|left| (0..=left.len()).any(|at| left.is_char_boundary(at) && like(rest, &left[at..]))),
     }
 }
 

@@ -78,7 +78,11 @@ impl Replication {
             }
         };
         Ok(Self {
-            client: super::source::client_of(endpoint, region, &configuration.role),
+            client: super::source::client_of(
+                endpoint,
+                region,
+                configuration.role.rsplit('/').next().unwrap_or_default(),
+            ),
             database,
             directory: tempfile::tempdir()?,
             names: Names::default(),
@@ -86,8 +90,8 @@ impl Replication {
         })
     }
 
-    pub fn name(&self) -> &str {
-        &self.configuration.name
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// Remembers its place in the log, then copies every table. `server` is asked for what takes a superuser.
@@ -98,7 +102,9 @@ impl Replication {
                 "the table mappings of `{}` select no table of the database",
                 self.configuration.name
             ))
-            .hint("compare `source: <source>.<table>` of the tables with what is in the database; names keep their case"));
+            .hint(
+                "compare `source: <source>.<table>` of the tables with what is in the database; names keep their case",
+            ));
         }
         match &mut self.database {
             Database::Mysql(mysql) => mysql.mark().await?,
@@ -182,7 +188,6 @@ fn truncated(table: &str) -> String {
          delete rows with DELETE, or drop them from the warehouse by hand"
     )
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -126,8 +126,7 @@ impl Mysql {
     ) -> Result<()> {
         let connection = self.connect().await?;
         let (file, position) = self.place.clone();
-        let request =
-            BinlogStreamRequest::new(REPLICA).with_non_blocking().with_filename(&file).with_pos(position);
+        let request = BinlogStreamRequest::new(REPLICA).with_non_blocking().with_filename(&file).with_pos(position);
         let mut events = connection.get_binlog_stream(request).await.map_err(|error| failed("be followed", &error))?;
         let mut open: Vec<Change> = Vec::new();
         while let Some(event) = events.next().await {
@@ -274,10 +273,34 @@ fn of_log(column_type: ColumnType, details: &[u8], unsigned: bool, binary: bool)
     use ColumnType as C;
     let detail = |index: usize| details.get(index).copied().unwrap_or_default();
     match column_type {
-        C::MYSQL_TYPE_TINY => if unsigned { Kind::UInt1 } else { Kind::Int1 },
-        C::MYSQL_TYPE_SHORT => if unsigned { Kind::UInt2 } else { Kind::Int2 },
-        C::MYSQL_TYPE_INT24 | C::MYSQL_TYPE_LONG => if unsigned { Kind::UInt4 } else { Kind::Int4 },
-        C::MYSQL_TYPE_LONGLONG => if unsigned { Kind::UInt8 } else { Kind::Int8 },
+        C::MYSQL_TYPE_TINY => {
+            if unsigned {
+                Kind::UInt1
+            } else {
+                Kind::Int1
+            }
+        }
+        C::MYSQL_TYPE_SHORT => {
+            if unsigned {
+                Kind::UInt2
+            } else {
+                Kind::Int2
+            }
+        }
+        C::MYSQL_TYPE_INT24 | C::MYSQL_TYPE_LONG => {
+            if unsigned {
+                Kind::UInt4
+            } else {
+                Kind::Int4
+            }
+        }
+        C::MYSQL_TYPE_LONGLONG => {
+            if unsigned {
+                Kind::UInt8
+            } else {
+                Kind::Int8
+            }
+        }
         C::MYSQL_TYPE_YEAR => Kind::Int2,
         C::MYSQL_TYPE_FLOAT => Kind::Real4,
         C::MYSQL_TYPE_DOUBLE => Kind::Real8,
@@ -301,10 +324,34 @@ fn declared(kind: &str, full: &str, precision: Option<u64>, scale: Option<u64>) 
     let unsigned = full.contains("unsigned");
     let small = |number: Option<u64>| number.and_then(|number| u8::try_from(number).ok()).unwrap_or_default();
     match kind {
-        "tinyint" => if unsigned { Kind::UInt1 } else { Kind::Int1 },
-        "smallint" => if unsigned { Kind::UInt2 } else { Kind::Int2 },
-        "mediumint" | "int" => if unsigned { Kind::UInt4 } else { Kind::Int4 },
-        "bigint" => if unsigned { Kind::UInt8 } else { Kind::Int8 },
+        "tinyint" => {
+            if unsigned {
+                Kind::UInt1
+            } else {
+                Kind::Int1
+            }
+        }
+        "smallint" => {
+            if unsigned {
+                Kind::UInt2
+            } else {
+                Kind::Int2
+            }
+        }
+        "mediumint" | "int" => {
+            if unsigned {
+                Kind::UInt4
+            } else {
+                Kind::Int4
+            }
+        }
+        "bigint" => {
+            if unsigned {
+                Kind::UInt8
+            } else {
+                Kind::Int8
+            }
+        }
         "year" => Kind::Int2,
         "float" => Kind::Real4,
         "double" => Kind::Real8,
@@ -354,9 +401,10 @@ fn logged(table: &Table, column: &Column, labels: Option<&Vec<String>>, given: B
             Value::Text(word.cloned().unwrap_or_default())
         }
         (Kind::Text, Given::Bytes(bits)) if let Some(labels) = labels => {
-            let chosen = labels.iter().enumerate().filter(|(index, _)| {
-                bits.get(index / 8).is_some_and(|byte| byte & (1 << (index % 8)) != 0)
-            });
+            let chosen = labels
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| bits.get(index / 8).is_some_and(|byte| byte & (1 << (index % 8)) != 0));
             Value::Text(chosen.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(","))
         }
         (_, Given::Int(number)) => Value::Integer(number.into()),

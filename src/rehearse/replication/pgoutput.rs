@@ -4,12 +4,26 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
     /// A transaction begins; when it was committed, in microseconds since the epoch.
-    Begin { committed: i64 },
+    Begin {
+        committed: i64,
+    },
     Relation(Relation),
-    Insert { relation: u32, new: Tuple },
-    Update { relation: u32, old: Option<Tuple>, new: Tuple },
-    Delete { relation: u32, old: Tuple },
-    Truncate { relations: Vec<u32> },
+    Insert {
+        relation: u32,
+        new: Tuple,
+    },
+    Update {
+        relation: u32,
+        old: Option<Tuple>,
+        new: Tuple,
+    },
+    Delete {
+        relation: u32,
+        old: Tuple,
+    },
+    Truncate {
+        relations: Vec<u32>,
+    },
     /// One that says nothing of rows.
     Other,
 }

@@ -40,12 +40,7 @@ impl Postgres {
             .options("-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c lc_monetary=C");
         let (client, connection) = config.connect(NoTls).await.map_err(|error| failed("be reached", &error))?;
         tokio::spawn(connection);
-        Ok(Self {
-            client,
-            booleans: configuration.source.booleans,
-            known: BTreeMap::new(),
-            findings: BTreeSet::new(),
-        })
+        Ok(Self { client, booleans: configuration.source.booleans, known: BTreeMap::new(), findings: BTreeSet::new() })
     }
 
     /// What a superuser runs before: the tables whose changes are told.
@@ -97,7 +92,8 @@ impl Postgres {
 
     /// Gives each row of a table to `take`.
     pub(super) async fn read(&self, table: &Table, take: &mut dyn FnMut(Vec<Value>) -> Result<()>) -> Result<()> {
-        let columns: Vec<String> = table.columns.iter().map(|column| format!("{}::text", quote(&column.name))).collect();
+        let columns: Vec<String> =
+            table.columns.iter().map(|column| format!("{}::text", quote(&column.name))).collect();
         let sql = format!("SELECT {} FROM {}.{}", columns.join(", "), quote(&table.schema), quote(&table.name));
         let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
         let rows = self.client.query_raw(&sql, none).await.map_err(|error| failed("be read", &error))?;

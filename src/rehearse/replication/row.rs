@@ -97,14 +97,9 @@ pub struct Change {
 pub fn parse(kind: Kind, text: &str) -> Result<Value, String> {
     let wrong = || format!("`{text}` is no {kind:?}");
     Ok(match kind {
-        Kind::Int1
-        | Kind::Int2
-        | Kind::Int4
-        | Kind::Int8
-        | Kind::UInt1
-        | Kind::UInt2
-        | Kind::UInt4
-        | Kind::UInt8 => Value::Integer(text.parse().map_err(|_| wrong())?),
+        Kind::Int1 | Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::UInt1 | Kind::UInt2 | Kind::UInt4 | Kind::UInt8 => {
+            Value::Integer(text.parse().map_err(|_| wrong())?)
+        }
         // NUMERIC has no NaN and no infinity, and DMS writes none.
         Kind::Numeric { .. } if !text.contains(|c: char| c.is_ascii_digit()) => Value::Null,
         Kind::Numeric { scale, .. } => Value::Integer(digits(text, scale).ok_or_else(wrong)?),
@@ -186,9 +181,7 @@ pub fn timestamp(micros: i64) -> String {
 pub fn text(kind: Kind, value: &Value) -> Option<String> {
     Some(match (kind, value) {
         (_, Value::Null) => return None,
-        (Kind::Date, Value::Integer(days)) => {
-            timestamp(i64::try_from(*days).ok()? * 86_400_000_000)[..10].to_owned()
-        }
+        (Kind::Date, Value::Integer(days)) => timestamp(i64::try_from(*days).ok()? * 86_400_000_000)[..10].to_owned(),
         (Kind::Datetime, Value::Integer(micros)) => timestamp(i64::try_from(*micros).ok()?),
         (Kind::Time, Value::Integer(millis)) => timestamp(i64::try_from(*millis).ok()? * 1_000)[11..].to_owned(),
         (Kind::Numeric { scale, .. }, Value::Integer(number)) if scale > 0 => {

@@ -123,17 +123,25 @@ fn resources(server: &Server, settings: &serde_json::Value) -> Resources {
         node: None,
     };
     let all = vec![
-        resource("AWS::DMS::Endpoint", "source", json!({"EngineName": engine, "DatabaseName": server.database,
-            "PostgreSqlSettings": {"MapBooleanAsBoolean": true}})),
+        resource(
+            "AWS::DMS::Endpoint",
+            "source",
+            json!({"EngineName": engine, "DatabaseName": server.database,
+            "PostgreSqlSettings": {"MapBooleanAsBoolean": true}}),
+        ),
         resource("AWS::DMS::Endpoint", "target", json!({"EngineName": "s3", "S3Settings": target})),
-        resource("AWS::DMS::ReplicationConfig", "replication", json!({
-            "ReplicationConfigIdentifier": "shop-dev-x", "SourceEndpointArn": "source", "TargetEndpointArn": "target",
-            "TableMappings": {"rules": [
-                rule("selection", "", "include", "things"), rule("selection", "", "include", "parts"),
-                rule("transformation", "schema", "rename", "%"),
-                rule("transformation", "column", "add-before-image-columns", "%"),
-            ]},
-        })),
+        resource(
+            "AWS::DMS::ReplicationConfig",
+            "replication",
+            json!({
+                "ReplicationConfigIdentifier": "shop-dev-x", "SourceEndpointArn": "source", "TargetEndpointArn": "target",
+                "TableMappings": {"rules": [
+                    rule("selection", "", "include", "things"), rule("selection", "", "include", "parts"),
+                    rule("transformation", "schema", "rename", "%"),
+                    rule("transformation", "column", "add-before-image-columns", "%"),
+                ]},
+            }),
+        ),
     ];
     Resources { all, account: "111111111111".into(), region: "eu-central-1".into() }
 }

@@ -116,7 +116,11 @@ mod tests {
             ("thread 'main' panicked at src/main.rs:1:1:", Level::Error, "thread 'main' panicked at src/main.rs:1:1:"),
             ("", Level::Info, ""),
         ] {
-            assert_eq!(Line::parse(text), Line { level: expected, message: message.into(), raw: text.into() }, "{text}");
+            assert_eq!(
+                Line::parse(text),
+                Line { level: expected, message: message.into(), raw: text.into() },
+                "{text}"
+            );
         }
     }
 }

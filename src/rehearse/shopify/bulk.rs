@@ -1,7 +1,7 @@
 //! A bulk operation: what its query asks for, taken out of the rows of a directory.
 
-use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use fs_err as fs;
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::query::{self, Field, Selection};
+use super::rows::{Seen, each_line, fingerprint, node, project, type_of, type_of_connection};
 use super::search::Search;
 use crate::sample::jsonl::write_row;
 
@@ -20,10 +21,17 @@ const MOST_CONNECTIONS: usize = 5;
 pub(super) struct Bulk {
     /// The connection at the root, which is the name of the file: `orders`.
     pub(super) object: String,
-    search: Search,
+    pub(super) search: Search,
     row: Vec<Selection>,
     /// What is asked for of children, by their type.
-    children: BTreeMap<String, Vec<Selection>>,
+    children: BTreeMap<String, Children>,
+}
+
+/// What is asked for of the children of a type.
+#[derive(Debug, Clone, PartialEq)]
+struct Children {
+    selections: Vec<Selection>,
+    search: Search,
 }
 
 /// What a bulk operation has written.
@@ -71,8 +79,14 @@ impl Bulk {
                         );
                     }
                     Some(node) => {
-                        let inner = self.without_connections(&node.selections, depth + 1)?;
-                        self.children.insert(type_of_connection(&field.name), inner);
+                        let selections = self.without_connections(&node.selections, depth + 1)?;
+                        let search = Search::parse(field.text("query").unwrap_or_default())?;
+                        self.children.insert(type_of_connection(&field.name), Children { selections, search });
+                    }
+                    None if has_connection(field) => {
+                        return Err(
+                            "Queries that contain a connection field within a list field are not supported".into()
+                        );
                     }
                     None => rest.push(selection.clone()),
                 },
@@ -87,26 +101,30 @@ impl Bulk {
 
     /// Writes the rows that the query finds in `<directory>/<object>.jsonl`, and their children.
     ///
-    /// The ids are collected first: a child may stand before its parent.
+    /// The file is read once. A child that stands before its parent waits until the end.
     pub(super) fn write(&self, directory: &Path, to: &Path) -> Result<Counts, String> {
         let path = directory.join(format!("{}.jsonl", self.object));
         let mut counts = Counts::default();
         let mut out = BufWriter::with_capacity(1 << 18, fs::File::create(to).map_err(|error| error.to_string())?);
         if path.is_file() {
-            let found = self.found(&path, &mut counts)?;
-            let mut seen = Seen::default();
+            let (mut found, mut seen, mut early) = (HashMap::new(), Seen::default(), Vec::new());
             each_line(&path, |line| {
-                let row: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-                let Some((selections, kind)) = self.selections(&row, &found) else { return Ok(()) };
-                let mut projected = project(&row, selections, &kind, &mut seen);
-                let parent = row.get("__parentId");
-                if let (Some(parent), Value::Object(projected)) = (parent, &mut projected) {
-                    projected.insert("__parentId".into(), parent.clone());
+                let keys: Keys = serde_json::from_str(line).map_err(|error| error.to_string())?;
+                match self.finds(&keys, &mut found, &mut counts) {
+                    Some(true) => self.write_line(line, &mut counts, &mut seen, &mut out),
+                    Some(false) => Ok(()),
+                    None => {
+                        early.push(line.to_owned());
+                        Ok(())
+                    }
                 }
-                counts.objects += 1;
-                counts.roots += u64::from(parent.is_none());
-                write_row(&mut out, &projected).map_err(|error| error.to_string())
             })?;
+            for line in early {
+                let keys: Keys = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+                if self.finds(&keys, &mut found, &mut counts) == Some(true) {
+                    self.write_line(&line, &mut counts, &mut seen, &mut out)?;
+                }
+            }
             counts.missing = seen.missing();
         }
         out.flush().map_err(|error| error.to_string())?;
@@ -114,55 +132,65 @@ impl Bulk {
         Ok(counts)
     }
 
-    /// The ids of the rows, and of their children, that the query finds.
-    fn found(&self, path: &Path, counts: &mut Counts) -> Result<HashSet<u64>, String> {
-        let mut found = HashSet::new();
-        each_line(path, |line| {
-            let row: Keys = serde_json::from_str(line).map_err(|error| error.to_string())?;
-            if row.parent.is_none() {
-                let row = serde_json::json!({
-                    "updatedAt": row.updated_at, "createdAt": row.created_at, "processedAt": row.processed_at,
-                    "id": row.id,
-                });
-                if self.search.finds(&row) {
-                    found.extend(row["id"].as_str().map(fingerprint));
-                } else if let Some(date) = self.search.lacking(&row) {
-                    counts.undated.get_or_insert((date, 0)).1 += 1;
-                }
+    /// Whether the query finds a row; nothing is answered for a child whose parent has not come yet.
+    fn finds(&self, keys: &Keys, found: &mut HashMap<u64, bool>, counts: &mut Counts) -> Option<bool> {
+        let row = || {
+            serde_json::json!({
+                "updatedAt": keys.updated_at, "createdAt": keys.created_at, "processedAt": keys.processed_at,
+            })
+        };
+        let finds = if let Some(parent) = &keys.parent {
+            found.get(&fingerprint(parent)).copied()?
+                && self.children(keys).is_some_and(|(_, children)| children.search.finds(&row()))
+        } else {
+            let row = row();
+            let finds = self.search.finds(&row);
+            if let Some(date) = self.search.lacking(&row).filter(|_| !finds) {
+                counts.undated.get_or_insert((date, 0)).1 += 1;
             }
-            Ok(())
-        })?;
-        if self.children.len() > 1 {
-            // Children of children belong to a row that was found through their parent.
-            each_line(path, |line| {
-                let row: Keys = serde_json::from_str(line).map_err(|error| error.to_string())?;
-                if row.parent.is_some_and(|parent| found.contains(&fingerprint(&parent))) {
-                    found.extend(row.id.as_deref().map(fingerprint));
-                }
-                Ok(())
-            })?;
+            finds && keys.id.is_some()
+        };
+        // Children of children belong to a row that was found through their parent.
+        if let Some(id) = keys.id.as_deref().filter(|_| keys.parent.is_none() || self.children.len() > 1) {
+            found.insert(fingerprint(id), finds);
         }
-        Ok(found)
+        Some(finds)
     }
 
-    /// What is asked for of a row, and its type; nothing if the row is not part of the answer.
-    fn selections(&self, row: &Value, found: &HashSet<u64>) -> Option<(&[Selection], String)> {
-        let id = row.get("id").and_then(Value::as_str);
-        match row.get("__parentId").and_then(Value::as_str) {
-            None => {
-                found.contains(&fingerprint(id?)).then(|| (&self.row[..], type_of(id.unwrap_or_default()).to_owned()))
-            }
-            Some(parent) if found.contains(&fingerprint(parent)) => {
-                let kind = match id {
-                    Some(id) => type_of(id).to_owned(),
-                    None if self.children.len() == 1 => self.children.keys().next()?.clone(),
-                    None => return None,
-                };
-                Some((self.children.get(&kind)?, kind))
-            }
-            Some(_) => None,
+    fn write_line(&self, line: &str, counts: &mut Counts, seen: &mut Seen, out: &mut impl Write) -> Result<(), String> {
+        let row: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let keys: Keys = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let (kind, selections) = match keys.parent {
+            None => (type_of(keys.id.as_deref().unwrap_or_default()).to_owned(), &self.row),
+            Some(_) => match self.children(&keys) {
+                Some((kind, children)) => (kind, &children.selections),
+                None => return Ok(()),
+            },
+        };
+        let mut projected = project(&row, selections, &kind, seen);
+        if let (Some(parent), Value::Object(projected)) = (row.get("__parentId"), &mut projected) {
+            projected.insert("__parentId".into(), parent.clone());
         }
+        counts.objects += 1;
+        counts.roots += u64::from(keys.parent.is_none());
+        write_row(out, &projected).map_err(|error| error.to_string())
     }
+
+    /// What is asked for of a child, and its type.
+    fn children(&self, keys: &Keys) -> Option<(String, &Children)> {
+        let kind = match &keys.id {
+            Some(id) => type_of(id).to_owned(),
+            None if self.children.len() == 1 => self.children.keys().next()?.clone(),
+            None => return None,
+        };
+        let children = self.children.get(&kind)?;
+        Some((kind, children))
+    }
+}
+
+/// Whether a field that is no connection has one below it.
+fn has_connection(field: &Field) -> bool {
+    field.fields().any(|below| node(below).is_some() || has_connection(below))
 }
 
 #[derive(Deserialize)]
@@ -174,121 +202,6 @@ struct Keys {
     updated_at: Option<String>,
     created_at: Option<String>,
     processed_at: Option<String>,
-}
-
-/// Which fields the rows had, and which were asked for.
-#[derive(Debug, Default)]
-struct Seen(BTreeMap<String, bool>);
-
-impl Seen {
-    fn note(&mut self, kind: &str, field: &str, present: bool) {
-        let name = format!("{kind}.{field}");
-        match self.0.get_mut(&name) {
-            Some(seen) => *seen |= present,
-            None => {
-                self.0.insert(name, present);
-            }
-        }
-    }
-
-    fn missing(self) -> Vec<String> {
-        self.0.into_iter().filter(|(_, present)| !present).map(|(name, _)| name).collect()
-    }
-}
-
-/// The node of a connection, if the field is asked for as one: `{ edges { node { … } } }` or `{ nodes { … } }`.
-fn node(field: &Field) -> Option<&Field> {
-    field.field("edges").and_then(|edges| edges.field("node")).or_else(|| field.field("nodes"))
-}
-
-/// The type of a connection's rows, as their ids name it.
-fn type_of_connection(name: &str) -> String {
-    match name {
-        "variants" => "ProductVariant".into(),
-        "media" | "images" => "MediaImage".into(),
-        "transactions" => "OrderTransaction".into(),
-        "addressesV2" => "MailingAddress".into(),
-        _ => {
-            let singular = name
-                .strip_suffix("ies")
-                .map_or_else(|| name.strip_suffix('s').unwrap_or(name).to_owned(), |stem| format!("{stem}y"));
-            singular.chars().take(1).flat_map(char::to_uppercase).chain(singular.chars().skip(1)).collect()
-        }
-    }
-}
-
-/// `gid://shopify/Order/1` → `Order`.
-fn type_of(id: &str) -> &str {
-    id.strip_prefix("gid://shopify/").and_then(|rest| rest.split('/').next()).unwrap_or_default()
-}
-
-/// A short stand-in for an id: 64 bits of its hash, the same in every run.
-fn fingerprint(id: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// What is asked for of a value. A field that the value has not is null.
-fn project(value: &Value, selections: &[Selection], kind: &str, seen: &mut Seen) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(|item| project(item, selections, kind, seen)).collect(),
-        Value::Object(object) if !selections.is_empty() => {
-            let mut projected = Map::new();
-            collect(object, selections, kind, seen, &mut projected);
-            Value::Object(projected)
-        }
-        other => other.clone(),
-    }
-}
-
-fn collect(
-    object: &Map<String, Value>,
-    selections: &[Selection],
-    kind: &str,
-    seen: &mut Seen,
-    into: &mut Map<String, Value>,
-) {
-    for selection in selections {
-        match selection {
-            Selection::Field(field) if field.name == "__typename" => {
-                let own = object.get("id").and_then(Value::as_str).map_or(kind, type_of);
-                into.insert(field.alias.clone(), own.into());
-            }
-            Selection::Field(field) => {
-                let value = object.get(&field.name);
-                seen.note(kind, &field.name, value.is_some());
-                let inner = format!("{kind}.{}", field.name);
-                let value = value.map_or(Value::Null, |value| project(value, &field.selections, &inner, seen));
-                into.insert(field.alias.clone(), value);
-            }
-            Selection::On(on, inner) => {
-                let own = object.get("id").and_then(Value::as_str).map_or(kind, type_of);
-                if on.as_deref().is_none_or(|on| on == own) {
-                    collect(object, inner, kind, seen, into);
-                }
-            }
-            Selection::Spread(_) => {}
-        }
-    }
-}
-
-/// Gives each line of a file to `take`; errors name the line.
-fn each_line(path: &Path, mut take: impl FnMut(&str) -> Result<(), String>) -> Result<(), String> {
-    let mut reader = BufReader::with_capacity(1 << 18, fs::File::open(path).map_err(|error| error.to_string())?);
-    let (mut line, mut number) = (String::new(), 0);
-    loop {
-        line.clear();
-        number += 1;
-        let at = |error: String| format!("{}:{number}: {error}", path.display());
-        if reader.read_line(&mut line).map_err(|error| at(error.to_string()))? == 0 {
-            return Ok(());
-        }
-        if !line.trim().is_empty() {
-            take(&line).map_err(at)?;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -317,8 +230,8 @@ mod tests {
             lineItems { edges { node { id sku } } } } } } }";
         let (text, counts) = run(query, ROWS);
         insta::assert_snapshot!(text, @r#"
-        {"id":"gid:\/\/shopify\/LineItem\/9","sku":"a","__parentId":"gid:\/\/shopify\/Order\/2"}
         {"id":"gid:\/\/shopify\/Order\/2","__typename":"Order","total":null,"tags":["a\/b"],"nope":null}
+        {"id":"gid:\/\/shopify\/LineItem\/9","sku":"a","__parentId":"gid:\/\/shopify\/Order\/2"}
         "#);
         assert_eq!(
             counts,
@@ -344,10 +257,10 @@ mod tests {
     fn everything_and_nothing() {
         let (text, counts) = run("{ orders { nodes { id lineItems { nodes { sku } } } } }", ROWS);
         insta::assert_snapshot!(text, @r#"
-        {"sku":"a","__parentId":"gid:\/\/shopify\/Order\/2"}
         {"id":"gid:\/\/shopify\/Order\/1"}
         {"id":"gid:\/\/shopify\/Order\/2"}
         {"sku":"b","__parentId":"gid:\/\/shopify\/Order\/1"}
+        {"sku":"a","__parentId":"gid:\/\/shopify\/Order\/2"}
         "#);
         assert_eq!((counts.objects, counts.roots), (4, 2));
         let (text, counts) = run("{ customers { nodes { id } } }", ROWS);
@@ -361,6 +274,7 @@ mod tests {
             ("{ orders { nodes { id } } shop { name } }", "exactly one connection"),
             ("{ a { nodes { b { nodes { c { nodes { d { nodes { id } } } } } } } } }", "nesting depth"),
             ("{ orders(query: \"x\") { nodes { id } } }", "no search term"),
+            ("{ orders { nodes { refunds { lines { nodes { id } } } } } }", "within a list"),
             ("{ orders", "syntax error"),
         ] {
             let error = Bulk::parse(query).unwrap_err();

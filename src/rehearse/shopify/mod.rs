@@ -1,13 +1,17 @@
 //! A stand-in for a Shopify shop: its token endpoint, its GraphQL Admin API as far as bulk operations need it, and the
 //! download of their results, served from a directory of JSONL files.
 //!
-//! It behaves as the documented API does: fields that are not asked for are not given, costs are throttled, operations
-//! take their time, and the download may be cut off when a test wants it so.
+//! It behaves as the documented API does: fields that are not asked for are not given, costs are reckoned and throttled, a
+//! scope that is not granted hides what it is for, operations take their time, and what goes wrong in the wild goes wrong
+//! here when a test wants it so.
 
 mod answer;
 mod bulk;
+mod cost;
 mod operation;
+mod pages;
 mod query;
+mod rows;
 mod search;
 mod server;
 
@@ -41,8 +45,12 @@ pub struct Faults {
     pub throttled: u32,
     /// 500 with a page of HTML.
     pub server_error: u32,
-    /// A bulk operation ends as `FAILED` with `INTERNAL_SERVER_ERROR`.
+    /// A bulk operation ends as `FAILED` with `INTERNAL_SERVER_ERROR`, and with what it had written until then.
     pub failed_operation: u32,
+    /// A bulk operation counts one object more than it has written.
+    pub miscounted_operation: u32,
+    /// A bulk operation stays `RUNNING` until it is cancelled.
+    pub endless_operation: u32,
     /// A download ends in its middle.
     pub truncated_download: u32,
 }
@@ -77,6 +85,11 @@ impl StandIn {
     /// The failures that are still to come, to be set by tests.
     pub fn faults(&self) -> MutexGuard<'_, Faults> {
         self.shop.faults()
+    }
+
+    /// Grants the app these scopes and no others.
+    pub fn grant(&self, scopes: &[&str]) {
+        self.shop.grant(scopes);
     }
 
     /// Fields that were asked for and that no row of the data has, such as `Order.name`.

@@ -13,6 +13,8 @@ pub(super) struct Operation {
     query: String,
     created: OffsetDateTime,
     state: State,
+    /// What a failed operation had written.
+    partial: Option<Counts>,
 }
 
 #[derive(Debug)]
@@ -30,7 +32,7 @@ struct Failure;
 
 impl Operation {
     pub(super) fn new(number: u64, query: String) -> Self {
-        Self { number, query, created: OffsetDateTime::now_utc(), state: State::Created }
+        Self { number, query, created: OffsetDateTime::now_utc(), state: State::Created, partial: None }
     }
 
     pub(super) fn id(&self) -> String {
@@ -46,6 +48,11 @@ impl Operation {
             State::Running => self.state = State::Seen(now, result),
             State::Finished(..) | State::Seen(..) | State::Canceled(_) => {}
         }
+    }
+
+    /// It will fail, and so much of it is written.
+    pub(super) fn partial(&mut self, counts: &Counts) {
+        self.partial = Some(counts.clone());
     }
 
     pub(super) fn cancel(&mut self) {
@@ -89,7 +96,9 @@ impl Operation {
             State::Finished(at, Ok(counts)) | State::Seen(at, Ok(counts)) if ended => {
                 (Some(*at), counts.clone(), false)
             }
-            State::Finished(at, Err(_)) | State::Seen(at, Err(_)) if ended => (Some(*at), Counts::default(), true),
+            State::Finished(at, Err(_)) | State::Seen(at, Err(_)) if ended => {
+                (Some(*at), self.partial.clone().unwrap_or_default(), true)
+            }
             State::Canceled(at) => (Some(*at), Counts::default(), false),
             _ => (None, Counts::default(), false),
         };
@@ -107,7 +116,7 @@ impl Operation {
             "fileSize": complete.then(|| counts.bytes.to_string()),
             // An operation that found nothing has no file.
             "url": (complete && counts.objects > 0).then(|| format!("/bulk/{}.jsonl", self.number)),
-            "partialDataUrl": null,
+            "partialDataUrl": (failed && counts.objects > 0).then(|| format!("/bulk/{}.jsonl", self.number)),
             "query": self.query,
         })
     }

@@ -6,7 +6,11 @@ use time::{Date, OffsetDateTime};
 
 /// Conditions that all must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Search(Vec<Condition>);
+pub(super) struct Search {
+    conditions: Vec<Condition>,
+    /// What the app may see at all.
+    created_since: Option<OffsetDateTime>,
+}
 
 #[derive(Debug, Clone, PartialEq)]
 struct Condition {
@@ -36,21 +40,27 @@ impl Search {
                 )
             })?);
         }
-        Ok(Self(conditions))
+        Ok(Self { conditions, created_since: None })
+    }
+
+    /// Finds only rows that were created since a moment, too; a row without that date is found as before.
+    pub(super) fn and_created_since(mut self, moment: OffsetDateTime) -> Self {
+        self.created_since = Some(moment);
+        self
     }
 
     /// A date that is asked for and that the row does not have: then it is never found.
     pub(super) fn lacking(&self, row: &Value) -> Option<&'static str> {
         let lacks =
             |condition: &&Condition| row.get(condition.field).and_then(Value::as_str).and_then(moment).is_none();
-        self.0.iter().find(lacks).map(|condition| condition.field)
+        self.conditions.iter().find(lacks).map(|condition| condition.field)
     }
 
     /// Whether a row is found; a row without the date is not.
     pub(super) fn finds(&self, row: &Value) -> bool {
-        self.0.iter().all(|condition| {
-            row.get(condition.field).and_then(Value::as_str).and_then(moment).is_some_and(|at| condition.holds(at))
-        })
+        let date = |field: &str| row.get(field).and_then(Value::as_str).and_then(moment);
+        let visible = self.created_since.is_none_or(|since| date("createdAt").is_none_or(|at| at >= since));
+        visible && self.conditions.iter().all(|condition| date(condition.field).is_some_and(|at| condition.holds(at)))
     }
 }
 

@@ -17,21 +17,34 @@ use futures_util::stream;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, BufReader};
+use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, BufReader};
 
 use super::answer::answer;
 use super::bulk::Bulk;
 use super::operation::Operation;
-use super::{Credentials, Faults};
+use super::search::Search;
+use super::{Credentials, Faults, cost, query};
 use crate::error::Result;
 
-pub(super) const SCOPES: &str = "read_all_orders,read_customers,read_orders,read_products";
+/// What an app of the stand-in may read, unless a test says otherwise.
+pub(super) const SCOPES: [&str; 7] = [
+    "read_all_orders",
+    "read_customers",
+    "read_inventory",
+    "read_locations",
+    "read_orders",
+    "read_products",
+    "read_users",
+];
+
+/// Without `read_all_orders` older orders do not show, and nothing says so.
+const VISIBLE: time::Duration = time::Duration::days(60);
 
 /// The oldest version that still answers as itself; older ones are answered by it.
 const OLDEST_VERSION: &str = "2026-01";
 
-/// Points of a request that reads or starts an operation, and of the bucket that they are taken from.
-const COST: f64 = 10.0;
+/// Points of the bucket that costs are taken from.
 const BUCKET: f64 = 2_000.0;
 const RESTORED_A_SECOND: f64 = 100.0;
 
@@ -58,6 +71,7 @@ struct Shared {
     /// Rows that no query finds: the file, the date that they lack, and how many they are.
     undated: BTreeSet<(String, &'static str, u64)>,
     broken: Vec<String>,
+    scopes: Vec<String>,
 }
 
 impl Shop {
@@ -70,6 +84,7 @@ impl Shop {
             missing: BTreeSet::new(),
             undated: BTreeSet::new(),
             broken: Vec::new(),
+            scopes: SCOPES.map(str::to_owned).into(),
         };
         Ok(Self {
             data,
@@ -129,6 +144,8 @@ impl Shop {
     /// Starts an operation; its rows are written by a thread of their own.
     pub(super) fn run(self: &Arc<Self>, bulk: Bulk, query: String) -> Value {
         let fails = self.fails(|faults| &mut faults.failed_operation);
+        let miscounts = self.fails(|faults| &mut faults.miscounted_operation);
+        let never_ends = self.fails(|faults| &mut faults.endless_operation);
         let (number, shown) = {
             let mut state = self.state();
             let number = 7_000_001 + state.operations.len() as u64;
@@ -140,7 +157,13 @@ impl Shop {
         let shop = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let to = shop.results.path().join(Operation::file(number));
-            let result = bulk.write(&shop.data, &to);
+            let result = bulk.write(&shop.data, &to).map(|mut counts| {
+                counts.objects += u64::from(miscounts);
+                counts
+            });
+            if never_ends {
+                return;
+            }
             let mut state = shop.state();
             let counts = match result {
                 Ok(counts) if !fails => {
@@ -149,7 +172,13 @@ impl Shop {
                     state.undated.extend(counts.undated.map(|(date, rows)| (file, date, rows)));
                     Some(counts)
                 }
-                Ok(_) => None,
+                // What was written until then is there to be had.
+                Ok(counts) => {
+                    if let Some(operation) = state.operations.get_mut(&number) {
+                        operation.partial(&counts);
+                    }
+                    None
+                }
                 Err(broken) => {
                     state.broken.push(broken);
                     None
@@ -163,8 +192,10 @@ impl Shop {
     }
 
     fn absolute(&self, mut operation: Value) -> Value {
-        if let Some(path) = operation.get("url").and_then(Value::as_str) {
-            operation["url"] = format!("{}{path}", self.endpoint).into();
+        for name in ["url", "partialDataUrl"] {
+            if let Some(path) = operation.get(name).and_then(Value::as_str) {
+                operation[name] = format!("{}{path}", self.endpoint).into();
+            }
         }
         operation
     }
@@ -181,16 +212,51 @@ impl Shop {
     }
 
     /// Takes the points of a request out of the bucket. Answers what is left, or that it is throttled.
-    fn pay(&self) -> (f64, bool) {
+    fn pay(&self, points: f64) -> (f64, bool) {
         let mut state = self.state();
         let restored = state.since.elapsed().as_secs_f64() * RESTORED_A_SECOND;
         state.points = (state.points + restored).min(BUCKET);
         state.since = Instant::now();
-        let throttled = state.points < COST;
+        let throttled = state.points < points;
         if !throttled {
-            state.points -= COST;
+            state.points -= points;
         }
         (state.points.floor(), throttled)
+    }
+
+    /// Gives back what a query did not use of its price.
+    fn give_back(&self, points: f64) -> f64 {
+        let mut state = self.state();
+        state.points = (state.points + points.max(0.0)).min(BUCKET);
+        state.points.floor()
+    }
+
+    pub(super) fn data(&self) -> &std::path::Path {
+        &self.data
+    }
+
+    pub(super) fn miss(&self, missing: Vec<String>) {
+        self.state().missing.extend(missing);
+    }
+
+    pub(super) fn scopes(&self) -> Vec<String> {
+        self.state().scopes.clone()
+    }
+
+    pub(super) fn has_scope(&self, scope: &str) -> bool {
+        self.state().scopes.iter().any(|granted| granted == scope)
+    }
+
+    pub(super) fn grant(&self, scopes: &[&str]) {
+        self.state().scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    }
+
+    /// What a search of a connection may find.
+    pub(super) fn visible(&self, connection: &str, search: Search) -> Search {
+        if connection == "orders" && !self.has_scope("read_all_orders") {
+            return search.and_created_since(OffsetDateTime::now_utc() - VISIBLE);
+        }
+        search
     }
 
     pub(super) fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -203,7 +269,20 @@ pub(super) fn router(shop: Arc<Shop>) -> Router {
         .route("/admin/oauth/access_token", post(access_token))
         .route("/admin/api/{version}/graphql.json", post(graphql))
         .route("/bulk/{file}", get(download))
+        .layer(axum::middleware::map_response(dated))
         .with_state(shop)
+}
+
+/// Every answer carries the clock of the server.
+async fn dated(mut response: Response) -> Response {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let now = OffsetDateTime::now_utc().format(&format).ok();
+    if let Some(now) = now.and_then(|now| header::HeaderValue::from_str(&now).ok()) {
+        response.headers_mut().insert(header::DATE, now);
+    }
+    response
 }
 
 /// The client credentials grant: a token for a day.
@@ -235,7 +314,8 @@ async fn access_token(
         state.tokens += 1;
         state.tokens
     };
-    Json(json!({"access_token": shop.token(number), "scope": SCOPES, "expires_in": 86_399})).into_response()
+    Json(json!({"access_token": shop.token(number), "scope": shop.scopes().join(","), "expires_in": 86_399}))
+        .into_response()
 }
 
 /// `a=b&c=d%20e`.
@@ -284,18 +364,38 @@ async fn graphql(
         return (StatusCode::INTERNAL_SERVER_ERROR, versions, "<html><body>Something went wrong</body></html>")
             .into_response();
     }
-    let (left, mut throttled) = shop.pay();
+    let text = request.get("query").and_then(Value::as_str).unwrap_or_default();
+    let none = Map::new();
+    let variables = request.get("variables").and_then(Value::as_object).unwrap_or(&none);
+    let operation = match query::parse(text, variables) {
+        Ok(operation) => operation,
+        Err(message) => return (versions, Json(json!({"errors": [{"message": message}]}))).into_response(),
+    };
+    let requested = if operation.mutation { cost::MUTATION } else { cost::requested(&operation.selections) };
+    if requested > cost::MOST {
+        let most = cost::MOST;
+        let message = format!("Query cost is {requested}, which exceeds the single query max cost limit ({most}).");
+        let extensions = json!({"code": "MAX_COST_EXCEEDED", "cost": requested, "maxCost": most,
+            "documentation": "https://shopify.dev/api/usage/rate-limits"});
+        return (versions, Json(json!({"errors": [{"message": message, "extensions": extensions}]}))).into_response();
+    }
+    let (mut left, mut throttled) = shop.pay(requested);
     throttled |= shop.fails(|faults| &mut faults.throttled);
-    let mut answer = if throttled {
-        json!({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED",
-            "documentation": "https://shopify.dev/api/usage/rate-limits"}}]})
+    let (mut answer, used) = if throttled {
+        let answer = json!({"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED",
+            "documentation": "https://shopify.dev/api/usage/rate-limits"}}]});
+        (answer, Value::Null)
     } else {
-        let text = request.get("query").and_then(Value::as_str).unwrap_or_default();
-        let none = Map::new();
-        answer(&shop, text, request.get("variables").and_then(Value::as_object).unwrap_or(&none))
+        let asked = Arc::clone(&shop);
+        // Rows are read from files.
+        let task = tokio::task::spawn_blocking(move || answer(&asked, &operation));
+        let answer = task.await.unwrap_or_else(|error| json!({"errors": [{"message": error.to_string()}]}));
+        let used = cost::actual(&answer["data"]).min(requested);
+        left = shop.give_back(requested - used);
+        (answer, used.into())
     };
     answer["extensions"] = json!({"cost": {
-        "requestedQueryCost": COST, "actualQueryCost": if throttled { Value::Null } else { COST.into() },
+        "requestedQueryCost": requested, "actualQueryCost": used,
         "throttleStatus": {
             "maximumAvailable": BUCKET, "currentlyAvailable": left, "restoreRate": RESTORED_A_SECOND,
         },
@@ -304,15 +404,24 @@ async fn graphql(
 }
 
 /// The result of an operation, piece by piece.
-async fn download(State(shop): State<Arc<Shop>>, Path(file): Path<String>) -> Response {
+async fn download(State(shop): State<Arc<Shop>>, Path(file): Path<String>, headers: HeaderMap) -> Response {
     let known = file.strip_suffix(".jsonl").and_then(|number| number.parse().ok());
     let path = known.map(|number| shop.results.path().join(Operation::file(number)));
     let opened = match &path {
         Some(path) => tokio::fs::File::open(path).await.ok(),
         None => None,
     };
-    let Some(opened) = opened else { return StatusCode::NOT_FOUND.into_response() };
-    let size = opened.metadata().await.map_or(0, |metadata| metadata.len());
+    let Some(mut opened) = opened else { return StatusCode::NOT_FOUND.into_response() };
+    let whole = opened.metadata().await.map_or(0, |metadata| metadata.len());
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let from: u64 = range
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
+        .filter(|from| *from < whole)
+        .unwrap_or_default();
+    if opened.seek(io::SeekFrom::Start(from)).await.is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let size = whole - from;
     let end = if shop.fails(|faults| &mut faults.truncated_download) { size / 2 } else { size };
     let pieces = stream::unfold((BufReader::new(opened.take(end)), end), move |(mut reader, left)| async move {
         if left == 0 {
@@ -338,5 +447,9 @@ async fn download(State(shop): State<Arc<Shop>>, Path(file): Path<String>) -> Re
         }
     });
     let headers = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_LENGTH, size.to_string())];
+    if from > 0 {
+        let range = [(header::CONTENT_RANGE, format!("bytes {from}-{}/{whole}", whole - 1))];
+        return (StatusCode::PARTIAL_CONTENT, headers, range, Body::from_stream(pieces)).into_response();
+    }
     (headers, Body::from_stream(pieces)).into_response()
 }

@@ -147,7 +147,7 @@ async fn it_fails_as_shopify_does() {
     500: 500 <html><body>Something went wrong</body></html>
     none: 200 {"data":{"shop":{"name":"Rehearsal"}}}
     unknown field: "Field 'nope' doesn't exist on type 'QueryRoot'"
-    failed: {"status":"FAILED","errorCode":"INTERNAL_SERVER_ERROR","objectCount":"0","rootObjectCount":"0","fileSize":null,"url":null}
+    failed: {"status":"FAILED","errorCode":"INTERNAL_SERVER_ERROR","objectCount":"5","rootObjectCount":"5","fileSize":null,"url":null}
     broken data: "FAILED"
     "#);
     assert!(stand_in.broken_data()[0].contains("orders.jsonl:1:"), "{:?}", stand_in.broken_data());

@@ -18,6 +18,7 @@ mod error;
 mod rewrite;
 pub(super) mod server;
 mod session;
+mod unload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,8 +57,10 @@ pub struct WarehouseConfig {
     pub workgroup: String,
     pub workgroup_arn: String,
     pub database: String,
-    /// The secrets that open the warehouse, by name or ARN.
+    /// The secrets that open the warehouse as its administrator, by name or ARN.
     pub secrets: Vec<String>,
+    /// The secrets that open it as another user, each with that user.
+    pub readers: BTreeMap<String, String>,
     /// The directory of each bucket of the local account.
     pub buckets: BTreeMap<String, PathBuf>,
     /// Judges what a COPY reads, as IAM would.

@@ -179,3 +179,61 @@ BEGIN
     RAISE EXCEPTION 'the % of a MERGE must be a table, and "%" is a view', role, name;
   END IF;
 END $$;
+
+-- What Redshift says of itself. `jsonb` is what a SUPER is here.
+CREATE OR REPLACE VIEW svv_columns AS
+  SELECT table_catalog, table_schema::varchar, table_name::varchar, column_name::varchar, ordinal_position, column_default, is_nullable::varchar,
+    CASE data_type WHEN 'jsonb' THEN 'super' ELSE data_type END::varchar AS data_type,
+    character_maximum_length, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision
+  FROM information_schema.columns WHERE table_schema NOT IN ('redshift', 'pg_catalog', 'information_schema');
+CREATE OR REPLACE VIEW svv_tables AS
+  SELECT current_database()::varchar AS table_catalog, n.nspname::varchar AS table_schema, c.relname::varchar AS table_name,
+    CASE c.relkind WHEN 'r' THEN 'BASE TABLE' ELSE 'VIEW' END::varchar AS table_type, NULL::varchar AS remarks
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'v', 'm') AND n.nspname NOT IN ('redshift', 'pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%';
+CREATE OR REPLACE VIEW svv_mv_info AS
+  SELECT current_database()::varchar AS database_name, schemaname::varchar AS schema_name, matviewowner::varchar AS user_name,
+    matviewname::varchar AS name, 'f'::char AS is_stale, 0 AS state, 'f'::char AS autorewrite, 'f'::char AS autorefresh
+  FROM pg_matviews;
+
+-- Views that are bound to no table: a table below one of them may go and come again. PostgreSQL has no such views, so
+-- that what is known by name is made again as soon as it can be.
+CREATE TABLE IF NOT EXISTS late_binding (name text PRIMARY KEY, query text NOT NULL);
+CREATE OR REPLACE FUNCTION bind_late(view text, body text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM redshift.late_binding WHERE name = view;
+  INSERT INTO redshift.late_binding VALUES (view, body);
+END $$;
+CREATE OR REPLACE FUNCTION rebind() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  lost record;
+  made boolean := true;
+BEGIN
+  WHILE made LOOP
+    made := false;
+    FOR lost IN SELECT * FROM redshift.late_binding WHERE to_regclass(name) IS NULL LOOP
+      BEGIN
+        EXECUTE 'CREATE VIEW ' || lost.name || ' AS ' || lost.query;
+        made := true;
+      EXCEPTION WHEN undefined_table OR undefined_column OR invalid_schema_name THEN NULL;
+      END;
+    END LOOP;
+  END LOOP;
+END $$;
+CREATE OR REPLACE FUNCTION release(dropped text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  above record;
+BEGIN
+  IF to_regclass(dropped) IS NULL THEN RETURN; END IF;
+  FOR above IN
+    SELECT DISTINCT format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE d.refobjid = to_regclass(dropped) AND d.classid = 'pg_rewrite'::regclass AND c.oid <> to_regclass(dropped)
+  LOOP
+    IF EXISTS (SELECT 1 FROM redshift.late_binding WHERE to_regclass(late_binding.name) = to_regclass(above.name)) THEN
+      PERFORM redshift.release(above.name);
+      EXECUTE 'DROP VIEW IF EXISTS ' || above.name;
+    END IF;
+  END LOOP;
+END $$;
+GRANT SELECT ON ALL TABLES IN SCHEMA redshift TO PUBLIC;

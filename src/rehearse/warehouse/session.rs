@@ -9,6 +9,7 @@ use super::copy::{self, Files};
 use super::error::{SqlError, SqlResult};
 use super::rewrite::{Step, Translated, quote};
 use super::server::USER;
+use super::unload;
 
 /// An open session. Its temporary tables end with it.
 pub(crate) struct Session {
@@ -89,6 +90,10 @@ impl Session {
                     Outcome { rows: i64::try_from(result.rows.len()).unwrap_or(i64::MAX), result: Some(result) }
                 }
                 Step::Copy(copy) => Outcome { rows: copy::run(&self.client, copy, files).await?, result: None },
+                Step::Unload(unload) => {
+                    let result = self.query(&unload.query).await?;
+                    Outcome { rows: unload::run(&result, unload, files)?, result: None }
+                }
             };
         }
         Ok(outcome)

@@ -155,7 +155,7 @@ fn each_cut_wire_names_its_hop_and_line() {
     ");
     insta::assert_snapshot!(glue("JobName: !Ref CleanJob, State", "JobName: clean, State"), @"
     trigger `shop-dev-then-transform`: it waits for the job `clean`, which no trigger of the workflow starts
-      glue.yaml | Conditions: [{LogicalOperator: EQUALS, JobName: clean, State: SUCCEEDED}]
+      glue.yaml | - {LogicalOperator: EQUALS, JobName: clean, State: SUCCEEDED}
       wait for one of shop-dev-clean, shop-dev-transform
     ");
     insta::assert_snapshot!(glue("Actions: [{JobName: !Ref TransformJob}]", "Actions: [{JobName: transform}]"), @r#"
@@ -180,7 +180,7 @@ fn each_cut_wire_names_its_hop_and_line() {
     let permission = "Action: \"lambda:InvokeFunction\"\n      Principal: events.amazonaws.com";
     let foreign = "Action: \"lambda:InvokeFunction\"\n      Principal: s3.amazonaws.com";
     insta::assert_snapshot!(way(&deployed("templates/ingest.yaml.hbs", permission, foreign)), @"
-    rule `shop-dev-transformed`: events.amazonaws.com may not lambda:InvokeFunction on arn:aws:lambda:eu-central-1:111111111111:function:shop-dev-load: the policy of `function:shop-dev-load` does not let it in: the statement of line 153 allows it to others
+    rule `shop-dev-transformed`: events.amazonaws.com may not lambda:InvokeFunction on arn:aws:lambda:eu-central-1:111111111111:function:shop-dev-load: the policy of `function:shop-dev-load` does not let it in: the statement of line 170 allows it to others
       ingest.yaml | Principal: s3.amazonaws.com
       add events.amazonaws.com to `Principal`
     ");

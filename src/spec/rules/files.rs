@@ -7,7 +7,10 @@ use crate::yaml::{Key, Node, Value};
 pub(super) fn check(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     let source = table.get("source").and_then(Node::as_str).unwrap_or_default();
     let Some((_, source)) = sources.iter().find(|(name, _)| name.name == source) else { return };
-    let snapshot = source.pointer("/files/snapshot").or(source.pointer("/lambda/files/snapshot")).is_some_and(|node| node.value == Value::Bool(true));
+    let snapshot = source
+        .pointer("/files/snapshot")
+        .or(source.pointer("/lambda/files/snapshot"))
+        .is_some_and(|node| node.value == Value::Bool(true));
     if !snapshot {
         return;
     }

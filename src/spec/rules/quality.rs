@@ -130,3 +130,51 @@ fn reference(pipeline: &Node, key: &Key, target: &Node, errors: &mut Vec<Error>)
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::Spec;
+    use crate::yaml::Source;
+
+    #[test]
+    fn checks_that_cannot_hold_are_told_at_once() {
+        let pipeline = "\
+name: shop
+sources: {erp: {files: {snapshot: true}}}
+tables:
+  customers: {source: erp, key: [id], columns: {id: bigint}}
+  orders:
+    source: erp
+    load: append
+    columns: {id: bigint, name: varchar(9), total: 'decimal(8,2)', day: date}
+    checks:
+      between: {total: {min: 9, max: 1}, name: {min: 1}, day: {min: soon}, gone: {min: 1}, id: {}}
+      matches: {name: '(?=x)'}
+      references: {id: customers.idd, name: customer.id, total: customers}
+      fresh_within: {name: 2 days, day: 2 weeks}
+";
+        let environment = "account: 012345678901\nregion: eu-central-1\n";
+        let error = Spec::load(&Source::new("p.yaml", pipeline), &Source::new("dev.yaml", environment), "dev");
+        let text = error.unwrap_err().to_string();
+        let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+        let expected = [
+            "table `orders` is read from snapshots and has no key",
+            "table `orders` is read from snapshots, whose rows change and go",
+            "the bounds of `total` exclude every value",
+            "`checks.between` of table `orders` needs numbers, dates or times",
+            "`soon` is no bound of a date",
+            "`checks.between` of table `orders` names an unknown column `gone`",
+            "`checks.between.id` of table `orders` has no bound",
+            "`(?=x)` is no regular expression: ",
+            "table `customers` has no column `idd`",
+            "`checks.references` of table `orders` names an unknown table `customer`",
+            "`checks.references` of table `orders` names no column: `customers`",
+            "`name` is no time, so nothing can be said of its age",
+            "`tables.orders.checks.fresh_within.day` has a value that is not allowed: `2 weeks`",
+        ];
+        assert_eq!(told.len(), expected.len(), "{text}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.starts_with(expected), "{told}\n{expected}\n{text}");
+        }
+    }
+}

@@ -22,6 +22,18 @@ pub struct Shopify {
     #[serde(default = "default_since")]
     #[schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub since: String,
+    /// Webhooks that come through EventBridge, so that a change lands within seconds. What they miss, the schedule reads.
+    #[serde(default)]
+    pub events: Option<ShopifyEvents>,
+}
+
+/// The fast path of a Shopify source: webhooks that Shopify sends to EventBridge.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShopifyEvents {
+    /// The partner event source that the app sends its webhooks to, such as `aws.partner/shopify.com/1234567/shop`.
+    #[schemars(regex(pattern = r"^aws\.partner/shopify\.com/[A-Za-z0-9._/-]+$"), length(max = 256))]
+    pub partner_source: String,
 }
 
 fn default_api_version() -> String {

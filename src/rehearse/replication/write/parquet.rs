@@ -63,8 +63,7 @@ impl ParquetFile {
         }
         schema.push('}');
         let schema = Arc::new(parse_message_type(&schema).map_err(|error| failed(&error))?);
-        let compression =
-            if target.gzip { Compression::GZIP(GzipLevel::default()) } else { Compression::UNCOMPRESSED };
+        let compression = if target.gzip { Compression::GZIP(GzipLevel::default()) } else { Compression::UNCOMPRESSED };
         let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
         let file = fs_err::File::create(path)?.into_parts().0;
         Ok(Self {

@@ -170,6 +170,7 @@ impl Submission {
         }
         if let Some(secret) = &self.secret
             && !config.secrets.iter().any(|known| same_secret(known, secret))
+            && reader(config, secret).is_none()
         {
             return Err(Fault::validation(format!("Secrets Manager can't find the specified secret. ({secret})")));
         }
@@ -189,6 +190,11 @@ impl Submission {
 
 fn missing(field: &str) -> Fault {
     Fault::validation(format!("{field} is required"))
+}
+
+/// The user whom a secret belongs to, if it is not the administrator's.
+pub(super) fn reader(config: &WarehouseConfig, secret: &str) -> Option<String> {
+    config.readers.iter().find(|(known, _)| same_secret(known, secret)).map(|(_, user)| user.clone())
 }
 
 /// A secret is known by its name or by its ARN, which ends in the name, a hyphen and six random characters.

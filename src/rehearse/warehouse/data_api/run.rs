@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::event;
+use super::request;
 use super::statement::{Statement, Status};
 use crate::rehearse::warehouse::Warehouse;
 use crate::rehearse::warehouse::error::{SqlError, SqlResult};
@@ -35,7 +36,14 @@ async fn carry_out(warehouse: &Warehouse, statement: &Statement) -> Result<(), S
         return Err(format!("FATAL: database \"{}\" does not exist", submission.database));
     }
     // Without a secret, the caller's role is the database's user, and has only what was granted to it.
-    let role = submission.secret.is_none().then(|| database_user(&statement.caller));
+    let reader = submission.secret.as_ref().and_then(|secret| request::reader(warehouse.config(), secret));
+    if let Some(user) = &reader {
+        let known = warehouse.rows(&format!("SELECT 1 FROM pg_user WHERE usename = '{user}'")).await;
+        if known.is_ok_and(|(_, rows)| rows.is_empty()) {
+            return Err(format!("FATAL: password authentication failed for user \"{user}\""));
+        }
+    }
+    let role = reader.or_else(|| submission.secret.is_none().then(|| database_user(&statement.caller)));
     let session = warehouse.session(role.as_deref()).await.map_err(|error| error.to_string())?;
     if !statement.start(session.cancel_token()) {
         return Err("Query cancelled on user's request".to_owned());

@@ -1,7 +1,7 @@
 //! Schemas, principals, grants and session settings.
 
 use super::token::{Node, render};
-use super::{Translated, name_text, qualified_name, quote};
+use super::{Translated, literal, name_text, qualified_name, quote};
 use crate::rehearse::warehouse::error::{SqlError, SqlResult};
 
 /// `CREATE SCHEMA [IF NOT EXISTS] name [AUTHORIZATION user] [QUOTA …]`
@@ -23,10 +23,45 @@ pub(super) fn create_external_schema(nodes: &[Node]) -> SqlResult<Translated> {
     Ok(Translated::execute(format!("CREATE SCHEMA {}{name}", if exists { "IF NOT EXISTS " } else { "" })))
 }
 
-/// `CREATE { USER | ROLE | GROUP } name …`: a principal that grants can name, without a password.
+/// `CREATE { USER | ROLE | GROUP } name [PASSWORD …]`: a principal that grants can name.
 pub(super) fn create_principal(nodes: &[Node]) -> SqlResult<Translated> {
     let name = name_text(nodes.get(2))?;
-    Ok(Translated::execute(format!("CREATE ROLE {name}")))
+    if !nodes[1].is("USER") {
+        return Ok(Translated::execute(format!("CREATE ROLE {name}")));
+    }
+    if nodes.len() == 3 {
+        return Err(SqlError::new("syntax error at end of input").hint("Redshift wants a PASSWORD"));
+    }
+    Ok(Translated::execute(format!("CREATE ROLE {name} LOGIN {}", password(&nodes[3..])?)))
+}
+
+/// `ALTER USER name PASSWORD …`
+pub(super) fn alter_user(nodes: &[Node]) -> SqlResult<Translated> {
+    let name = name_text(nodes.get(2))?;
+    Ok(Translated::execute(format!("ALTER ROLE {name} {}", password(nodes.get(3..).unwrap_or_default())?)))
+}
+
+/// `PASSWORD { 'text' | 'md5…' | DISABLE }`. A password in clear text must have what Redshift asks of one.
+fn password(nodes: &[Node]) -> SqlResult<String> {
+    match nodes {
+        [word, Node::Text { text, .. }] if word.is("PASSWORD") => {
+            let hashed = text.len() == 35 && text.starts_with("md5");
+            let has = |what: fn(&char) -> bool| text.chars().any(|c| what(&c));
+            let strong = (8..=64).contains(&text.len())
+                && has(char::is_ascii_uppercase)
+                && has(char::is_ascii_lowercase)
+                && has(char::is_ascii_digit);
+            if hashed || strong {
+                return Ok(format!("PASSWORD {}", literal(text)));
+            }
+            Err(SqlError::new(
+                "password must be 8 to 64 characters with an upper-case and a lower-case letter and a digit",
+            ))
+        }
+        [word, disable] if word.is("PASSWORD") && disable.is("DISABLE") => Ok("PASSWORD NULL".to_owned()),
+        [first, ..] => Err(SqlError::not_rehearsed(&format!("a USER with {}", first.shown().to_uppercase()))),
+        [] => Err(SqlError::new("syntax error at end of input")),
+    }
 }
 
 /// GRANT and REVOKE. `TO ROLE name` and `GRANT ROLE name` lose the word that PostgreSQL does not use.

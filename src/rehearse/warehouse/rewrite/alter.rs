@@ -21,6 +21,7 @@ pub(super) fn table(nodes: &[Node]) -> SqlResult<Translated> {
         ["ALTER", "COLUMN", _, "TYPE"] => retype(&name, rest),
         ["ADD", "COLUMN", ..] => done(format!("ADD COLUMN {}", Column::read(&rest[2..])?.render())),
         ["ADD", ..] => done(format!("ADD COLUMN {}", Column::read(&rest[1..])?.render())),
+        ["RENAME", "TO", ..] => done(render(rest)).map(super::rebind),
         ["DROP" | "RENAME", ..] | ["OWNER", "TO", ..] => done(render(rest)),
         [first, ..] => Err(SqlError::not_rehearsed(&format!("ALTER TABLE … {first}"))),
         [] => Err(SqlError::new("syntax error at end of input")),

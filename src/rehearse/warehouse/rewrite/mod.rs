@@ -19,11 +19,13 @@ mod select;
 mod table;
 mod token;
 mod types;
+mod unload_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use copy_options::Copy;
 pub(crate) use token::{literal, quote};
+pub(crate) use unload_options::{Unload, UnloadFormat};
 
 use self::token::{Node, render};
 use super::error::{SqlError, SqlResult};
@@ -47,6 +49,8 @@ pub(crate) enum Step {
     Query(String),
     /// A COPY, which is carried out here.
     Copy(Copy),
+    /// An UNLOAD, which is carried out here.
+    Unload(Unload),
 }
 
 impl Translated {
@@ -95,10 +99,15 @@ pub(crate) fn translate(
             .map(|copy| Translated { steps: vec![Step::Copy(copy)], ..Translated::default() }),
         ("CREATE", _) => create(nodes),
         ("ALTER", "TABLE") => alter::table(&nodes),
-        ("DROP", "TABLE" | "VIEW" | "SCHEMA" | "MATERIALIZED" | "USER" | "ROLE" | "GROUP")
-        | ("COMMENT", "ON")
-        | ("LOCK", _)
-        | ("REFRESH", "MATERIALIZED") => Ok(Translated::execute(render(&nodes))),
+        ("DROP", "TABLE" | "VIEW") => drop_relation(&nodes),
+        ("DROP", "SCHEMA" | "MATERIALIZED" | "USER" | "ROLE" | "GROUP") | ("COMMENT", "ON") | ("LOCK", _) => {
+            Ok(Translated::execute(render(&nodes)))
+        }
+        // It sees what is committed, and is a transaction of its own.
+        ("REFRESH", "MATERIALIZED") => Ok(Translated::execute(render(&nodes)).alone("REFRESH MATERIALIZED VIEW")),
+        ("UNLOAD", _) => unload_options::parse(&nodes),
+        ("ALTER", "USER") => admin::alter_user(&nodes),
+        ("ALTER", "DEFAULT") => Ok(Translated::execute(render(&nodes))),
         ("TRUNCATE", _) => Ok(Translated { commits: true, ..Translated::execute(render(&nodes)) }),
         ("VACUUM", _) => Ok(Translated::nothing().alone("VACUUM")),
         ("ANALYZE" | "ANALYSE", "COMPRESSION") => Ok(Translated::nothing()),
@@ -112,7 +121,7 @@ pub(crate) fn translate(
         ("", _) => Err(SqlError::new("the statement is empty")),
         (
             "ALTER" | "CALL" | "CANCEL" | "CLOSE" | "DEALLOCATE" | "DECLARE" | "DESC" | "DESCRIBE" | "DROP" | "EXECUTE"
-            | "FETCH" | "PREPARE" | "RESET" | "SHOW" | "UNLOAD" | "USE",
+            | "FETCH" | "PREPARE" | "RESET" | "SHOW" | "USE",
             _,
         ) => Err(SqlError::not_rehearsed(format!("{first} {second}").trim_end())),
         _ => Err(SqlError::syntax(&nodes[0].shown())),
@@ -180,15 +189,50 @@ fn create(nodes: Vec<Node>) -> SqlResult<Translated> {
     }
 }
 
-/// `CREATE [OR REPLACE] VIEW … AS query [WITH NO SCHEMA BINDING]`. What it reads must exist here, late-binding or not.
+/// Views that nothing binds make room, and what is known of a view goes with it.
+fn drop_relation(nodes: &[Node]) -> SqlResult<Translated> {
+    let exists = usize::from(nodes.get(2).is_some_and(|node| node.is("IF"))) * 2;
+    let (name, _) = qualified_name(nodes.get(2 + exists..).unwrap_or_default())?;
+    let name = literal(&name);
+    let before = if nodes[1].is("VIEW") {
+        format!("DELETE FROM redshift.late_binding WHERE name = {name}; PERFORM redshift.release({name})")
+    } else {
+        format!("PERFORM redshift.release({name})")
+    };
+    let steps = vec![Step::Execute(format!("DO $$ BEGIN {before}; END $$")), Step::Execute(render(nodes))];
+    Ok(Translated { steps, ..Translated::default() })
+}
+
+/// Makes the views anew that were lost with a table.
+fn rebind(mut translated: Translated) -> Translated {
+    translated.steps.push(Step::Execute("DO $$ BEGIN PERFORM redshift.rebind(); END $$".to_owned()));
+    translated
+}
+
+/// `CREATE [OR REPLACE] VIEW … AS query [WITH NO SCHEMA BINDING]`. What it reads must exist when it is made,
+/// late-binding or not.
 fn view(mut nodes: Vec<Node>) -> SqlResult<Translated> {
     let length = nodes.len();
-    if length > 4 && nodes[length - 4].is("WITH") && nodes[length - 3].is("NO") && nodes[length - 1].is("BINDING") {
+    let late =
+        length > 4 && nodes[length - 4].is("WITH") && nodes[length - 3].is("NO") && nodes[length - 1].is("BINDING");
+    if late {
         nodes.truncate(length - 4);
     }
     let position = nodes.iter().position(|node| node.is("AS")).ok_or_else(|| SqlError::syntax("view"))?;
     let query = nodes.split_off(position + 1);
-    Ok(Translated::execute(format!("{} {}", render(&nodes), render(&expression::level(query)?))))
+    let query = render(&expression::level(query)?);
+    let created = Step::Execute(format!("{} {query}", render(&nodes)));
+    if !late {
+        return Ok(Translated { steps: vec![created], ..Translated::default() });
+    }
+    let start = nodes.iter().position(|node| node.is("VIEW")).map_or(2, |position| position + 1);
+    let (name, _) = qualified_name(&nodes[start..])?;
+    let known = Step::Execute(format!(
+        "DO $$ BEGIN PERFORM redshift.bind_late({}, {}); END $$",
+        literal(&name),
+        literal(&query)
+    ));
+    Ok(Translated { steps: vec![known, created], ..Translated::default() })
 }
 
 /// `ANALYZE [table [(columns)]] [PREDICATE COLUMNS | ALL COLUMNS]`

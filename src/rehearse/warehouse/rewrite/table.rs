@@ -43,7 +43,8 @@ pub(super) fn translate(nodes: &[Node]) -> SqlResult<Translated> {
     match (list, query) {
         (list, Some(query)) => {
             let names = list.map(|items| format!(" ({})", render(items))).unwrap_or_default();
-            Ok(Translated::execute(format!("{head}{names} AS {}", as_query(query)?)))
+            let created = Translated::execute(format!("{head}{names} AS {}", as_query(query)?));
+            Ok(if temporary { created } else { super::rebind(created) })
         }
         (Some(items), None) => Ok(Translated::execute(format!("{head} ({})", elements(items, &keys)?))),
         (None, None) => Err(SqlError::new("syntax error at end of input")),

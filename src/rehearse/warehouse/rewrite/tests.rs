@@ -13,6 +13,7 @@ fn text(sql: &str) -> String {
             let line = |step: Step| match step {
                 Step::Execute(sql) | Step::Query(sql) => sql,
                 Step::Copy(copy) => format!("{copy:?}"),
+                Step::Unload(unload) => format!("{unload:?}"),
             };
             steps.into_iter().map(line).collect::<Vec<_>>().join("\n")
         }

@@ -290,7 +290,7 @@ async fn redshifts_errors_are_given_where_postgresql_would_do_otherwise() {
         ("SELECT nothing FROM core.missing", "ERROR: relation \"core.missing\" does not exist"),
         (
             "UNLOAD ('SELECT 1') TO 's3://b/p' IAM_ROLE default",
-            "ERROR: the rehearsal does not run UNLOAD\n  Hint: Redshift itself may accept it; leave it out of what is rehearsed",
+            "ERROR: the rehearsal does not run UNLOAD of delimited text\n  Hint: add `FORMAT AS CSV` or `FORMAT AS PARQUET`",
         ),
     ] {
         let described = fixture.one(sql).await;

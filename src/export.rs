@@ -1,0 +1,140 @@
+//! A mart's rows, out of the warehouse: through the Redshift Data API, or from the files that a run has written.
+//!
+//! Nothing here needs a way into the private network of the warehouse.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::aws::{Aws, Failure};
+use crate::error::{Error, Result, did_you_mean};
+use crate::exit::Exit;
+use crate::spec::{Spec, Unload};
+use crate::warehouse::ADMIN_USER;
+
+/// Writes the rows of a mart. Returns how many there were, where it is known.
+pub async fn export(aws: &Aws, spec: &Spec, mart: &str, format: Unload, out: &mut dyn Write) -> Result<Option<u64>> {
+    let marts = &spec.pipeline.marts;
+    let Some(known) = marts.get(mart) else {
+        return Err(Error::new(format!("unknown mart `{mart}`"))
+            .hint(did_you_mean(mart, marts.keys().map(String::as_str)))
+            .exit(Exit::Usage));
+    };
+    if known.unload == Some(format) {
+        return files(aws, spec, mart, format, out).await.map(|()| None);
+    }
+    match format {
+        Unload::Csv => rows(aws, spec, mart, out).await.map(Some),
+        Unload::Parquet => Err(Error::new(format!("the mart `{mart}` is not written as Parquet"))
+            .hint("add `unload: parquet` to it and deploy; or take `--format csv`")
+            .exit(Exit::Usage)),
+    }
+}
+
+/// The files of the last run.
+async fn files(aws: &Aws, spec: &Spec, mart: &str, format: Unload, out: &mut dyn Write) -> Result<()> {
+    let (bucket, prefix) = (spec.bucket("transformed"), format!("exports/{mart}/"));
+    let failed = |failure: Failure| Error::from(failure).note(format!("while reading s3://{bucket}/{prefix}"));
+    let objects = aws.s3.list(&bucket, &prefix).await.map_err(failed)?;
+    if objects.is_empty() {
+        return Err(Error::new(format!("there are no files of the mart `{mart}` yet"))
+            .note(format!("s3://{bucket}/{prefix} is empty"))
+            .hint("they are written after each load: see `pipectl status`"));
+    }
+    if format == Unload::Parquet && objects.len() > 1 {
+        return Err(Error::new(format!("the mart `{mart}` has {} Parquet files", objects.len()))
+            .hint(format!("copy them all: `aws s3 cp --recursive s3://{bucket}/{prefix} .`")));
+    }
+    for (number, object) in objects.iter().enumerate() {
+        let bytes = aws.s3.get(&bucket, &object.key).await.map_err(failed)?.unwrap_or_default();
+        // Each file has a header of its own.
+        let header = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        out.write_all(&bytes[if number == 0 || format == Unload::Parquet { 0 } else { header }..])?;
+    }
+    Ok(())
+}
+
+/// The rows as they are now.
+async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result<u64> {
+    let prefix = spec.prefix();
+    let reader = spec.readers().next().map(|(_, secret)| secret);
+    let body = json!({
+        "WorkgroupName": prefix,
+        "Database": spec.pipeline.warehouse.database,
+        "SecretArn": reader.unwrap_or_else(|| format!("redshift!{prefix}-{ADMIN_USER}")),
+        "StatementName": format!("{prefix}/export/{mart}"),
+        "Sql": format!("SELECT * FROM marts.{mart}"),
+    });
+    let hint = "do your credentials allow redshift-data and the secret of the user? see docs/warehouse.md";
+    let failed = |failure: Failure| Error::from(failure).hint(hint);
+    let sent = aws.wire.redshift_data("ExecuteStatement", &body).await.map_err(failed)?;
+    let id = sent["Id"].as_str().unwrap_or_default().to_owned();
+    let mut waits = aws.pace.waits();
+    loop {
+        let described = aws.wire.redshift_data("DescribeStatement", &json!({ "Id": id })).await.map_err(failed)?;
+        match described["Status"].as_str().unwrap_or_default() {
+            "FINISHED" => break,
+            "FAILED" | "ABORTED" => {
+                let why = described["Error"].as_str().unwrap_or("Redshift gives no reason").to_owned();
+                return Err(Error::new(format!("the mart `{mart}` cannot be read"))
+                    .note(why)
+                    .hint("is it there yet? it is made after the first load: see `pipectl status`"));
+            }
+            _ => tokio::time::sleep(waits.next().unwrap_or_default()).await,
+        }
+    }
+    let mut writer = csv::Writer::from_writer(out);
+    let wrong = |error: csv::Error| Error::new("the rows cannot be written").cause(&error);
+    let (mut next, mut count) = (Value::Null, 0);
+    loop {
+        let mut body = json!({ "Id": id });
+        if !next.is_null() {
+            body["NextToken"] = next.clone();
+        }
+        let page = aws.wire.redshift_data("GetStatementResult", &body).await.map_err(failed)?;
+        if next.is_null() {
+            let columns = page["ColumnMetadata"].as_array().into_iter().flatten();
+            writer.write_record(columns.map(|column| column["name"].as_str().unwrap_or_default())).map_err(wrong)?;
+        }
+        for row in page["Records"].as_array().into_iter().flatten() {
+            let values = row.as_array().into_iter().flatten().map(text);
+            writer.write_record(values).map_err(wrong)?;
+            count += 1;
+        }
+        next = page["NextToken"].clone();
+        if next.as_str().is_none_or(str::is_empty) {
+            break;
+        }
+    }
+    writer.flush()?;
+    Ok(count)
+}
+
+/// A value as UNLOAD writes it.
+fn text(field: &Value) -> String {
+    let Some((kind, value)) = field.as_object().and_then(|field| field.iter().next()) else { return String::new() };
+    match (kind.as_str(), value) {
+        ("stringValue", Value::String(text)) => text.clone(),
+        ("booleanValue", Value::Bool(truth)) => if *truth { "t" } else { "f" }.to_owned(),
+        ("longValue" | "doubleValue", number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_unload_writes_them() {
+        for (field, expected) in [
+            (json!({"stringValue": "12.50"}), "12.50"),
+            (json!({"longValue": 7}), "7"),
+            (json!({"booleanValue": true}), "t"),
+            (json!({"isNull": true}), ""),
+            (json!({"doubleValue": 0.5}), "0.5"),
+        ] {
+            assert_eq!(text(&field), expected);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a change of the spec does to the tables that are deployed: pure.
+
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+use crate::spec::{Map, Spec};
+
+use super::migrate::{self, Migration, Refusal, Table};
+
+/// Compares the tables of the deployed pipeline document with those that the spec wants. Fails with every change that
+/// would lose data, each at its place in the spec. A table that is in one of the two only is none.
+pub fn between(spec: &Spec, deployed: &Map<Table>) -> Result<Vec<(String, Migration)>> {
+    let (mut migrations, mut errors) = (Vec::new(), Vec::new());
+    for (name, wanted) in super::schema(spec) {
+        let Some(existing) = deployed.get(&name) else { continue };
+        match migrate::compare(&name, existing, &wanted) {
+            Ok(migration) if migration.changes.is_empty() => {}
+            Ok(migration) => migrations.push((name, migration)),
+            Err(refusals) => errors.extend(refusals.into_iter().map(|refusal| placed(spec, refusal))),
+        }
+    }
+    Error::all(errors)?;
+    Ok(migrations)
+}
+
+fn placed(spec: &Spec, refusal: Refusal) -> Error {
+    let table = refusal.table.split_once('.').map_or(refusal.table.as_str(), |(_, name)| name);
+    let place = match &refusal.column {
+        Some(column) => format!("/tables/{table}/columns/{column}"),
+        None => format!("/tables/{table}/key"),
+    };
+    let node = spec.tree.pointer(&place).or_else(|| spec.tree.pointer(&format!("/tables/{table}")));
+    let error = Error::project(refusal.message).hint(refusal.hint);
+    match node {
+        Some(node) => error.at(&node.span, "the warehouse holds it otherwise"),
+        None => error,
+    }
+}
+
+/// The changes and their statements, as a person reads them.
+pub fn text(migrations: &[(String, Migration)]) -> String {
+    let mut out = String::from("at the first load after the deploy the warehouse changes its tables:\n");
+    for (name, migration) in migrations {
+        for change in &migration.changes {
+            // Writing to a text cannot fail.
+            let _ = writeln!(out, "  {name} {change}");
+        }
+        for statement in migration.steps.iter().flatten() {
+            let _ = writeln!(out, "    {statement};");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::Source;
+
+    fn spec(columns: &str, key: &str) -> Spec {
+        let text = format!(
+            "name: shop\nsources: {{erp: {{files: {{}}}}}}\ntables:\n  t:\n    source: erp\n    key: [{key}]\n    columns:\n{columns}"
+        );
+        let place = "account: \"111111111111\"\nregion: eu-central-1\n";
+        Spec::load(&Source::new("p.yaml", text), &Source::new("dev.yaml", place), "dev").unwrap()
+    }
+
+    #[test]
+    fn a_plan_shows_what_the_warehouse_will_do() {
+        let before = super::super::schema(&spec("      id: bigint\n      name: varchar(10)\n", "id"));
+        let after = spec("      id: bigint\n      name: varchar(20)\n      at: date\n", "id");
+        let migrations = between(&after, &before).unwrap();
+        assert_eq!(
+            text(&migrations),
+            "at the first load after the deploy the warehouse changes its tables:\n  \
+             core.t widens `name` from varchar(10) to varchar(20)\n  \
+             core.t adds `at` date\n    \
+             ALTER TABLE core.t ADD COLUMN at DATE;\n    \
+             ALTER TABLE core.t ALTER COLUMN name TYPE VARCHAR(20);\n"
+        );
+        assert!(between(&after, &super::super::schema(&after)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_would_lose_data_is_pointed_at() {
+        let before = super::super::schema(&spec("      id: bigint\n      name: varchar(20)\n", "id"));
+        let after = spec("      id: bigint\n      name: varchar(10)\n", "id, name");
+        let text = between(&after, &before).unwrap_err().to_string();
+        assert!(text.contains("the key of `core.t` would change from (id) to (id, name)"), "{text}");
+        assert!(text.contains("p.yaml:6:10"), "{text}");
+        assert!(text.contains("`name` of `core.t` would change from varchar(20) to varchar(10)"), "{text}");
+        assert!(text.contains("p.yaml:9:13"), "{text}");
+    }
+}
