@@ -117,8 +117,8 @@ impl Judge {
                     self.send(resources, "events.amazonaws.com", queue, &arn);
                 }
                 match target.get("Arn").and_then(Value::as_str) {
-                    Some(topic) if service_of(topic) == "sns" => {
-                        self.send(resources, "events.amazonaws.com", topic, &arn);
+                    Some(to) if ["sns", "sqs"].contains(&service_of(to)) => {
+                        self.send(resources, "events.amazonaws.com", to, &arn);
                     }
                     _ => {}
                 }
@@ -156,7 +156,10 @@ impl Judge {
     fn send(&self, resources: &Resources, service: &str, to: &str, source: &str) {
         let Some(action) = sending(to) else { return };
         let mut request = Request::of_service(service, action, to);
-        Source { arn: Some(source), account: Some(&resources.account) }.describe(&mut request);
+        // EventBridge tells SNS nothing of the rule: a condition in the topic's policy would never hold.
+        if (service, action) != ("events.amazonaws.com", "sns:Publish") {
+            Source { arn: Some(source), account: Some(&resources.account) }.describe(&mut request);
+        }
         let _ = self.ask(&request);
     }
 

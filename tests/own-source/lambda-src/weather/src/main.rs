@@ -11,7 +11,8 @@ fn main() -> Result<()> {
     loop {
         let (head, _) = http(&api, "GET", "/2018-06-01/runtime/invocation/next", "", "")?;
         let header = |line: &&str| line.to_lowercase().starts_with("lambda-runtime-aws-request-id:");
-        let request = head.lines().find(header).and_then(|line| line.split(':').nth(1)).unwrap_or_default().trim().to_owned();
+        let request =
+            head.lines().find(header).and_then(|line| line.split(':').nth(1)).unwrap_or_default().trim().to_owned();
         let (way, body) = match read() {
             Ok(rows) => ("response", format!(r#"{{"objects":{{"observations":{{"rows":{rows}}}}}}}"#)),
             Err(message) => ("error", format!(r#"{{"errorType":"Station","errorMessage":"{message}"}}"#)),
@@ -28,7 +29,12 @@ fn read() -> std::result::Result<usize, String> {
         return Err(format!("station {} does not answer", setting("STATION")?));
     }
     let rows: String = (1..=3)
-        .map(|day| format!("{{\"station\":\"{}\",\"at\":\"2026-11-0{day} 06:00:00\",\"celsius\":{day}.5}}\n", setting("STATION").unwrap_or_default()))
+        .map(|day| {
+            format!(
+                "{{\"station\":\"{}\",\"at\":\"2026-11-0{day} 06:00:00\",\"celsius\":{day}.5}}\n",
+                setting("STATION").unwrap_or_default()
+            )
+        })
         .collect();
     put(&format!("landing/{}/november.jsonl", setting("TABLES")?), &rows)?;
     put(&setting("STATE_KEY")?, r#"{"until":"2026-11-03"}"#)?;
@@ -52,7 +58,10 @@ fn put(key: &str, body: &str) -> std::result::Result<(), String> {
 fn http(host: &str, method: &str, path: &str, headers: &str, body: &str) -> Result<(String, String)> {
     let mut stream = TcpStream::connect(host)?;
     let length = body.len();
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}")?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
