@@ -168,6 +168,7 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r#"
         lambda shop-dev-load → lambda shop-dev-load: Error: no token | 19 Function("shop-dev-load")
         lambda shop-dev-load → lambda shop-dev-load: EventAgeExceeded | 19 Function("shop-dev-load")
+        lambda shop-dev-load → lambda shop-dev-load: Error: no token | 2 Function("shop-dev-load")
         lambda shop-dev-load → lambda shop-dev-load: Error: no token | 19 Function("shop-dev-load")
         rule shop-dev-landing → workflow shop-dev: NO_PERMISSIONS: denied | 2 Workflow("shop-dev")
         schedule shop-dev-ingest-shop → lambda shop-dev-ingest-shop: NO_PERMISSIONS: denied | 8 Function("shop-dev-ingest-shop")
