@@ -16,6 +16,8 @@ pub struct TableRows {
     pub duplicates: u64,
     pub transformed: u64,
     pub staged: u64,
+    /// Rows of batches that an earlier run left unloaded.
+    pub late: u64,
     pub changed: u64,
 }
 
@@ -59,6 +61,8 @@ struct Counts {
     rows_out: u64,
     quarantined: u64,
     duplicates: u64,
+    /// Rows of a whole table that are as they were.
+    unchanged: u64,
     unknown_columns: Vec<String>,
 }
 
@@ -108,7 +112,7 @@ impl Ledgers {
                 rows.read += counts.rows_in;
                 rows.cleaned += counts.rows_out;
                 rows.quarantined += counts.quarantined;
-                rows.duplicates += counts.duplicates;
+                rows.duplicates += counts.duplicates + counts.unchanged;
             }
         }
         for (_, stage) in self.transform.iter().filter(|(batch, _)| !earlier.transform.contains_key(*batch)) {
@@ -121,12 +125,17 @@ impl Ledgers {
                 }
                 rows.transformed += counts.rows_out;
                 rows.quarantined += counts.quarantined;
-                rows.duplicates += counts.duplicates;
+                rows.duplicates += counts.duplicates + counts.unchanged;
             }
         }
-        for ((_, table), load) in self.load.iter().filter(|(load, _)| !earlier.load.contains_key(*load)) {
+        for ((batch, table), load) in self.load.iter().filter(|(load, _)| !earlier.load.contains_key(*load)) {
             let rows = tables.entry(table.clone()).or_default();
-            rows.staged += load.staged;
+            // An earlier run broke off before this load: its rows were read then.
+            if earlier.transform.contains_key(batch) {
+                rows.late += load.staged
+            } else {
+                rows.staged += load.staged
+            }
             rows.changed += load.changed;
         }
         tables
