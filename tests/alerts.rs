@@ -99,7 +99,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1
     to data@example.com: ALARM: "shop-local-undelivered-waiting" in us-east-1
     to data@example.com: ALARM: "shop-local-call-failed-undelivered" in us-east-1
-    "#)
+    "#);
     });
 
     filtered(|| {
@@ -110,7 +110,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     undelivered  lambda shop-local-ingest-weather  lambda shop-local-ingest-weather  1  [AGE]  Station: station 10384 does not answer
     ----- stderr -----
     1 message waits; `pipectl redrive` sends what it can
-    ")
+    ");
     });
     let status = test.run(&["status", "--env", "local"]);
     assert!(status.contains("warning: 1 message waits in the queue shop-local-undelivered"), "{status}");
@@ -122,7 +122,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     undelivered  lambda shop-local-ingest-weather  lambda shop-local-ingest-weather  1  [AGE]  1  Station: station 10384 does not answer
     ----- stderr -----
     1 of 1 sent again
-    ")
+    ");
     });
     insta::assert_snapshot!(test.run(&["redrive", "--env", "local"]), @"
     exit code: 0
@@ -163,7 +163,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     to data@example.com: ALARM: "shop-local-load-errors" in us-east-1
     to data@example.com: ALARM: "shop-local-load-log" in us-east-1
     to data@example.com: ALARM: "shop-local-failures-waiting" in us-east-1
-    "#)
+    "#);
     });
     filtered(|| {
         insta::assert_snapshot!(test.run(&["redrive", "failures", "--env", "local"]), @"
@@ -173,7 +173,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     failures  lambda shop-local-load  lambda shop-local-load  1  [AGE]  1  PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; correct the cause and invoke this Lambda with {} to go on)
     ----- stderr -----
     1 of 1 sent again
-    ")
+    ");
     });
 }
 

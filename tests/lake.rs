@@ -37,6 +37,7 @@ fn keys(test: &Test, zone: &str, folder: &str) -> Vec<String> {
 
 /// One project for all of it: a deploy takes its time.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, with what each command says")]
 fn what_lands_counts_once_and_can_be_taken_again() {
     let Some(test) = deployed() else { return };
     let upload = ["upload", "--env", "local", "erp", "data/visits-november.csv", "data/stores.csv"];

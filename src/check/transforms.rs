@@ -145,9 +145,8 @@ fn misfit(made: Kind, declared: &ColumnType) -> Option<String> {
     let fits = match (made, wanted) {
         (Kind::Unknown | Kind::Literal | Kind::Super, _) | (_, Kind::Text(_)) => true,
         // What does not fit a narrower one goes to quarantine; but a double would hardly ever fit a decimal.
-        (Kind::Double, Kind::Decimal(..)) => false,
+        (Kind::Double, Kind::Decimal(..) | Kind::Smallint | Kind::Integer | Kind::Bigint) => false,
         (Kind::Decimal(_, scale), Kind::Smallint | Kind::Integer | Kind::Bigint) => scale == 0,
-        (Kind::Double, Kind::Smallint | Kind::Integer | Kind::Bigint) => false,
         (one, other) if number(one) => number(other),
         (one, other) if time(one) => time(other),
         (one, other) => one == other,
@@ -310,6 +309,10 @@ GROUP BY ALL";
       |                                                                                                       ^^^^^
       = hint: is `vendor` meant? then write `… AS vendor`
     ");
+    }
+
+    #[test]
+    fn a_query_that_reads_nothing_is_refused() {
         insta::assert_snapshot!(checked("-- nothing\n").unwrap_err(), @"
     error: `sql/transform/order_facts.sql` is empty
      --> sql/transform/order_facts.sql:1:1

@@ -37,6 +37,7 @@ impl Account {
     }
 
     /// Closes the account; the local one writes what it knows.
+    #[cfg_attr(not(feature = "rehearse"), expect(clippy::unused_async, reason = "the local account is awaited"))]
     pub(super) async fn close(self) -> Result<()> {
         #[cfg(feature = "rehearse")]
         if let Some((_, endpoint)) = self.local {

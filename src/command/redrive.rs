@@ -107,8 +107,7 @@ async fn queue(wire: &Wire, prefix: &str, name: &'static str, dry_run: bool) -> 
                 wire.sqs("DeleteMessage", &json!({"QueueUrl": url, "ReceiptHandle": receipt})).await?;
                 None
             }
-            (Some(Err(why)), _) => Some(why.clone()),
-            (None, Destination::Unknown(why)) => Some(why.clone()),
+            (Some(Err(why)), _) | (None, Destination::Unknown(why)) => Some(why.clone()),
             (None, _) => None,
         };
         if !matches!(outcome, Some(Ok(()))) {
@@ -201,7 +200,9 @@ fn text(rows: &[Row], dry_run: bool) -> String {
         cells.push(vec![row.queue.to_owned(), row.from.clone(), row.to.clone(), count, ago(row.age), sent, why]);
     }
     if dry_run {
-        cells.iter_mut().for_each(|row| drop(row.remove(5)));
+        for row in &mut cells {
+            row.remove(5);
+        }
     }
     columns(&cells, &[])
 }

@@ -285,7 +285,9 @@ fn text(shown: &Shown) -> String {
         ]
     }));
     if !cleaned {
-        cells.iter_mut().for_each(|row| drop(row.remove(3)));
+        for row in &mut cells {
+            row.remove(3);
+        }
     }
     columns(&cells, if cleaned { &[1, 2, 3, 4] } else { &[1, 2, 3] })
 }

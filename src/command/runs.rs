@@ -35,11 +35,11 @@ pub struct Args {
 struct Whole<'a> {
     #[serde(flatten)]
     run: &'a Run,
-    reasons: Vec<Reason<'a>>,
+    reasons: Vec<Refused<'a>>,
 }
 
 #[derive(Serialize)]
-struct Reason<'a> {
+struct Refused<'a> {
     folder: &'a str,
     reason: &'a str,
     source: &'a str,
@@ -74,7 +74,7 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
             reasons.insert(folder.clone(), reasons_of(s3, folder).await?);
         }
         let told = reasons.iter().flat_map(|(folder, reasons)| {
-            reasons.iter().map(move |((reason, source), rows)| Reason { folder, reason, source, rows: *rows })
+            reasons.iter().map(move |((reason, source), rows)| Refused { folder, reason, source, rows: *rows })
         });
         let whole = Whole { run: &run, reasons: told.collect() };
         args.format.print(&context.ui, &whole, || runs::whole(&run, &reasons))?;

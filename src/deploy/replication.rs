@@ -176,5 +176,6 @@ impl Session {
     }
 }
 
-#[cfg(all(test, feature = "rehearse"))]
+#[cfg(test)]
+#[cfg(feature = "rehearse")]
 mod tests;

@@ -125,10 +125,9 @@ impl Condition {
             |value: &String| self.patterns.iter().any(|wanted| self.fits(wanted, value, context)) != self.negated;
         match self.quantifier {
             Some(Quantifier::ForAllValues) => found.iter().all(fits),
-            Some(Quantifier::ForAnyValue) => found.iter().any(fits),
             // A negated operator holds if no value fits, the others if one does.
             None if self.negated => found.iter().all(fits),
-            None => found.iter().any(fits),
+            Some(Quantifier::ForAnyValue) | None => found.iter().any(fits),
         }
     }
 

@@ -104,7 +104,7 @@ impl Policies {
             return untrusted(request, trusting, &context, role.arn.as_str());
         }
         if own.is_empty() && !direct {
-            return self.unallowed(role, request, &context);
+            return unallowed(role, request, &context);
         }
         if let Some(boundary) = boundary
             && allowing(&boundary.statements).is_empty()
@@ -118,17 +118,6 @@ impl Policies {
         let mut grants = name(&role.name, &own);
         grants.extend(resource_grants());
         Decision::Allowed(grants)
-    }
-
-    fn unallowed(&self, role: &Role, request: &Request, context: &Context) -> Decision {
-        let miss = nearest(&role.statements, request, context, |_| true);
-        let (mut why, place, mut fix) =
-            explain(miss, request, context, || role.place(&["Policies", "0", "PolicyDocument", "Statement"]));
-        if !role.unknown.is_empty() {
-            why = format!("{why}; what {} allows is not known here", role.unknown.join(", "));
-            fix = format!("{fix}, or write the statements of the managed policy into the template");
-        }
-        denied(request, Layer::Identity, why, place, fix)
     }
 
     fn of_service(&self, request: &Request, owned: Option<&Owned>, trusting: Option<&Role>) -> Decision {
@@ -242,6 +231,17 @@ fn addresses_service(statement: &Statement, service: &str) -> bool {
         .iter()
         .any(|(kind, name)| kind == "*" || kind == "Service" && (name == service || name == "*"));
     named != principals.not
+}
+
+fn unallowed(role: &Role, request: &Request, context: &Context) -> Decision {
+    let miss = nearest(&role.statements, request, context, |_| true);
+    let (mut why, place, mut fix) =
+        explain(miss, request, context, || role.place(&["Policies", "0", "PolicyDocument", "Statement"]));
+    if !role.unknown.is_empty() {
+        why = format!("{why}; what {} allows is not known here", role.unknown.join(", "));
+        fix = format!("{fix}, or write the statements of the managed policy into the template");
+    }
+    denied(request, Layer::Identity, why, place, fix)
 }
 
 fn untrusted(request: &Request, role: &Role, context: &Context, who: &str) -> Decision {

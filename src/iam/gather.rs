@@ -88,11 +88,12 @@ impl Role {
 
 impl Policies {
     /// Gathers the policies of all resources.
-    pub fn gather<'a>(account: &str, region: &str, resources: impl Iterator<Item = Described<'a>> + Clone) -> Self {
+    pub fn gather<'a>(account: &str, region: &str, resources: impl Iterator<Item = Described<'a>>) -> Self {
+        let resources: Vec<_> = resources.collect();
         let mut policies = Self { account: account.to_owned(), region: region.to_owned(), ..Self::default() };
-        let of = |kind: &'static str| resources.clone().filter(move |resource| resource.kind == kind);
+        let of = |kind: &'static str| resources.iter().filter(move |resource| resource.kind == kind);
         for role in of("AWS::IAM::Role") {
-            let role = policies.role(&role, &resources.clone().collect::<Vec<_>>());
+            let role = policies.role(role, &resources);
             policies.roles.insert(role.name.clone(), role);
         }
         for kind in ["AWS::IAM::RolePolicy", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"] {
@@ -105,8 +106,8 @@ impl Policies {
                 }
             }
         }
-        for resource in resources.clone() {
-            policies.own(&resource);
+        for resource in &resources {
+            policies.own(resource);
         }
         policies
     }

@@ -199,7 +199,7 @@ struct Trusted {
 /// The context of all templates. Fails if two names of the spec come to the same logical id.
 pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Context> {
     let prefix = spec.prefix();
-    let (shopify, customs) = (shopify(spec)?, customs(spec));
+    let (shopify, customs) = (shopify(spec), customs(spec));
     let readers = shopify
         .iter()
         .map(|source| (&source.name, &source.id))
@@ -277,7 +277,7 @@ pub(super) fn json(value: &impl Serialize) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| Error::new("the spec cannot be written as JSON").cause(&error))
 }
 
-fn shopify(spec: &Spec) -> Result<Vec<ShopifyNames>> {
+fn shopify(spec: &Spec) -> Vec<ShopifyNames> {
     let prefix = spec.prefix();
     let mut names = Vec::new();
     for (name, source) in &spec.pipeline.sources {
@@ -304,7 +304,7 @@ fn shopify(spec: &Spec) -> Result<Vec<ShopifyNames>> {
     }
     // A source without a table would make a Lambda that may write nowhere, and IAM refuses a policy without resources.
     names.retain(|source| !source.tables.is_empty());
-    Ok(names)
+    names
 }
 
 /// Every source that has a Lambda gives its name to a logical id.

@@ -22,6 +22,7 @@ const USER: &str = "pipectl";
 /// Where the numbers of the rules for keys begin. Those of the tables are below.
 const BEFORE: usize = 2_001;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition in the templates")]
 #[derive(Serialize)]
 pub(super) struct DatabaseNames {
     id: String,
@@ -74,6 +75,7 @@ struct Rule {
     before_name: String,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition in the templates")]
 #[derive(Default, Serialize)]
 pub(super) struct Databases {
     captured: Vec<DatabaseNames>,

@@ -22,7 +22,8 @@ pub(super) struct Transaction {
     formatted_gateway: &'static str,
     test: bool,
     amount_set: MoneyBag,
-    parent_transaction: Option<Reference>,
+    #[serde(rename = "parentTransaction")]
+    parent: Option<Reference>,
     error_code: Option<&'static str>,
     created_at: Moment,
     processed_at: Moment,
@@ -63,7 +64,7 @@ impl Payments {
             formatted_gateway: name,
             test: false,
             amount_set: MoneyBag::new(cents),
-            parent_transaction: (number > 0).then(|| Reference { id: id(0) }),
+            parent: (number > 0).then(|| Reference { id: id(0) }),
             error_code: None,
             created_at: at,
             processed_at: at,

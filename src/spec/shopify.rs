@@ -348,7 +348,7 @@ mod tests {
         ] {
             let said = check_path(object(name).unwrap(), path);
             let said = said.map_or_else(|| "ok".to_owned(), |(message, hint)| format!("{message} ({hint})"));
-            told.push_str(&format!("{name} {path}: {said}\n"));
+            told += &[name, " ", path, ": ", &said, "\n"].concat();
         }
         insta::assert_snapshot!(told, @"
         orders totalPriceSet.shopMoney.amount: ok

@@ -123,6 +123,9 @@ fn reconcile(what: &str, expected: Option<u64>, found: u64, with_inner: u64) -> 
 
 /// Says that a delivery goes on later.
 pub fn unfinished(object: &Object, parked: &Parked) -> Error {
-    Error::new(format!("{} bytes of the result of `{}` have arrived in the time of this invocation", parked.bytes, object.name))
-        .unfinished()
+    Error::new(format!(
+        "{} bytes of the result of `{}` have arrived in the time of this invocation",
+        parked.bytes, object.name
+    ))
+    .unfinished()
 }

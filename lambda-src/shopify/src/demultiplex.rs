@@ -128,11 +128,7 @@ fn place(line: &[u8], part: &str) -> Range<usize> {
 }
 
 /// Gives each item of a list as a row with the id of its parent: the pieces `{…`, a comma, the parent, `}`.
-fn split<'r>(
-    list: &'r str,
-    parent: &'r str,
-    mut give: impl FnMut([&'r str; 4]),
-) -> Result<(), serde_json::Error> {
+fn split<'r>(list: &'r str, parent: &'r str, mut give: impl FnMut([&'r str; 4])) -> Result<(), serde_json::Error> {
     use serde::de::Error;
     for item in serde_json::from_str::<Option<Vec<&RawValue>>>(list)?.unwrap_or_default() {
         let item = item.get();
@@ -288,7 +284,9 @@ mod tests {
             // What is deeper down is not the row's own.
             (
                 r#"{"product":{"id":"gid://shopify/Product/1","refunds":[{}]},"__typename":"LineItem"}"#,
-                &[r#"order_lines: {"product":{"id":"gid://shopify/Product/1","refunds":[{}]},"__typename":"LineItem"}"#],
+                &[
+                    r#"order_lines: {"product":{"id":"gid://shopify/Product/1","refunds":[{}]},"__typename":"LineItem"}"#,
+                ],
             ),
         ] {
             assert_eq!(rows(&object, line).unwrap(), expected, "{line}");
@@ -317,7 +315,9 @@ mod tests {
         let line = r#"{"id":"gid://shopify/InventoryLevel/1?inventory_item_id=2","quantities":[{"name":"on_hand","quantity":5},{"name":"available","quantity":-1}],"x":1}"#;
         assert_eq!(
             rows(&object, line).unwrap(),
-            [r#"levels: {"id":"gid://shopify/InventoryLevel/1?inventory_item_id=2","quantities":{"available":-1,"on_hand":5},"x":1}"#]
+            [
+                r#"levels: {"id":"gid://shopify/InventoryLevel/1?inventory_item_id=2","quantities":{"available":-1,"on_hand":5},"x":1}"#
+            ]
         );
     }
 

@@ -104,17 +104,8 @@ pub(crate) mod tests {
             arguments: "sortKey: UPDATED_AT".into(),
             kind: "Order".into(),
             fields: "id updatedAt".into(),
-            children: vec![Child {
-                connection: "lineItems".into(),
-                kind: "LineItem".into(),
-                fields: "id sku".into(),
-            }],
-            lists: vec![List {
-                field: "refunds".into(),
-                kind: "Refund".into(),
-                fields: "id note".into(),
-                keep: false,
-            }],
+            children: vec![Child { connection: "lineItems".into(), kind: "LineItem".into(), fields: "id sku".into() }],
+            lists: vec![List { field: "refunds".into(), kind: "Refund".into(), fields: "id note".into(), keep: false }],
             cursor: "Order".into(),
             tables: [("Order", "orders"), ("LineItem", "order_lines"), ("Refund", "refunds")]
                 .map(|(kind, table)| (kind.to_owned(), table.to_owned()))

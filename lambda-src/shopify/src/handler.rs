@@ -112,7 +112,8 @@ fn lease_end(now: &DateTime, deadline: Deadline) -> DateTime {
 
 /// Sets cursors back. It counts at once, whether or not another run is at work.
 async fn rewind(store: &Store, source: &Shopify, backfill: &Backfill) -> Result<()> {
-    let text = if backfill.since.len() == 10 { format!("{}T00:00:00Z", backfill.since) } else { backfill.since.clone() };
+    let text =
+        if backfill.since.len() == 10 { format!("{}T00:00:00Z", backfill.since) } else { backfill.since.clone() };
     let since = instant::parse(&text)
         .map_err(|error| error.hint("`backfill.since` is a day, 2026-01-31, or a moment, 2026-01-31T12:00:00Z"))?;
     let names: Vec<&str> = source.objects.iter().map(|object| object.name.as_str()).collect();

@@ -85,12 +85,7 @@ impl Ingest<'_> {
     }
 
     /// Runs bulk operations for the objects, and delivers one result after the other.
-    async fn bulk(
-        &self,
-        mut waiting: VecDeque<&Object>,
-        delivered: &mut Map<String, Value>,
-        errors: &mut Vec<Error>,
-    ) {
+    async fn bulk(&self, mut waiting: VecDeque<&Object>, delivered: &mut Map<String, Value>, errors: &mut Vec<Error>) {
         let mut running: VecDeque<(&Object, String)> = VecDeque::new();
         loop {
             let mut busy = None;
@@ -180,7 +175,8 @@ impl Ingest<'_> {
         self.store
             .change(|state| {
                 let own = state.object(&object.name);
-                let new = own.tables.as_ref().and_then(|known| object.tables.values().find(|table| !known.contains(table)));
+                let new =
+                    own.tables.as_ref().and_then(|known| object.tables.values().find(|table| !known.contains(table)));
                 if let Some(table) = new {
                     tracing::info!(object = object.name, table, "the table is new: reading its object from the start");
                     *own = ObjectState::default();
@@ -289,7 +285,8 @@ impl Ingest<'_> {
                 bulk::cancel(self.client, id).await;
                 self.forget(object, id).await?;
                 let message = format!("the bulk operation {id} of `{}` does not end", object.name);
-                let cause = format!("it is {} minutes old, and has been at {objects} objects for {}", age / 60, stalled / 60);
+                let cause =
+                    format!("it is {} minutes old, and has been at {objects} objects for {}", age / 60, stalled / 60);
                 let hint = "it was cancelled, and the cursor did not move; the next invocation starts a new one";
                 return Err(Error::new(message).cause(cause).hint(hint));
             }
@@ -319,7 +316,8 @@ impl Ingest<'_> {
     async fn keep(&self, object: &Object, id: &str, change: impl Fn(&mut Started)) -> Result<()> {
         self.store
             .change(|state| {
-                if let Some(started) = state.object(&object.name).operation.as_mut().filter(|started| started.id == id) {
+                if let Some(started) = state.object(&object.name).operation.as_mut().filter(|started| started.id == id)
+                {
                     change(started);
                 }
                 Ok(())

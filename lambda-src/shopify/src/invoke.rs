@@ -30,10 +30,8 @@ pub async fn again(http: &Http, event: &Value) -> Result<()> {
         "environment",
     );
     let body = event.to_string();
-    let mut headers = vec![
-        ("content-type", "application/json".to_owned()),
-        ("x-amz-invocation-type", "Event".to_owned()),
-    ];
+    let mut headers =
+        vec![("content-type", "application/json".to_owned()), ("x-amz-invocation-type", "Event".to_owned())];
     if let Ok(trace) = std::env::var("_X_AMZN_TRACE_ID") {
         headers.push(("x-amzn-trace-id", trace));
     }

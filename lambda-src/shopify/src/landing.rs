@@ -213,7 +213,10 @@ mod tests {
         ] {
             newest.see(id, at).unwrap();
         }
-        assert_eq!((newest.at.as_deref(), &newest.ids[..]), (Some("2026-01-02T00:00:00Z"), &["b".into(), "d".into()][..]));
+        assert_eq!(
+            (newest.at.as_deref(), &newest.ids[..]),
+            (Some("2026-01-02T00:00:00Z"), &["b".into(), "d".into()][..])
+        );
         assert!(newest.see("e", "yesterday").is_err());
         for number in 0..=EDGE {
             newest.see(&number.to_string(), "2026-01-03T00:00:00Z").unwrap();

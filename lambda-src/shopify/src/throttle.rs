@@ -98,7 +98,11 @@ mod tests {
             ThrottleStatus { maximum_available: 1000.0, currently_available: 100.0, restore_rate: 100.0 };
         let cost = Cost { requested_query_cost: None, throttle_status };
         for (points, later, expected) in [(50.0, 0, 0), (300.0, 0, 2000), (300.0, 1500, 500), (5000.0, 0, 9000)] {
-            assert_eq!(cost.wait_for(points, Duration::from_millis(later)), Duration::from_millis(expected), "{points}");
+            assert_eq!(
+                cost.wait_for(points, Duration::from_millis(later)),
+                Duration::from_millis(expected),
+                "{points}"
+            );
         }
     }
 

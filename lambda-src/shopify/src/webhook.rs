@@ -146,18 +146,30 @@ mod tests {
     #[test]
     fn only_the_id_of_a_payload_counts() {
         for (topic, payload, expected) in [
-            ("orders/updated", json!({"id": 7, "admin_graphql_api_id": "gid://shopify/Order/7", "total": "1"}), "gid://shopify/Order/7"),
+            (
+                "orders/updated",
+                json!({"id": 7, "admin_graphql_api_id": "gid://shopify/Order/7", "total": "1"}),
+                "gid://shopify/Order/7",
+            ),
             // A payload of more than 1 MB comes as its id alone.
             ("orders/create", json!({"id": 7}), "gid://shopify/Order/7"),
             ("orders/delete", json!({"id": 7}), "gid://shopify/Order/7 deleted"),
-            ("refunds/create", json!({"id": 9, "order_id": 7, "admin_graphql_api_id": "gid://shopify/Refund/9"}), "gid://shopify/Order/7"),
+            (
+                "refunds/create",
+                json!({"id": 9, "order_id": 7, "admin_graphql_api_id": "gid://shopify/Refund/9"}),
+                "gid://shopify/Order/7",
+            ),
             (
                 "inventory_levels/update",
                 json!({"inventory_item_id": 1, "admin_graphql_api_id": "gid://shopify/InventoryLevel/2?inventory_item_id=1"}),
                 "gid://shopify/InventoryLevel/2?inventory_item_id=1",
             ),
             ("themes/update", json!({"id": 1}), "no table is made from the topic `themes/update`"),
-            ("orders/updated", json!({}), "a webhook of the topic `orders/updated` names no row (hint: let its subscription include the field `id`)"),
+            (
+                "orders/updated",
+                json!({}),
+                "a webhook of the topic `orders/updated` names no row (hint: let its subscription include the field `id`)",
+            ),
         ] {
             assert_eq!(read(topic, &payload), expected, "{topic}");
         }

@@ -36,51 +36,7 @@ impl Checker<'_> {
                 self.expression(value, scope);
                 Kind::Unknown
             }
-            Expr::IsFalse(inner)
-            | Expr::IsNotFalse(inner)
-            | Expr::IsTrue(inner)
-            | Expr::IsNotTrue(inner)
-            | Expr::IsNull(inner)
-            | Expr::IsNotNull(inner)
-            | Expr::IsUnknown(inner)
-            | Expr::IsNotUnknown(inner) => {
-                self.expression(inner, scope);
-                Kind::Boolean
-            }
-            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
-                self.comparison(left, right, scope)
-            }
-            Expr::InList { expr, list, .. } => {
-                for item in list {
-                    self.comparison(expr, item, scope);
-                }
-                Kind::Boolean
-            }
-            Expr::InSubquery { expr, subquery, .. } => {
-                let kind = self.expression(expr, scope);
-                if let Some([column]) = self.query(subquery, Some(scope)).as_deref() {
-                    self.comparable(kind, column.kind, expression);
-                }
-                Kind::Boolean
-            }
-            Expr::Between { expr, low, high, .. } => {
-                self.comparison(expr, low, scope);
-                self.comparison(expr, high, scope)
-            }
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right, expression, scope),
-            Expr::Like { expr, pattern, .. }
-            | Expr::ILike { expr, pattern, .. }
-            | Expr::SimilarTo { expr, pattern, .. }
-            | Expr::RLike { expr, pattern, .. } => {
-                self.expression(expr, scope);
-                self.expression(pattern, scope);
-                Kind::Boolean
-            }
-            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => {
-                self.expression(left, scope);
-                self.expression(right, scope);
-                Kind::Boolean
-            }
             Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
                 self.condition(expr, scope, "NOT");
                 Kind::Boolean
@@ -90,48 +46,6 @@ impl Checker<'_> {
                 if kind == Kind::Literal { Kind::Unknown } else { kind }
             }
             Expr::Nested(inner) => self.expression(inner, scope),
-            Expr::Convert { expr, data_type, .. } => {
-                self.expression(expr, scope);
-                data_type.as_ref().map_or(Kind::Unknown, |kind| Kind::named(&kind.to_string()))
-            }
-            Expr::Cast { expr, data_type, .. } => {
-                self.expression(expr, scope);
-                Kind::named(&data_type.to_string())
-            }
-            Expr::AtTimeZone { timestamp, time_zone } => {
-                self.expression(timestamp, scope);
-                self.expression(time_zone, scope);
-                Kind::Timestamp
-            }
-            Expr::Extract { expr, field, .. } => {
-                let kind = self.expression(expr, scope);
-                self.takes_time(kind, expr, &format!("EXTRACT({field} FROM …)"));
-                Kind::Integer
-            }
-            Expr::Ceil { expr, .. } | Expr::Floor { expr, .. } => {
-                let kind = self.expression(expr, scope);
-                self.takes_number(kind, expr, "CEIL and FLOOR");
-                kind
-            }
-            Expr::Position { expr, r#in } => {
-                self.expression(expr, scope);
-                self.expression(r#in, scope);
-                Kind::Integer
-            }
-            Expr::Substring { expr, substring_from, substring_for, .. } => {
-                let kind = self.expression(expr, scope);
-                for part in [substring_from, substring_for].into_iter().flatten() {
-                    self.expression(part, scope);
-                }
-                if kind.is_text() { kind } else { Kind::Text(None) }
-            }
-            Expr::Trim { expr, trim_what, trim_characters, .. } => {
-                let kind = self.expression(expr, scope);
-                for part in trim_what.iter().map(|part| &**part).chain(trim_characters.iter().flatten()) {
-                    self.expression(part, scope);
-                }
-                if kind.is_text() { kind } else { Kind::Text(None) }
-            }
             Expr::Collate { expr, .. } | Expr::Named { expr, .. } => self.expression(expr, scope),
             Expr::Value(value) => literal(&value.value),
             Expr::TypedString(typed) => Kind::named(&typed.data_type.to_string()),
@@ -173,6 +87,106 @@ impl Checker<'_> {
             Expr::Interval(interval) => {
                 self.expression(&interval.value, scope);
                 Kind::Interval
+            }
+            _ => self.predicate(expression, scope),
+        }
+    }
+
+    /// What asks something of values.
+    fn predicate(&mut self, expression: &Expr, scope: &Scope<'_>) -> Kind {
+        match expression {
+            Expr::IsFalse(inner)
+            | Expr::IsNotFalse(inner)
+            | Expr::IsTrue(inner)
+            | Expr::IsNotTrue(inner)
+            | Expr::IsNull(inner)
+            | Expr::IsNotNull(inner)
+            | Expr::IsUnknown(inner)
+            | Expr::IsNotUnknown(inner) => {
+                self.expression(inner, scope);
+                Kind::Boolean
+            }
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                self.comparison(left, right, scope)
+            }
+            Expr::InList { expr, list, .. } => {
+                for item in list {
+                    self.comparison(expr, item, scope);
+                }
+                Kind::Boolean
+            }
+            Expr::InSubquery { expr, subquery, .. } => {
+                let kind = self.expression(expr, scope);
+                if let Some([column]) = self.query(subquery, Some(scope)).as_deref() {
+                    self.comparable(kind, column.kind, expression);
+                }
+                Kind::Boolean
+            }
+            Expr::Between { expr, low, high, .. } => {
+                self.comparison(expr, low, scope);
+                self.comparison(expr, high, scope)
+            }
+            Expr::Like { expr, pattern, .. }
+            | Expr::ILike { expr, pattern, .. }
+            | Expr::SimilarTo { expr, pattern, .. }
+            | Expr::RLike { expr, pattern, .. } => {
+                self.expression(expr, scope);
+                self.expression(pattern, scope);
+                Kind::Boolean
+            }
+            Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } => {
+                self.expression(left, scope);
+                self.expression(right, scope);
+                Kind::Boolean
+            }
+            _ => self.conversion(expression, scope),
+        }
+    }
+
+    /// What makes another value of one, in a syntax of its own.
+    fn conversion(&mut self, expression: &Expr, scope: &Scope<'_>) -> Kind {
+        match expression {
+            Expr::Convert { expr, data_type, .. } => {
+                self.expression(expr, scope);
+                data_type.as_ref().map_or(Kind::Unknown, |kind| Kind::named(&kind.to_string()))
+            }
+            Expr::Cast { expr, data_type, .. } => {
+                self.expression(expr, scope);
+                Kind::named(&data_type.to_string())
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                self.expression(timestamp, scope);
+                self.expression(time_zone, scope);
+                Kind::Timestamp
+            }
+            Expr::Extract { expr, field, .. } => {
+                let kind = self.expression(expr, scope);
+                self.takes_time(kind, expr, &format!("EXTRACT({field} FROM …)"));
+                Kind::Integer
+            }
+            Expr::Ceil { expr, .. } | Expr::Floor { expr, .. } => {
+                let kind = self.expression(expr, scope);
+                self.takes_number(kind, expr, "CEIL and FLOOR");
+                kind
+            }
+            Expr::Position { expr, r#in } => {
+                self.expression(expr, scope);
+                self.expression(r#in, scope);
+                Kind::Integer
+            }
+            Expr::Substring { expr, substring_from, substring_for, .. } => {
+                let kind = self.expression(expr, scope);
+                for part in [substring_from, substring_for].into_iter().flatten() {
+                    self.expression(part, scope);
+                }
+                if kind.is_text() { kind } else { Kind::Text(None) }
+            }
+            Expr::Trim { expr, trim_what, trim_characters, .. } => {
+                let kind = self.expression(expr, scope);
+                for part in trim_what.iter().map(|part| &**part).chain(trim_characters.iter().flatten()) {
+                    self.expression(part, scope);
+                }
+                if kind.is_text() { kind } else { Kind::Text(None) }
             }
             // A lambda's own names, structs and maps are not followed.
             _ => Kind::Unknown,

@@ -275,10 +275,10 @@ impl Checker<'_> {
             [] => return None,
         };
         let text = folded(last);
-        if schema.is_none() {
-            if let Some(columns) = scope.with_named(&text) {
-                return columns.clone();
-            }
+        if schema.is_none()
+            && let Some(columns) = scope.with_named(&text)
+        {
+            return columns.clone();
         }
         let wanted = schema.map(folded);
         // `FROM t, t.items AS item` walks through the elements of a SUPER.

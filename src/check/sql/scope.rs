@@ -154,7 +154,7 @@ impl Checker<'_> {
                     let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
                     let message = format!("`{}` has no column `{first}`", bound.name);
                     let at = &parts[parts.len() - rest.len()];
-                    let hint = self.elsewhere(first, scope).unwrap_or_else(|| did_you_mean(first, known));
+                    let hint = elsewhere(first, scope).unwrap_or_else(|| did_you_mean(first, known));
                     self.wrong(at, message, "no such column", hint);
                     return Kind::Unknown;
                 };
@@ -185,10 +185,10 @@ impl Checker<'_> {
         self.wrong(table, message, "not there", hint);
         Kind::Unknown
     }
+}
 
-    /// A hint when another table of the query has the column.
-    fn elsewhere(&self, column: &str, scope: &Scope<'_>) -> Option<String> {
-        let (index, _) = *scope.holders(column).first()?;
-        Some(format!("did you mean `{}.{column}`?", scope.tables[index].name))
-    }
+/// A hint when another table of the query has the column.
+fn elsewhere(column: &str, scope: &Scope<'_>) -> Option<String> {
+    let (index, _) = *scope.holders(column).first()?;
+    Some(format!("did you mean `{}.{column}`?", scope.tables[index].name))
 }

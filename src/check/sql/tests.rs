@@ -142,6 +142,10 @@ fn what_is_wrong_is_pointed_at() {
       |                                                                                  ^^^^^^^^^^ which of the group's rows?
       = hint: add it to GROUP BY, or take MAX, MIN or ANY_VALUE of it
     ");
+}
+
+#[test]
+fn what_does_not_fit_is_pointed_at() {
     insta::assert_snapshot!(errors("select sum(status), coalesc(id, 1), nullif(id), dateadd(day, 1, total), total + status as x\nfrom core.orders where created_at = 5 and total", Dialect::Redshift), @r"
     error: SUM takes a number, and this is varchar(32)
      --> m.sql:1:12
@@ -282,7 +286,7 @@ fn spark_has_its_own_words() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_it_panic(sql in r#"(select|with|from|where|group by|,|\(|\)|a|core|\.|orders|id|'x'|\*|=|[0-9é] | ){0,20}"#) {
+    fn no_text_makes_it_panic(sql in r"(select|with|from|where|group by|,|\(|\)|a|core|\.|orders|id|'x'|\*|=|[0-9é] | ){0,20}") {
         check(&Source::new("m.sql", sql), Dialect::Redshift, &catalog());
     }
 }

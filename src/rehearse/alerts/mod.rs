@@ -68,19 +68,13 @@ impl Metrics {
     }
 
     /// Counts the lines of a log group that its metric filters take.
-    pub(super) fn scan<'a>(
-        &mut self,
-        resources: &Resources,
-        group: &str,
-        lines: impl Iterator<Item = &'a str> + Clone,
-        at: u64,
-    ) {
+    pub(super) fn scan(&mut self, resources: &Resources, group: &str, lines: &[&str], at: u64) {
         for filter in resources.of("AWS::Logs::MetricFilter") {
             if filter.text("/LogGroupName") != Some(group) {
                 continue;
             }
             let Ok(pattern) = LogPattern::parse(filter.text("/FilterPattern").unwrap_or_default()) else { continue };
-            let found = lines.clone().filter(|line| pattern.matches(line)).count();
+            let found = lines.iter().filter(|line| pattern.matches(line)).count();
             for transformation in filter.list("/MetricTransformations").iter().filter(|_| found > 0) {
                 let text = |name: &str| transformation[name].as_str().unwrap_or_default().to_owned();
                 #[expect(clippy::cast_precision_loss, reason = "a count of lines")]

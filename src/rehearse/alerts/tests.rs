@@ -162,8 +162,8 @@ fn alarms_mail_what_cloudwatch_would() {
     let resources = deployed(TEMPLATE);
     let mut metrics = Metrics::default();
     let lines = [r#"{"level":"INFO"}"#, r#"{"level":"ERROR","message":"no token"}"#, "ERROR in words"];
-    metrics.scan(&resources, "/pipectl/shop/load", lines.into_iter(), 10);
-    metrics.scan(&resources, "/pipectl/shop/other", lines.into_iter(), 10);
+    metrics.scan(&resources, "/pipectl/shop/load", &lines, 10);
+    metrics.scan(&resources, "/pipectl/shop/other", &lines, 10);
     // Data in the first two hours, then none for long, then some again.
     for at in [0, 3_700, 40 * 3_600] {
         metrics.count("AWS/Events", "TriggeredRules", ("RuleName", "landing"), at, 3.0);

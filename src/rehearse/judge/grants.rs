@@ -1,6 +1,7 @@
 //! Least privilege: what the templates grant, and no call of a rehearsal has used.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use serde::Serialize;
 
@@ -41,10 +42,10 @@ impl Grants {
         for unused in &self.unused {
             if of != unused.of {
                 of = &unused.of;
-                text += &format!("not used: {of}\n");
+                let _ = writeln!(text, "not used: {of}");
             }
             let Unused { statement, action, file, line, .. } = unused;
-            text += &format!("  {file}:{line} {statement} {action}\n");
+            let _ = writeln!(text, "  {file}:{line} {statement} {action}");
         }
         text
     }

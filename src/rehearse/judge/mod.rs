@@ -80,13 +80,13 @@ impl Judge {
     pub fn ask(&self, request: &Request) -> Result<(), String> {
         self.weigh(request).map_err(|denial| {
             let answer = denial.answer(&self.0.policies.account);
-            self.remember(denial);
+            self.remember(*denial);
             answer
         })
     }
 
     /// Judges a call without remembering a denial: for whoever reports it in words of his own.
-    pub fn weigh(&self, request: &Request) -> Result<(), Denial> {
+    pub fn weigh(&self, request: &Request) -> Result<(), Box<Denial>> {
         #[cfg(test)]
         self.memory().asked.insert(request.clone());
         match self.0.policies.decide(request) {
@@ -94,7 +94,7 @@ impl Judge {
                 self.memory().used.extend(grants);
                 Ok(())
             }
-            Decision::Denied(denial) => Err(*denial),
+            Decision::Denied(denial) => Err(denial),
         }
     }
 

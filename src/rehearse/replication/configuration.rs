@@ -44,6 +44,7 @@ pub struct Source {
 }
 
 /// The settings of an S3 target.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of DMS")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub bucket: String,

@@ -84,10 +84,10 @@ impl Mysql {
 
     /// The tables that the mappings select.
     pub(super) async fn tables(&self, configuration: &Configuration) -> Result<Vec<Arc<Table>>> {
+        type Described = (String, String, String, String, Option<u64>, Option<u64>, String);
         let sql = "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE, COLUMN_KEY \
                    FROM information_schema.COLUMNS JOIN information_schema.TABLES USING (TABLE_SCHEMA, TABLE_NAME) \
                    WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_NAME, ORDINAL_POSITION";
-        type Described = (String, String, String, String, Option<u64>, Option<u64>, String);
         let mut connection = self.connect().await?;
         let columns: Vec<Described> =
             connection.exec(sql, (&self.database,)).await.map_err(|error| failed("be read", &error))?;
@@ -395,7 +395,6 @@ fn logged(table: &Table, column: &Column, labels: Option<&Vec<String>>, given: B
         }
     };
     let value = match (column.kind, given) {
-        (_, Given::NULL) => Value::Null,
         (Kind::Text, Given::Int(number)) if labels.is_some() => {
             let word = usize::try_from(number - 1).ok().and_then(|index| labels?.get(index));
             Value::Text(word.cloned().unwrap_or_default())
@@ -436,7 +435,7 @@ fn logged(table: &Table, column: &Column, labels: Option<&Vec<String>>, given: B
         (Kind::Bytes, Given::Bytes(bytes)) => Value::Bytes(bytes),
         (Kind::Boolean, Given::Bytes(bytes)) => Value::Boolean(bytes.last() == Some(&1)),
         (kind, Given::Bytes(bytes)) => parsed(table, column, kind, &bytes)?,
-        (_, Given::Date(..)) => Value::Null,
+        (_, Given::NULL | Given::Date(..)) => Value::Null,
     };
     Ok(value)
 }

@@ -98,8 +98,8 @@ impl Run<'_> {
     pub(super) fn attempted(&mut self, name: &str, group: &str, invocation: &Invocation) {
         let failed = matches!(invocation.outcome, Outcome::Failure { .. });
         self.metrics.count("AWS/Lambda", "Errors", ("FunctionName", name), self.clock, f64::from(u8::from(failed)));
-        let lines = invocation.log.lines.iter().map(|line| line.raw.as_str());
-        self.metrics.scan(&self.place.resources, group, lines, self.clock);
+        let lines: Vec<_> = invocation.log.lines.iter().map(|line| line.raw.as_str()).collect();
+        self.metrics.scan(&self.place.resources, group, &lines, self.clock);
     }
 
     /// A call failed for good: Lambda hands it to the function's destination for failures.
@@ -111,7 +111,7 @@ impl Run<'_> {
         let report = wiring::call_failed(&self.place.resources, name, request, event, attempts, (kind, message));
         match destination.map(|arn| (arn.split(':').nth(2).unwrap_or_default(), arn)) {
             Some(("events", _)) => {
-                self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good") })
+                self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good") });
             }
             Some(("sqs", arn)) => {
                 let queue = arn.rsplit(':').next().unwrap_or(arn).to_owned();
@@ -131,9 +131,9 @@ impl Run<'_> {
     /// A job ended: its output is what its logs hold.
     pub(super) fn job_logged(&mut self, prefix: Option<&str>, output: &[String]) {
         let Some(prefix) = prefix else { return };
+        let lines: Vec<_> = output.iter().map(String::as_str).collect();
         for group in ["output", "error"] {
-            let lines = output.iter().map(String::as_str);
-            self.metrics.scan(&self.place.resources, &format!("{prefix}/{group}"), lines, self.clock);
+            self.metrics.scan(&self.place.resources, &format!("{prefix}/{group}"), &lines, self.clock);
         }
     }
 
@@ -147,7 +147,9 @@ impl Run<'_> {
             self.metrics.count("AWS/SQS", metric, ("QueueName", name), self.clock, length);
         }
         let (mails, stops) = self.metrics.alarms(&self.place.resources, self.clock);
-        mails.into_iter().for_each(|mail| self.mail(mail));
+        for mail in mails {
+            self.mail(mail);
+        }
         for stop in stops {
             self.timeline.find(Severity::Error, Error::from(&stop).to_string());
         }

@@ -26,9 +26,10 @@ pub(super) fn answer(shop: &Arc<Shop>, operation: &Operation) -> Value {
         }
         let resolved = match rows(shop, field, operation.mutation) {
             Some(rows) => rows,
-            None => resolve(shop, field, operation.mutation)
-                .map(|value| value.and_then(|value| select(&value, &field.selections, &field.name)))
-                .unwrap_or_else(|| Err(format!("Field '{}' doesn't exist on type '{root}'", field.name))),
+            None => match resolve(shop, field, operation.mutation) {
+                Some(value) => value.and_then(|value| select(&value, &field.selections, &field.name)),
+                None => Err(format!("Field '{}' doesn't exist on type '{root}'", field.name)),
+            },
         };
         match resolved {
             Ok(value) => data.insert(field.alias.clone(), value),

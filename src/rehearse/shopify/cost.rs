@@ -45,6 +45,7 @@ mod tests {
     use crate::rehearse::shopify::query::parse;
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "sums of whole numbers")]
     fn pages_cost_what_they_may_hold() {
         for (query, expected) in [
             ("{ shop { name } }", 1.0),

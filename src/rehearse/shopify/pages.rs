@@ -44,7 +44,7 @@ pub(super) fn page(directory: &Path, field: &Field, search: &Search, seen: &mut 
     let rows = with_children(&path, rows, field)?;
     let node = node(field).ok_or("a connection needs `edges { node { … } }`")?;
     let nodes = rows.iter().map(|row| show(row, node, seen)).collect::<Result<Vec<_>, _>>()?;
-    Ok(connection(field, nodes, &info))
+    Ok(connection(field, &nodes, &info))
 }
 
 /// The row with an id, as far as it is asked for; null when there is none.
@@ -108,8 +108,9 @@ pub(super) fn events(directory: &Path, field: &Field) -> Result<Value, String> {
     }
     let (rows, info) = page.end();
     let node = node(field).ok_or("a connection needs `edges { node { … } }`")?;
-    let nodes = rows.iter().map(|row| project(row, &node.selections, "BasicEvent", &mut Seen::default())).collect();
-    Ok(connection(field, nodes, &info))
+    let nodes: Vec<_> =
+        rows.iter().map(|row| project(row, &node.selections, "BasicEvent", &mut Seen::default())).collect();
+    Ok(connection(field, &nodes, &info))
 }
 
 /// The rows of one page, in order: no more of them are kept than the page holds.
@@ -198,21 +199,21 @@ fn show(row: &Row, asked: &Field, seen: &mut Seen) -> Result<Value, String> {
             page.offer(format!("{:>24}", number(child)), child.clone());
         }
         let (children, info) = page.end();
-        let nodes = children.iter().map(|child| project(child, &inner.selections, &kind, seen)).collect();
+        let nodes: Vec<_> = children.iter().map(|child| project(child, &inner.selections, &kind, seen)).collect();
         if let Value::Object(shown) = &mut shown {
-            shown.insert(field.alias.clone(), connection(field, nodes, &info));
+            shown.insert(field.alias.clone(), connection(field, &nodes, &info));
         }
     }
     Ok(shown)
 }
 
 /// A connection in the form in which it is asked for.
-fn connection(field: &Field, nodes: Vec<Value>, info: &Info) -> Value {
+fn connection(field: &Field, nodes: &[Value], info: &Info) -> Value {
     let mut shown = Map::new();
     for part in field.fields() {
         let value = match part.name.as_str() {
             "edges" => nodes.iter().map(|node| json!({"node": node})).collect(),
-            "nodes" => Value::Array(nodes.clone()),
+            "nodes" => Value::Array(nodes.to_vec()),
             "pageInfo" => {
                 let all = json!({"hasNextPage": info.more, "endCursor": info.end, "hasPreviousPage": false, "startCursor": null});
                 project(&all, &part.selections, "PageInfo", &mut Seen::default())

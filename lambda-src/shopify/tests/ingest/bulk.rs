@@ -24,7 +24,10 @@ async fn rows_land_by_table_and_the_cursor_moves_last() {
     let orders = setting.s3.text("raw/landing/orders/2026/10/01/20261001T000000Z-1.jsonl").unwrap();
     assert_eq!(orders.lines().count(), 2);
     let refunds = setting.s3.text("raw/landing/refunds/2026/10/01/20261001T000000Z-1.jsonl").unwrap();
-    assert_eq!(refunds, "{\"id\":\"gid:\\/\\/shopify\\/Refund\\/7\",\"__parentId\":\"gid:\\/\\/shopify\\/Order\\/2\"}\n");
+    assert_eq!(
+        refunds,
+        "{\"id\":\"gid:\\/\\/shopify\\/Refund\\/7\",\"__parentId\":\"gid:\\/\\/shopify\\/Order\\/2\"}\n"
+    );
     assert_eq!(setting.cursor().as_deref(), Some("2026-09-02T00:00:00Z"));
     let log = setting.s3.log();
     let last_row = log.iter().rposition(|line| line.contains("landing")).unwrap();
@@ -86,7 +89,10 @@ async fn a_result_that_is_not_what_shopify_counted_commits_nothing() {
             setting.shop.fault(Kind::Result, Reply::new(200, bad.clone()));
         }
         let error = setting.error().await;
-        assert!(error.contains("does not arrive whole") && error.contains("the cursor did not move"), "{name}: {error}");
+        assert!(
+            error.contains("does not arrive whole") && error.contains("the cursor did not move"),
+            "{name}: {error}"
+        );
         assert_eq!((setting.cursor(), setting.landed()), (None, vec![]), "{name}");
         assert_eq!(setting.rows().await, 4, "{name}");
         let queries = setting.shop.queries();
@@ -125,7 +131,9 @@ async fn a_function_that_may_not_invoke_itself_says_so() {
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     setting.shop.pending(1000);
     setting.lambda.timeout = Duration::from_secs(2);
-    setting.shop.fault(Kind::Invoke, Reply::new(403, r#"{"Message":"not authorized to perform: lambda:InvokeFunction"}"#));
+    setting
+        .shop
+        .fault(Kind::Invoke, Reply::new(403, r#"{"Message":"not authorized to perform: lambda:InvokeFunction"}"#));
     let error = setting.error().await;
     assert!(error.contains("cannot invoke itself") && error.contains("lambda:InvokeFunction"), "{error}");
     assert!(setting.state()["lease"].is_null());

@@ -77,7 +77,10 @@ async fn airbyte_8487_refunds_take_no_request_of_their_own() {
     };
     setting.shop.result(&(0..300).map(refunded).collect::<Vec<_>>());
     assert_eq!(setting.rows().await, 900);
-    assert_eq!((setting.shop.queries().len(), setting.shop.count(Kind::One), setting.shop.count(Kind::Result)), (1, 0, 1));
+    assert_eq!(
+        (setting.shop.queries().len(), setting.shop.count(Kind::One), setting.shop.count(Kind::Result)),
+        (1, 0, 1)
+    );
 }
 
 /// airbyte#39499: a job stays RUNNING, and so does the sync.
@@ -130,7 +133,10 @@ async fn airbyte_a_missing_scope_is_an_error_that_lists_all() {
     setting.shop.grant(&["read_all_orders"]);
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     let error = setting.error().await;
-    assert!(error.contains("the app lacks the scopes read_orders") && error.contains("example.myshopify.com"), "{error}");
+    assert!(
+        error.contains("the app lacks the scopes read_orders") && error.contains("example.myshopify.com"),
+        "{error}"
+    );
     assert_eq!(setting.shop.queries(), Vec::<String>::new());
 }
 

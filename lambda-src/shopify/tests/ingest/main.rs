@@ -5,8 +5,8 @@
 mod bulk;
 mod crashes;
 mod known_failures;
-mod small;
 mod shop;
+mod small;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -82,7 +82,8 @@ impl Setting {
     /// The rows of the run's result.
     async fn rows(&self) -> Value {
         let invocation = self.invoke().await;
-        invocation.result.unwrap_or_else(|error| panic!("{error}\n{}", invocation.logs))["objects"]["orders"]["rows"].clone()
+        invocation.result.unwrap_or_else(|error| panic!("{error}\n{}", invocation.logs))["objects"]["orders"]["rows"]
+            .clone()
     }
 
     fn state(&self) -> Value {

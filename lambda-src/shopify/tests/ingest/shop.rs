@@ -101,7 +101,9 @@ impl Shop {
 
     pub(crate) fn event(&self, number: u32, action: &str, subject: &str, at: &str) {
         let (kind, id) = subject.split_once('/').unwrap();
-        self.lock().events.push(json!({"id": format!("gid://shopify/BasicEvent/{number}"), "action": action, "createdAt": at,
+        self.lock()
+            .events
+            .push(json!({"id": format!("gid://shopify/BasicEvent/{number}"), "action": action, "createdAt": at,
             "subjectType": kind.to_uppercase(), "subjectId": format!("gid://shopify/{kind}/{id}")}));
     }
 

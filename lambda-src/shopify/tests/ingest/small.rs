@@ -101,7 +101,8 @@ async fn a_backfill_reads_again_from_its_day_and_never_forgets_a_later_cursor() 
     let setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z"), order(2, "2026-09-20T00:00:00Z")]);
     setting.invoke().await.result.unwrap();
-    let result = setting.send(&json!({"backfill": {"since": "2026-08-01", "objects": ["orders"]}})).await.result.unwrap();
+    let result =
+        setting.send(&json!({"backfill": {"since": "2026-08-01", "objects": ["orders"]}})).await.result.unwrap();
     assert_eq!(result["objects"]["orders"]["rows"], 4);
     assert!(setting.shop.asked(Kind::Page).last().unwrap().contains("updated_at:>='2026-08-01T00:00:00Z'"));
     assert_eq!(setting.cursor().as_deref(), Some("2026-09-20T00:00:00Z"));

@@ -16,7 +16,8 @@ async fn a_webhook_lands_its_row_as_it_is_now_and_a_second_delivery_changes_noth
     let setting = Setting::new().await;
     setting.shop.result(&[order_with(1, "2026-10-01T00:00:00Z", 150)]);
     // The payload is old and has the names of the REST API: only its id counts.
-    let event = webhook("orders/updated", "w1", &json!({"id": 1, "updated_at": "2026-09-30T00:00:00Z", "total_price": "1.00"}));
+    let event =
+        webhook("orders/updated", "w1", &json!({"id": 1, "updated_at": "2026-09-30T00:00:00Z", "total_price": "1.00"}));
     let result = setting.send(&event).await.result.unwrap();
     assert_eq!(result["rows"], 151, "{result}");
     let again = setting.send(&event).await.result.unwrap();
