@@ -221,6 +221,7 @@ mod tests {
             duplicates: 2,
             transformed: 6,
             staged: 6,
+            late: 0,
             changed: 5,
         };
         assert_eq!((rows, rows.adds_up()), (&expected, true));

@@ -147,8 +147,8 @@ fn the_ways_for_failures_and_databases_are_open() {
         ),
         (
             "templates/monitoring.yaml.hbs",
-            "cloudwatch.amazonaws.com, ",
-            "",
+            "Principal: {Service: cloudwatch.amazonaws.com}",
+            "Principal: {Service: budgets.amazonaws.com}",
             "cloudwatch.amazonaws.com may not sns:Publish on",
         ),
     ] {
