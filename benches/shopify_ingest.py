@@ -170,7 +170,11 @@ def measure(bootstrap: str, rows: int) -> str:
         server.start()
         url = f"127.0.0.1:{port.get()}"
         names = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1", "SOURCE": "shop"}
-        names |= {"AWS_ENDPOINT_URL": f"http://{url}", "SHOPIFY_ENDPOINT": f"http://{url}", "AWS_LAMBDA_RUNTIME_API": url}
+        names |= {
+            "AWS_ENDPOINT_URL": f"http://{url}",
+            "SHOPIFY_ENDPOINT": f"http://{url}",
+            "AWS_LAMBDA_RUNTIME_API": url,
+        }
         names |= {f"AWS_LAMBDA_FUNCTION_{name}": "bench" for name in ("NAME", "VERSION")}
         names |= {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "PIPELINE_DOCUMENT": "s3://raw/document.json"}
         began = time.monotonic()

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 pipectl=${1:-target/debug/pipectl}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp -r stacks sql "$work/"
+# The templates of this folder, and not those that the binary was built with.
+cp -r stacks sql templates "$work/"
 cp tests/environments/*.yaml "$work/stacks/"
 for file in "$work"/stacks/*.yaml; do
     environment=$(basename "$file" .yaml)

@@ -162,7 +162,9 @@ def _with_old_keys(frame: DataFrame, table: Table, old: dict[str, str]) -> DataF
     for before in old.values():
         there = there | rows.named(before).isNotNull()
     moved = (rows.named(OPERATION) == "U") & there & changed
-    twice = frame.withColumn("__gone", F.explode(F.when(moved, F.array(F.lit(True), F.lit(False))).otherwise(F.array(F.lit(False)))))
+    twice = frame.withColumn(
+        "__gone", F.explode(F.when(moved, F.array(F.lit(True), F.lit(False))).otherwise(F.array(F.lit(False))))
+    )
     gone = F.col("__gone")
     columns = []
     for name in frame.columns:

@@ -23,7 +23,9 @@ def put(lake: Lake, name: str, rows: list[tuple[Any, ...]], schema: str = COLUMN
     """Puts one file as DMS names it, its rows in their order."""
     folder = lake.path("raw") / "written"
     struct = T._parse_datatype_string(schema)
-    plain = T.StructType([T.StructField(of.name, T.IntegerType() if of.name == "price" else of.dataType) for of in struct])
+    plain = T.StructType(
+        [T.StructField(of.name, T.IntegerType() if of.name == "price" else of.dataType) for of in struct]
+    )
     frame = lake.spark.createDataFrame(rows, plain).coalesce(1)
     frame = frame.select(*[F.col(of.name).cast(of.dataType) for of in struct])
     frame.write.mode("overwrite").option("compression", "gzip").parquet(f"s3://{lake.path('raw').name}/written/")
@@ -92,4 +94,6 @@ def test_files_that_are_none_are_refused_by_name(lake: Lake) -> None:
         "landing/crm/things/20261121-100001000.parquet is not read: "
         "it lacks `id`, `_commit_timestamp` (it has: Op, number, name)"
     )
-    assert broken.startswith("landing/crm/things/20261121-100002000.parquet is not read: it is not a whole Parquet file")
+    assert broken.startswith(
+        "landing/crm/things/20261121-100002000.parquet is not read: it is not a whole Parquet file"
+    )
