@@ -85,10 +85,10 @@ fn a_plan_is_refused_when_the_files_were_changed_since() {
 #[test]
 fn data_is_destroyed_only_when_it_is_named() {
     let Some(test) = deployed() else { return };
-    let function = std::fs::read_to_string(root().join("templates/partials/function.yaml.hbs")).unwrap();
+    let function = std::fs::read_to_string(root().join("templates/partials/function_logs.yaml.hbs")).unwrap();
     let renamed = function.replacen("LogGroupName: /pipectl/", "LogGroupName: /logs/", 1);
     assert_ne!(function, renamed);
-    let test = test.write("templates/partials/function.yaml.hbs", &renamed);
+    let test = test.write("templates/partials/function_logs.yaml.hbs", &renamed);
     let refused = test.run(&["deploy", "--env", "local", "--yes"]);
     let shown = refused.split("----- stderr -----").next().unwrap();
     insta::assert_snapshot!(shown[shown.find("Data would be lost").unwrap()..], @"
