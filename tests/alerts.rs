@@ -81,25 +81,25 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     assert_eq!(code, Some(1), "{first:#}");
     filtered(|| {
         insta::assert_snapshot!(mails(&first, false), @r#"
-    to data@example.com: AWS Notification Message
-    shop-local: the Lambda shop-local-ingest-weather failed for good
-    Reason: Station: station 10384 does not answer
-    Run: request [ID], reported at [TIME]
-    Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-ingest-weather/log-events$3FfilterPattern$3D$2522[ID]$2522
-    The call is kept. When the cause is mended: pipectl redrive --env local
+        to data@example.com: AWS Notification Message
+        shop-local: the Lambda shop-local-ingest-weather failed for good
+        Reason: Station: station 10384 does not answer
+        Run: request [ID], reported at [TIME]
+        Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-ingest-weather/log-events$3FfilterPattern$3D$2522[ID]$2522
+        The call is kept. When the cause is mended: pipectl redrive --env local
 
-    to data@example.com: AWS Notification Message
-    shop-local: the Glue job shop-local-clean ended as FAILED
-    Reason: table `stores`: 1 of 1 rows (100.0%) are bad, and `quarantine_limit` allows 10.0%. `opened_at`: "yesterday" is not a timestamp (1 rows). The rows are under s3://shop-local-cleaned-000000000000-us-east-1/quarantine/stores/batch=[BATCH]/; correct the source, or raise the limit
-    Run: jr_00000001, ended at [TIME]
-    Run and log: https://us-east-1.console.aws.amazon.com/gluestudio/home?region=us-east-1#/job/shop-local-clean/run/jr_00000001
-    Nothing of the run counts. The next run takes up what it had: start it from the workflow shop-local, or wait for new data.
+        to data@example.com: AWS Notification Message
+        shop-local: the Glue job shop-local-clean ended as FAILED
+        Reason: table `stores`: 1 of 1 rows (100.0%) are bad, and `quarantine_limit` allows 10.0%. `opened_at`: "yesterday" is not a timestamp (1 rows). The rows are under s3://shop-local-cleaned-000000000000-us-east-1/quarantine/stores/batch=[BATCH]/; correct the source, or raise the limit; nothing is committed
+        Run: jr_00000001, ended at [TIME]
+        Run and log: https://us-east-1.console.aws.amazon.com/gluestudio/home?region=us-east-1#/job/shop-local-clean/run/jr_00000001
+        Nothing of the run counts. The next run takes up what it had: start it from the workflow shop-local, or wait for new data.
 
-    to data@example.com: ALARM: "shop-local-ingest-weather-errors" in us-east-1
-    to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1
-    to data@example.com: ALARM: "shop-local-undelivered-waiting" in us-east-1
-    to data@example.com: ALARM: "shop-local-call-failed-undelivered" in us-east-1
-    "#);
+        to data@example.com: ALARM: "shop-local-ingest-weather-errors" in us-east-1
+        to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1
+        to data@example.com: ALARM: "shop-local-undelivered-waiting" in us-east-1
+        to data@example.com: ALARM: "shop-local-call-failed-undelivered" in us-east-1
+        "#);
     });
 
     filtered(|| {

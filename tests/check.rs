@@ -58,17 +58,17 @@ fn a_mart_that_reads_what_is_not_there() {
     ----- stdout -----
     ----- stderr -----
     error: mart `top_products` names a file that is not there: `sql/marts/top_product.sql`
-       --> stacks/pipeline.yaml:174:10
+       --> stacks/pipeline.yaml:229:10
         |
-    174 |     sql: sql/marts/top_product.sql
+    229 |     sql: sql/marts/top_product.sql
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^ no such file
       = hint: write the file with one `SELECT`, or name another: sql/marts/customer_value.sql, sql/marts/daily_revenue.sql, sql/marts/top_products.sql
 
-    error: unknown table `order`
-      --> sql/marts/daily_revenue.sql:12:6
+    error: unknown table `core.order`
+      --> sql/marts/daily_revenue.sql:12:11
        |
     12 | FROM core.order
-       |      ^^^^^^^^^^ no table of the spec has this name
+       |           ^^^^^ no such table or mart
       = hint: did you mean `orders`?
 
     2 errors

@@ -14,7 +14,7 @@ fn the_first_plan_creates_everything_and_touches_nothing() {
     let output = test.command(&["plan", "--env", "local"]).output().unwrap();
     let plan = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));
-    insta::assert_snapshot!(plan.lines().last().unwrap(), @"Plan: 97 to add, 0 to change, 0 to replace, 0 to remove in 10 of 10 stacks.");
+    insta::assert_snapshot!(plan.lines().last().unwrap(), @"Plan: 140 to add, 0 to change, 0 to replace, 0 to remove in 10 of 10 stacks.");
     insta::assert_snapshot!(stack(&plan, "shop-local-analytics"), @r#"
     shop-local-analytics (new stack)
       + Workgroup  AWS::Athena::WorkGroup
@@ -22,6 +22,78 @@ fn the_first_plan_creates_everything_and_touches_nothing() {
           Description: "Queries on the zones of shop-local"
           State: "ENABLED"
           WorkGroupConfiguration: {"EnforceWorkGroupConfiguration":true,"PublishCloudWatchMetricsEnabled":true,"BytesScannedCutoffPer…
+      + CustomersLatestQuery  AWS::Athena::NamedQuery
+          Name: "customers, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"email\", \"first_name\", \"last_name\", \"state\", \"country_code\", \"number_of_…
+      + OrdersLatestQuery  AWS::Athena::NamedQuery
+          Name: "orders, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"name\", \"customer_id\", \"financial_status\", \"fulfillment_status\", \"currency…
+      + OrderLinesLatestQuery  AWS::Athena::NamedQuery
+          Name: "order_lines, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"order_id\", \"product_id\", \"variant_id\", \"sku\", \"title\", \"quantity\", \"c…
+      + RefundsLatestQuery  AWS::Athena::NamedQuery
+          Name: "refunds, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"order_id\", \"amount\", \"note\", \"created_at\", \"updated_at\" FROM (SELECT *, …
+      + TransactionsLatestQuery  AWS::Athena::NamedQuery
+          Name: "transactions, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"order_id\", \"parent_id\", \"kind\", \"status\", \"gateway\", \"amount\", \"is_te…
+      + ProductsLatestQuery  AWS::Athena::NamedQuery
+          Name: "products, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"handle\", \"title\", \"vendor\", \"product_type\", \"status\", \"total_inventory\…
+      + VariantsLatestQuery  AWS::Athena::NamedQuery
+          Name: "variants, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"product_id\", \"title\", \"sku\", \"barcode\", \"price\", \"compare_at_price\", \…
+      + InventoryItemsLatestQuery  AWS::Athena::NamedQuery
+          Name: "inventory_items, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"variant_id\", \"sku\", \"tracked\", \"unit_cost\", \"created_at\", \"updated_at\"…
+      + InventoryLevelsLatestQuery  AWS::Athena::NamedQuery
+          Name: "inventory_levels, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"inventory_item_id\", \"location_id\", \"available\", \"on_hand\", \"committed\", \"incomi…
+      + StoresLatestQuery  AWS::Athena::NamedQuery
+          Name: "stores, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"name\", \"opened_at\", \"tax_rate\" FROM (SELECT *, row_number() OVER (PARTITION …
+      + SuppliesLatestQuery  AWS::Athena::NamedQuery
+          Name: "supplies, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"id\", \"name\", \"cost\", \"perishable\", \"sku\" FROM (SELECT *, row_number() OVER (PART…
+      + VisitsLatestQuery  AWS::Athena::NamedQuery
+          Name: "visits, the latest rows"
+          Description: "One row a key, as the warehouse has it"
+          WorkGroup: (known after deploy)
+          Database: "shop_local_cleaned"
+          QueryString: "SELECT \"store_id\", \"day\", \"visitors\" FROM (SELECT *, row_number() OVER (PARTITION BY \"store…
     "#);
     let stacks = std::fs::read_dir(test.path(".pipectl/local/stacks")).map(Iterator::count).unwrap_or_default();
     assert_eq!(stacks, 0, "a plan leaves no stack behind");

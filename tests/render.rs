@@ -72,6 +72,103 @@ fn one_stack_goes_to_stdout() {
             BytesScannedCutoffPerQuery: 10737418240
             # Athena keeps the results itself, for a day: no bucket to secure and to empty.
             ManagedQueryResultsConfiguration: {Enabled: true}
+      # A zone's table has every batch that ever changed a row. These give the rows as they are now: open them in Athena's editor.
+      CustomersLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: customers, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"email\", \"first_name\", \"last_name\", \"state\", \"country_code\", \"number_of_orders\", \"amount_spent\", \"tags\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"_position\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"customers\") WHERE \"place\" = 1 AND NOT coalesce(\"_deleted\", false)"
+      OrdersLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: orders, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"name\", \"customer_id\", \"financial_status\", \"fulfillment_status\", \"currency\", \"total\", \"subtotal\", \"tax\", \"shipping\", \"discount\", \"refunded\", \"is_test\", \"source_name\", \"tags\", \"cancelled_at\", \"processed_at\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"_position\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"orders\") WHERE \"place\" = 1 AND NOT coalesce(\"_deleted\", false)"
+      OrderLinesLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: order_lines, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"order_id\", \"product_id\", \"variant_id\", \"sku\", \"title\", \"quantity\", \"current_quantity\", \"unit_price\", \"total\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"order_lines\") WHERE \"place\" = 1"
+      RefundsLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: refunds, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"order_id\", \"amount\", \"note\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"refunds\") WHERE \"place\" = 1"
+      TransactionsLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: transactions, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"order_id\", \"parent_id\", \"kind\", \"status\", \"gateway\", \"amount\", \"is_test\", \"processed_at\", \"created_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"transactions\") WHERE \"place\" = 1"
+      ProductsLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: products, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"handle\", \"title\", \"vendor\", \"product_type\", \"status\", \"total_inventory\", \"tags\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"_position\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"products\") WHERE \"place\" = 1 AND NOT coalesce(\"_deleted\", false)"
+      VariantsLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: variants, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"product_id\", \"title\", \"sku\", \"barcode\", \"price\", \"compare_at_price\", \"inventory_quantity\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"_position\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"variants\") WHERE \"place\" = 1 AND NOT coalesce(\"_deleted\", false)"
+      InventoryItemsLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: inventory_items, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"variant_id\", \"sku\", \"tracked\", \"unit_cost\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"inventory_items\") WHERE \"place\" = 1"
+      InventoryLevelsLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: inventory_levels, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"inventory_item_id\", \"location_id\", \"available\", \"on_hand\", \"committed\", \"incoming\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"inventory_item_id\", \"location_id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"inventory_levels\") WHERE \"place\" = 1"
+      StoresLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: stores, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"name\", \"opened_at\", \"tax_rate\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"stores\") WHERE \"place\" = 1"
+      SuppliesLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: supplies, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"id\", \"name\", \"cost\", \"perishable\", \"sku\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\", \"sku\" ORDER BY \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"supplies\") WHERE \"place\" = 1"
+      VisitsLatestQuery:
+        Type: AWS::Athena::NamedQuery
+        Properties:
+          Name: visits, the latest rows
+          Description: One row a key, as the warehouse has it
+          WorkGroup: !Ref Workgroup
+          Database: shop_dev_cleaned
+          QueryString: "SELECT \"store_id\", \"day\", \"visitors\" FROM (SELECT *, row_number() OVER (PARTITION BY \"store_id\", \"day\" ORDER BY \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"visits\") WHERE \"place\" = 1"
     Outputs:
       WorkgroupName:
         Value: !Ref Workgroup

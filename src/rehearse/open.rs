@@ -76,7 +76,7 @@ impl Place {
         };
         let warehouse = Warehouse::start(config).await?;
         let data_api = warehouse.data_api();
-        judge.follow(data_api.clone());
+        judge.follow(data_api.downgrade());
         account.judge(judge.of_wire());
         register(account, &data_api);
         let shops = open_shops(account, spec, folders).await?;

@@ -182,8 +182,13 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     insta::assert_snapshot!(boundary.iter().map(|denial| format!("{}: {}\n", denial.call(), denial.why)).collect::<String>(), @"the role `shop-local-load` may not redshift-data:BatchExecuteStatement on arn:aws:redshift-serverless:us-east-1:000000000000:workgroup/*: its boundary `shop-local-boundary` does not allow it: no statement allows it");
     let unused = first.grants.unused.iter().map(|one| format!("{} {} {}\n", one.of, one.statement, one.action));
     insta::assert_snapshot!(unused.collect::<String>(), @"
+    shop-local-glue MissCopies s3:listbucket
     shop-local-glue WriteZones s3:AbortMultipartUpload
+    shop-local-ingest-shop GoOn lambda:invokefunction
+    shop-local-ingest-shop SeeState s3:listbucket
     shop-local-ingest-shop WriteObjects s3:AbortMultipartUpload
+    shop-local-load FollowStatements redshift-data:GetStatementResult
+    shop-local-load RunStatements redshift-data:ExecuteStatement
     shop-local-warehouse FindRows s3:GetBucketLocation
     ");
 

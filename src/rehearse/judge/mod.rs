@@ -21,7 +21,7 @@ use crate::local::{self, Call};
 
 use super::resource::Resources;
 use super::timeline::Timeline;
-use super::warehouse::{self, DataApi, Read};
+use super::warehouse::{self, Read, WeakDataApi};
 
 pub(super) use files::Touched;
 pub use grants::{Grants, Unused};
@@ -38,7 +38,7 @@ struct Inner {
     policies: Policies,
     memory: Mutex<Memory>,
     /// Knows whose statement is whose.
-    statements: OnceLock<DataApi>,
+    statements: OnceLock<WeakDataApi>,
 }
 
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl Judge {
     }
 
     /// Tells whose statements there are.
-    pub(super) fn follow(&self, statements: DataApi) {
+    pub(super) fn follow(&self, statements: WeakDataApi) {
         let _ = self.0.statements.set(statements);
     }
 
@@ -159,7 +159,7 @@ impl Judge {
         for (key, value) in &call.context {
             match key.as_str() {
                 OWNER_KEY => {
-                    let owner = self.0.statements.get().and_then(|statements| statements.caller(value));
+                    let owner = self.0.statements.get().and_then(|statements| statements.get()?.caller(value));
                     let owner =
                         owner.map_or_else(|| "unknown".to_owned(), |caller| Policies::user_id(session_of(&caller)));
                     request.context.set("redshift-data:statement-owner-iam-userid", owner);

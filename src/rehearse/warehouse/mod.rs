@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use copy::{Judge, Read};
-pub use data_api::{Answer, DataApi};
+pub use data_api::{Answer, DataApi, WeakDataApi};
 pub use error::SqlError;
 
 use self::copy::Files;

@@ -10,7 +10,7 @@ mod run;
 mod statement;
 mod store;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -28,6 +28,17 @@ pub struct DataApi {
     inner: Arc<Inner>,
 }
 
+/// The service, as long as somebody else holds it: whoever the warehouse asks must not keep it alive.
+#[derive(Clone)]
+pub struct WeakDataApi(Weak<Inner>);
+
+impl WeakDataApi {
+    /// The service; none once it is gone.
+    pub fn get(&self) -> Option<DataApi> {
+        Some(DataApi { inner: self.0.upgrade()? })
+    }
+}
+
 struct Inner {
     warehouse: Warehouse,
     store: Store,
@@ -36,6 +47,10 @@ struct Inner {
 type Reply = Result<Value, Fault>;
 
 impl DataApi {
+    pub fn downgrade(&self) -> WeakDataApi {
+        WeakDataApi(Arc::downgrade(&self.inner))
+    }
+
     pub(super) fn new(warehouse: Warehouse) -> Self {
         Self { inner: Arc::new(Inner { warehouse, store: Store::default() }) }
     }
