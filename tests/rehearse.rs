@@ -117,7 +117,7 @@ fn from_the_sample_to_the_marts_and_what_comes_after() {
     assert!(first["marts"].as_array().unwrap().iter().all(|mart| mart["count"].as_u64() > Some(0)), "{first:#}");
     let mut shown = first.clone();
     shown["timeline"][0]["seconds"] = 1.into();
-    insta::assert_snapshot!(shape(&shown), @"{pipeline: text, failed: bool, seconds: number, timeline: [{at: number, kind: text, name: text, detail: text, seconds: number, times: number, failed: bool}], rows: {<table>: {objects: number, read: number, cleaned: number, quarantined: number, duplicates: number, transformed: number, staged: number, changed: number}}, warehouse: [{table: text, before: number, after: number}], marts: [{name: text, count: number, columns: [text], rows: [[text]]}], findings: [{severity: text, text: text}], grants: {all: number, unused: [{of: text, statement: text, action: text, file: text, line: number}]}, stood_in: [[text]]}");
+    insta::assert_snapshot!(shape(&shown), @"{pipeline: text, failed: bool, seconds: number, timeline: [{at: number, kind: text, name: text, detail: text, seconds: number, times: number, failed: bool}], rows: {<table>: {objects: number, read: number, cleaned: number, quarantined: number, duplicates: number, transformed: number, staged: number, late: number, changed: number}}, warehouse: [{table: text, before: number, after: number}], marts: [{name: text, count: number, columns: [text], rows: [[text]]}], findings: [{severity: text, text: text}], grants: {all: number, unused: [{of: text, statement: text, action: text, file: text, line: number}]}, mails: [], stood_in: [[text]]}");
 
     // Again: not one row more.
     let output = rehearse(&test, &[]);
@@ -320,7 +320,7 @@ fn wrong_data_folders_are_told_at_once_and_nothing_starts() {
     = note: its tables: stores, supplies, visits
     = hint: is it the data of `stores`? then rename it to `stores.csv`
 
-    error: `empty` holds none of the files customers.jsonl, orders.jsonl, products.jsonl
+    error: `empty` holds none of the files customers.jsonl, inventoryItems.jsonl, orders.jsonl, products.jsonl
     = hint: put results of Shopify's bulk operations there, or make some with `pipectl sample`
     ");
     insta::assert_snapshot!(run(&["erp=empty"]), @"
