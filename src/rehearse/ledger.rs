@@ -132,9 +132,9 @@ impl Ledgers {
             let rows = tables.entry(table.clone()).or_default();
             // An earlier run broke off before this load: its rows were read then.
             if earlier.transform.contains_key(batch) {
-                rows.late += load.staged
+                rows.late += load.staged;
             } else {
-                rows.staged += load.staged
+                rows.staged += load.staged;
             }
             rows.changed += load.changed;
         }
