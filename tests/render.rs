@@ -49,6 +49,7 @@ fn the_same_files_give_the_same_bytes() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the template is shown as a whole")]
 fn one_stack_goes_to_stdout() {
     let test = Test::reference();
     let output = test.command(&["render", "--env", "dev", "analytics"]).output().unwrap();
