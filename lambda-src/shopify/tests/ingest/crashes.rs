@@ -122,8 +122,8 @@ async fn a_result_longer_than_an_invocation_goes_on_in_the_middle() {
     let large = |number| json!({"id": format!("gid://shopify/Order/{number}"), "updatedAt": "2026-09-01T00:00:00Z", "note": note});
     let all: Vec<Value> = (0..150).map(large).collect();
     setting.shop.result(&all);
-    setting.shop.slow(Some((1 << 20, Duration::from_millis(250))));
-    setting.lambda.timeout = Duration::from_secs(3);
+    setting.shop.slow(Some((1 << 20, Duration::from_millis(800))));
+    setting.lambda.timeout = Duration::from_secs(9);
     let first = setting.invoke().await;
     assert_eq!(first.result, Ok(json!({"continues": 1})), "{}", first.logs);
     let parked = setting.state()["objects"]["orders"]["operation"]["parked"].clone();
