@@ -1,7 +1,7 @@
 """Deploys, updates and deletes the stacks on ministack, an emulator that shares no code with the local account.
 
-What it does not know is left out, and said: Redshift Serverless, and Glue's workflow with its triggers. Both are cut out
-of copies of the templates that lie in the project of the test, as a user would put templates of their own.
+What it does not know is left out, and said: Redshift Serverless, Glue's workflow with its triggers, and Athena's saved
+queries. They are cut out of copies of the templates that lie in the project of the test, as a user would put templates of their own.
 Usage: test_ministack.py PIPECTL
 """
 
@@ -81,6 +81,8 @@ def project(folder: Path, pipectl: Path) -> None:
     if (cut, named) != (1, 1):
         raise SystemExit("error: templates/glue.yaml.hbs has changed: say here what ministack cannot take of it")
     (templates / "glue.yaml.hbs").write_text(glue)
+    (templates / "partials").mkdir()
+    (templates / "partials/athena.yaml.hbs").write_text("")
     packaged = ROOT / ".pipectl/package"
     if packaged.is_dir():
         shutil.copytree(packaged, folder / ".pipectl/package")
@@ -122,7 +124,10 @@ def main() -> None:
             pipeline = home / "stacks/pipeline.yaml"
             pipeline.write_text(pipeline.read_text().replace("log_retention_days: 30", "log_retention_days: 60"))
             run("plan", "--exit-code", code=2, shows="RetentionInDays")
-            run("deploy", "--yes", shows="updated")
+            # It says of every change that it may replace the resource, so that the gate for data asks for each log.
+            run("deploy", "--yes", code=1, shows="this deploy would destroy data")
+            logs = ["ingest/LoadLogs", "ingest/ShopLogs", "glue/JobErrorLogs", "glue/JobOutputLogs"]
+            run("deploy", "--yes", *(f"--allow-data-loss={log}" for log in logs), shows="updated")
             run("plan", "--exit-code", code=0, shows="No changes")
             run("destroy", "--yes", "--delete-data")
             run("deploy", "--yes", shows="created")
