@@ -127,5 +127,21 @@ fn in_order(mut stacks: Vec<RenderedStack>) -> Result<Vec<RenderedStack>> {
     Ok(stacks)
 }
 
+/// The stacks with a text of one template changed, which must stand in it: to see what notices.
+#[cfg(test)]
+pub(crate) fn edited(spec: &Spec, path: &str, from: &str, to: &str) -> Vec<RenderedStack> {
+    let rendered = stacks(spec, &|wanted| {
+        let source = crate::project::built_in(wanted);
+        Ok(match source {
+            Some(source) if wanted == path => {
+                assert!(source.text.contains(from), "{from}");
+                Some(Source::new(path, source.text.replacen(from, to, 1)))
+            }
+            source => source,
+        })
+    });
+    rendered.unwrap_or_else(|error| panic!("{error}"))
+}
+
 #[cfg(test)]
 mod tests;

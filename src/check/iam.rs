@@ -153,7 +153,7 @@ impl Known {
 mod tests {
     use super::*;
     use crate::project::built_in;
-    use crate::render::stacks;
+    use crate::render::edited;
     use crate::yaml::Source;
 
     /// What is said of the reference pipeline with a text of a template changed.
@@ -163,17 +163,7 @@ mod tests {
 
     fn found_in(name: &str, environment: &std::sync::Arc<Source>, path: &str, from: &str, to: &str) -> String {
         let spec = Spec::load(&built_in("stacks/pipeline.yaml").unwrap(), environment, name).unwrap();
-        let rendered = stacks(&spec, &|wanted| {
-            let source = built_in(wanted);
-            Ok(if wanted == path {
-                let text = &source.unwrap().text;
-                assert!(text.contains(from), "{from}");
-                Some(Source::new(path, text.replacen(from, to, 1)))
-            } else {
-                source
-            })
-        });
-        let errors = check(&spec, &rendered.unwrap_or_else(|error| panic!("{error}")));
+        let errors = check(&spec, &edited(&spec, path, from, to));
         // Without the numbers of the lines, which any change of a template moves.
         let told = |error: &Error| {
             let place = error.span().unwrap();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{GlacierJobParameters, RestoreRequest, Tier};
 
 use super::S3;
@@ -36,6 +37,15 @@ pub fn is_archive(class: &str) -> bool {
     matches!(class, "GLACIER" | "DEEP_ARCHIVE")
 }
 
+/// An `ETag` without the quotation marks that S3 writes around it.
+fn etag(text: Option<&str>) -> String {
+    text.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn modified(time: Option<&DateTime>) -> SystemTime {
+    time.and_then(|time| (*time).try_into().ok()).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
 impl S3 {
     /// All objects under a prefix, in key order.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, Failure> {
@@ -47,11 +57,8 @@ impl S3 {
                 Some(Object {
                     key: found.key()?.to_owned(),
                     size: found.size().unwrap_or_default().unsigned_abs(),
-                    etag: found.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
-                    modified: found
-                        .last_modified()
-                        .and_then(|time| (*time).try_into().ok())
-                        .unwrap_or(SystemTime::UNIX_EPOCH),
+                    etag: etag(found.e_tag()),
+                    modified: modified(found.last_modified()),
                     class: found.storage_class().map_or("STANDARD", |class| class.as_str()).to_owned(),
                     version: None,
                 })
@@ -72,11 +79,8 @@ impl S3 {
                 Some(Object {
                     key: found.key()?.to_owned(),
                     size: found.size().unwrap_or_default().unsigned_abs(),
-                    etag: found.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
-                    modified: found
-                        .last_modified()
-                        .and_then(|time| (*time).try_into().ok())
-                        .unwrap_or(SystemTime::UNIX_EPOCH),
+                    etag: etag(found.e_tag()),
+                    modified: modified(found.last_modified()),
                     class: found.storage_class().map_or("STANDARD", |class| class.as_str()).to_owned(),
                     version: found.version_id().filter(|id| *id != "null").map(str::to_owned),
                 })

@@ -12,6 +12,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type as Field;
 use tokio_postgres::types::Type;
 
+use super::copy::listing::walk;
 use super::copy::{self, Files, Read};
 use super::error::{SqlError, SqlResult};
 use super::rewrite::{Unload, UnloadFormat};
@@ -84,22 +85,6 @@ fn put(unload: &Unload, files: &Files, directory: &Path, key: &str, content: &[u
         tempfile::NamedTempFile::new_in(directory.parent().unwrap_or(directory)).map_err(|error| io(&error))?;
     file.write_all(content).map_err(|error| io(&error))?;
     file.persist(&path).map_err(|error| io(&error.error))?;
-    Ok(())
-}
-
-fn walk(directory: &Path, bucket: &Path, keys: &mut Vec<String>) -> std::io::Result<()> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            walk(&path, bucket, keys)?;
-        } else if let Some(key) = path.strip_prefix(bucket).ok().and_then(Path::to_str) {
-            keys.push(key.to_owned());
-        }
-    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::tests::object;
 use super::*;
 use crate::project::built_in;
 use crate::rehearse::judge::Judge;
-use crate::render::{forecast, stacks};
+use crate::render::{edited, forecast};
 use crate::spec::Spec;
 use crate::yaml::Source;
 
@@ -15,18 +15,8 @@ fn deployed(path: &str, from: &str, to: &str) -> Resources {
 
 fn in_environment(name: &str, environment: &std::sync::Arc<Source>, path: &str, from: &str, to: &str) -> Resources {
     let spec = Spec::load(&built_in("stacks/pipeline.yaml").unwrap(), environment, name).unwrap();
-    let rendered = stacks(&spec, &|wanted| {
-        let source = built_in(wanted);
-        Ok(if wanted == path {
-            let text = &source.unwrap().text;
-            assert!(text.contains(from), "{from}");
-            Some(Source::new(path, text.replacen(from, to, 1)))
-        } else {
-            source
-        })
-    });
     let (account, region) = (&spec.environment.account, &spec.environment.region);
-    let all = forecast(&rendered.unwrap_or_else(|error| panic!("{error}")), account, region);
+    let all = forecast(&edited(&spec, path, from, to), account, region);
     let all = all.into_iter().map(|one| Resource {
         stack: one.stack,
         id: one.id,

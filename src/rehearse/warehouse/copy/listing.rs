@@ -58,7 +58,12 @@ fn is_hidden(key: &str) -> bool {
     name.is_empty() || name.starts_with(['_', '.'])
 }
 
-fn walk(directory: &Path, bucket: &Path, keys: &mut Vec<String>) -> std::io::Result<()> {
+/// Adds the key of every file below a folder of a bucket; a folder that is not there has none.
+pub(in crate::rehearse::warehouse) fn walk(
+    directory: &Path,
+    bucket: &Path,
+    keys: &mut Vec<String>,
+) -> std::io::Result<()> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,

@@ -1,7 +1,7 @@
 //! COPY of Parquet files from S3, as Redshift does it: by position, with types that fit exactly, all or nothing.
 
 mod encode;
-mod listing;
+pub(super) mod listing;
 mod schema;
 
 pub(super) use schema::numeric as numeric_modifier;

@@ -76,6 +76,16 @@ pub(super) fn parse(nodes: &[Node]) -> SqlResult<Copy> {
     Ok(copy)
 }
 
+/// The role after `IAM_ROLE`, in `COPY` and `UNLOAD` alike; none for the namespace's default.
+pub(super) fn iam_role(next: Option<&Node>) -> SqlResult<Option<String>> {
+    match next {
+        Some(node) if node.is("DEFAULT") => Ok(None),
+        Some(Node::Text { text, .. }) if text.eq_ignore_ascii_case("default") => Ok(None),
+        Some(Node::Text { text, .. }) => Ok(Some(text.clone())),
+        _ => Err(SqlError::syntax("iam_role")),
+    }
+}
+
 fn read_options(options: &[Node], copy: &mut Copy) -> SqlResult<()> {
     let mut format = None;
     let mut credentials = false;
@@ -85,12 +95,7 @@ fn read_options(options: &[Node], copy: &mut Copy) -> SqlResult<()> {
         let next = rest.get(1);
         let length = match word.as_str() {
             "IAM_ROLE" => {
-                copy.role = match next {
-                    Some(node) if node.is("DEFAULT") => None,
-                    Some(Node::Text { text, .. }) if text.eq_ignore_ascii_case("default") => None,
-                    Some(Node::Text { text, .. }) => Some(text.clone()),
-                    _ => return Err(SqlError::syntax("iam_role")),
-                };
+                copy.role = iam_role(next)?;
                 credentials = true;
                 2
             }

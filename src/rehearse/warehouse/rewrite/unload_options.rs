@@ -1,7 +1,7 @@
 //! UNLOAD ('query') TO 's3://…': what is asked for. `unload` does it.
 
 use super::token::Node;
-use super::{Step, Translated};
+use super::{Step, Translated, copy_options};
 use crate::rehearse::warehouse::error::{SqlError, SqlResult};
 
 /// A query whose rows become files.
@@ -74,12 +74,7 @@ fn read_options(options: &[Node], unload: &mut Unload) -> SqlResult<()> {
         let next = rest.get(1);
         let length = match word.as_str() {
             "IAM_ROLE" => {
-                unload.role = match next {
-                    Some(node) if node.is("DEFAULT") => None,
-                    Some(Node::Text { text, .. }) if text.eq_ignore_ascii_case("default") => None,
-                    Some(Node::Text { text, .. }) => Some(text.clone()),
-                    _ => return Err(SqlError::syntax("iam_role")),
-                };
+                unload.role = copy_options::iam_role(next)?;
                 credentials = true;
                 2
             }
