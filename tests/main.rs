@@ -14,6 +14,8 @@ mod help;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]
+mod own_source;
+#[cfg(feature = "rehearse")]
 mod plan;
 mod readme;
 mod reference;
@@ -23,4 +25,6 @@ mod render;
 mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
+#[cfg(feature = "rehearse")]
+mod shopify;
 mod support;

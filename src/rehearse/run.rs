@@ -5,6 +5,7 @@
 
 mod failures;
 mod replicate;
+mod shops;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -103,7 +104,7 @@ impl<'a> Run<'a> {
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
         self.place.judge.standby(&self.place.resources);
-        self.take_waiting();
+        self.take_waiting(None);
         self.put(arrivals).await?;
         self.start_replications().await?;
         self.fire_schedules();
@@ -113,6 +114,9 @@ impl<'a> Run<'a> {
             if quiet.is_ok() {
                 quiet = self.change_databases(step).await;
             }
+        }
+        if quiet.is_ok() {
+            quiet = self.change_shops().await;
         }
         self.look_at_alarms();
         for runtime in self.functions.values_mut() {
@@ -405,6 +409,8 @@ impl<'a> Run<'a> {
             self.attempted(name, &runtime.function().log_group, &invocation);
             let succeeded = self.called(&runtime, &invocation, attempt, retries);
             self.listen_as_actor();
+            // It may have asked for itself, to go on.
+            self.take_waiting(Some(name));
             if succeeded {
                 break;
             }
