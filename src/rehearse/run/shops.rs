@@ -1,6 +1,6 @@
 //! What happens in the shops later: webhooks first, where the pipeline takes them, and then the schedules again.
 
-use super::Run;
+use super::{Run, explain};
 use crate::error::Result;
 use crate::rehearse::resource::Resource;
 use crate::rehearse::timeline::{Kind, Severity};
@@ -27,7 +27,7 @@ impl Run<'_> {
                     let (reached, stops) = self.deliver(&event, &format!("webhook {}", webhook.topic));
                     if !reached {
                         let text = format!("nothing starts when the webhook {} arrives", webhook.topic);
-                        self.timeline.find(Severity::Error, format!("{text}\n{}", super::explain(&stops)));
+                        self.timeline.find(Severity::Error, format!("{text}\n{}", explain(&stops)));
                     }
                 }
             }
