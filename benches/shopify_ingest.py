@@ -172,6 +172,9 @@ def _work(process: int | None) -> float:
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
 
+    def handle_error(self, *_: object) -> None:
+        """The Lambda is killed at the end, in the middle of its request for more work."""
+
 
 def serve(result: str, rows: int, port: multiprocessing.Queue, done: multiprocessing.Queue) -> None:
     Everything.result, Everything.rows, Everything.done = result, rows, done

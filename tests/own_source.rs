@@ -58,10 +58,17 @@ fn a_rehearsal_takes_files_or_runs_the_lambda_with_its_secret() {
 
     let (code, files) = report(&test, &["--data", "weather=files"]);
     assert_eq!((code, count(&files, "observations")), (Some(0), 1), "{files:#}");
-    insta::assert_snapshot!(told(&files), @"");
+    insta::assert_snapshot!(told(&files), @"
+    file landing/observations/observations.jsonl: 59 B
+    the Lambda of the source `weather` was left out
+    to rehearse it too: --data weather
+    ");
     let (code, run) = report(&test, &["--data", "weather", "--secret", "weather=secret.txt"]);
     assert_eq!((code, count(&run, "observations")), (Some(0), 4), "{run:#}");
-    insta::assert_snapshot!(told(&run), @"");
+    insta::assert_snapshot!(told(&run), @"
+    schedule shop-local-ingest-weather: rate(6 hours)
+    function shop-local-ingest-weather: observations 3
+    ");
     let landed = test.path(".pipectl/local/s3/buckets/shop-local-raw-000000000000-us-east-1/landing/observations");
     let rows = std::fs::read_to_string(landed.join("november.jsonl")).unwrap();
     assert!(rows.lines().count() == 3 && rows.lines().all(|row| row.contains("\"10400\"")), "{rows}");
@@ -71,7 +78,19 @@ fn a_rehearsal_takes_files_or_runs_the_lambda_with_its_secret() {
 fn a_secret_that_is_not_there_leaves_the_lambda_out() {
     let test = with_weather(Test::reference(), "tests/own-source/lambda-src").write("secret.txt", "x");
     let run = |more: &[&str]| test.run(&[&["rehearse", "--env", "local", "--data", "weather"], more].concat());
-    insta::assert_snapshot!(run(&["--secret", "weather=secret.txt", "--secret", "shop=secret.txt", "--secret", "wether"]), @"");
+    insta::assert_snapshot!(run(&["--secret", "weather=secret.txt", "--secret", "shop=secret.txt", "--secret", "wether"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: `--secret weather=secret.txt`: the source `weather` has no secret that a rehearsal asks for
+    = hint: leave it away; a `lambda` source asks for one with `secret: true`
+
+    error: `--secret shop=secret.txt`: the source `shop` has no secret that a rehearsal asks for
+    = hint: leave it away; a `lambda` source asks for one with `secret: true`
+
+    error: `--secret wether` is not SOURCE=FILE
+    = hint: such as `--secret weather=weather-secret.json`
+    ");
 }
 
 /// The files that docs/sources/lambda.md shows, each under the path in its first line.

@@ -30,7 +30,8 @@ fn told(report: &Value) -> String {
             "event" if detail.contains("ingest") => format!("{kind} {name} {detail}"),
             // How much memory it took, and how soon it started, differs.
             "function" if name.contains("ingest") => {
-                let rows = detail.rsplit(", ").find(|part| part.starts_with("orders")).unwrap_or("-");
+                let is_known = |part: &&str| part.starts_with("orders") || part.contains(" of gid:");
+                let rows = detail.rsplit(", ").find(is_known).unwrap_or("-");
                 format!("{kind} {name} {rows}")
             }
             _ => continue,
@@ -65,8 +66,21 @@ fn webhooks_bring_what_changes_and_a_backfill_reads_it_all_again() {
 
     let (code, first) = report(&test, &["--data", "shop=shop"]);
     assert_eq!((code, count(&first, "orders")), (Some(0), ORDERS), "{first:#}");
-    insta::assert_snapshot!(told(&first), @"");
-    let landing = test.path(".pipectl/local/s3/buckets/shop-local-raw-000000000000-us-east-1/landing/orders");
+    insta::assert_snapshot!(told(&first), @"
+    schedule shop-local-ingest-shop rate(1 hour)
+    function shop-local-ingest-shop orders 81
+    shop shop 1-sold
+    event webhook orders/create rule aws.partner/shopify.com/1234567/shop|shop-local-webhooks-shop → lambda shop-local-ingest-shop
+    event webhook orders/delete rule aws.partner/shopify.com/1234567/shop|shop-local-webhooks-shop → lambda shop-local-ingest-shop
+    event webhook orders/updated rule aws.partner/shopify.com/1234567/shop|shop-local-webhooks-shop → lambda shop-local-ingest-shop
+    function shop-local-ingest-shop -
+    function shop-local-ingest-shop -
+    function shop-local-ingest-shop -
+    schedule shop-local-ingest-shop rate(1 hour)
+    function shop-local-ingest-shop orders 10
+    ");
+    // What landed is gone when it is loaded; its copy is not.
+    let landing = test.path(".pipectl/local/s3/buckets/shop-local-raw-archive-000000000000-us-east-1/landing/orders");
     let mut landed = Vec::new();
     let mut folders = vec![landing];
     while let Some(folder) = folders.pop() {
@@ -109,13 +123,58 @@ fn a_run_longer_than_its_lambdas_time_goes_on_in_another_call() {
 fn a_backfill_says_what_it_cannot_do() {
     let test = Test::reference();
     let run = |arguments: &[&str]| test.run(&[&["backfill", "--env", "local"], arguments].concat());
-    insta::assert_snapshot!(run(&["shp", "--from", "2024-01-01"]), @"");
-    insta::assert_snapshot!(run(&["erp", "--from", "2024-01-01"]), @"");
-    insta::assert_snapshot!(run(&["shop", "--from", "2999-01-01", "--table", "stores"]), @"");
-    insta::assert_snapshot!(run(&["shop", "--from", "2024-01-01T08:00", "--dry-run"]), @"");
-    insta::assert_snapshot!(run(&["shop", "--from", "2024-01-01"]), @"");
+    insta::assert_snapshot!(run(&["shp", "--from", "2024-01-01"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no source `shp`
+    = hint: did you mean `shop`?
+    ");
+    insta::assert_snapshot!(run(&["erp", "--from", "2024-01-01"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: `erp` is no Shopify source, and only those are read again
+    = hint: what has arrived is taken once more by `pipectl replay --from raw --since DATE --env local`
+    ");
+    insta::assert_snapshot!(run(&["shop", "--from", "2999-01-01", "--table", "stores"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: `--from 2999-01-01T00:00:00Z` is in the future
+    = hint: name a day that is over
+
+    error: `--table stores`: the source `shop` has no such table
+    = hint: known here: customers, orders, order_lines, refunds, transactions, products, variants, inventory_items, inventory_levels
+    ");
+    insta::assert_snapshot!(run(&["shop", "--from", "2024-01-01T08:00", "--dry-run"]), @"
+    exit code: 0
+    ----- stdout -----
+    shop-local-ingest-shop reads customers, inventoryItems, inventoryLevels, orders, products again since 2024-01-01T08:00:00Z
+    ----- stderr -----
+    for the tables customers, inventory_items, inventory_levels, order_lines, orders, products, refunds, transactions, variants
+    ");
+    insta::assert_snapshot!(run(&["shop", "--from", "2024-01-01"]), @"
+    exit code: 1
+    ----- stdout -----
+    shop-local-ingest-shop reads customers, inventoryItems, inventoryLevels, orders, products again since 2024-01-01T00:00:00Z
+    ----- stderr -----
+    for the tables customers, inventory_items, inventory_levels, order_lines, orders, products, refunds, transactions, variants
+    error: AWS refused `Invoke`: Function not found: arn:aws:lambda:us-east-1:000000000000:function:shop-local-ingest-shop
+    = note: code ResourceNotFoundException
+    = hint: deploy the pipeline first: pipectl deploy --env local
+    ");
     support::write(&test.path("shop/changes/notes.txt"), b"");
     support::write(&test.path("shop/orders.jsonl"), b"");
     support::write(&test.path("shop/faults.json"), b"{\"slow\": 1}");
-    insta::assert_snapshot!(test.run(&["rehearse", "--env", "local", "--data", "shop=shop"]), @"");
+    insta::assert_snapshot!(test.run(&["rehearse", "--env", "local", "--data", "shop=shop"]), @r#"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `shop/changes/notes.txt` is not a folder
+    = hint: make a folder of each step, `changes/1-<what>/`, with the rows that are other than before
+
+    error: `shop/faults.json` cannot be read: unknown field `slow`, expected one of `expired_token`, `too_many_requests`, `throttled`, `server_error`, `failed_operation`, `miscounted_operation`, `endless_operation`, `truncated_download`, `operation_seconds`, `download_bytes_a_second` at line 1 column 7
+    = hint: write names and numbers, such as {"too_many_requests": 2}; docs/sources/shopify.md lists them
+    "#);
 }

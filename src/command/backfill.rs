@@ -83,16 +83,17 @@ fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
     let known = spec.pipeline.sources.iter();
     let Some(source) = spec.pipeline.sources.get(&args.source) else {
         let shops = known.filter(|(_, source)| matches!(source, Source::Shopify(_))).map(|(name, _)| name.as_str());
-        return Err(
-            misuse(format!("there is no source `{}`", args.source)).hint(did_you_mean(&args.source, shops))
-        );
+        return Err(misuse(format!("there is no source `{}`", args.source)).hint(did_you_mean(&args.source, shops)));
     };
     if let Some(instead) = instead(source, &args.source, spec) {
-        return Err(misuse(format!("`{}` is no Shopify source, and only those are read again", args.source)).hint(instead));
+        return Err(
+            misuse(format!("`{}` is no Shopify source, and only those are read again", args.source)).hint(instead)
+        );
     }
     let mut errors = Vec::new();
     if args.from > now {
-        errors.push(misuse(format!("`--from {}` is in the future", written(args.from))).hint("name a day that is over"));
+        errors
+            .push(misuse(format!("`--from {}` is in the future", written(args.from))).hint("name a day that is over"));
     }
     let own: Vec<(&str, &'static str)> = spec
         .pipeline

@@ -102,6 +102,9 @@ impl Run<'_> {
 
 /// `orders 1,000 rows` of what an ingest answers.
 fn summary(value: &Value) -> Option<String> {
+    if let (Some(id), Some(rows)) = (value["webhook"].as_str(), value["rows"].as_u64()) {
+        return Some(format!("{rows} {} of {id}", if rows == 1 { "row" } else { "rows" }));
+    }
     let objects = value.get("objects")?.as_object()?;
     let rows = objects.iter().filter_map(|(name, object)| Some(format!("{name} {}", object.get("rows")?)));
     Some(rows.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
