@@ -5,7 +5,10 @@ mod context;
 mod database;
 mod engine;
 mod forecast;
+mod functions;
+mod github;
 mod input;
+mod network;
 mod warehouse;
 
 use std::sync::Arc;
