@@ -2,9 +2,9 @@
 
 use super::{Run, explain};
 use crate::error::Result;
-use crate::rehearse::resource::Resource;
 use crate::rehearse::timeline::{Kind, Severity};
 use crate::rehearse::wiring;
+use crate::resource::Resource;
 
 impl Run<'_> {
     /// Lets each step happen in the shops. The schedule comes round after each one, but where webhooks bring the changes
