@@ -2,6 +2,7 @@
 
 use super::{Run, explain};
 use crate::error::Result;
+use crate::rehearse::shopify::StandIn;
 use crate::rehearse::timeline::{Kind, Severity};
 use crate::rehearse::wiring;
 use crate::resource::Resource;
@@ -10,7 +11,7 @@ impl Run<'_> {
     /// Lets each step happen in the shops. The schedule comes round after each one, but where webhooks bring the changes
     /// only after the last: so it is seen what they alone bring.
     pub(super) async fn change_shops(&mut self) -> Result<()> {
-        let steps = self.place.shops.values().map(|shop| shop.steps()).max().unwrap_or_default();
+        let steps = self.place.shops.values().map(StandIn::steps).max().unwrap_or_default();
         for step in 0..steps {
             let names: Vec<String> = self.place.shops.keys().cloned().collect();
             let mut told = false;

@@ -237,7 +237,7 @@ impl Shop {
     pub(super) fn change(&self, step: &std::path::Path) -> Result<Vec<Webhook>> {
         let after = tempfile::tempdir()?;
         let webhooks = changes::apply(&self.data(), step, after.path())?;
-        *self.data.lock().unwrap_or_else(PoisonError::into_inner) = after.path().to_owned();
+        after.path().clone_into(&mut self.data.lock().unwrap_or_else(PoisonError::into_inner));
         self.later.lock().unwrap_or_else(PoisonError::into_inner).push(after);
         Ok(webhooks)
     }
