@@ -10,7 +10,11 @@ mod cli;
 mod deploy;
 #[cfg(feature = "rehearse")]
 mod destroy;
+#[cfg(feature = "rehearse")]
+mod faults;
 mod help;
+#[cfg(feature = "rehearse")]
+mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]
