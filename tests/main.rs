@@ -12,6 +12,7 @@ mod deploy;
 mod destroy;
 #[cfg(feature = "rehearse")]
 mod faults;
+mod fidelity;
 mod help;
 #[cfg(feature = "rehearse")]
 mod kills;

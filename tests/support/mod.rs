@@ -8,6 +8,7 @@ pub(crate) mod ground;
 pub(crate) mod page;
 #[cfg(feature = "rehearse")]
 pub(crate) mod proxy;
+pub(crate) mod wire;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
