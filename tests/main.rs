@@ -24,3 +24,5 @@ mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
 mod support;
+#[cfg(feature = "rehearse")]
+mod together;
