@@ -10,6 +10,7 @@ mod cli;
 mod deploy;
 #[cfg(feature = "rehearse")]
 mod destroy;
+mod fidelity;
 mod help;
 #[cfg(feature = "rehearse")]
 mod lake;
