@@ -29,3 +29,5 @@ mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
 mod support;
+#[cfg(feature = "rehearse")]
+mod together;
