@@ -49,6 +49,11 @@ fn rows(calls: &[Call]) -> Vec<Row> {
     for Call { place, .. } in calls {
         let mut subjects = STACKS.iter().chain(&OBJECTS).chain(&[("", "")]);
         let Some((_, what)) = subjects.find(|(subject, _)| *subject == place.subject) else { continue };
+        // What only reads is alike for all stacks.
+        let alike = ["iam", "glue", "ingest"].contains(&place.subject.as_str());
+        if alike && (place.operation.starts_with("DescribeStack") || place.operation.starts_with("Get")) {
+            continue;
+        }
         let key = (place.operation.clone(), (*what).to_owned(), false);
         let again = (key.0.clone(), key.1.clone(), true);
         if place.nth == 1 {
@@ -116,9 +121,8 @@ fn whatever_call_fails_the_deploy_ends_right_or_the_next_one_completes_it() {
         .map(|one| format!("{}: {}", name(one), one.error))
         .collect();
     assert!(untrue.is_empty(), "{}", untrue.into_iter().collect::<Vec<_>>().join("\n\n"));
-    if only.is_empty() {
-        page::compare("faults", &table(&rows, &outcomes));
-    }
+    let table = table(&rows, &outcomes);
+    if only.is_empty() { page::compare("faults", &table) } else { println!("{table}") }
 }
 
 /// Lets one fault strike a deploy. Fails with what is not as it shall be.

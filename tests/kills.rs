@@ -17,6 +17,9 @@ const KILLS: [(Fault, &str); 3] = [
     (Fault::KillAnswered, "answered"),
 ];
 
+/// The deploy that makes all stacks.
+const NEW: &str = "new environment";
+
 /// How long a resource takes: what was started goes on when the next deploy begins.
 const PACE: Duration = Duration::from_millis(150);
 
@@ -32,7 +35,7 @@ fn a_deploy_killed_at_any_call_is_completed_by_the_next() {
     let Some(ground) = Ground::lay() else { return };
     let planned = saved(&ground);
     let scenarios = [
-        Scenario { name: "new environment", base: &ground.new, command: DEPLOY.to_vec() },
+        Scenario { name: NEW, base: &ground.new, command: DEPLOY.to_vec() },
         Scenario { name: "changes", base: &ground.mixed, command: DEPLOY.to_vec() },
         Scenario { name: "changes, a saved plan", base: &planned, command: vec!["deploy", "plan.json"] },
     ];
@@ -55,8 +58,12 @@ fn saved(ground: &Ground) -> TempDir {
     cloud.close()
 }
 
+/// What is killed of the many that a new environment has: a stack, one that needs it, one with a long template that
+/// needs another, two of the objects.
+const SOME: [&str; 5] = ["network", "events", "storage", "lambda/load.zip", "templates/storage.yaml"];
+
 /// Kills at every call that changes something, and at one of each kind that reads; `PIPECTL_KILLS=all`: at every call.
-fn places(calls: &[Call]) -> Vec<Place> {
+fn places(calls: &[Call], some: bool) -> Vec<Place> {
     let all = std::env::var("PIPECTL_KILLS").is_ok_and(|value| value == "all");
     let mut read = Vec::new();
     let mut places = Vec::new();
@@ -64,7 +71,9 @@ fn places(calls: &[Call]) -> Vec<Place> {
         // How often is asked whether something is done, is chance.
         let once = !place.operation.starts_with("Describe") || place.nth <= 2;
         if changes(&place.operation) || (all && once) {
-            places.push(place.clone());
+            if all || !some || SOME.contains(&place.subject.as_str()) {
+                places.push(place.clone());
+            }
         } else if !read.contains(&place.operation) {
             read.push(place.operation.clone());
             places.push(place.clone());
@@ -82,7 +91,7 @@ fn kill_everywhere(ground: &Ground, scenario: &Scenario<'_>, wrong: &mut Vec<Str
     let cloud = Cloud::copy_of(scenario.base.path());
     let told = cloud.run(&ground.after, &scenario.command);
     assert_eq!(told.code, Some(0), "{}", told.text);
-    let (right, places) = (cloud.state(), places(&cloud.calls()));
+    let (right, places) = (cloud.state(), places(&cloud.calls(), scenario.name == NEW));
     drop(cloud);
     let cases: Vec<(Place, usize)> =
         places.into_iter().flat_map(|place| (0..KILLS.len()).map(move |kill| (place.clone(), kill))).collect();
@@ -210,7 +219,9 @@ fn of_two_deploys_at_once_the_second_waits_and_finds_nothing_to_do() {
         let both = both.map(told);
         let texts = both.each_ref().map(|one| one.text.clone()).join("\n-----\n");
         assert!(both.iter().all(|one| one.code == Some(0)), "{texts}");
-        let twice = repeated(&cloud.calls());
+        let mut twice = repeated(&cloud.calls());
+        // The one who finds a stack not yet protected protects it: both may, to the same end.
+        twice.retain(|what| !what.starts_with("UpdateTerminationProtection"));
         assert!(twice.is_empty(), "{twice:?}\n{texts}");
         let last = cloud.run(&ground.after, &DEPLOY);
         assert!(last.code == Some(0) && last.text.contains("No changes"), "{}\n{texts}", last.text);
