@@ -10,7 +10,7 @@ pub mod consent;
 pub mod destroy;
 mod follow;
 pub mod progress;
-mod replication;
+pub mod replication;
 pub mod rollout;
 pub mod saved;
 mod schedule;

@@ -37,8 +37,16 @@ const GAP: Duration = Duration::from_millis(60);
 #[derive(Debug)]
 enum Due {
     Object(ObjectWritten),
-    Event { event: Value, by: String },
-    Call { function: String, event: Value },
+    Event {
+        event: Value,
+        by: String,
+        /// Whether the pipeline is to go on after it: not after a job that had nothing to do, nor after a failure.
+        goes_on: bool,
+    },
+    Call {
+        function: String,
+        event: Value,
+    },
     Start(Triggered),
 }
 
@@ -226,14 +234,14 @@ impl<'a> Run<'a> {
             self.due.push_back(Due::Object(written(object)));
         }
         while let Ok(event) = self.place.statements.try_recv() {
-            self.due.push_back(Due::Event { event, by: "the Redshift Data API".into() });
+            self.due.push_back(Due::Event { event, by: "the Redshift Data API".into(), goes_on: true });
         }
     }
 
     async fn wait_for_statement(&mut self, limit: Duration) -> bool {
         match tokio::time::timeout(limit, self.place.statements.recv()).await {
             Ok(Some(event)) => {
-                self.due.push_back(Due::Event { event, by: "the Redshift Data API".into() });
+                self.due.push_back(Due::Event { event, by: "the Redshift Data API".into(), goes_on: true });
                 true
             }
             _ => false,
@@ -243,10 +251,14 @@ impl<'a> Run<'a> {
     async fn happen(&mut self, due: Due) -> Result<()> {
         match due {
             Due::Object(object) => self.object(&object),
-            Due::Event { event, by } => {
+            Due::Event { event, by, goes_on } => {
                 self.statement_ended(&event).await;
                 let (reached, stops) = self.deliver(&event, &by);
-                self.dead_end = if reached { Vec::new() } else { stops };
+                if reached {
+                    self.dead_end.clear();
+                } else if goes_on {
+                    self.dead_end = stops;
+                }
             }
             Due::Call { function, event } => self.call(&function, &event).await?,
             Due::Start(triggered) => self.start(&triggered).await?,
@@ -507,19 +519,20 @@ impl<'a> Run<'a> {
         self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
         let started_as = Target::Workflow(workflow.to_owned());
         self.actor = Some(Actor { name: name.to_owned(), started_as, spark: Some((role, ended.reads)) });
-        self.listen_as_actor();
+        let goes_on = self.listen_as_actor();
         self.actor = None;
         let message = ended.error.unwrap_or_default();
         if failed {
             self.timeline.find(Severity::Error, format!("the job `{name}` ended as {}: {message}", ended.state));
         }
         let event = wiring::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
-        self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()) });
+        self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()), goes_on });
         Ok(ended.state)
     }
 
-    /// Takes what the running job or function has written, also what it wrote without asking S3.
-    fn listen_as_actor(&mut self) {
+    /// Takes what the running job or function has written, also what it wrote without asking S3. Answers whether a batch
+    /// for the warehouse is among it.
+    fn listen_as_actor(&mut self) -> bool {
         let mut written = Vec::new();
         while let Ok(object) = self.place.objects.try_recv() {
             written.push(self::written(object));
@@ -544,9 +557,11 @@ impl<'a> Run<'a> {
             self.place.judge.touched(role, &touched);
         }
         self.folders = folders;
+        let committed = written.iter().any(|object| object.key.starts_with("_ledger/transform/"));
         for object in written {
             self.object(&object);
         }
+        committed
     }
 }
 
