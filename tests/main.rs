@@ -14,6 +14,7 @@ mod database;
 mod deploy;
 #[cfg(feature = "rehearse")]
 mod destroy;
+mod fidelity;
 mod help;
 #[cfg(feature = "rehearse")]
 mod lake;
