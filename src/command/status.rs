@@ -38,7 +38,8 @@ struct Queue {
 /// A replication of DMS, which follows a database.
 #[derive(Debug, Serialize)]
 struct Replication {
-    replication: String,
+    #[serde(rename = "replication")]
+    name: String,
     /// DMS's word for it.
     state: String,
     /// Why it does not run, if it does not.
@@ -79,7 +80,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     for replication in status.replications.iter().filter(|replication| !replication.why.is_empty()) {
         context.ui.warn(format_args!(
             "the replication {} is {}: {}; `pipectl deploy --env {}` resumes it",
-            replication.replication,
+            replication.name,
             replication.state,
             replication.why.join("; "),
             spec.environment_name
@@ -100,7 +101,7 @@ impl From<dms::Replication> for Replication {
     fn from(found: dms::Replication) -> Self {
         let why =
             if found.at_rest() { [found.failures, Vec::from_iter(found.stop_reason)].concat() } else { Vec::new() };
-        Self { replication: found.name, state: found.status, why, progress: found.progress }
+        Self { name: found.name, state: found.status, why, progress: found.progress }
     }
 }
 
@@ -120,7 +121,7 @@ fn text(status: &Status) -> String {
     cells.extend(status.replications.iter().map(|one| {
         let copied = one.progress.map_or_else(String::new, |progress| format!("{} %", progress.copied));
         let tables = one.progress.map_or_else(String::new, tables);
-        vec![one.replication.clone(), one.state.clone(), copied, tables]
+        vec![one.name.clone(), one.state.clone(), copied, tables]
     }));
     format!("{stacks}\n{}", columns(&cells, &[2]))
 }
