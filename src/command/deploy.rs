@@ -42,7 +42,7 @@ struct Way {
     #[arg(long, value_name = "N", default_value_t = PARALLEL, value_parser = at_least_one)]
     parallel: usize,
 
-    /// Go on with the rollback of stacks in UPDATE_ROLLBACK_FAILED, then deploy
+    /// Go on with the rollbacks that failed, then deploy
     #[arg(long)]
     continue_rollback: bool,
 

@@ -163,8 +163,8 @@ impl Session {
 
 /// The end of an operation, as its own events tell it.
 fn over<'a>(events: &'a [Event], token: &str) -> Option<&'a Event> {
-    let own = events.iter().filter(|event| event.of_stack() && event.token.as_deref() == Some(token));
-    own.last().filter(|event| Status(event.status.clone()).settled())
+    let mut own = events.iter().filter(|event| event.of_stack() && event.token.as_deref() == Some(token));
+    own.next_back().filter(|event| Status(event.status.clone()).settled())
 }
 
 /// What came of an operation: its own events say it best, as the stack may have gone on since.

@@ -14,7 +14,7 @@ mod leave;
 mod overtaken;
 mod policy;
 pub mod progress;
-mod replication;
+pub mod replication;
 pub mod rollout;
 pub mod saved;
 mod schedule;

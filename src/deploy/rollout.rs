@@ -70,7 +70,7 @@ async fn roll_out(
         && survey.plan.has_changes()
         && let Err(error) = session.upload_artifacts().await
     {
-        return Ending { report: session.names.iter().map(skipped).collect(), result: Err(error) };
+        return Ending { report: session.names.iter().map(|name| skipped(name)).collect(), result: Err(error) };
     }
     let graph = match session.graph(true) {
         Ok(graph) => graph,
@@ -89,7 +89,7 @@ async fn roll_out(
     let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
     let Rollout { mut report, errors, failed, .. } = work;
     report.extend(ended.running.iter().map(|name| (name.clone(), Outcome::Running)));
-    report.extend(ended.waiting.iter().map(skipped));
+    report.extend(ended.waiting.iter().map(|name| skipped(name)));
     let result = if errors.is_empty() && ended.stopped {
         Err(stopped(session, &ended, progress).await)
     } else {
@@ -98,8 +98,8 @@ async fn roll_out(
     Ending { report, result }
 }
 
-fn skipped(name: &String) -> (String, Outcome) {
-    (name.clone(), Outcome::Skipped)
+fn skipped(name: &str) -> (String, Outcome) {
+    (name.to_owned(), Outcome::Skipped)
 }
 
 fn failures(mut errors: Vec<Error>, failed: &[String], ended: &Ended) -> Result<()> {
@@ -161,7 +161,7 @@ impl Work for Rollout<'_> {
             let (Some(wanted), Some(surveyed)) = (session.stack(&name), surveyed) else {
                 return Err(Error::new(format!("the stack `{name}` was not planned")));
             };
-            let done = session.deploy_stack(&wanted, surveyed, &outputs, &consent).await?;
+            let done = Box::pin(session.deploy_stack(&wanted, surveyed, &outputs, &consent)).await?;
             // In the local account the bucket comes into being with this stack; all others wait for it.
             if name == BOOTSTRAP && changes {
                 session.upload_artifacts().await?;

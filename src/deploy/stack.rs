@@ -37,7 +37,7 @@ impl Session {
         }
         let shown = surveyed.plan.clone();
         let task = Task { wanted, parameters, consent, shown: &shown };
-        let (outcome, stack) = self.until_done(&task, surveyed).await?;
+        let (outcome, stack) = Box::pin(self.until_done(&task, surveyed)).await?;
         if wanted.termination_protection && !stack.termination_protection {
             self.aws.cloudformation.protect(&wanted.stack_name, true).await?;
         }

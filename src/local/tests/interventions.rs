@@ -89,8 +89,9 @@ async fn a_rollback_that_failed_is_gone_on_with() {
         let refused = local.change_set("s", &bucket("raw", "Enabled"), &[]).await.unwrap_err();
         assert!(refused.contains("is in UPDATE_ROLLBACK_FAILED state and can not be updated."), "{refused}");
         // What to go back to is known to the next process too.
-        let Local { endpoint, .. } = local;
+        let Local { account, endpoint, .. } = local;
         endpoint.stop().await.unwrap();
+        drop(account);
         let local = Local::open(directory.path()).await;
         let go_on = |id: Option<&str>| {
             let request = local.cloudformation.continue_update_rollback().stack_name("s");
