@@ -4,14 +4,22 @@
 
 #[cfg(feature = "rehearse")]
 mod alerts;
+#[cfg(feature = "rehearse")]
+mod catalog;
 mod check;
 mod cli;
+#[cfg(feature = "rehearse")]
+mod database;
 #[cfg(feature = "rehearse")]
 mod deploy;
 #[cfg(feature = "rehearse")]
 mod destroy;
+#[cfg(feature = "rehearse")]
+mod faults;
 mod fidelity;
 mod help;
+#[cfg(feature = "rehearse")]
+mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]
@@ -29,3 +37,5 @@ mod saved;
 #[cfg(feature = "rehearse")]
 mod shopify;
 mod support;
+#[cfg(feature = "rehearse")]
+mod together;
