@@ -93,7 +93,13 @@ impl<'a> Route<'a> {
     ) -> Result<Option<u64>, Fault> {
         let mut lines = Lines::default();
         let mut bytes = from;
-        while let Some(piece) = answer.next().await.map_err(Fault::Broken)? {
+        loop {
+            // A download that stalls must not take the time that is kept to write down where it stands.
+            let piece = match tokio::time::timeout(self.deadline.remaining(), answer.next()).await {
+                Ok(piece) => piece.map_err(Fault::Broken)?,
+                Err(_) => return Ok(Some(bytes - lines.pending() as u64)),
+            };
+            let Some(piece) = piece else { break };
             bytes += piece.as_ref().len() as u64;
             lines.push(piece.as_ref());
             while let Some(line) = lines.line().map_err(Fault::Broken)? {

@@ -144,17 +144,17 @@ async fn what_was_parked_and_is_gone_is_read_again() {
     let mut setting = Setting::new().await;
     let note = "x".repeat(100_000);
     let large = |number| json!({"id": format!("gid://shopify/Order/{number}"), "updatedAt": "2026-09-01T00:00:00Z", "note": note});
-    let all: Vec<Value> = (0..20).map(large).collect();
+    let all: Vec<Value> = (0..40).map(large).collect();
     setting.shop.result(&all);
     setting.shop.slow(Some((1 << 18, Duration::from_millis(800))));
-    setting.lambda.timeout = Duration::from_secs(5);
+    setting.lambda.timeout = Duration::from_secs(9);
     assert_eq!(setting.invoke().await.result, Ok(json!({"continues": 1})));
     setting.s3.remove("raw/parked/shop/1/orders.part");
 
     setting.shop.slow(None);
     setting.lambda.timeout = Duration::from_secs(30);
     let event = setting.shop.invocations()[0].clone();
-    assert_eq!(setting.send(&event).await.result.unwrap()["objects"]["orders"]["rows"], 20);
+    assert_eq!(setting.send(&event).await.result.unwrap()["objects"]["orders"]["rows"], 40);
     let text = setting.s3.text("raw/landing/orders/2026/10/01/20261001T000000Z-1.jsonl").unwrap();
     assert_eq!((text == rows(&all), setting.shop.queries().len()), (true, 1));
 }
