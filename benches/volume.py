@@ -24,7 +24,7 @@ from processes import Run, run_once
 ROOT = Path(__file__).resolve().parent.parent
 _STATUS = ("PAID", "PENDING", "REFUNDED", "PARTIALLY_REFUNDED")
 _MONEY = ("total", "subtotal", "tax", "shipping", "discount", "refunded")
-_MONEY_FIELDS = {name: f"{name}PriceSet" for name in _MONEY}
+MONEY_FIELDS = {name: f"{name}PriceSet" for name in _MONEY}
 
 _PIPELINE = """\
 name: volume
@@ -68,7 +68,7 @@ MONEY\
 def pipeline() -> str:
     money = "".join(
         f'      {name}: {{type: "decimal(14,2)", from: {field}.shopMoney.amount}}\n'
-        for name, field in _MONEY_FIELDS.items()
+        for name, field in MONEY_FIELDS.items()
     )
     return _PIPELINE.replace("MONEY", money)
 
@@ -80,7 +80,7 @@ def money(cents: int) -> str:
 def order(number: int, changed: bool = False) -> str:
     """An order as the ingest Lambda lands it."""
     day = f"202{2 + number % 4}-{1 + number % 12:02}-{1 + number % 28:02}T{number % 24:02}:{number % 60:02}:00Z"
-    sets = ",".join(f'"{field}":{money(number % 99999 + at)}' for at, field in enumerate(_MONEY_FIELDS.values()))
+    sets = ",".join(f'"{field}":{money(number % 99999 + at)}' for at, field in enumerate(MONEY_FIELDS.values()))
     updated = "2026-11-01T00:00:00Z" if changed else day
     return (
         f'{{"id":"gid:\\/\\/shopify\\/Order\\/{number}","name":"#{number}",'
