@@ -9,6 +9,7 @@ mod change_set;
 pub mod consent;
 pub mod destroy;
 mod follow;
+mod orphan;
 pub mod progress;
 mod replication;
 pub mod rollout;
