@@ -1,8 +1,9 @@
 //! The policies of the rendered templates: no right without a bound, none that leads nowhere.
 
 use crate::error::Error;
-use crate::iam::{Described, Effect, Pattern, Policies, Role, Statement};
-use crate::render::{Forecast, RenderedStack, forecast};
+use crate::iam::{Effect, Pattern, Policies, Role, Statement};
+use crate::render::{RenderedStack, forecast};
+use crate::resource::Resource;
 use crate::spec::Spec;
 use crate::yaml::Span;
 
@@ -13,13 +14,7 @@ const OF_THE_ACCOUNT: [&str; 2] = ["dms-vpc-role", "dms-cloudwatch-logs-role"];
 pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
     let (account, region) = (&spec.environment.account, &spec.environment.region);
     let resources = forecast(stacks, account, region);
-    let described = resources.iter().map(|resource| Described {
-        kind: &resource.kind,
-        name: &resource.name,
-        properties: &resource.properties,
-        node: resource.node.as_ref(),
-    });
-    let policies = Policies::gather(account, region, described);
+    let policies = Policies::gather(account, region, &resources);
     let known = Known::of(spec, &resources);
     let mut errors = Vec::new();
     for role in policies.roles.values().filter(|role| !OF_THE_ACCOUNT.contains(&role.name.as_str())) {
@@ -93,7 +88,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(spec: &Spec, resources: &[Forecast]) -> Self {
+    fn of(spec: &Spec, resources: &[Resource]) -> Self {
         let (account, region) = (&spec.environment.account, &spec.environment.region);
         let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{account}:{rest}");
         let arns = resources.iter().filter_map(|resource| {

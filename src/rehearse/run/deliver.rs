@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{Actor, Due, Run};
 use crate::error::Error;
-use crate::rehearse::resource::Resource;
 use crate::rehearse::timeline::{Kind, Severity};
 use crate::rehearse::wiring::{self, ObjectWritten, Stop, Target};
+use crate::resource::Resource;
 
 impl Run<'_> {
     /// An object was written: the trail or the bucket tells the bus.
