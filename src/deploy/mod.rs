@@ -11,7 +11,7 @@ pub mod destroy;
 mod follow;
 mod orphan;
 pub mod progress;
-mod replication;
+pub mod replication;
 pub mod rollout;
 pub mod saved;
 mod schedule;
