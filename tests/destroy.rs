@@ -66,6 +66,8 @@ fn a_stack_that_the_project_lost_is_told_by_plan_and_deleted_alone() {
     assert!(plan.contains("`shop-local-source-database` is deployed"), "{plan}");
     assert!(plan.contains("pipectl destroy --env local --stack source-database"), "{plan}");
     let only = ["destroy", "--env", "local", "--yes", "--stack", "source-database"];
+    let used = test.end(&only);
+    assert!(used.contains("is still used, as it is deployed, by: monitoring"), "{used}");
     let deployed = test.run(&["deploy", "--env", "local", "--yes"]);
     assert!(deployed.starts_with("exit code: 0"), "{deployed}");
     let json = test.command(&["plan", "--env", "local", "--format", "json", "--exit-code"]).output().unwrap();

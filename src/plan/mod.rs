@@ -7,7 +7,7 @@ mod difference;
 mod in_use;
 mod json;
 mod local;
-mod loss;
+pub(crate) mod loss;
 mod markdown;
 mod mask;
 mod migration;

@@ -419,6 +419,41 @@ fn what_may_follow_a_value_known_after_the_deploy_is_listed() {
 }
 
 #[test]
+fn what_is_looked_up_at_each_deploy_needs_a_change_set() {
+    let parameters = prefix(ParameterValue::Known("shop-dev".into()));
+    let looked_up = "  Vpc: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /shop/vpc}\nConditions:";
+    for text in
+        [STORAGE.replace("Conditions:", looked_up), STORAGE.replace("!Ref Password", "'{{resolve:ssm:/shop/name}}'")]
+    {
+        let (wanted, mut known) = (wanted(&text), known(&text));
+        known.stack.parameters.insert("Vpc".into(), "/shop/vpc".into());
+        let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+        assert!(!comparison.unchanged(), "{text}");
+    }
+}
+
+#[test]
+fn outputs_and_tags_alone_are_a_change() {
+    let mut wanted = wanted(&STORAGE.replace("-raw'}", "-new'}\n  Added: {Value: one}"));
+    wanted.tags.insert("owner".into(), "data".into());
+    let known = known(STORAGE);
+    let parameters = prefix(ParameterValue::Known("shop-dev".into()));
+    let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+    let plan = plan(vec![comparison.with_change_set(&ChangeSet::default()).unwrap()]);
+    assert!(plan.has_changes());
+    insta::assert_snapshot!(plan.text(false), @r#"
+    shop-dev-storage
+        outputs
+          ~ Zone: "shop-dev-raw" → "shop-dev-new"
+          + Added: "one"
+        tags
+          + owner: "data"
+
+    Plan: 0 to add, 0 to change, 0 to replace, 0 to remove in 1 of 1 stack.
+    "#);
+}
+
+#[test]
 fn a_long_plan_stays_under_the_limit_of_a_comment() {
     let wanted = wanted(STORAGE);
     let known = known(STORAGE);
