@@ -29,8 +29,6 @@ pub(super) enum Anchor {
     After(String),
     /// With the first event of this client request token.
     Token(String),
-    /// With the first event of the stack, which did not exist before.
-    First,
     /// With the first event of the operation that is under way.
     Running,
 }
@@ -44,7 +42,6 @@ impl Anchor {
         move |event| match (&last, &anchor) {
             (Some(last), _) | (None, Self::After(last)) => event.id == *last,
             (None, Self::Token(token)) => event.token.as_deref() != Some(token),
-            (None, Self::First) => false,
             (None, Self::Running) => {
                 let own = event.token.clone().or_else(|| event.operation.clone());
                 if began || *operation.get_or_insert_with(|| own.clone()) != own {
@@ -72,23 +69,18 @@ impl Session {
         let mut events: Vec<Event> = Vec::new();
         let mut asked = 0;
         loop {
-            let (began, ended_before) = (!events.is_empty(), over(&events, token).is_some());
-            // Together, as each answer may come from far.
-            let status = self.aws.cloudformation.stack(arn);
-            let (found, ()) = tokio::join!(status, self.read_events(name, arn, &anchor, &mut events));
-            if let Some(found) = patience.bear(found)? {
+            self.read_events(name, arn, &anchor, &mut events).await;
+            if let Some(found) = patience.bear(self.aws.cloudformation.stack(arn).await)? {
                 let stack = found.unwrap_or_else(|| gone(arn));
                 asked += 1;
-                let over = over(&events, token).is_some();
-                if stack.status.settled() && (over || began || asked > STALE_ANSWERS) {
-                    if !over {
-                        // The reason of a failure may have come after the last look.
-                        self.read_events(name, arn, &anchor, &mut events).await;
-                    }
+                let begun = !events.is_empty() || asked > STALE_ANSWERS;
+                if begun && stack.status.settled() {
+                    // The reason of a failure may have come after the last look.
+                    self.read_events(name, arn, &anchor, &mut events).await;
                     return Ok(ended(stack, events, token));
                 }
                 // Somebody else was quick to begin the next operation: ours has ended all the same.
-                if ended_before {
+                if over(&events, token).is_some() {
                     return Ok(ended(stack, events, token));
                 }
             }

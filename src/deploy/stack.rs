@@ -1,7 +1,6 @@
 //! One stack: brought to what is wanted, whatever others do to it meanwhile.
 
 use super::consent::Consent;
-use super::follow::Anchor;
 use super::overtaken::{Attempt, Halt, TRIES, restless};
 use super::progress::Step;
 use super::rollout::Outcome;
@@ -176,7 +175,7 @@ impl Session {
         create: bool,
     ) -> Attempt<Stack> {
         let token = self.client_token(&wanted.name);
-        let anchor = if create { Anchor::First } else { self.anchor(stack, &token).await };
+        let anchor = self.anchor(stack, &token).await;
         self.aws.cloudformation.execute(change_set, &token, create).await?;
         let what = if create { "is being created" } else { "is being updated" };
         self.say(Step::Stack { stack: wanted.name.clone(), what: what.to_owned() });
