@@ -14,8 +14,12 @@ mod database;
 mod deploy;
 #[cfg(feature = "rehearse")]
 mod destroy;
+#[cfg(feature = "rehearse")]
+mod faults;
 mod fidelity;
 mod help;
+#[cfg(feature = "rehearse")]
+mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]
@@ -29,3 +33,5 @@ mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
 mod support;
+#[cfg(feature = "rehearse")]
+mod together;

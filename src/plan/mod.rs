@@ -6,7 +6,7 @@ pub mod deployed;
 mod difference;
 mod json;
 mod local;
-mod loss;
+pub(crate) mod loss;
 mod markdown;
 mod mask;
 mod outputs;

@@ -8,6 +8,9 @@ mod describe;
 mod difference;
 mod evaluation;
 mod execute;
+mod intervene;
+mod operation_events;
+mod policy;
 mod recover;
 mod rollback;
 mod steps;
@@ -43,6 +46,7 @@ pub(super) fn answer(account: &Arc<Account>, action: &str, query: &Query) -> Res
         "DescribeStacks" => describe::stacks(account, query),
         "ListStacks" => Ok(describe::list_stacks(account, query)),
         "DescribeStackEvents" => describe::events(account, query),
+        "DescribeEvents" => operation_events::describe(account, query),
         "DescribeStackResources" => describe::resources(account, query),
         "DescribeStackResource" => describe::resource(account, query),
         "ListStackResources" => describe::list_resources(account, query),
@@ -51,6 +55,10 @@ pub(super) fn answer(account: &Arc<Account>, action: &str, query: &Query) -> Res
         "GetTemplate" => template_source::get(account, query),
         "GetTemplateSummary" => template_source::summary(account, query),
         "ValidateTemplate" => template_source::validate(account, query),
+        "CancelUpdateStack" => intervene::cancel(account, query),
+        "ContinueUpdateRollback" => intervene::continue_rollback(account, query),
+        "GetStackPolicy" => policy::get(account, query),
+        "SetStackPolicy" => policy::set(account, query),
         "UpdateTerminationProtection" => protect(account, query),
         _ => Err(Fault::new("InvalidAction", format!("the local account has no action {action} of CloudFormation"))),
     }
