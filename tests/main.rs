@@ -23,6 +23,8 @@ mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]
+mod own_source;
+#[cfg(feature = "rehearse")]
 mod plan;
 mod readme;
 mod reference;
@@ -32,6 +34,8 @@ mod render;
 mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
+#[cfg(feature = "rehearse")]
+mod shopify;
 mod support;
 #[cfg(feature = "rehearse")]
 mod together;
