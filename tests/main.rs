@@ -19,6 +19,8 @@ mod faults;
 mod fidelity;
 mod help;
 #[cfg(feature = "rehearse")]
+mod iceberg;
+#[cfg(feature = "rehearse")]
 mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
