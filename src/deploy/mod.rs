@@ -11,6 +11,7 @@ pub mod destroy;
 mod fixes;
 mod follow;
 mod leave;
+mod orphan;
 mod overtaken;
 mod policy;
 pub mod progress;

@@ -1,5 +1,6 @@
 //! What happens to one stack.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ use super::resource::{Action, PropertyChange, ResourcePlan};
 use super::wanted::ParameterValue;
 
 /// What happens to one stack.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StackPlan {
     pub name: String,
     pub stack_name: String,
@@ -44,7 +45,7 @@ pub struct StackPlan {
 }
 
 /// What happens to a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StackAction {
     Create,
@@ -53,7 +54,7 @@ pub enum StackAction {
 }
 
 /// How a value with a name changes. Nothing before: it is new; nothing after: it goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ValueChange {
     pub name: String,
     pub before: Option<Value>,
@@ -120,7 +121,12 @@ impl Comparison<'_> {
             }
             access::between(&change.logical_id, &change.resource_type, before.as_ref(), after.as_ref())
         });
-        let plan = StackPlan { access: access.collect(), ..self.plan(resources) };
+        let mut plan = StackPlan { access: access.collect(), ..self.plan(resources) };
+        plan.notes.extend(
+            change_set.others.iter().map(|kind| {
+                format!("CloudFormation lists a change of the type `{kind}`, which this pipectl cannot show")
+            }),
+        );
         Ok(StackPlan { outputs: self.output_changes(&plan, &mask)?, ..plan })
     }
 
