@@ -10,7 +10,13 @@ mod cli;
 mod deploy;
 #[cfg(feature = "rehearse")]
 mod destroy;
+#[cfg(feature = "rehearse")]
+mod drift;
+#[cfg(feature = "rehearse")]
+mod gc;
 mod help;
+#[cfg(feature = "rehearse")]
+mod history;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]

@@ -8,8 +8,13 @@ mod cause;
 mod change_set;
 pub mod consent;
 pub mod destroy;
+pub mod drift;
 mod follow;
+pub mod gc;
+mod leftover;
+pub mod overwrite;
 pub mod progress;
+pub mod record;
 mod replication;
 pub mod rollout;
 pub mod saved;
@@ -32,12 +37,14 @@ use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::plan::Place;
+use crate::plan::saved::Commit;
 use crate::plan::wanted::{ArtifactKeys, Outputs};
 use crate::render::RenderedStack;
 use crate::spec::Spec;
 
 use artifacts::Upload;
 use progress::Step;
+use record::Journal;
 use stop::Stop;
 
 /// The stack with the artifact bucket and the roles that deploy all others.
@@ -54,6 +61,8 @@ pub struct Wanted {
     pub stacks: Vec<RenderedStack>,
     pub uploads: Vec<Upload>,
     pub keys: ArtifactKeys,
+    /// What the project's files are, for the record.
+    pub commit: Option<Commit>,
 }
 
 /// One run of pipectl against one environment.
@@ -74,6 +83,10 @@ pub struct Session {
     uploads: Vec<Upload>,
     /// Part of the name of everything that the run makes.
     run: String,
+    scope: Scope,
+    commit: Option<Commit>,
+    /// What became of each stack so far.
+    journal: Journal,
     /// The change sets that the run made and that are not executed: stack, name, and whether it creates the stack.
     open: Mutex<Vec<(String, String, bool)>>,
     steps: UnboundedSender<Step>,
@@ -85,6 +98,10 @@ pub struct Session {
 pub(crate) enum Purpose {
     /// To be looked at. The role of pull requests may make change sets and upload templates under this name only.
     Plan,
+    /// To be looked at, and executed once somebody has agreed: a saved plan names it.
+    Saved,
+    /// To be looked at: what was changed since the last deploy.
+    Drift,
     /// To be executed.
     Deploy,
 }
@@ -94,6 +111,8 @@ impl Purpose {
     fn change_set(self, run: &str) -> String {
         match self {
             Self::Plan => format!("plan-{run}"),
+            Self::Saved => format!("plan-saved-{run}"),
+            Self::Drift => format!("plan-drift-{run}"),
             Self::Deploy => format!("deploy-{run}"),
         }
     }
@@ -101,7 +120,7 @@ impl Purpose {
     /// Where the artifact bucket keeps a long template.
     fn template_key(self, stack: &str, sha256: &str) -> String {
         match self {
-            Self::Plan => format!("plan/{stack}-{sha256}.yaml"),
+            Self::Plan | Self::Saved | Self::Drift => format!("plan/{stack}-{sha256}.yaml"),
             Self::Deploy => format!("templates/{stack}-{sha256}.yaml"),
         }
     }
@@ -155,7 +174,7 @@ impl Session {
             Scope::Bootstrap => name == BOOTSTRAP,
             Scope::Pipeline => local || name != BOOTSTRAP,
         };
-        let Wanted { stacks, uploads, keys } = wanted;
+        let Wanted { stacks, uploads, keys, commit } = wanted;
         let stacks: Vec<Arc<RenderedStack>> =
             stacks.into_iter().filter(|stack| part(&stack.name)).map(Arc::new).collect();
         let (steps, receiver) = unbounded_channel();
@@ -170,6 +189,9 @@ impl Session {
             stacks: stacks.into_iter().map(|stack| (stack.name.clone(), stack)).collect(),
             uploads: if scope == Scope::Pipeline { uploads } else { Vec::new() },
             run,
+            scope,
+            commit,
+            journal: Journal::default(),
             open: Mutex::new(Vec::new()),
             steps,
             stop,

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::consent::Consent;
 use super::progress::{Progress, Step};
+use super::record::{self, End};
 use super::schedule::{self, Work};
 use super::stop::Stop;
 use super::survey::{Survey, Surveyed, decided};
@@ -40,7 +41,12 @@ pub async fn carry_out(
     progress: &mut dyn Progress,
 ) -> Result<Report> {
     let report = match consent.check(&survey.plan.losses(), &session.environment) {
-        Ok(()) => roll_out(session, survey, consent, steps, progress).await,
+        Ok(()) => {
+            let record = session.begin_record(&survey);
+            let report = roll_out(session, survey, consent, steps, progress).await;
+            record::end(session, record, report.as_ref().err(), progress).await;
+            report
+        }
         Err(error) => Err(error),
     };
     let cleaned = session.clean_up().await;
@@ -114,6 +120,7 @@ impl Work for Rollout<'_> {
 
     fn start(&mut self, name: &str) -> impl Future<Output = Self::Outcome> + Send + 'static {
         let session = Arc::clone(self.session);
+        session.journal.started(name);
         let surveyed = self.stacks.remove(name);
         let outputs = self.outputs.clone();
         let name = name.to_owned();
@@ -137,10 +144,12 @@ impl Work for Rollout<'_> {
             Ok((outcome, outputs)) => {
                 let outputs = outputs.into_iter().map(|(name, value)| (name, Some(value))).collect();
                 self.outputs.insert(name.to_owned(), outputs);
+                self.session.journal.ended(name, End::from(outcome));
                 self.report.push((name.to_owned(), outcome));
                 true
             }
             Err(error) => {
+                self.session.journal.failed(name, &error);
                 self.failed.push(name.to_owned());
                 self.errors.push(error);
                 false

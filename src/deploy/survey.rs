@@ -56,7 +56,7 @@ pub async fn keep(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    let survey = survey(session, steps, progress, Purpose::Plan).await;
+    let survey = survey(session, steps, progress, Purpose::Saved).await;
     if survey.is_err() {
         // The error of the survey is the one to tell.
         let _ = session.clean_up().await;
@@ -83,7 +83,7 @@ pub async fn discard(session: &Arc<Session>) -> Result<()> {
     session.clean_up().await
 }
 
-async fn survey(
+pub(super) async fn survey(
     session: &Arc<Session>,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
@@ -184,7 +184,11 @@ impl Session {
         } else if known.is_none() || !comparison.decided() {
             comparison.from_templates()?
         } else {
-            match self.prepare(wanted, &decided(&parameters), false, purpose).await? {
+            let given = decided(&parameters);
+            let stack = known.as_ref().map(|known| known.stack.id.as_str()).unwrap_or_default();
+            let made = self.prepare(wanted, &given, false, purpose);
+            let (made, ()) = tokio::join!(made, self.clear_leftovers(stack, purpose));
+            match made? {
                 None => comparison.nothing(),
                 Some(found) => {
                     let plan = comparison.with_change_set(&found)?;

@@ -71,6 +71,7 @@ fn wanted() -> Wanted {
         ],
         uploads: Vec::new(),
         keys: ArtifactKeys::default(),
+        commit: None,
     }
 }
 
@@ -157,6 +158,8 @@ async fn a_first_deploy_creates_the_stacks_along_the_graph() {
     let mut lines = Lines(Vec::new());
     let report = deploy(&fake, wanted(), &mut lines).await.unwrap();
     assert_eq!(report, [("network".into(), Outcome::Created), ("storage".into(), Outcome::Created)]);
+    // The fake has no bucket for the record of the run: that is told, and fails nothing.
+    assert!(lines.0.pop().unwrap().starts_with("`pipectl history` will not know the end of this run: "));
     assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet", "CreateChangeSet", "ExecuteChangeSet"]);
     let sent = &fake.requests("CreateChangeSet")[1].fields;
     assert_eq!(sent["Parameters.member.1.ParameterValue"], "vpc-1");

@@ -6,6 +6,7 @@ mod changes;
 mod delete;
 mod describe;
 mod difference;
+mod drift;
 mod evaluation;
 mod execute;
 mod recover;
@@ -51,6 +52,9 @@ pub(super) fn answer(account: &Arc<Account>, action: &str, query: &Query) -> Res
         "GetTemplate" => template_source::get(account, query),
         "GetTemplateSummary" => template_source::summary(account, query),
         "ValidateTemplate" => template_source::validate(account, query),
+        "DetectStackDrift" => drift::detect(account, query),
+        "DescribeStackDriftDetectionStatus" => drift::detection(account, query),
+        "DescribeStackResourceDrifts" => drift::resource_drifts(account, query),
         "UpdateTerminationProtection" => protect(account, query),
         _ => Err(Fault::new("InvalidAction", format!("the local account has no action {action} of CloudFormation"))),
     }
