@@ -44,6 +44,7 @@ pub mod redrive;
 pub mod rehearse;
 pub mod render;
 pub mod replay;
+pub mod resource;
 pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;

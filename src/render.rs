@@ -5,7 +5,10 @@ mod context;
 mod database;
 mod engine;
 mod forecast;
+mod functions;
+mod github;
 mod input;
+mod network;
 mod warehouse;
 
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{Source, Span};
 
-pub use forecast::{Forecast, forecast};
+pub use forecast::forecast;
 pub use input::{Input, InputSource};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.

@@ -123,3 +123,10 @@ fn a_template_of_ones_own_with_an_unknown_variable() {
       = hint: did you mean `pipeline`?
     ");
 }
+
+#[test]
+fn what_must_be_done_by_hand_is_said() {
+    let outlets = include_str!("environments/outlets.yaml");
+    let test = Test::reference().write("stacks/outlets.yaml", outlets);
+    insta::assert_snapshot!(test.run(&["check", "--env", "outlets"]), @"");
+}

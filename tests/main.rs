@@ -12,6 +12,7 @@ mod deploy;
 mod destroy;
 #[cfg(feature = "rehearse")]
 mod drift;
+mod fidelity;
 #[cfg(feature = "rehearse")]
 mod gc;
 mod help;

@@ -1,8 +1,11 @@
 //! The policies of the rendered templates: no right without a bound, none that leads nowhere.
 
+mod boundary;
+
 use crate::error::Error;
-use crate::iam::{Described, Effect, Pattern, Policies, Role, Statement};
-use crate::render::{Forecast, RenderedStack, forecast};
+use crate::iam::{Effect, Pattern, Policies, Role, Statement};
+use crate::render::{RenderedStack, forecast};
+use crate::resource::Resource;
 use crate::spec::Spec;
 use crate::yaml::Span;
 
@@ -13,13 +16,7 @@ const OF_THE_ACCOUNT: [&str; 2] = ["dms-vpc-role", "dms-cloudwatch-logs-role"];
 pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
     let (account, region) = (&spec.environment.account, &spec.environment.region);
     let resources = forecast(stacks, account, region);
-    let described = resources.iter().map(|resource| Described {
-        kind: &resource.kind,
-        name: &resource.name,
-        properties: &resource.properties,
-        node: resource.node.as_ref(),
-    });
-    let policies = Policies::gather(account, region, described);
+    let policies = Policies::gather(account, region, &resources);
     let known = Known::of(spec, &resources);
     let mut errors = Vec::new();
     for role in policies.roles.values().filter(|role| !OF_THE_ACCOUNT.contains(&role.name.as_str())) {
@@ -30,6 +27,7 @@ pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
         for statement in role.statements.iter().filter(|statement| statement.effect == Effect::Allow) {
             errors.extend(open(role, statement));
             errors.extend(hands_over(role, statement));
+            errors.extend(boundary::beyond(role, statement));
             errors.extend(known.leads_nowhere(role, statement));
         }
     }
@@ -93,7 +91,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(spec: &Spec, resources: &[Forecast]) -> Self {
+    fn of(spec: &Spec, resources: &[Resource]) -> Self {
         let (account, region) = (&spec.environment.account, &spec.environment.region);
         let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{account}:{rest}");
         let arns = resources.iter().filter_map(|resource| {
@@ -179,6 +177,7 @@ mod tests {
             ("databases", include_str!("../../tests/environments/databases.yaml")),
             ("native-events", include_str!("../../tests/environments/native-events.yaml")),
             ("github", include_str!("../../tests/environments/github.yaml")),
+            ("outlets", include_str!("../../tests/environments/outlets.yaml")),
         ] {
             assert_eq!(
                 found_in(name, &Source::new(format!("{name}.yaml"), text), "templates/iam.yaml.hbs", "", ""),
@@ -207,6 +206,7 @@ mod tests {
         the role `shop-dev-replication` has no permissions boundary
           iam.yaml | RoleName: shop-dev-replication
         ");
+        insta::assert_snapshot!(iam("Action: \"glue:notifyEvent\"\n", "Action: \"glue:StopWorkflowRun\"\n"), @"");
         let passing = "        Condition:\n          StringEquals:\n            \"iam:PassedToService\":\n";
         insta::assert_snapshot!(found("templates/partials/execution_policies.yaml.hbs", passing, "        Condition:\n          StringEquals:\n            \"aws:RequestedRegion\":\n"), @r#"
         `HandOver` of the role `shop-dev-execution` passes roles on to any service

@@ -100,7 +100,7 @@ pub async fn destroy(
 ) -> Result<Remains> {
     let record = session.begin_record_of_destroy();
     let done = tear_down(session, inventory, delete_data, steps, progress).await;
-    record::end(session, record, done.as_ref().err(), progress).await;
+    record::end(session, Some(record), done.as_ref().err(), progress).await;
     done
 }
 

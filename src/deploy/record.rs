@@ -197,8 +197,8 @@ impl Session {
     }
 
     /// Begins the record of a destroy.
-    pub(super) fn begin_record_of_destroy(&self) -> Option<Keeping> {
-        Some(self.keep(Action::Destroy, None, Mask::default()))
+    pub(super) fn begin_record_of_destroy(&self) -> Keeping {
+        self.keep(Action::Destroy, None, Mask::default())
     }
 
     fn keep(&self, action: Action, plan: Option<String>, mask: Mask) -> Keeping {

@@ -186,8 +186,8 @@ impl Session {
         } else {
             let given = decided(&parameters);
             let stack = known.as_ref().map(|known| known.stack.id.as_str()).unwrap_or_default();
-            let made = self.prepare(wanted, &given, false, purpose);
-            let (made, ()) = tokio::join!(made, self.clear_leftovers(stack, purpose));
+            let made = Box::pin(self.prepare(wanted, &given, false, purpose));
+            let (made, ()) = tokio::join!(made, Box::pin(self.clear_leftovers(stack, purpose)));
             match made? {
                 None => comparison.nothing(),
                 Some(found) => {

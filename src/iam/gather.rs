@@ -5,19 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::document::{Statement, texts};
+use crate::resource::Resource;
 use crate::yaml::{Node, Span};
-
-/// A resource of a template, its properties evaluated.
-#[derive(Debug, Clone, Copy)]
-pub struct Described<'a> {
-    /// The type, such as `AWS::IAM::Role`.
-    pub kind: &'a str,
-    /// The physical id.
-    pub name: &'a str,
-    pub properties: &'a Value,
-    /// Where it stands in its template.
-    pub node: Option<&'a Node>,
-}
 
 /// A role: what it may do, and who may be it.
 #[derive(Debug, Clone, Default)]
@@ -61,23 +50,6 @@ pub struct Policies {
     pub(super) tags: BTreeMap<String, Vec<(String, String)>>,
 }
 
-impl Described<'_> {
-    fn text(&self, pointer: &str) -> Option<&str> {
-        self.properties.pointer(pointer)?.as_str()
-    }
-
-    fn part(&self, path: &[&str]) -> Option<&Node> {
-        path.iter().try_fold(self.node?.get("Properties")?, |node, step| match step.parse::<usize>() {
-            Ok(index) => node.items().get(index),
-            Err(_) => node.get(step),
-        })
-    }
-
-    fn statements(&self, name: &str) -> Vec<Statement> {
-        self.properties.get(name).map_or_else(Vec::new, |document| Statement::all(document, self.part(&[name])))
-    }
-}
-
 impl Role {
     /// Where it stands, or a property of it.
     pub fn place(&self, path: &[&str]) -> Option<Span> {
@@ -88,12 +60,11 @@ impl Role {
 
 impl Policies {
     /// Gathers the policies of all resources.
-    pub fn gather<'a>(account: &str, region: &str, resources: impl Iterator<Item = Described<'a>>) -> Self {
-        let resources: Vec<_> = resources.collect();
+    pub fn gather(account: &str, region: &str, resources: &[Resource]) -> Self {
         let mut policies = Self { account: account.to_owned(), region: region.to_owned(), ..Self::default() };
         let of = |kind: &'static str| resources.iter().filter(move |resource| resource.kind == kind);
         for role in of("AWS::IAM::Role") {
-            let role = policies.role(role, &resources);
+            let role = policies.role(role, resources);
             policies.roles.insert(role.name.clone(), role);
         }
         for kind in ["AWS::IAM::RolePolicy", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"] {
@@ -101,18 +72,18 @@ impl Policies {
                 let single = policy.text("/RoleName").map(str::to_owned);
                 for name in texts(policy.properties.get("Roles")).chain(single) {
                     if let Some(role) = policies.roles.get_mut(&name) {
-                        role.statements.extend(policy.statements("PolicyDocument"));
+                        role.statements.extend(statements(policy, "PolicyDocument"));
                     }
                 }
             }
         }
-        for resource in &resources {
+        for resource in resources {
             policies.own(resource);
         }
         policies
     }
 
-    fn role(&self, role: &Described<'_>, resources: &[Described<'_>]) -> Role {
+    fn role(&self, role: &Resource, resources: &[Resource]) -> Role {
         let managed = |arn: &str| {
             let name = arn.rsplit('/').next().unwrap_or(arn);
             resources.iter().find(|resource| {
@@ -122,17 +93,17 @@ impl Policies {
                         || resource.text("/ManagedPolicyName") == Some(name))
             })
         };
-        let mut statements = Vec::new();
+        let mut granted = Vec::new();
         let inline = role.properties.get("Policies").and_then(Value::as_array).into_iter().flatten();
         for (index, policy) in inline.enumerate() {
             let index = index.to_string();
-            let node = role.part(&["Policies", &index, "PolicyDocument"]);
-            statements.extend(policy.get("PolicyDocument").map_or_else(Vec::new, |one| Statement::all(one, node)));
+            let node = part(role, &["Policies", &index, "PolicyDocument"]);
+            granted.extend(policy.get("PolicyDocument").map_or_else(Vec::new, |one| Statement::all(one, node)));
         }
         let mut unknown = Vec::new();
         for arn in texts(role.properties.get("ManagedPolicyArns")) {
             match managed(&arn) {
-                Some(policy) => statements.extend(policy.statements("PolicyDocument")),
+                Some(policy) => granted.extend(statements(policy, "PolicyDocument")),
                 None => unknown.push(arn),
             }
         }
@@ -143,43 +114,43 @@ impl Policies {
             }
             Boundary {
                 name: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
-                statements: found.map_or_else(Vec::new, |policy| policy.statements("PolicyDocument")),
-                node: found.and_then(|policy| policy.node).cloned(),
+                statements: found.map_or_else(Vec::new, |policy| statements(policy, "PolicyDocument")),
+                node: found.and_then(|policy| policy.node.clone()),
             }
         });
         let path = role.text("/Path").unwrap_or("/");
         Role {
-            name: role.name.to_owned(),
+            name: role.name.clone(),
             arn: format!("arn:aws:iam::{}:role{path}{}", self.account, role.name),
-            trust: role.statements("AssumeRolePolicyDocument"),
-            statements,
+            trust: statements(role, "AssumeRolePolicyDocument"),
+            statements: granted,
             boundary,
             unknown,
-            tags: tags(role.properties),
-            node: role.node.cloned(),
+            tags: tags(&role.properties),
+            node: role.node.clone(),
         }
     }
 
     /// Takes what a resource says of itself, or of others.
-    fn own(&mut self, resource: &Described<'_>) {
+    fn own(&mut self, resource: &Resource) {
         let Self { account, region, .. } = self;
         let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{account}:{rest}");
         let last = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
-        let (targets, statements): (Vec<String>, Vec<Statement>) = match resource.kind {
+        let (targets, granted): (Vec<String>, Vec<Statement>) = match resource.kind.as_str() {
             "AWS::S3::BucketPolicy" => (
                 resource.text("/Bucket").map(|name| format!("arn:aws:s3:::{name}")).into_iter().collect(),
-                resource.statements("PolicyDocument"),
+                statements(resource, "PolicyDocument"),
             ),
             "AWS::SQS::QueuePolicy" => (
                 texts(resource.properties.get("Queues")).map(|url| arn("sqs", &last(&url))).collect(),
-                resource.statements("PolicyDocument"),
+                statements(resource, "PolicyDocument"),
             ),
             "AWS::SNS::TopicPolicy" => {
-                (texts(resource.properties.get("Topics")).collect(), resource.statements("PolicyDocument"))
+                (texts(resource.properties.get("Topics")).collect(), statements(resource, "PolicyDocument"))
             }
             "AWS::SecretsManager::ResourcePolicy" => (
                 resource.text("/SecretId").map(str::to_owned).into_iter().collect(),
-                resource.statements("ResourcePolicy"),
+                statements(resource, "ResourcePolicy"),
             ),
             "AWS::Lambda::Permission" => {
                 let name = resource.text("/FunctionName").unwrap_or_default();
@@ -188,13 +159,13 @@ impl Policies {
                 let statement = Statement::read(
                     &permission(resource, &function),
                     true,
-                    resource.node.and_then(|node| node.get("Properties")),
+                    resource.node.as_ref().and_then(|node| node.get("Properties")),
                 );
                 (vec![function], statement.into_iter().collect())
             }
-            "AWS::KMS::Key" => (vec![arn("kms", &format!("key/{}", resource.name))], resource.statements("KeyPolicy")),
+            "AWS::KMS::Key" => (vec![arn("kms", &format!("key/{}", resource.name))], statements(resource, "KeyPolicy")),
             "AWS::RedshiftServerless::Workgroup" => {
-                let tags = tags(resource.properties);
+                let tags = tags(&resource.properties);
                 self.tags.insert(format!("workgroup {}", resource.name), tags);
                 return;
             }
@@ -202,8 +173,8 @@ impl Policies {
         };
         for target in targets {
             let owned = self.resources.entry(target).or_default();
-            owned.statements.extend(statements.iter().cloned());
-            owned.node = owned.node.take().or_else(|| resource.node.cloned());
+            owned.statements.extend(granted.iter().cloned());
+            owned.node = owned.node.take().or_else(|| resource.node.clone());
         }
     }
 
@@ -223,8 +194,22 @@ impl Policies {
     }
 }
 
+/// Where a property stands in its template.
+fn part<'a>(resource: &'a Resource, path: &[&str]) -> Option<&'a Node> {
+    path.iter().try_fold(resource.node.as_ref()?.get("Properties")?, |node, step| match step.parse::<usize>() {
+        Ok(index) => node.items().get(index),
+        Err(_) => node.get(step),
+    })
+}
+
+/// The statements of a property that holds a policy.
+fn statements(resource: &Resource, name: &str) -> Vec<Statement> {
+    let document = resource.properties.get(name);
+    document.map_or_else(Vec::new, |document| Statement::all(document, part(resource, &[name])))
+}
+
 /// What a Lambda permission puts into the policy of its function.
-fn permission(resource: &Described<'_>, function: &str) -> Value {
+fn permission(resource: &Resource, function: &str) -> Value {
     let principal = resource.text("/Principal").unwrap_or_default();
     let kind = if principal.contains(".amazonaws.com") { "Service" } else { "AWS" };
     let mut condition = json!({});

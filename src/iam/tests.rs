@@ -3,10 +3,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::error::Error;
+use crate::resource::Resource;
 use crate::yaml::{self, Node, Source};
 
 /// Resources of a template in which nothing is left to evaluate.
-struct Template(Vec<(String, String, Value, Node)>);
+struct Template(Vec<Resource>);
 
 impl Template {
     fn read(text: &str) -> Self {
@@ -16,16 +17,18 @@ impl Template {
             let properties = value["Properties"].clone();
             let names = ["RoleName", "ManagedPolicyName", "QueueName", "WorkgroupName", "FunctionName"];
             let name = names.iter().find_map(|name| properties[*name].as_str()).unwrap_or(&key.name).to_owned();
-            (value["Type"].as_str().unwrap().to_owned(), name, properties, node.clone())
+            resource(value["Type"].as_str().unwrap(), &name, properties, Some(node.clone()))
         });
         Self(resources.collect())
     }
 
     fn policies(&self) -> Policies {
-        let described =
-            self.0.iter().map(|(kind, name, properties, node)| Described { kind, name, properties, node: Some(node) });
-        Policies::gather("123456789012", "us-east-1", described)
+        Policies::gather("123456789012", "us-east-1", &self.0)
     }
+}
+
+fn resource(kind: &str, name: &str, properties: Value, node: Option<Node>) -> Resource {
+    Resource { stack: "iam".into(), id: name.into(), kind: kind.into(), name: name.into(), properties, node }
 }
 
 /// A role `app` with these statements.
@@ -35,8 +38,7 @@ fn role(statements: &Value) -> Policies {
         "RoleName": "app", "AssumeRolePolicyDocument": trust,
         "Policies": [{"PolicyDocument": {"Version": "2012-10-17", "Statement": statements}}],
     });
-    let described = Described { kind: "AWS::IAM::Role", name: "app", properties: &properties, node: None };
-    Policies::gather("123456789012", "us-east-1", std::iter::once(described))
+    Policies::gather("123456789012", "us-east-1", &[resource("AWS::IAM::Role", "app", properties, None)])
 }
 
 fn allows(policies: &Policies, action: &str, resource: &str, context: &[(&str, &str)]) -> bool {

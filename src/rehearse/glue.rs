@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
-use super::resource::Resource;
 use super::toolchain::with_setup;
+use crate::resource::Resource;
 
 /// How much of what Spark writes is kept, to be shown when it ends unexpectedly.
 const KEPT_LINES: usize = 30;
@@ -269,7 +269,7 @@ mod tests {
     use fs_err as fs;
 
     use super::*;
-    use crate::rehearse::resource::testing::resources;
+    use crate::resource::testing::resources;
 
     fn start(script: &str) -> (tempfile::TempDir, Start) {
         let directory = tempfile::tempdir().unwrap();

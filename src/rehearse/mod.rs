@@ -19,7 +19,6 @@ mod place;
 mod quarantine;
 pub mod replication;
 pub mod report;
-pub mod resource;
 mod run;
 mod runner;
 pub mod runtime;

@@ -18,9 +18,9 @@ use super::glue::{Glue, Start};
 use super::judge::Judge;
 use super::place::Place;
 use super::replication::{self, Replication};
-use super::resource::{Resource, Resources};
 use super::shopify::{Credentials, StandIn};
 use super::warehouse::{DataApi, Warehouse, WarehouseConfig};
+use crate::resource::{Resource, Resources};
 
 /// Where the parts of the project lie that the rehearsal runs.
 #[derive(Debug, Clone)]

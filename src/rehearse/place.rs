@@ -14,10 +14,10 @@ use super::database::Databases;
 use super::glue::Glue;
 use super::judge::Judge;
 use super::replication::Replication;
-use super::resource::{Resource, Resources};
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
 use super::warehouse::{DataApi, Warehouse};
+use crate::resource::{Resource, Resources};
 
 /// The account and the services of a rehearsal.
 pub struct Place {

@@ -3,14 +3,19 @@
 //! One thing happens at a time, so that a run reads the same every time. Waiting that AWS would do (a batching window,
 //! the pause before a retry) passes in simulated time.
 
+mod call;
+mod deliver;
 mod failures;
+mod job;
+mod left_out;
 mod replicate;
+
+pub(super) use deliver::explain;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -18,11 +23,9 @@ use crate::local::ObjectEvent;
 
 use super::alerts::Metrics;
 use super::folder::Folders;
-use super::glue::Job;
 use super::judge::{self, Touched};
 use super::place::Place;
-use super::resource::Resource;
-use super::runtime::{Invocation, Level, Outcome, Runtime};
+use super::runtime::Runtime;
 use super::source::{self, Arrival};
 use super::timeline::{Kind, Severity, Timeline};
 use super::wiring::{self, ObjectWritten, Stop, Target, Triggered, Workflows};
@@ -170,30 +173,6 @@ impl<'a> Run<'a> {
         self.until_quiet().await
     }
 
-    /// Whether a job reads a database that has no server here: it is left alone.
-    fn has_no_database(&mut self, job: &str) -> bool {
-        let resource = self.place.resources.named("AWS::Glue::Job", job);
-        let Some(source) = resource.and_then(|resource| resource.text("/DefaultArguments/--source")) else {
-            return false;
-        };
-        if self.place.databases.get(source).is_some() {
-            return false;
-        }
-        let left_out = self.place.databases.left_out.iter().find(|(name, _)| name == source);
-        let (severity, text) = match left_out {
-            Some((_, why)) => (Severity::Warning, format!("the source `{source}` was left out\n{why}")),
-            None => (
-                Severity::Note,
-                format!(
-                    "the source `{source}` was left out: it has no data here, and `{job}` would call the real database\n\
-                     to rehearse it too, give it data: --data {source}=DIR"
-                ),
-            ),
-        };
-        self.timeline.find(severity, text);
-        true
-    }
-
     async fn until_quiet(&mut self) -> Result<()> {
         loop {
             self.listen();
@@ -254,270 +233,6 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// An object was written: the trail or the bucket tells the bus.
-    fn object(&mut self, object: &ObjectWritten) {
-        self.place.judge.replicated(&self.place.resources, &object.bucket, &object.key);
-        let (sent, mut stops) = wiring::object_events(&self.place.resources, object);
-        let mut reached = false;
-        for sent in &sent {
-            if let Some(trail) = sent.by.strip_prefix("trail ") {
-                self.place.judge.recorded(&self.place.resources, trail);
-            }
-            let (one, more) = self.deliver(&sent.event, &format!("{}: {}", folder(&object.key), sent.by));
-            reached |= one;
-            stops.extend(more);
-        }
-        // Only what lands is meant to start something.
-        if !reached && object.bucket == self.raw && object.key.starts_with("landing/") {
-            let text = format!("nothing starts when s3://{}/{} arrives", object.bucket, object.key);
-            self.timeline.find(Severity::Error, format!("{text}\n{}", explain(&stops)));
-        }
-    }
-
-    /// Gives an event to the rules. Answers whether a workflow or function was reached, and what kept it from others.
-    fn deliver(&mut self, event: &Value, by: &str) -> (bool, Vec<Stop>) {
-        let (deliveries, stops) = wiring::deliver(&self.place.resources, &self.place.judge, event);
-        let mut reached = false;
-        for delivery in deliveries {
-            match &delivery.target {
-                Err(stop) => {
-                    self.stopped(stop);
-                    self.not_delivered(&delivery, event, stop);
-                }
-                Ok(target) => {
-                    let target = target.clone();
-                    let loops = event["source"] == "aws.s3"
-                        && self.actor.as_ref().is_some_and(|actor| actor.started_as == target);
-                    if loops {
-                        let rule = self.place.resources.named("AWS::Events::Rule", &delivery.rule);
-                        let text = looping(rule, &target, self.actor.as_ref(), by);
-                        self.timeline.find(Severity::Error, text);
-                        continue;
-                    }
-                    reached |= !matches!(target, Target::Recorded(_));
-                    self.timeline.happened(Kind::Event, by, format!("rule {} → {}", delivery.rule, name(&target)));
-                    self.rule_triggered(&delivery, event);
-                    self.reach(target, event);
-                }
-            }
-        }
-        (reached, stops)
-    }
-
-    fn reach(&mut self, target: Target, event: &Value) {
-        match target {
-            Target::Function(function) => self.due.push_back(Due::Call { function, event: event.clone() }),
-            Target::Workflow(workflow) => match self.workflows.notify(&self.place.resources, &workflow, self.clock) {
-                Ok(Some(triggered)) => self.due.push_back(Due::Start(triggered)),
-                Ok(None) => {}
-                Err(stop) => self.stopped(&stop),
-            },
-            Target::Recorded(_) => {}
-        }
-    }
-
-    fn stopped(&mut self, stop: &Stop) {
-        self.timeline.find(Severity::Error, Error::from(stop).to_string());
-    }
-
-    /// Records the end of a statement.
-    async fn statement_ended(&mut self, event: &Value) {
-        let text = |name: &str| event["detail"][name].as_str().unwrap_or_default().to_owned();
-        let (id, name, state) = (text("statementId"), text("statementName"), text("state"));
-        if event["source"] != "aws.redshift-data" {
-            return;
-        }
-        let known = self.place.statement(&id).await;
-        let took = Duration::from_nanos(known["Duration"].as_u64().unwrap_or_default());
-        let parts = known["SubStatements"].as_array().map_or(1, Vec::len);
-        let detail = if parts == 1 { "1 statement".to_owned() } else { format!("{parts} statements, one transaction") };
-        let failed = state != "FINISHED";
-        self.timeline.ended(Kind::Statement, &short(&name), detail, took, failed);
-        if failed {
-            let why = known["Error"].as_str().unwrap_or("no reason was given");
-            self.timeline.find(Severity::Error, format!("the statement `{name}` ended as {state}: {why}"));
-        }
-    }
-
-    /// Whether a function reads a source that has no stand-in: it would call the real shop, so it is left alone.
-    fn has_no_data(&mut self, name: &str) -> bool {
-        let resource = self.place.resources.named("AWS::Lambda::Function", name);
-        let Some(source) = resource.and_then(|resource| resource.text("/Environment/Variables/SOURCE")) else {
-            return false;
-        };
-        if self.place.shops.contains_key(source) {
-            return false;
-        }
-        if self.own.contains(source) {
-            let secret = resource.and_then(|resource| resource.text("/Environment/Variables/SECRET_NAME"));
-            let Some(secret) = secret.filter(|name| self.place.account.secret_value(name).is_none()) else {
-                return false;
-            };
-            let text = format!(
-                "the Lambda of the source `{source}` was left out: its secret `{secret}` is empty here\n\
-                 to rehearse it too: --secret {source}=FILE"
-            );
-            self.timeline.find(Severity::Note, text);
-            return true;
-        }
-        if resource.and_then(|resource| resource.text("/Environment/Variables/STATE_KEY")).is_some() {
-            let text = format!("the Lambda of the source `{source}` was left out\nto rehearse it too: --data {source}");
-            self.timeline.find(Severity::Note, text);
-            return true;
-        }
-        let text = format!(
-            "the source `{source}` was left out: it has no data here, and `{name}` would call the real shop\n\
-             to rehearse it too, give it data: --data {source}=DIR"
-        );
-        self.timeline.find(Severity::Note, text);
-        true
-    }
-
-    /// Calls a function as an event does: what fails is tried again, as often as the template says.
-    async fn call(&mut self, name: &str, event: &Value) -> Result<()> {
-        if self.has_no_data(name) {
-            return Ok(());
-        }
-        let mut runtime = match self.functions.remove(name) {
-            Some(runtime) => runtime,
-            None => match self.place.resources.named("AWS::Lambda::Function", name) {
-                Some(resource) => Runtime::new(self.place.function(resource)?),
-                None => return Ok(()),
-            },
-        };
-        (self.status)(&format!("lambda {name}"));
-        let retries = self
-            .place
-            .resources
-            .of("AWS::Lambda::EventInvokeConfig")
-            .find(|config| config.text("/FunctionName") == Some(name))
-            .and_then(|config| config.number("/MaximumRetryAttempts"))
-            .unwrap_or(2);
-        self.calls += 1;
-        let request = format!("00000000-0000-4000-8000-{:012x}", self.calls);
-        self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()), spark: None });
-        for attempt in 0..=retries {
-            let invocation = runtime.invoke(&request, Bytes::from(event.to_string())).await;
-            if let Some(resource) = self.place.resources.named("AWS::Lambda::Function", name) {
-                let wrote = !invocation.log.lines.is_empty();
-                self.place.judge.function_ran(&self.place.resources, resource, wrote);
-            }
-            self.attempted(name, &runtime.function().log_group, &invocation);
-            let succeeded = self.called(&runtime, &invocation, attempt, retries);
-            self.listen_as_actor();
-            if succeeded {
-                break;
-            }
-            if attempt == retries {
-                self.failed_for_good(name, &request, event, attempt + 1, &invocation.outcome);
-            }
-            // Lambda waits one minute, then two.
-            self.clock += 60 * (attempt + 1);
-        }
-        self.actor = None;
-        self.functions.insert(name.to_owned(), runtime);
-        Ok(())
-    }
-
-    /// Records an invocation; answers whether it was a success.
-    fn called(&mut self, runtime: &Runtime, invocation: &Invocation, attempt: u64, retries: u64) -> bool {
-        let function = runtime.function();
-        let name = &function.name;
-        let used = invocation.memory.div_ceil(1024 * 1024);
-        let mut details = vec![format!("{used} of {} MB", function.memory)];
-        if let Some(init) = invocation.init {
-            details.push(format!("init {:.0} ms", init.as_secs_f64() * 1000.0));
-        }
-        if attempt > 0 {
-            details.push(format!("retry {attempt}"));
-        }
-        match &invocation.outcome {
-            Outcome::Success(value) => {
-                // Of a failure, the outcome itself tells.
-                for line in invocation.log.at_least(Level::Error) {
-                    let text = format!("the log of `{name}` has an error: {}", line.message);
-                    self.timeline.find(Severity::Warning, text);
-                }
-                details.extend(summary(value));
-                self.timeline.ended(Kind::Function, name, details.join(", "), invocation.duration, false);
-                true
-            }
-            Outcome::Failure { kind, message } => {
-                details.push(kind.clone());
-                self.timeline.ended(Kind::Function, name, details.join(", "), invocation.duration, true);
-                let text = format!("the function `{name}` failed: {kind}: {message}");
-                if attempt < retries {
-                    self.timeline.find(Severity::Warning, format!("{text} (it was tried again)"));
-                } else {
-                    let last = invocation.log.lines.iter().rev().take(5).map(|line| line.message.as_str());
-                    let last: Vec<&str> = last.collect::<Vec<_>>().into_iter().rev().collect();
-                    let log =
-                        if last.is_empty() { String::new() } else { format!("\nits log ends:\n{}", last.join("\n")) };
-                    self.timeline.find(Severity::Error, format!("{text}{log}"));
-                }
-                false
-            }
-        }
-    }
-
-    /// A run of a workflow: its jobs one after another, as the triggers chain them.
-    async fn start(&mut self, first: &Triggered) -> Result<()> {
-        for stop in wiring::broken(&self.place.resources, &first.workflow) {
-            self.stopped(&stop);
-        }
-        let mut states: BTreeMap<String, String> = BTreeMap::new();
-        let mut triggers = VecDeque::from([first.clone()]);
-        while let Some(triggered) = triggers.pop_front() {
-            self.timeline.happened(Kind::Trigger, &triggered.trigger, &triggered.because);
-            for job in &triggered.jobs {
-                let state = self.job(job, &triggered.workflow).await?;
-                states.insert(job.clone(), state);
-                triggers.extend(wiring::follow(&self.place.resources, &triggered.workflow, &states, job));
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs a job and tells the bus of its end.
-    async fn job(&mut self, name: &str, workflow: &str) -> Result<String> {
-        let Some(resource) = self.place.resources.named("AWS::Glue::Job", name) else {
-            return Ok("FAILED".into());
-        };
-        self.runs += 1;
-        let run = format!("jr_{:08}", self.runs);
-        let environment = self.place.job_environment(resource);
-        let job = Job::of(resource, &run, workflow, environment);
-        let log_prefix = resource.text("/DefaultArguments/--custom-logGroup-prefix").map(str::to_owned);
-        if self.runs == 1 {
-            (self.status)("waiting for Spark to start");
-            let began = Instant::now();
-            let version = self.place.glue.ready().await?.to_owned();
-            if began.elapsed() > Duration::from_millis(500) {
-                let waited = format!("{version} was waited for");
-                self.timeline.ended(Kind::Job, "Spark", waited, began.elapsed(), false);
-            }
-        }
-        self.place.judge.job_ran(&self.place.resources, resource);
-        let role = resource.text("/Role").unwrap_or_default().to_owned();
-        (self.status)(&format!("glue job {name}"));
-        let began = Instant::now();
-        let ended = self.place.glue.run(&job).await?;
-        self.job_logged(log_prefix.as_deref(), &ended.output);
-        let failed = ended.state != "SUCCEEDED";
-        self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
-        let started_as = Target::Workflow(workflow.to_owned());
-        self.actor = Some(Actor { name: name.to_owned(), started_as, spark: Some((role, ended.reads)) });
-        self.listen_as_actor();
-        self.actor = None;
-        let message = ended.error.unwrap_or_default();
-        if failed {
-            self.timeline.find(Severity::Error, format!("the job `{name}` ended as {}: {message}", ended.state));
-        }
-        let event = wiring::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
-        self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()) });
-        Ok(ended.state)
-    }
-
     /// Takes what the running job or function has written, also what it wrote without asking S3.
     fn listen_as_actor(&mut self) {
         let mut written = Vec::new();
@@ -558,69 +273,6 @@ fn written(event: ObjectEvent) -> ObjectWritten {
         etag: event.etag,
         operation: event.event_name.to_owned(),
     }
-}
-
-fn looping(rule: Option<&Resource>, target: &Target, actor: Option<&Actor>, by: &str) -> String {
-    let actor = actor.map_or("it", |actor| actor.name.as_str());
-    let error = Error::new(format!(
-        "a loop: the rule `{}` would start {} again by what `{actor}` has just written ({by})",
-        rule.map_or("", |rule| rule.name.as_str()),
-        name(target)
-    ))
-    .hint(
-        "narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
-    );
-    match rule.and_then(|rule| rule.place(&["EventPattern"])) {
-        Some(place) => error.at(&place, "").to_string(),
-        None => error.to_string(),
-    }
-}
-
-fn name(target: &Target) -> String {
-    match target {
-        Target::Workflow(name) => format!("workflow {name}"),
-        Target::Function(name) => format!("lambda {name}"),
-        Target::Recorded(arn) => arn.rsplit(':').next().unwrap_or(arn).to_owned(),
-    }
-}
-
-/// `shop-dev/load/<batch>/orders` → `load orders`; another name stays.
-fn short(statement: &str) -> String {
-    match statement.split('/').collect::<Vec<_>>()[..] {
-        [_, what, _, of] => format!("{what} {of}"),
-        [_, "setup", _] => "setup".to_owned(),
-        _ => statement.to_owned(),
-    }
-}
-
-/// `landing/orders/2026/x.jsonl` → `landing/orders`.
-fn folder(key: &str) -> &str {
-    let end = key.match_indices('/').nth(1).map_or(key.len(), |(at, _)| at);
-    &key[..end]
-}
-
-/// The reasons, the nearest to the target first.
-pub(super) fn explain(stops: &[Stop]) -> String {
-    let mut stops: Vec<&Stop> = stops.iter().collect();
-    stops.sort_by_key(|stop| !stop.hop.starts_with("rule"));
-    let lines: Vec<String> = stops.iter().take(3).map(|stop| Error::from(*stop).to_string()).collect();
-    lines.join("\n")
-}
-
-/// `orders 1,000 rows` of what an ingest answers.
-fn summary(value: &Value) -> Option<String> {
-    let objects = value.get("objects")?.as_object()?;
-    let rows = objects.iter().filter_map(|(name, object)| Some(format!("{name} {}", object.get("rows")?)));
-    Some(rows.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
-}
-
-fn last_word(output: &[String]) -> String {
-    output
-        .iter()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .map(|line| line.chars().take(100).collect())
-        .unwrap_or_default()
 }
 
 /// The folders of the buckets, by name.

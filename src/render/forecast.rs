@@ -6,24 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{InputSource, RenderedStack};
-use crate::template::{Evaluated, Lookup, PseudoParameters, Resource, Scope, Template};
-use crate::yaml::{self, Node, Source};
-
-/// A resource as it will be deployed.
-#[derive(Debug, Clone)]
-pub struct Forecast {
-    /// The stack's short name.
-    pub stack: String,
-    pub id: String,
-    /// The type, such as `AWS::SQS::Queue`.
-    pub kind: String,
-    /// The physical id.
-    pub name: String,
-    /// The properties, evaluated; what only a deployment can tell reads as `?`.
-    pub properties: Value,
-    /// Where it stands in the rendered template.
-    pub node: Option<Node>,
-}
+use crate::resource::Resource;
+use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template};
+use crate::yaml::{self, Source};
 
 /// The properties that name a resource.
 const NAMES: [&str; 17] = [
@@ -50,7 +35,7 @@ const NAMES: [&str; 17] = [
 const UNKNOWN: &str = "?";
 
 /// The resources of all stacks, which come each after those that it needs.
-pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Forecast> {
+pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Resource> {
     let mut outputs: BTreeMap<(String, String), Evaluated> = BTreeMap::new();
     let mut all = Vec::new();
     for stack in stacks {
@@ -89,7 +74,7 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Fo
             }
             let Ok(properties) = scope.properties(resource) else { continue };
             let node = document.as_ref().and_then(|document| document.get("Resources")?.get(&resource.logical_id));
-            all.push(Forecast {
+            all.push(Resource {
                 stack: stack.name.clone(),
                 id: resource.logical_id.clone(),
                 kind: resource.resource_type.clone(),
@@ -115,7 +100,7 @@ fn names(
 ) -> BTreeMap<String, String> {
     let nothing = |_: Lookup<'_>| Evaluated::Unknown(String::new());
     let scope = Scope { template, parameters, pseudo, lookup: &nothing };
-    let name = |resource: &Resource| {
+    let name = |resource: &template::Resource| {
         NAMES.iter().find_map(|path| {
             let mut steps = path.split('/');
             let first = resource.property(steps.next()?)?;
@@ -138,12 +123,12 @@ impl Place<'_> {
         format!("arn:aws:{service}:{}:{}:{rest}", self.region, self.account)
     }
 
-    fn name(&self, resource: &Resource) -> &str {
+    fn name(&self, resource: &template::Resource) -> &str {
         self.names.get(&resource.logical_id).map_or("", String::as_str)
     }
 
     /// What `Ref` gives.
-    fn reference(&self, resource: &Resource) -> String {
+    fn reference(&self, resource: &template::Resource) -> String {
         let name = self.name(resource);
         match resource.resource_type.as_str() {
             "AWS::SQS::Queue" => format!("https://sqs.{}.amazonaws.com/{}/{name}", self.region, self.account),
@@ -155,7 +140,7 @@ impl Place<'_> {
     }
 
     /// What `Fn::GetAtt` gives, where it follows from the name.
-    fn attribute(&self, resource: &Resource, attribute: &str) -> Option<String> {
+    fn attribute(&self, resource: &template::Resource, attribute: &str) -> Option<String> {
         let name = self.name(resource);
         let (kind, account) = (resource.resource_type.as_str(), self.account);
         Some(match (kind, attribute) {

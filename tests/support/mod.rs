@@ -1,5 +1,7 @@
 //! Runs the real binary in a project of its own and shows all that it said.
 
+pub(crate) mod wire;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 

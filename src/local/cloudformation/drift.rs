@@ -127,7 +127,7 @@ pub(super) fn as_it_is(account: &Account, stack: &Stack) -> Stack {
     for resource in stack.resources.iter_mut().filter(|one| exists(one)) {
         match live(account, resource) {
             Live::OfTheStack => {}
-            Live::Gone => resource.status = "DELETE_COMPLETE".to_owned(),
+            Live::Gone => "DELETE_COMPLETE".clone_into(&mut resource.status),
             Live::Is(properties) => resource.properties = properties,
         }
     }

@@ -1,7 +1,7 @@
 //! CloudWatch alarms: when they change their state, and what they mail.
 
 use super::{Mail, Point};
-use crate::rehearse::resource::{Resource, Resources};
+use crate::resource::{Resource, Resources};
 
 /// An alarm that changed its state.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ mod transform;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::resource::{Resource, Resources};
 use super::wiring::Stop;
+use crate::resource::{Resource, Resources};
 use crate::spec::LogPattern;
 
 pub(super) use transform::target_input;

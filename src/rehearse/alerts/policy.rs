@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::rehearse::resource::{Resource, Resources};
 use crate::rehearse::wiring::{Stop, wildcard};
+use crate::resource::{Resource, Resources};
 
 /// Whether a policy of the queue or topic allows the service the action, on behalf of the rule or alarm `sender`.
 pub(super) fn admits(

@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::*;
 use crate::error::Error;
-use crate::rehearse::resource::testing::resources;
 use crate::rehearse::wiring;
+use crate::resource::testing::resources;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:shop-alerts";
 

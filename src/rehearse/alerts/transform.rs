@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::rehearse::resource::Resource;
 use crate::rehearse::wiring::Stop;
+use crate::resource::Resource;
 
 /// The input of the target with this ARN. Fails when the transformer asks for what the event does not have: EventBridge
 /// then sends a text with a gap, or nothing.

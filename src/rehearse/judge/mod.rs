@@ -16,12 +16,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::Error;
-use crate::iam::{Decision, Denial, Described, Policies, Principal, Request};
+use crate::iam::{Decision, Denial, Policies, Principal, Request};
 use crate::local::{self, Call};
 
-use super::resource::Resources;
 use super::timeline::Timeline;
 use super::warehouse::{self, Read, WeakDataApi};
+use crate::resource::Resources;
 
 pub(super) use files::Touched;
 pub use grants::{Grants, Unused};
@@ -53,13 +53,7 @@ struct Memory {
 
 impl Judge {
     pub fn new(resources: &Resources) -> Self {
-        let described = resources.all.iter().map(|resource| Described {
-            kind: &resource.kind,
-            name: &resource.name,
-            properties: &resource.properties,
-            node: resource.node.as_ref(),
-        });
-        Self::by(Policies::gather(&resources.account, &resources.region, described))
+        Self::by(Policies::gather(&resources.account, &resources.region, &resources.all))
     }
 
     fn by(policies: Policies) -> Self {

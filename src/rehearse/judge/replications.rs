@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Judge, Source};
 use crate::iam::Request;
-use crate::rehearse::resource::{Resource, Resources};
+use crate::resource::{Resource, Resources};
 
 impl Judge {
     /// Judges what each replication needs, whether or not its database takes part in the rehearsal.

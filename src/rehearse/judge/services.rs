@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Judge, Source, role_name};
 use crate::iam::Request;
 use crate::rehearse::replication::Configuration;
-use crate::rehearse::resource::{Resource, Resources};
+use crate::resource::{Resource, Resources};
 
 impl Judge {
     /// A replication starts: DMS reads the secret of its source. What it writes then is judged on the wire.

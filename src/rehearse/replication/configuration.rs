@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::rehearse::resource::{Resource, Resources};
+use crate::resource::{Resource, Resources};
 
 use super::mapping::Mappings;
 

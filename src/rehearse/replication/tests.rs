@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::local::{Endpoint, LocalAccount};
 use crate::rehearse::database::Databases;
-use crate::rehearse::resource::{Resource, Resources};
+use crate::resource::{Resource, Resources};
 use crate::spec::Spec;
 use crate::yaml;
 

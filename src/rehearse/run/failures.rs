@@ -8,10 +8,10 @@ use super::{Due, Run};
 use crate::error::Error;
 use crate::local::Waiting;
 use crate::rehearse::alerts::{self, Mail, Received};
-use crate::rehearse::resource::Resource;
 use crate::rehearse::runtime::{Invocation, Outcome};
 use crate::rehearse::timeline::{Kind, Severity};
 use crate::rehearse::wiring::{self, Delivery, Stop, Target};
+use crate::resource::Resource;
 
 impl Run<'_> {
     /// What was accepted since the last rehearsal, by `pipectl redrive` for one, is due now.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::rehearse::resource::Resources;
+use crate::resource::Resources;
 
 /// An object that was written to a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::iam::{Denial, Principal, Request};
 use crate::yaml::Span;
 
 use super::judge::{Judge, Source};
-use super::resource::{Resource, Resources};
+use crate::resource::{Resource, Resources};
 use selector::DataEvent;
 
 pub use event::{ObjectWritten, call_failed, job_state_change};

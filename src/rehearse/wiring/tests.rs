@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::rehearse::judge::Judge;
-use crate::rehearse::resource::testing::resources;
+use crate::resource::testing::resources;
 
 const TEMPLATE: &str = r#"Raw:
   Type: AWS::S3::Bucket

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Stop;
-use crate::rehearse::resource::{Resource, Resources};
+use crate::resource::{Resource, Resources};
 
 /// Events that wait for their batch, by the name of the trigger.
 #[derive(Debug, Clone, Default)]

@@ -1,10 +1,10 @@
-//! The deployed resources, as the rehearsal reads them.
+//! Resources with their properties evaluated: as they will be deployed, or as they are.
 
 use serde_json::Value;
 
 use crate::yaml::{Node, Span};
 
-/// A resource of a deployed stack.
+/// A resource of a stack.
 #[derive(Debug, Clone)]
 pub struct Resource {
     /// The stack's short name, such as `events`.
@@ -15,7 +15,7 @@ pub struct Resource {
     pub kind: String,
     /// The physical id: mostly the name.
     pub name: String,
-    /// The properties, evaluated.
+    /// The properties, evaluated; of a forecast, what only a deployment can tell reads as `?`.
     pub properties: Value,
     /// Where it stands in the rendered template.
     pub node: Option<Node>,
