@@ -48,7 +48,7 @@ fn what_somebody_changed_is_shown_until_it_is_as_deployed_again() {
     insta::assert_snapshot!(test.run(&DRIFT), @"
     exit code: 0
     ----- stdout -----
-    Not checked: AWS::Athena::NamedQuery (12), AWS::Athena::WorkGroup (1), AWS::CloudTrail::Trail (1), AWS::CloudWatch::Alarm (15), AWS::EC2::RouteTable (1), AWS::EC2::SecurityGroup (1), AWS::EC2::Subnet (3), AWS::EC2::SubnetRouteTableAssociation (3), AWS::EC2::VPC (1), AWS::EC2::VPCEndpoint (1), AWS::Events::Rule (9), AWS::Glue::Database (3), AWS::Glue::Job (2), AWS::Glue::Table (36), AWS::Glue::Trigger (2), AWS::Glue::Workflow (1), AWS::IAM::ManagedPolicy (2), AWS::IAM::Role (8), AWS::Lambda::EventInvokeConfig (2), AWS::Lambda::Function (2), AWS::Lambda::Permission (2), AWS::Logs::LogGroup (4), AWS::Logs::MetricFilter (4), AWS::RedshiftServerless::Namespace (1), AWS::RedshiftServerless::Workgroup (1), AWS::S3::BucketPolicy (7), AWS::SNS::Topic (1), AWS::SNS::TopicPolicy (1), AWS::SQS::Queue (2), AWS::SQS::QueuePolicy (2), AWS::Scheduler::Schedule (1), AWS::SecretsManager::Secret (1)
+    Not checked: AWS::Athena::NamedQuery (12), AWS::Athena::WorkGroup (1), AWS::CloudTrail::Trail (1), AWS::CloudWatch::Alarm (15), AWS::EC2::RouteTable (1), AWS::EC2::SecurityGroup (1) and 26 more types; `--format json` has all
 
     No drift in 10 stacks: 7 as deployed, 133 not checked.
     ----- stderr -----
