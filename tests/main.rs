@@ -4,8 +4,12 @@
 
 #[cfg(feature = "rehearse")]
 mod alerts;
+#[cfg(feature = "rehearse")]
+mod catalog;
 mod check;
 mod cli;
+#[cfg(feature = "rehearse")]
+mod database;
 #[cfg(feature = "rehearse")]
 mod deploy;
 #[cfg(feature = "rehearse")]

@@ -53,7 +53,7 @@ pub(crate) fn count(report: &Value, table: &str) -> u64 {
     tables.iter().find(|row| row["table"] == table).unwrap()["after"].as_u64().unwrap()
 }
 
-fn findings(report: &Value) -> String {
+pub(crate) fn findings(report: &Value) -> String {
     let all = report["findings"].as_array().unwrap().iter();
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
     let lines: Vec<String> = all.map(|one| format!("{}: {}", text(one, "severity"), text(one, "text"))).collect();
@@ -118,6 +118,10 @@ fn from_the_sample_to_the_marts_and_what_comes_after() {
     let mut shown = first.clone();
     shown["timeline"][0]["seconds"] = 1.into();
     insta::assert_snapshot!(shape(&shown), @"{pipeline: text, failed: bool, seconds: number, timeline: [{at: number, kind: text, name: text, detail: text, seconds: number, times: number, failed: bool}], rows: {<table>: {objects: number, read: number, cleaned: number, quarantined: number, duplicates: number, transformed: number, staged: number, late: number, changed: number}}, warehouse: [{table: text, before: number, after: number}], marts: [{name: text, count: number, columns: [text], rows: [[text]]}], findings: [{severity: text, text: text}], grants: {all: number, unused: [{of: text, statement: text, action: text, file: text, line: number}]}, mails: [], stood_in: [[text]]}");
+
+    // `returns` has no data yet.
+    let empty = ["cleaned", "transformed"].map(|zone| format!("shop-local-{zone}-000000000000-us-east-1 returns"));
+    assert_eq!(crate::catalog::without_files(&test), empty);
 
     // Again: not one row more.
     let output = rehearse(&test, &[]);

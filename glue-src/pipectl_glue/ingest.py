@@ -172,8 +172,8 @@ class _Reader:
                     "on this machine `.venv/bin/pip install --no-deps mkpipe-extractor-postgres==0.1.44` brings it"
                 ) from error
             raise Failure(
-                f"source `{self._source}`: cannot reach the {self._database.place}: {reason}; see that it is up, that "
-                "its security group lets the job in, and that the secret is right"
+                f"source `{self._source}`: cannot reach the {self._database.place}: {reason}; "
+                f"{self._database.advice(reason)}"
             ) from error
         for row in sorted(found, key=lambda row: int(row["ordinal_position_is"])):
             column = sql.Found(row["column_name_is"], row["data_type_is"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,9 @@ _DRIVERS = {MYSQL: "com.mysql.cj.jdbc.Driver", POSTGRESQL: "org.postgresql.Drive
 # MySQL's driver takes rows one by one for this value, and all at once for any other.
 _FETCH = {MYSQL: str(-(2**31)), POSTGRESQL: "10000"}
 _CONNECT_SECONDS = 30
+# MySQL lets an expired password in, and then takes no statement. PostgreSQL does not tell it from a wrong one.
+_EXPIRED = re.compile(r"must SET PASSWORD|must reset your password|password has expired", re.IGNORECASE)
+_DENIED = re.compile(r"Access denied for user|password authentication failed", re.IGNORECASE)
 # A server that says nothing for so long is gone.
 _SILENCE_SECONDS = 900
 
@@ -91,6 +95,17 @@ class Database:
             text = str(java.getMessage() or java.toString())
         text = " ".join(text.partition("\n\tat ")[0].split())
         return text.replace(self.password, "***") if self.password else text
+
+    def advice(self, reason: str) -> str:
+        """What to look at when the database does not answer, by the reason that it gives."""
+        if _EXPIRED.search(reason):
+            return f"the password of `{self.username}` has expired: give it a new one, and put that into the secret"
+        if _DENIED.search(reason):
+            return (
+                f"the secret's password is not that of `{self.username}`, or has expired: put the right one into the "
+                "secret"
+            )
+        return "see that it is up, that its security group lets the job in, and that the secret is right"
 
 
 def connect(name: str, source: dict[str, Any], secrets: Any = None) -> Database:

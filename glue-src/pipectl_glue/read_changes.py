@@ -4,16 +4,13 @@ A row says in `Op` whether it was inserted, updated or deleted, in `_commit_time
 `_before_<column>` what its key was before an update. All else are the table's columns.
 """
 
-import json
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipectl_glue import read_parquet, rows
+from pipectl_glue import parquet_footer, read_parquet, rows
 from pipectl_glue.document import Table
 from pipectl_glue.readers import Given, Read
 
@@ -21,7 +18,6 @@ OPERATION = "Op"
 COMMITTED = "_commit_timestamp"
 BEFORE = "_before_"
 
-_AT_ONCE = 8
 # The start of `_position`: what was copied as a whole is older than every change. It was read before it was written,
 # so its time may be later than that of a change which it has not seen.
 _COPIED, _CHANGED = "0", "1"
@@ -33,10 +29,7 @@ def read(given: Given) -> Read:
     found = Read()
     groups: dict[str, list[str]] = defaultdict(list)
     schemas: dict[str, T.StructType] = {}
-    paths = [given.path(entry) for entry in given.inputs]
-    with ThreadPoolExecutor(_AT_ONCE) as workers:
-        footers = list(workers.map(lambda path: footer(given.spark, path), paths))
-    for entry, path, schema in zip(given.inputs, paths, footers, strict=True):
+    for entry, schema in zip(given.inputs, parquet_footer.schemas(given, times=True), strict=True):
         if isinstance(schema, str):
             found.refused[entry.key] = f"it is not a whole Parquet file: {schema}"
             continue
@@ -47,11 +40,11 @@ def read(given: Given) -> Read:
             continue
         where = read_parquet.columns(schema, given.table)
         found.schemas[entry.key] = {
-            source: read_parquet.kind(read_parquet.type_at(schema, path_)) for source, path_ in where.items()
+            source: read_parquet.kind(read_parquet.type_at(schema, path)) for source, path in where.items()
         }
         text = schema.json()
         schemas[text] = schema
-        groups[text].append(path)
+        groups[text].append(given.path(entry))
     taken = {column.source.split(".")[0] for column in given.table.columns}
     names = {name for schema in schemas.values() for name in schema.names}
     found.unknown = sorted(name for name in names - taken if not _is_own(name))
@@ -63,38 +56,6 @@ def read(given: Given) -> Read:
 def _is_own(name: str) -> bool:
     """Whether DMS adds a column of this name, as the endpoint and the table mappings tell it."""
     return name in (OPERATION, COMMITTED) or name.startswith(BEFORE)
-
-
-def footer(spark: SparkSession, path: str) -> T.StructType | str:
-    """A file's schema, or why it has none. A time of day is a number whose metadata says so."""
-    jvm = spark._jvm
-    session = spark._jsparkSession.sessionState()
-    try:
-        source = jvm.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(
-            jvm.org.apache.hadoop.fs.Path(path), session.newHadoopConf()
-        )
-        reader = jvm.org.apache.parquet.hadoop.ParquetFileReader.open(source)
-        try:
-            message = reader.getFooter().getFileMetaData().getSchema()
-        finally:
-            reader.close()
-        known, times = jvm.java.util.ArrayList(), {}
-        for field in message.getFields():
-            annotation = str(field.getLogicalTypeAnnotation() or "")
-            if annotation.startswith("TIME("):
-                times[field.getName()] = annotation[len("TIME(") :].split(",")[0]
-            else:
-                known.add(field)
-        parquet = jvm.org.apache.spark.sql.execution.datasources.parquet
-        part = jvm.org.apache.parquet.schema.MessageType("schema", known)
-        converted = parquet.ParquetToSparkSchemaConverter(session.conf()).convert(part)
-    except Py4JJavaError as error:
-        return str(error.java_exception.getMessage() or error.java_exception.getClass().getSimpleName())
-    schema = T.StructType.fromJson(json.loads(converted.json()))
-    for name, unit in times.items():
-        number = T.IntegerType() if unit == "MILLIS" else T.LongType()
-        schema = schema.add(T.StructField(name, number, metadata={"time": unit}))
-    return schema
 
 
 def _rows(spark: SparkSession, table: Table, paths: list[str], schema: T.StructType) -> DataFrame:
@@ -134,7 +95,7 @@ def _readable(schema: T.StructType) -> tuple[list[tuple[str, Column]], T.StructT
     found, shown = [], T.StructType()
     for field in schema.fields:
         value, kind = rows.named(field.name), field.dataType
-        unit = (field.metadata or {}).get("time")
+        unit = (field.metadata or {}).get(parquet_footer.TIME)
         if unit:
             factor = 1_000 if unit == "MILLIS" else 1
             value = F.date_format(F.timestamp_micros(value.cast("bigint") * factor), "HH:mm:ss.SSSSSS")

@@ -1,20 +1,16 @@
 """Parquet files to rows of text cells, by column name, whatever types each file has."""
 
-import json
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 
-from py4j.protocol import Py4JJavaError
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipectl_glue import rows
+from pipectl_glue import parquet_footer, rows
 from pipectl_glue.document import Column, Table
 from pipectl_glue.readers import Given, Read
 from pipectl_glue.sql import identifier
 
-_AT_ONCE = 8
 _NUMBERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType, T.DoubleType, T.DecimalType)
 _TEXT = (T.StringType, T.BinaryType)
 _NESTED = (T.StructType, T.ArrayType, T.MapType)
@@ -25,10 +21,7 @@ def read(given: Given) -> Read:
     found = Read()
     groups: dict[str, list[str]] = defaultdict(list)
     schemas: dict[str, T.StructType] = {}
-    paths = [given.path(entry) for entry in given.inputs]
-    with ThreadPoolExecutor(_AT_ONCE) as workers:
-        footers = list(workers.map(lambda path: footer(given.spark, path), paths))
-    for entry, path, schema in zip(given.inputs, paths, footers, strict=True):
+    for entry, schema in zip(given.inputs, parquet_footer.schemas(given), strict=True):
         if isinstance(schema, str):
             found.refused[entry.key] = f"it is not a whole Parquet file: {schema}"
             continue
@@ -40,7 +33,7 @@ def read(given: Given) -> Read:
         found.schemas[entry.key] = {source: kind(type_at(schema, path)) for source, path in where.items()}
         text = schema.json()
         schemas[text] = schema
-        groups[text].append(path)
+        groups[text].append(given.path(entry))
     taken = {column.source.split(".")[0] for column in given.table.columns}
     found.unknown = sorted({name for schema in schemas.values() for name in schema.names} - taken)
     frames = []
@@ -55,26 +48,6 @@ def read(given: Given) -> Read:
         frames.append(typed_cells(frame, given.table, schemas[text]))
     found.frame = rows.union(frames) if frames else None
     return found
-
-
-def footer(spark: SparkSession, path: str) -> T.StructType | str:
-    """A file's schema, or why it has none. Spark itself would start a job for each."""
-    jvm = spark._jvm
-    session = spark._jsparkSession.sessionState()
-    try:
-        source = jvm.org.apache.parquet.hadoop.util.HadoopInputFile.fromPath(
-            jvm.org.apache.hadoop.fs.Path(path), session.newHadoopConf()
-        )
-        reader = jvm.org.apache.parquet.hadoop.ParquetFileReader.open(source)
-        try:
-            message = reader.getFooter().getFileMetaData().getSchema()
-        finally:
-            reader.close()
-        parquet = jvm.org.apache.spark.sql.execution.datasources.parquet
-        converted = parquet.ParquetToSparkSchemaConverter(session.conf()).convert(message)
-    except Py4JJavaError as error:
-        return str(error.java_exception.getMessage() or error.java_exception.getClass().getSimpleName())
-    return T.StructType.fromJson(json.loads(converted.json()))
 
 
 def columns(schema: T.StructType, table: Table) -> dict[str, list[str]]:

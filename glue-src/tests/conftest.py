@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import databases
 import pytest
+from databases import Server
 from fake_s3 import FakeS3
 from pyspark.sql import DataFrame, SparkSession
 
@@ -135,3 +137,20 @@ def lake(spark: SparkSession, s3: FakeS3) -> Lake:
         (s3.root / bucket).mkdir()
     s3.fails = lambda method, key: False
     return Lake(spark, s3)
+
+
+@pytest.fixture(scope="session", params=["mysql", "postgresql"])
+def server(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    server = databases.start(request.param, tmp_path_factory.mktemp(request.param), spark)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def shop(server: Server, lake: Lake) -> Any:
+    # Imported late: it needs what stands above.
+    from shop import Shop
+
+    return Shop(server, lake)

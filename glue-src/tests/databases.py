@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from pipectl_glue.ingest_database import Database
 
-_DATABASE, _USER, _PASSWORD = "shop", "reader", "a 'secret' word"
+_DATABASE, _USER, _PASSWORD, _ADMIN = "shop", "reader", "a 'secret' word", "of the tests alone"
 _WHEEL = Path(sysconfig.get_path("purelib"), "pgserver/pginstall/bin")
 _PLACES = [
     "/usr/sbin",
@@ -132,8 +132,12 @@ def start(engine: str, folder: Path, spark: SparkSession) -> Server:
         program, install = _program("postgres"), _program("initdb")
         if not program or not install:
             pytest.skip("no PostgreSQL on this machine: apt-get install postgresql, or brew install postgresql@16")
-        make = [install, "--username=admin", "--auth-local=trust", "--auth-host=trust", "--no-sync", "-D", str(data)]
-        subprocess.run([*make, "--encoding=UTF8", "--locale=C"], check=True, **quiet)
+        secret = folder / "password"
+        secret.write_text(_ADMIN)
+        secret.chmod(0o644)
+        make = [install, "--username=admin", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"]
+        make += ["--encoding=UTF8", "--locale=C", f"--pwfile={secret}", "-D", str(data)]
+        subprocess.run(make, check=True, **quiet)
         serve = [program, "-D", str(data), "-k", str(folder), "-p", str(port), "-c", "fsync=off"]
     process = subprocess.Popen(serve, **quiet | {"stdout": (folder / "log").open("wb")})
     server = Server(engine, port, process, spark)
@@ -142,9 +146,9 @@ def start(engine: str, folder: Path, spark: SparkSession) -> Server:
         password = _PASSWORD.replace("'", "''")
         server.run(f"CREATE USER {_USER} IDENTIFIED BY '{password}'", f"GRANT SELECT ON shop.* TO {_USER}")
     else:
-        first = server.connect("admin", "", "postgres")
+        first = server.connect("admin", _ADMIN, "postgres")
         first.createStatement().execute("CREATE DATABASE shop")
         password = _PASSWORD.replace("'", "''")
         first.createStatement().execute(f"CREATE ROLE {_USER} LOGIN PASSWORD '{password}'")
-        server.admin = server.connect("admin", "", "shop")
+        server.admin = server.connect("admin", _ADMIN, "shop")
     return server

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_databasemigration::types::Filter;
+use serde::Serialize;
 
 use super::error::{Failure, Kind};
 
@@ -19,6 +20,21 @@ pub struct Replication {
     pub status: String,
     /// Why it failed.
     pub failures: Vec<String>,
+    /// Why it stopped, in DMS's words; none while it runs.
+    pub stop_reason: Option<String>,
+    /// How far it is; none before it has started.
+    pub progress: Option<Progress>,
+}
+
+/// How far the copy is, and how the tables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Of the copy, in percent.
+    pub copied: i32,
+    pub tables_loaded: i32,
+    pub tables_loading: i32,
+    pub tables_queued: i32,
+    pub tables_errored: i32,
 }
 
 impl Replication {
@@ -66,6 +82,14 @@ impl Dms {
             name: found.replication_config_identifier().unwrap_or(arn).to_owned(),
             status: found.status().unwrap_or_default().to_owned(),
             failures: found.failure_messages().to_vec(),
+            stop_reason: found.stop_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
+            progress: found.replication_stats().map(|stats| Progress {
+                copied: stats.full_load_progress_percent(),
+                tables_loaded: stats.tables_loaded(),
+                tables_loading: stats.tables_loading(),
+                tables_queued: stats.tables_queued(),
+                tables_errored: stats.tables_errored(),
+            }),
         }))
     }
 

@@ -190,7 +190,10 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
         }
     }
     let line: Vec<&str> = head.lines().next().unwrap_or_default().split(' ').collect();
-    let action = fields.get("Action").cloned().unwrap_or_else(|| format!("{} {}", line[0], line[1]));
+    // The query protocol names the action in its body, the JSON protocols in a header.
+    let target = headers.get("x-amz-target").and_then(|target| Some(target.rsplit_once('.')?.1.to_owned()));
+    let named = fields.get("Action").cloned().or(target);
+    let action = named.unwrap_or_else(|| format!("{} {}", line[0], line[1]));
     Some(Request { action, fields, headers })
 }
 

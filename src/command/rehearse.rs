@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::project::Project;
 use crate::rehearse::{Data, Parts, Place, Report, rehearse, runner, source, toolchain};
 use crate::sample::{OPENED, Sample};
-use crate::spec::{Source, Spec};
+use crate::spec::{Capture, Source, Spec};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -62,7 +62,12 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let data = data(context, &project, &spec, args)?;
     let secrets = secrets(&spec, &args.secret)?;
     let parts = parts(&project)?;
-    toolchain::check(&parts.python, parts.environment.as_deref()).await?;
+    let by_watermark = |name: &String| {
+        let database = spec.pipeline.sources.get(name).and_then(Source::database);
+        database.is_some_and(|(_, database)| database.capture == Capture::Watermark)
+    };
+    let drivers = data.folders.keys().any(by_watermark);
+    toolchain::check(&parts.python, parts.environment.as_deref(), drivers).await?;
     let wanted = wanted(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
     let interrupt = Interrupt::listen()?;
@@ -273,12 +278,13 @@ fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
         place.resources.region,
         spec.bucket("raw"),
     ));
+    for (name, server) in place.databases.all() {
+        line(format!("\n  the database of the source `{name}`, {} at {}:", server.engine, server.endpoint()));
+        line(format!("    {}", server.client()));
+    }
     line("\n  the buckets' objects, as files:".to_owned());
     for (bucket, folder) in &place.buckets {
         line(format!("    {bucket}  {}", folder.display()));
-    }
-    for (name, server) in place.databases.all() {
-        line(format!("\n  the database of the source `{name}`: {}, {}", server.engine, server.endpoint()));
     }
     for (name, shop) in &place.shops {
         line(format!("\n  the stand-in of the shop `{name}`: {}", shop.endpoint()));

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::account::Account;
 use super::format::Format;
 use super::redrive::lengths;
+use crate::aws::dms::{self, Progress};
 use crate::context::Context;
+use crate::deploy::replication;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::figure::columns;
@@ -33,9 +35,23 @@ struct Queue {
     waiting: u64,
 }
 
+/// A replication of DMS, which follows a database.
+#[derive(Debug, Serialize)]
+struct Replication {
+    #[serde(rename = "replication")]
+    name: String,
+    /// DMS's word for it.
+    state: String,
+    /// Why it does not run, if it does not.
+    why: Vec<String>,
+    /// Null before it has started.
+    progress: Option<Progress>,
+}
+
 #[derive(Debug, Serialize)]
 struct Status {
     stacks: Vec<Row>,
+    replications: Vec<Replication>,
     queues: Vec<Queue>,
 }
 
@@ -43,9 +59,13 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let stacks = project.render(&spec)?;
     let account = Account::open(&project, &spec).await?;
-    let mut rows = Vec::new();
+    let (mut rows, mut replications) = (Vec::new(), Vec::new());
     for stack in &stacks {
         let found = account.aws.cloudformation.stack(&stack.stack_name).await?;
+        if found.is_some() && replication::declares(stack) {
+            let of_stack = replication::replications(&account.aws, &stack.stack_name).await?;
+            replications.extend(of_stack.into_iter().map(Replication::from));
+        }
         rows.push(Row {
             stack: stack.stack_name.clone(),
             state: found.as_ref().map(|found| found.status.to_string()),
@@ -55,8 +75,17 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let queues = lengths(&account.aws.wire, &spec.prefix()).await?;
     account.close().await?;
     let queues = queues.into_iter().map(|(queue, waiting)| Queue { queue, waiting }).collect();
-    let status = Status { stacks: rows, queues };
-    args.format.print(&context.ui, &status, || text(&status.stacks))?;
+    let status = Status { stacks: rows, replications, queues };
+    args.format.print(&context.ui, &status, || text(&status))?;
+    for replication in status.replications.iter().filter(|replication| !replication.why.is_empty()) {
+        context.ui.warn(format_args!(
+            "the replication {} is {}: {}; `pipectl deploy --env {}` resumes it",
+            replication.name,
+            replication.state,
+            replication.why.join("; "),
+            spec.environment_name
+        ));
+    }
     for queue in status.queues.iter().filter(|queue| queue.waiting > 0) {
         let messages =
             if queue.waiting == 1 { "1 message waits".to_owned() } else { format!("{} messages wait", queue.waiting) };
@@ -68,13 +97,99 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn text(rows: &[Row]) -> String {
+impl From<dms::Replication> for Replication {
+    fn from(found: dms::Replication) -> Self {
+        let why =
+            if found.at_rest() { [found.failures, Vec::from_iter(found.stop_reason)].concat() } else { Vec::new() };
+        Self { name: found.name, state: found.status, why, progress: found.progress }
+    }
+}
+
+fn text(status: &Status) -> String {
     let mut cells = vec![["STACK", "STATE", "LAST CHANGE (UTC)"].map(str::to_owned).to_vec()];
-    cells.extend(rows.iter().map(|row| {
+    cells.extend(status.stacks.iter().map(|row| {
         let state = row.state.clone().unwrap_or_else(|| "not deployed".to_owned());
         // To the second: `2026-11-20T12:43:05.638Z` has more than a reader wants.
         let changed = row.changed_at.as_deref().map_or("", |time| time.split(['.', 'Z']).next().unwrap_or(time));
         vec![row.stack.clone(), state, changed.replace('T', " ")]
     }));
-    columns(&cells, &[])
+    let stacks = columns(&cells, &[]);
+    if status.replications.is_empty() {
+        return stacks;
+    }
+    let mut cells = vec![["REPLICATION", "STATE", "COPIED", "TABLES"].map(str::to_owned).to_vec()];
+    cells.extend(status.replications.iter().map(|one| {
+        let copied = one.progress.map_or_else(String::new, |progress| format!("{} %", progress.copied));
+        let tables = one.progress.map_or_else(String::new, tables);
+        vec![one.name.clone(), one.state.clone(), copied, tables]
+    }));
+    format!("{stacks}\n{}", columns(&cells, &[2]))
+}
+
+/// `3 copied, 1 failed`
+fn tables(progress: Progress) -> String {
+    let counts = [
+        (progress.tables_loaded, "copied"),
+        (progress.tables_loading, "being copied"),
+        (progress.tables_queued, "waiting"),
+        (progress.tables_errored, "failed"),
+    ];
+    let told = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::fake::{Fake, Reply};
+
+    #[tokio::test]
+    async fn replications_beside_the_stacks() {
+        let described = |arn: &str, status: &str, more: serde_json::Value| {
+            let mut one = json!({"ReplicationConfigArn": arn, "ReplicationConfigIdentifier": format!("shop-dev-{arn}"),
+                "Status": status});
+            one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            one
+        };
+        let stats = json!({"FullLoadProgressPercent": 100, "TablesLoaded": 2, "TablesLoading": 0, "TablesQueued": 0,
+            "TablesErrored": 1, "ElapsedTimeMillis": 9});
+        let all = json!({"Replications": [
+            described("crm", "running", json!({"ReplicationStats": stats, "StopReason": ""})),
+            described("till", "failed", json!({"FailureMessages": ["Test connection failed"],
+                "StopReason": "Stop Reason FATAL_ERROR"})),
+            described("new", "created", json!({})),
+        ]});
+        let listed = |arn: &str| {
+            format!(
+                "<member><LogicalResourceId>R{arn}</LogicalResourceId><PhysicalResourceId>{arn}</PhysicalResourceId>\
+                 <ResourceType>AWS::DMS::ReplicationConfig</ResourceType><ResourceStatus>CREATE_COMPLETE</ResourceStatus>\
+                 </member>"
+            )
+        };
+        let resources = ["crm", "till", "new"].map(listed).concat();
+        let resources = format!("<StackResourceSummaries>{resources}</StackResourceSummaries>");
+        let fake = Fake::start().await.on("ListStackResources", Reply::Result(resources));
+        let fake = fake.on("DescribeReplications", Reply::Raw(200, "application/x-amz-json-1.1", all.to_string()));
+        let found = replication::replications(&fake.connect().await, "shop-dev-source-database").await.unwrap();
+        let stacks = vec![Row {
+            stack: "shop-dev-source-database".into(),
+            state: Some("UPDATE_COMPLETE".into()),
+            changed_at: Some("2026-11-20T12:43:05.638Z".into()),
+        }];
+        let replications = found.into_iter().map(Replication::from).collect();
+        let status = Status { stacks, replications, queues: Vec::new() };
+        insta::assert_snapshot!(text(&status), @"
+        STACK                     STATE            LAST CHANGE (UTC)
+        shop-dev-source-database  UPDATE_COMPLETE  2026-11-20 12:43:05
+
+        REPLICATION    STATE    COPIED  TABLES
+        shop-dev-crm   running   100 %  2 copied, 1 failed
+        shop-dev-till  failed
+        shop-dev-new   created
+        ");
+        insta::assert_snapshot!(serde_json::to_string(&status.replications).unwrap(), @r#"[{"replication":"shop-dev-crm","state":"running","why":[],"progress":{"copied":100,"tables_loaded":2,"tables_loading":0,"tables_queued":0,"tables_errored":1}},{"replication":"shop-dev-till","state":"failed","why":["Test connection failed","Stop Reason FATAL_ERROR"],"progress":null},{"replication":"shop-dev-new","state":"created","why":[],"progress":null}]"#);
+        assert_eq!(fake.requests("DescribeReplications").len(), 3);
+    }
 }

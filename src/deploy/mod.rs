@@ -15,7 +15,7 @@ mod leftover;
 pub mod overwrite;
 pub mod progress;
 pub mod record;
-mod replication;
+pub mod replication;
 pub mod rollout;
 pub mod saved;
 mod schedule;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::Session;
 use super::progress::Step;
-use crate::aws::Kind;
 use crate::aws::dms::{Replication, Start};
+use crate::aws::{Aws, Kind};
 use crate::error::{Error, Result};
 use crate::plan::{Action, StackPlan};
 use crate::render::RenderedStack;
@@ -18,7 +18,7 @@ const IN_USE: [&str; 2] = [CONFIGURATION, "AWS::DMS::Endpoint"];
 const STOP_LIMIT: Duration = Duration::from_mins(30);
 
 /// Whether a stack declares replications.
-fn declares(wanted: &RenderedStack) -> bool {
+pub fn declares(wanted: &RenderedStack) -> bool {
     wanted.template.resources.iter().any(|resource| resource.resource_type == CONFIGURATION)
 }
 
@@ -33,18 +33,18 @@ pub(super) fn changed(plan: &StackPlan) -> impl Iterator<Item = &str> {
     changed.map(|resource| resource.resource_type.as_str())
 }
 
-impl Session {
-    /// The replications of a deployed stack.
-    async fn replications(&self, stack: &str) -> Result<Vec<Replication>> {
-        let mut found = Vec::new();
-        for resource in self.aws.cloudformation.resources(stack).await? {
-            if resource.resource_type == CONFIGURATION && !resource.physical_id.is_empty() {
-                found.extend(self.aws.dms.replication(&resource.physical_id).await?);
-            }
+/// The replications of a deployed stack.
+pub async fn replications(aws: &Aws, stack: &str) -> Result<Vec<Replication>> {
+    let mut found = Vec::new();
+    for resource in aws.cloudformation.resources(stack).await? {
+        if resource.resource_type == CONFIGURATION && !resource.physical_id.is_empty() {
+            found.extend(aws.dms.replication(&resource.physical_id).await?);
         }
-        Ok(found)
     }
+    Ok(found)
+}
 
+impl Session {
     /// What a deploy will do with the replications of a stack.
     pub(super) async fn replication_notes(
         &self,
@@ -56,7 +56,7 @@ impl Session {
             return Ok(Vec::new());
         }
         let known = match deployed {
-            Some(stack) => self.replications(stack).await?,
+            Some(stack) => replications(&self.aws, stack).await?,
             None => Vec::new(),
         };
         let stops = needs_stop(changed(plan));
@@ -86,7 +86,7 @@ impl Session {
     /// Stops the replications of a stack that run, and waits until they have. Returns those that it stopped.
     pub(super) async fn stop_replications(&self, name: &str, stack: &str) -> Result<Vec<Replication>> {
         let mut stopped = Vec::new();
-        for replication in self.replications(stack).await? {
+        for replication in replications(&self.aws, stack).await? {
             if !replication.at_rest() {
                 self.stop_replication(name, &replication).await?;
                 stopped.push(replication);
@@ -132,7 +132,7 @@ impl Session {
         if !declares(wanted) {
             return Ok(());
         }
-        for replication in self.replications(stack).await? {
+        for replication in replications(&self.aws, stack).await? {
             self.start_replication(&wanted.name, &replication).await?;
         }
         Ok(())
@@ -148,7 +148,7 @@ impl Session {
     }
 
     async fn start_replication(&self, stack: &str, replication: &Replication) -> Result<()> {
-        let Replication { arn, name, status, failures } = replication;
+        let Replication { arn, name, status, failures, .. } = replication;
         let start = match status.as_str() {
             "created" => Start::Anew,
             "stopped" | "failed" => Start::Resumed,

@@ -40,8 +40,16 @@ const GAP: Duration = Duration::from_millis(60);
 #[derive(Debug)]
 enum Due {
     Object(ObjectWritten),
-    Event { event: Value, by: String },
-    Call { function: String, event: Value },
+    Event {
+        event: Value,
+        by: String,
+        /// Whether the pipeline is to go on after it: not after a job that had nothing to do, nor after a failure.
+        goes_on: bool,
+    },
+    Call {
+        function: String,
+        event: Value,
+    },
     Start(Triggered),
 }
 
@@ -205,14 +213,14 @@ impl<'a> Run<'a> {
             self.due.push_back(Due::Object(written(object)));
         }
         while let Ok(event) = self.place.statements.try_recv() {
-            self.due.push_back(Due::Event { event, by: "the Redshift Data API".into() });
+            self.due.push_back(Due::Event { event, by: "the Redshift Data API".into(), goes_on: true });
         }
     }
 
     async fn wait_for_statement(&mut self, limit: Duration) -> bool {
         match tokio::time::timeout(limit, self.place.statements.recv()).await {
             Ok(Some(event)) => {
-                self.due.push_back(Due::Event { event, by: "the Redshift Data API".into() });
+                self.due.push_back(Due::Event { event, by: "the Redshift Data API".into(), goes_on: true });
                 true
             }
             _ => false,
@@ -222,10 +230,14 @@ impl<'a> Run<'a> {
     async fn happen(&mut self, due: Due) -> Result<()> {
         match due {
             Due::Object(object) => self.object(&object),
-            Due::Event { event, by } => {
+            Due::Event { event, by, goes_on } => {
                 self.statement_ended(&event).await;
                 let (reached, stops) = self.deliver(&event, &by);
-                self.dead_end = if reached { Vec::new() } else { stops };
+                if reached {
+                    self.dead_end.clear();
+                } else if goes_on {
+                    self.dead_end = stops;
+                }
             }
             Due::Call { function, event } => self.call(&function, &event).await?,
             Due::Start(triggered) => self.start(&triggered).await?,
@@ -233,8 +245,9 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Takes what the running job or function has written, also what it wrote without asking S3.
-    fn listen_as_actor(&mut self) {
+    /// Takes what the running job or function has written, also what it wrote without asking S3. Answers whether a batch
+    /// for the warehouse is among it.
+    fn listen_as_actor(&mut self) -> bool {
         let mut written = Vec::new();
         while let Ok(object) = self.place.objects.try_recv() {
             written.push(self::written(object));
@@ -259,9 +272,11 @@ impl<'a> Run<'a> {
             self.place.judge.touched(role, &touched);
         }
         self.folders = folders;
+        let committed = written.iter().any(|object| object.key.starts_with("_ledger/transform/"));
         for object in written {
             self.object(&object);
         }
+        committed
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a rehearsal needs on this machine: a Python with Spark, Java for it, and PostgreSQL.
+//! What a rehearsal needs on this machine: a Python with Spark, Java for it, PostgreSQL, and for databases their drivers.
 //!
 //! All that is missing is told at once, before anything is built or started.
 
@@ -18,19 +18,23 @@ const MODULES: [(&str, &str); 2] = [("pyspark", "3.5.6"), ("boto3", "1.43.106")]
 /// asks for.
 const JAVA: std::ops::RangeInclusive<u32> = 17..=23;
 
+/// The wheel that ships the drivers of MySQL and PostgreSQL: its module and its version.
+const DRIVERS: (&str, &str) = ("mkpipe_extractor_postgres", "mkpipe-extractor-postgres==0.1.44");
+
 /// Prints the modules that are missing.
 const LOOK: &str = "import importlib.util, sys
 print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name) is None])";
 
-/// Checks that everything is there.
-pub async fn check(python: &Path, environment: Option<&Path>) -> Result<()> {
-    let (python, java) = tokio::join!(check_python(python), check_java());
+/// Checks that everything is there; with `drivers` also what the jobs that read a database need.
+pub async fn check(python: &Path, environment: Option<&Path>, drivers: bool) -> Result<()> {
+    let (python, java) = tokio::join!(check_python(python, drivers), check_java());
     Error::all([python.err(), java.err(), warehouse::check(environment).err()].into_iter().flatten())
 }
 
-async fn check_python(python: &Path) -> Result<()> {
+async fn check_python(python: &Path, drivers: bool) -> Result<()> {
     let mut command = Command::new(python);
     command.args(["-c", LOOK]).args(MODULES.map(|(name, _)| name)).env_remove("PYTHONPATH").stdin(Stdio::null());
+    command.args(drivers.then_some(DRIVERS.0));
     let output = match command.output().await {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -48,9 +52,15 @@ async fn check_python(python: &Path) -> Result<()> {
         return Err(with_setup(Error::new(message).note(text)));
     }
     let missing = String::from_utf8_lossy(&output.stdout).into_owned();
-    let missing: Vec<&str> = missing.split_whitespace().collect();
+    let (drivers, missing): (Vec<&str>, Vec<&str>) = missing.split_whitespace().partition(|name| *name == DRIVERS.0);
+    let drivers = drivers.first().map(|_| {
+        let python = python.display();
+        Error::new(format!("the jobs that read a database need its JDBC driver, and `{python}` has none"))
+            .note("Glue has the drivers built in; here a wheel brings them")
+            .hint(format!("run `{python} -m pip install --no-deps {}`", DRIVERS.1))
+    });
     if missing.is_empty() {
-        return Ok(());
+        return drivers.map_or(Ok(()), Err);
     }
     let wanted: Vec<String> = MODULES
         .iter()
@@ -58,9 +68,10 @@ async fn check_python(python: &Path) -> Result<()> {
         .map(|(name, version)| format!("{name}=={version}"))
         .collect();
     let message = format!("the Python of the Glue jobs has no {}: `{}`", missing.join(" and no "), python.display());
-    Err(Error::new(message)
+    let modules = Error::new(message)
         .hint(format!("run `{} -m pip install {}`", python.display(), wanted.join(" ")))
-        .hint("or name another interpreter with PIPECTL_PYTHON"))
+        .hint("or name another interpreter with PIPECTL_PYTHON");
+    Error::all([Some(modules), drivers].into_iter().flatten())
 }
 
 /// Adds how to get a Python with Spark.
@@ -120,6 +131,8 @@ mod tests {
 
     #[test]
     fn the_versions_are_those_that_the_jobs_are_tested_with() {
+        let all = include_str!("../../requirements.lock");
+        assert!(all.lines().any(|line| line == DRIVERS.1), "{}", DRIVERS.1);
         let locked = include_str!("../../glue-src/requirements.txt");
         for (name, version) in MODULES {
             assert!(locked.lines().any(|line| line == format!("{name}=={version}")), "{name}");
@@ -128,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_missing_comes_with_the_fix() {
-        insta::assert_snapshot!(check_python(Path::new("/nowhere/bin/python")).await.unwrap_err(), @"
+        insta::assert_snapshot!(check_python(Path::new("/nowhere/bin/python"), false).await.unwrap_err(), @"
         error: the Glue jobs need a Python with Spark, and there is no `/nowhere/bin/python`
         = hint: run `python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3==1.43.106` in the project's folder (any Python from 3.9 to 3.12)
         = hint: or name another interpreter with PIPECTL_PYTHON
@@ -139,7 +152,7 @@ mod tests {
             fs_err::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             fs_err::set_permissions(&path, mode).unwrap();
-            let error = check_python(&path).await.unwrap_err().to_string();
+            let error = check_python(&path, true).await.unwrap_err().to_string();
             error.replace(&directory.path().display().to_string(), "BIN")
         };
         insta::assert_snapshot!(told("echo boto3").await, @"
@@ -151,6 +164,20 @@ mod tests {
         error: the Python of the Glue jobs has no pyspark and no boto3: `BIN/python`
         = hint: run `BIN/python -m pip install pyspark==3.5.6 boto3==1.43.106`
         = hint: or name another interpreter with PIPECTL_PYTHON
+        ");
+        insta::assert_snapshot!(told("echo boto3 mkpipe_extractor_postgres").await, @"
+        error: the Python of the Glue jobs has no boto3: `BIN/python`
+        = hint: run `BIN/python -m pip install boto3==1.43.106`
+        = hint: or name another interpreter with PIPECTL_PYTHON
+
+        error: the jobs that read a database need its JDBC driver, and `BIN/python` has none
+        = note: Glue has the drivers built in; here a wheel brings them
+        = hint: run `BIN/python -m pip install --no-deps mkpipe-extractor-postgres==0.1.44`
+        ");
+        insta::assert_snapshot!(told("echo mkpipe_extractor_postgres").await, @"
+        error: the jobs that read a database need its JDBC driver, and `BIN/python` has none
+        = note: Glue has the drivers built in; here a wheel brings them
+        = hint: run `BIN/python -m pip install --no-deps mkpipe-extractor-postgres==0.1.44`
         ");
         insta::assert_snapshot!(told("echo 'No module named encodings' >&2; exit 1").await, @"
         error: the Python of the Glue jobs does not work: `BIN/python`

@@ -95,6 +95,12 @@ impl Programs {
     }
 }
 
+/// The command line of the client, as root, through the socket.
+pub(super) fn client(server: &Server, programs: &Programs) -> String {
+    let (client, socket) = (programs.client.display(), server.socket.path().join("s"));
+    format!("{client} --no-defaults --user=root --socket={} {}", socket.display(), server.database)
+}
+
 pub(super) fn prepare(server: &Server, programs: &Programs, logged: bool) -> Result<()> {
     let database = quote(&server.database);
     let (user, password) = (&server.credentials.username, &server.credentials.password);

@@ -52,6 +52,12 @@ pub(super) fn command(binaries: &Binaries, account: &Account, plan: &Plan<'_>) -
     command
 }
 
+/// The command line of the client, as whom may do everything, through the socket.
+pub(super) fn client(server: &Server, binaries: &Binaries) -> String {
+    let (psql, socket) = (binaries.psql(), server.socket.path().display());
+    format!("{psql} -h {socket} -p {} -U {ADMIN} {}", server.port, server.database)
+}
+
 /// Connects as whom may do everything, through the socket.
 async fn connect(server: &Server, database: &str) -> Result<Client> {
     let mut config = Config::new();

@@ -157,6 +157,14 @@ impl Server {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The command line that opens it, as whom may do everything.
+    pub fn client(&self) -> String {
+        match &self.programs {
+            Programs::Mysql(programs) => mysql::client(self, programs),
+            Programs::Postgresql(binaries) => postgresql::client(self, binaries),
+        }
+    }
+
     /// The process's number.
     pub fn process(&self) -> u32 {
         self.child.id()

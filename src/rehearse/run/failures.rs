@@ -111,7 +111,7 @@ impl Run<'_> {
         let report = wiring::call_failed(&self.place.resources, name, request, event, attempts, (kind, message));
         match destination.map(|arn| (arn.split(':').nth(2).unwrap_or_default(), arn)) {
             Some(("events", _)) => {
-                self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good") });
+                self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good"), goes_on: false });
             }
             Some(("sqs", arn)) => {
                 let queue = arn.rsplit(':').next().unwrap_or(arn).to_owned();

@@ -57,14 +57,14 @@ impl Run<'_> {
         self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
         let started_as = Target::Workflow(workflow.to_owned());
         self.actor = Some(Actor { name: name.to_owned(), started_as, spark: Some((role, ended.reads)) });
-        self.listen_as_actor();
+        let goes_on = self.listen_as_actor();
         self.actor = None;
         let message = ended.error.unwrap_or_default();
         if failed {
             self.timeline.find(Severity::Error, format!("the job `{name}` ended as {}: {message}", ended.state));
         }
         let event = wiring::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
-        self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()) });
+        self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()), goes_on });
         Ok(ended.state)
     }
 }

@@ -23,6 +23,12 @@ impl Binaries {
     pub(crate) fn postgres(&self) -> PathBuf {
         self.directory.join("postgres")
     }
+
+    /// The client that came with the server, or else the one on the search path.
+    pub(crate) fn psql(&self) -> String {
+        let own = self.directory.join("psql");
+        if own.is_file() { own.display().to_string() } else { "psql".to_owned() }
+    }
 }
 
 /// Finds a server: on the search path, where Linux distributions put it, or in the wheel `pgserver` of a virtual

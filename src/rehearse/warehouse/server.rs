@@ -56,10 +56,8 @@ impl Server {
         Ok(server)
     }
 
-    /// The client that came with the server, or else the one on the search path.
     pub(crate) fn psql(&self) -> String {
-        let own = self.binaries.directory.join("psql");
-        if own.is_file() { own.display().to_string() } else { "psql".to_owned() }
+        self.binaries.psql()
     }
 
     /// The directory of the server's socket.

@@ -238,6 +238,14 @@ fn followed(key: &Key, table: &Node, keyed: bool, errors: &mut Vec<Error>) {
                 .hint("remove the line"),
         );
     }
+    if let Some((order, _)) = table.entries().iter().find(|(given, _)| given.name == "order_by") {
+        errors.push(
+            Error::project(format!("table `{name}` follows a database, and has `order_by`"))
+                .at(&order.span, "for sources without a log only")
+                .note("the log has the changes in their order; a column of the table would set another")
+                .hint("remove the line"),
+        );
+    }
     if let Some(load) = table.get("load").filter(|load| load.as_str() == Some("append")) {
         errors.push(
             Error::project(format!("table `{name}` follows updates and deletes, and cannot append"))

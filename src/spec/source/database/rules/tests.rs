@@ -93,6 +93,7 @@ tables:
     source: followed.log
     load: append
     watermark: id
+    order_by: id
     columns: {id: bigint}
 ";
     insta::assert_snapshot!(load(text).unwrap_err());
