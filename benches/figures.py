@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-_BEGIN = "<!-- figures: begin (make bench) -->"
-_END = "<!-- figures: end -->"
-
 
 class Skip(Exception):
     """What is missing, so that something is not measured here."""
@@ -32,11 +29,12 @@ def report(machine: str, figures: str) -> str:
     return f"{figures}\n\n{machine}"
 
 
-def write(page: Path, text: str) -> None:
-    """Replaces what stands between the markers."""
+def write(page: Path, text: str, name: str = "figures") -> None:
+    """Replaces what stands between the markers of this name."""
+    begin, end = f"<!-- {name}: begin (make bench) -->", f"<!-- {name}: end -->"
     before = page.read_text(encoding="utf-8")
-    head, found, rest = before.partition(_BEGIN)
-    _, ended, tail = rest.partition(_END)
+    head, found, rest = before.partition(begin)
+    _, ended, tail = rest.partition(end)
     if not found or not ended:
-        raise SystemExit(f"error: {page} lacks the lines `{_BEGIN}` and `{_END}`")
-    page.write_text(f"{head}{_BEGIN}\n{text}\n{_END}{tail}", encoding="utf-8")
+        raise SystemExit(f"error: {page} lacks the lines `{begin}` and `{end}`")
+    page.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")

@@ -16,12 +16,16 @@ mod deploy;
 mod destroy;
 #[cfg(feature = "rehearse")]
 mod drift;
+#[cfg(feature = "rehearse")]
+mod faults;
 mod fidelity;
 #[cfg(feature = "rehearse")]
 mod gc;
 mod help;
 #[cfg(feature = "rehearse")]
 mod history;
+#[cfg(feature = "rehearse")]
+mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]
@@ -35,3 +39,5 @@ mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
 mod support;
+#[cfg(feature = "rehearse")]
+mod together;

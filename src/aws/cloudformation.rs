@@ -1,7 +1,9 @@
 //! CloudFormation in our words. Every change goes through a change set.
 
 mod drift;
+mod events;
 mod listing;
+mod recovery;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation as sdk;
@@ -16,7 +18,9 @@ use crate::plan::deployed::{Stack, Status};
 use crate::spec::Map;
 
 pub use drift::Detection;
+pub use events::{Event, FailedEvent, Hook};
 pub use listing::{ListedStack, WaitingChangeSet};
+pub use recovery::ListedChangeSet;
 
 /// The longest template that fits into a request; a longer one goes through S3.
 pub const LONGEST_TEMPLATE_BODY: usize = 51_200;
@@ -50,19 +54,6 @@ pub enum TemplateSource {
     Url(String),
 }
 
-/// Something that happened to a stack or one of its resources.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Event {
-    pub id: String,
-    pub logical_id: String,
-    pub physical_id: String,
-    pub resource_type: String,
-    pub status: String,
-    pub reason: Option<String>,
-    /// RFC 3339, UTC.
-    pub time: String,
-}
-
 /// A resource of a deployed stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackResource {
@@ -70,6 +61,7 @@ pub struct StackResource {
     pub physical_id: String,
     pub resource_type: String,
     pub status: String,
+    pub reason: Option<String>,
 }
 
 impl CloudFormation {
@@ -200,7 +192,8 @@ impl CloudFormation {
             Ok(_) => Ok(()),
             Err(error) => {
                 let failure = Failure::new("ExecuteChangeSet", &error);
-                if !matches!(failure.kind, Kind::InvalidChangeSetStatus | Kind::NoAnswer | Kind::Server) {
+                let unsure = [Kind::InvalidChangeSetStatus, Kind::AlreadyExists, Kind::NoAnswer, Kind::Server];
+                if !unsure.contains(&failure.kind) {
                     return Err(failure);
                 }
                 let found = self.describe(arn, None, false, None).await.ok();
@@ -211,43 +204,6 @@ impl CloudFormation {
                 }
             }
         }
-    }
-
-    /// The events of a stack that are newer than a known one, in the order in which they happened.
-    pub async fn events_since(&self, stack: &str, known: Option<&str>) -> Result<Vec<Event>, Failure> {
-        let mut events = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self.0.describe_stack_events().stack_name(stack).set_next_token(token).send().await;
-            let page = page.map_err(|error| Failure::new("DescribeStackEvents", &error))?;
-            for found in page.stack_events() {
-                if known.is_some() && found.event_id() == known {
-                    events.reverse();
-                    return Ok(events);
-                }
-                events.push(event(found));
-            }
-            match page.next_token {
-                Some(next) if !next.is_empty() => token = Some(next),
-                _ => break,
-            }
-        }
-        events.reverse();
-        Ok(events)
-    }
-
-    /// The id of the newest event of a stack.
-    pub async fn last_event(&self, stack: &str) -> Result<Option<String>, Failure> {
-        let page = self.0.describe_stack_events().stack_name(stack).send().await;
-        let page = page.map_err(|error| Failure::new("DescribeStackEvents", &error))?;
-        Ok(page.stack_events().first().and_then(|event| event.event_id()).map(str::to_owned))
-    }
-
-    /// The client request token of the newest event of a stack: by it an operation is known again.
-    pub async fn last_token(&self, stack: &str) -> Result<Option<String>, Failure> {
-        let page = self.0.describe_stack_events().stack_name(stack).send().await;
-        let page = page.map_err(|error| Failure::new("DescribeStackEvents", &error))?;
-        Ok(page.stack_events().iter().find_map(|event| event.client_request_token()).map(str::to_owned))
     }
 
     /// The resources of a stack.
@@ -262,6 +218,7 @@ impl CloudFormation {
                 physical_id: text(found.physical_resource_id()),
                 resource_type: text(found.resource_type()),
                 status: found.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+                reason: found.resource_status_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
             }));
             match page.next_token {
                 Some(next) if !next.is_empty() => token = Some(next),
@@ -305,18 +262,6 @@ fn stack(stack: &sdk::types::Stack) -> Stack {
         termination_protection: stack.enable_termination_protection().unwrap_or_default(),
         created: stack.creation_time().and_then(time),
         updated: stack.last_updated_time().and_then(time),
-    }
-}
-
-fn event(event: &sdk::types::StackEvent) -> Event {
-    Event {
-        id: text(event.event_id()),
-        logical_id: text(event.logical_resource_id()),
-        physical_id: text(event.physical_resource_id()),
-        resource_type: text(event.resource_type()),
-        status: event.resource_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
-        reason: event.resource_status_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
-        time: event.timestamp().and_then(time).unwrap_or_default(),
     }
 }
 

@@ -76,14 +76,21 @@ impl Failure {
 pub(super) fn kind(code: &str, message: &str, status: Option<u16>) -> Kind {
     match code {
         "ValidationError" if message.contains("does not exist") && message.contains("Stack") => Kind::NoSuchStack,
-        "ValidationError" if message.contains(" state and can not be ") => Kind::WrongState,
+        "ValidationError"
+            if message.contains(" state and can not ") || message.contains("cannot be deleted while in status") =>
+        {
+            Kind::WrongState
+        }
         "ValidationError" if message.contains("already exists") => Kind::AlreadyExists,
         "ChangeSetNotFound" | "ChangeSetNotFoundException" => Kind::ChangeSetNotFound,
         "InvalidChangeSetStatus" | "InvalidChangeSetStatusException" => Kind::InvalidChangeSetStatus,
-        "AlreadyExistsException" | "BucketAlreadyOwnedByYou" | "BucketAlreadyExists" => Kind::AlreadyExists,
+        "AlreadyExistsException"
+        | "TokenAlreadyExistsException"
+        | "BucketAlreadyOwnedByYou"
+        | "BucketAlreadyExists" => Kind::AlreadyExists,
         "NoSuchBucket" => Kind::NoSuchBucket,
         "NotFound" | "NoSuchKey" | "ResourceNotFoundFault" => Kind::NotFound,
-        "InvalidResourceStateFault" => Kind::WrongState,
+        "InvalidResourceStateFault" | "OperationInProgressException" | "OperationInProgress" => Kind::WrongState,
         "PreconditionFailed" | "ConditionalRequestConflict" => Kind::PreconditionFailed,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Kind::AccessDenied,
         "ExpiredToken"
@@ -182,6 +189,13 @@ mod tests {
                 Some(400),
                 Kind::WrongState,
             ),
+            (
+                "ValidationError",
+                "Stack [arn] cannot be deleted while in status UPDATE_IN_PROGRESS",
+                Some(400),
+                Kind::WrongState,
+            ),
+            ("OperationInProgressException", "", Some(400), Kind::WrongState),
             ("ChangeSetNotFound", "ChangeSet [x] does not exist", Some(404), Kind::ChangeSetNotFound),
             ("AlreadyExistsException", "", Some(400), Kind::AlreadyExists),
             ("Throttling", "Rate exceeded", Some(400), Kind::Throttled),

@@ -73,6 +73,12 @@ impl Fake {
         self
     }
 
+    /// Gives this answer instead of all that were added.
+    pub(crate) fn instead(self, action: &str, reply: Reply) -> Self {
+        self.script.lock().unwrap().replies.remove(action);
+        self.on(action, reply)
+    }
+
     /// The actions that were asked for; if `changing`, without those that only read and without the record of the run.
     pub(crate) fn calls(&self, changing: bool) -> Vec<String> {
         let reads = ["Describe", "Get", "List", "HEAD", "GET"];

@@ -36,6 +36,12 @@ impl S3 {
             Err(error) => match Failure::new("HeadObject", &error) {
                 // A HEAD has no body, so a bucket that is not there looks the same: the upload will tell.
                 Failure { kind: Kind::NotFound | Kind::NoSuchBucket, .. } => Ok(false),
+                // And so does a 400: what it means on a good request is a token that is too old.
+                failure if failure.kind == Kind::Other && failure.code.is_empty() => Err(Failure {
+                    kind: Kind::Credentials,
+                    message: format!("{}, as it does when credentials have expired", failure.message),
+                    ..failure
+                }),
                 failure => Err(failure),
             },
         }

@@ -164,7 +164,7 @@ async fn events_come_in_order_from_all_pages_up_to_the_known_one() {
             "DescribeStackEvents",
             Reply::Result(to_xml(&json!({"StackEvents": [event("3"), event("2"), event("1")]}))),
         );
-    let events = fake.connect().await.cloudformation.events_since("s", Some("2")).await.unwrap();
+    let events = fake.connect().await.cloudformation.events_until("s", |event| event.id == "2").await.unwrap();
     assert_eq!(events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["3", "4", "5"]);
 }
 

@@ -3,7 +3,7 @@
 use super::deploy::{Agreement, carry_out};
 use super::wanted::stacks;
 use crate::context::Context;
-use crate::deploy::Scope;
+use crate::deploy::{Scope, Settings};
 use crate::error::Result;
 use crate::exit::Exit;
 
@@ -16,5 +16,6 @@ pub struct Args {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let wanted = stacks(&project, &spec)?;
-    carry_out(context, &project, &spec, wanted, Scope::Bootstrap, &args.agreement).await
+    let settings = Settings::default();
+    carry_out(context, &project, &spec, wanted, Scope::Bootstrap, &args.agreement, settings).await
 }

@@ -8,8 +8,9 @@ use super::migration;
 use super::wanted::wanted;
 use crate::context::Context;
 use crate::deploy::consent::Consent;
+use crate::deploy::rollout::Outcome;
 use crate::deploy::stop::Stop;
-use crate::deploy::{Scope, Session, Wanted, rollout, saved, survey};
+use crate::deploy::{PARALLEL, Recovery, Scope, Session, Settings, Wanted, rollout, saved, survey};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plan::saved::SavedPlan;
@@ -29,6 +30,39 @@ pub struct Args {
 
     #[command(flatten)]
     agreement: Agreement,
+
+    #[command(flatten)]
+    way: Way,
+}
+
+/// How the deploy goes about it.
+#[derive(Debug, clap::Args)]
+struct Way {
+    /// Work on at most this many stacks at once
+    #[arg(long, value_name = "N", default_value_t = PARALLEL, value_parser = at_least_one)]
+    parallel: usize,
+
+    /// Go on with the rollbacks that failed, then deploy
+    #[arg(long)]
+    continue_rollback: bool,
+
+    /// Leave this resource as it is in that rollback (repeat for each)
+    #[arg(long, value_name = "STACK/LOGICAL-ID", requires = "continue_rollback")]
+    skip: Vec<String>,
+}
+
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("write a number from 1 on".to_owned()),
+    }
+}
+
+impl Way {
+    fn settings(&self, run: Option<String>) -> Settings {
+        let recovery = Recovery { continue_rollback: self.continue_rollback, skip: self.skip.clone() };
+        Settings { run, parallel: self.parallel, recovery }
+    }
 }
 
 /// What is agreed to beforehand.
@@ -50,11 +84,12 @@ pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let wanted = wanted(context, &project, &spec)?;
     let (Some(saved), Some(file)) = (saved, &args.plan) else {
-        return carry_out(context, &project, &spec, wanted, Scope::Pipeline, &args.agreement).await;
+        return carry_out(context, &project, &spec, wanted, Scope::Pipeline, &args.agreement, args.way.settings(None))
+            .await;
     };
     let account = Account::open(&project, &spec).await?;
     migration::changes(&account, &spec).await?;
-    let done = saved_plan(context, &account, &spec, wanted, &saved, file, &args.agreement).await;
+    let done = saved_plan(context, &account, &spec, wanted, &saved, file, args).await;
     account.close().await?;
     done
 }
@@ -74,19 +109,18 @@ async fn saved_plan(
     wanted: Wanted,
     plan: &SavedPlan,
     file: &Path,
-    agreement: &Agreement,
+    args: &Args,
 ) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
     let aws = account.aws.clone();
-    let (session, mut steps) = Session::open_as(aws, spec, wanted, Scope::Pipeline, stop, plan.run.clone()).await?;
+    let settings = args.way.settings(Some(plan.run.clone()));
+    let (session, mut steps) = Session::open_with(aws, spec, wanted, Scope::Pipeline, stop, settings).await?;
     let mut lines = Lines::new(ui);
     let survey = saved::resume(&session, plan, &file.display().to_string(), &mut steps, &mut lines).await?;
     ui.clear();
     ui.data(survey.plan.text(ui.colour()))?;
-    let report = rollout::carry_out(&session, survey, &agreement.consent(), &mut steps, &mut lines).await?;
-    ui.clear();
-    say_done(ui, &report);
-    Ok(Exit::Success)
+    let ending = rollout::carry_out(&session, survey, &args.agreement.consent(), &mut steps, &mut lines).await;
+    finish(ui, ending)
 }
 
 impl Agreement {
@@ -103,6 +137,7 @@ pub(super) async fn carry_out(
     wanted: Wanted,
     scope: Scope,
     agreement: &Agreement,
+    settings: Settings,
 ) -> Result<Exit> {
     let account = Account::open(project, spec).await?;
     if matches!(scope, Scope::Pipeline)
@@ -110,7 +145,7 @@ pub(super) async fn carry_out(
     {
         context.ui.line(text.trim_end());
     }
-    let done = into_account(context, &account, spec, wanted, scope, agreement).await;
+    let done = into_account(context, &account, spec, wanted, scope, agreement, settings).await;
     account.close().await?;
     done
 }
@@ -123,9 +158,10 @@ pub(super) async fn into_account(
     wanted: Wanted,
     scope: Scope,
     agreement: &Agreement,
+    settings: Settings,
 ) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
-    let (session, mut steps) = Session::open(account.aws.clone(), spec, wanted, scope, stop).await?;
+    let (session, mut steps) = Session::open_with(account.aws.clone(), spec, wanted, scope, stop, settings).await?;
     let mut lines = Lines::new(ui);
     let survey = survey::prepare(&session, &mut steps, &mut lines).await?;
     ui.clear();
@@ -147,10 +183,8 @@ pub(super) async fn into_account(
             };
         }
     }
-    let report = rollout::carry_out(&session, survey, &consent, &mut steps, &mut lines).await?;
-    ui.clear();
-    say_done(ui, &report);
-    Ok(Exit::Success)
+    let ending = rollout::carry_out(&session, survey, &consent, &mut steps, &mut lines).await;
+    finish(ui, ending)
 }
 
 /// Deploys what has changed, without a plan and without a question: for an account that only rehearses.
@@ -160,17 +194,33 @@ pub(super) async fn bring_up_to_date(context: &Context, account: &Account, spec:
         Session::open(account.aws.clone(), spec, wanted, Scope::Pipeline, Stop::on_ctrl_c()).await?;
     let mut lines = Lines::new(&context.ui).quiet();
     let survey = survey::prepare(&session, &mut steps, &mut lines).await?;
-    let report = rollout::carry_out(&session, survey, &Consent::ToAll, &mut steps, &mut lines).await?;
-    context.ui.clear();
-    say_done(&context.ui, &report);
-    Ok(())
+    let ending = rollout::carry_out(&session, survey, &Consent::ToAll, &mut steps, &mut lines).await;
+    finish(&context.ui, ending).map(drop)
 }
 
-fn say_done(ui: &Ui, report: &rollout::Report) {
-    let count = |outcome| report.iter().filter(|(_, one)| *one == outcome).count();
-    let (created, updated) = (count(rollout::Outcome::Created), count(rollout::Outcome::Updated));
-    if created + updated > 0 {
-        let same = report.len() - created - updated;
-        ui.line(format_args!("Done: {created} created, {updated} updated, {same} up to date."));
+/// Says what became of the stacks, and passes on what went wrong.
+fn finish(ui: &Ui, ending: rollout::Ending) -> Result<Exit> {
+    ui.clear();
+    if let Some(text) = summary(&ending) {
+        ui.line(text);
     }
+    ending.result.map(|()| Exit::Success)
+}
+
+/// What became of the stacks, in one line; none if nothing was to be done.
+fn summary(ending: &rollout::Ending) -> Option<String> {
+    let of = |outcome| {
+        let stacks = ending.report.iter().filter(move |(_, one)| *one == outcome);
+        stacks.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    };
+    let (created, updated) = (of(Outcome::Created).len(), of(Outcome::Updated).len());
+    let counts = format!("{created} created, {updated} updated, {} up to date", of(Outcome::Unchanged).len());
+    if ending.result.is_ok() {
+        return (created + updated > 0).then(|| format!("Done: {counts}."));
+    }
+    let others = [("failed", Outcome::Failed), ("still running", Outcome::Running), ("skipped", Outcome::Skipped)];
+    let others = others.map(|(what, outcome)| (what, of(outcome)));
+    let others = others.iter().filter(|(_, names)| !names.is_empty());
+    let others: String = others.map(|(what, names)| format!("; {what}: {}", names.join(", "))).collect();
+    (!ending.report.is_empty()).then(|| format!("Ended: {counts}{others}."))
 }

@@ -73,12 +73,30 @@ impl Progress for Lines<'_> {
                     _ => self.line(format_args!("{stack} {what}")),
                 }
             }
-            Step::Stopping { running } => self.ui.warn(format_args!(
-                "stopping: nothing new is started; still going on: {}. Press Ctrl-C again to leave at once",
-                running.join(", ")
-            )),
+            Step::Stopping { running, follow } => {
+                let follow = follow.as_deref().map(|how| format!("; {how}")).unwrap_or_default();
+                self.ui.warn(format_args!(
+                    "stopping: nothing new is started; still going on: {}{follow}. Press Ctrl-C again to leave at once",
+                    running.join(", ")
+                ));
+            }
+            Step::Slowed { wait } => {
+                let text = format!("AWS asks to slow down, next try in {} s", wait.as_secs_f32().ceil());
+                if self.ui.is_terminal() {
+                    self.ui.status(text);
+                } else {
+                    self.ui.line(text);
+                }
+                return;
+            }
             Step::Note(note) => self.ui.note(note),
         }
         self.show_running();
+    }
+
+    fn cancel(&mut self, stacks: &[String]) -> bool {
+        self.ui.is_terminal()
+            && self.ui.confirm(format_args!("Cancel the updates of {} and roll them back?", stacks.join(", ")))
+                == Some(true)
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::overtaken::{Attempt, Halt, is_overtaken};
 use super::stop::Stop;
 use super::{Purpose, Session};
 use crate::aws::cloudformation::NewChangeSet;
@@ -62,10 +63,10 @@ impl Session {
         parameters: &Map<String>,
         create: bool,
         purpose: Purpose,
-    ) -> Result<Option<ChangeSet>> {
+    ) -> Attempt<Option<ChangeSet>> {
         let new = NewChangeSet {
             stack_name: wanted.stack_name.clone(),
-            name: purpose.change_set(&self.run),
+            name: self.change_set_name(&wanted.stack_name, purpose),
             create,
             template: self.template_source(wanted, purpose).await?,
             parameters: parameters.clone(),
@@ -76,7 +77,9 @@ impl Session {
         };
         // Noted before the call: if the answer is lost, the change set may be there all the same.
         self.open_change_sets().push((new.stack_name.clone(), new.name.clone(), create));
-        let arn = self.aws.cloudformation.create_change_set(&new).await.map_err(|failure| refused(wanted, failure))?;
+        let arn = self.aws.cloudformation.create_change_set(&new).await.map_err(|failure| {
+            if is_overtaken(&failure) { failure.into() } else { Halt::Failed(refused(wanted, failure)) }
+        })?;
         let mut patience = Patience::new(self.aws.pace);
         loop {
             if let Some(change_set) = patience.bear(self.aws.cloudformation.change_set(&arn).await)? {
@@ -84,26 +87,46 @@ impl Session {
                     Progress::Ready => return Ok(Some(change_set)),
                     Progress::Empty => return Ok(None),
                     Progress::Failed(reason) => {
-                        return Err(Error::new(format!(
-                            "CloudFormation cannot change `{}`: {reason}",
-                            wanted.stack_name
-                        ))
-                        .hint("mend the template or the parameter that this names, then run the command again"));
+                        return Err(self.refusal(wanted, &arn, &reason).await.into());
                     }
                     Progress::Pending => {}
                 }
             }
             // Nothing was changed yet, so there is no need to see this to its end.
             if self.stop.requested() {
-                return Err(Stop::error(&format!("`{}` was not changed", wanted.stack_name)));
+                return Err(Stop::error(&format!("`{}` was not changed", wanted.stack_name)).into());
             }
             patience.pause().await;
         }
     }
 
+    /// The name of the next change set of a stack: that of the run, with a number from the second on. The first may
+    /// have been made for a stack or for values that are others now.
+    fn change_set_name(&self, stack_name: &str, purpose: Purpose) -> String {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = made.entry(stack_name.to_owned()).or_default();
+        *count += 1;
+        let name = purpose.change_set(&self.run);
+        if *count == 1 { name } else { format!("{name}-{count}") }
+    }
+
     /// A change set was executed: there is nothing to clean up.
     pub(super) fn executed(&self, stack_name: &str) {
         self.open_change_sets().retain(|(stack, ..)| stack != stack_name);
+    }
+
+    /// Deletes what was made at a stack for one purpose.
+    pub(super) async fn drop_change_sets(&self, stack_name: &str, purpose: Purpose) -> Result<()> {
+        let own = |stack: &str, name: &str| stack == stack_name && name.starts_with(&purpose.change_set(&self.run));
+        let names: Vec<String> = {
+            let open = self.open_change_sets();
+            open.iter().filter(|(stack, name, _)| own(stack, name)).map(|(_, name, _)| name.clone()).collect()
+        };
+        for name in &names {
+            self.aws.cloudformation.delete_change_set(name, Some(stack_name)).await?;
+        }
+        self.open_change_sets().retain(|(stack, name, _)| !own(stack, name));
+        Ok(())
     }
 
     /// The change sets stay: a saved plan names them.
@@ -123,6 +146,8 @@ impl Session {
                 if create
                     && let Some(found) = cloudformation.stack(&stack).await?
                     && found.status.as_str() == "REVIEW_IN_PROGRESS"
+                    // Another deploy may be about to create the stack.
+                    && cloudformation.change_sets(&found.id).await?.is_empty()
                 {
                     cloudformation.delete_stack(&found.id, &name, None).await?;
                 }

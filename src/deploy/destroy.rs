@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::Session;
 use super::progress::{Progress, Step};
 use super::record::{self, End};
 use super::schedule::{self, Work};
 use super::stop::Stop;
-use super::{Session, cause};
 use crate::aws::cloudformation::StackResource;
 use crate::error::{Error, Result};
 use crate::plan::deployed::{Stack, Standing};
@@ -114,7 +114,7 @@ async fn tear_down(
     let graph = session.graph(true)?.reversed();
     let found = inventory.found;
     let mut work = Teardown { session, found, delete_data, remains: Remains::default(), errors: Vec::new() };
-    let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone()).await;
+    let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
     let Teardown { remains, errors, .. } = work;
     Error::all(errors)?;
     if ended.stopped {
@@ -185,13 +185,13 @@ impl Session {
             self.settled(&wanted.name, &stack.id).await?;
         }
         self.stop_replications(&wanted.name, &stack.id).await?;
-        let since = self.aws.cloudformation.last_event(&stack.id).await.ok().flatten();
+        let token = self.client_token(&wanted.name);
+        let anchor = self.anchor(&stack.id, &token).await;
         self.say(Step::Stack { stack: wanted.name.clone(), what: "is being deleted".to_owned() });
-        let token = format!("{}-{}", self.run, wanted.name);
         self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await?;
-        let ended = self.follow(&wanted.name, &stack.id, since).await?;
+        let ended = self.follow(&wanted.name, &stack.id, anchor, &token).await?;
         if ended.stack.status.as_str() != "DELETE_COMPLETE" {
-            return Err(cause::error(wanted, &ended.stack, &ended.events));
+            return Err(self.cause(wanted, &ended.stack, &ended.events).await);
         }
         let skipped = |resource: &StackResource| {
             let last = ended.events.iter().rev().find(|event| event.logical_id == resource.logical_id);

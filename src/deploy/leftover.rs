@@ -23,6 +23,11 @@ pub(super) fn purpose(name: &str) -> Option<Purpose> {
 fn is_run(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some((time, random)) = text.split_once('-') else { return false };
+    // From the second one on that a run makes at a stack they are numbered.
+    let random = match random.split_once('-') {
+        Some((random, number)) if digits(number) => random,
+        _ => random,
+    };
     let random = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
     random
         && matches!(time.strip_suffix('Z').and_then(|time| time.split_once('T')), Some((day, time)) if day.len() == 8 && time.len() == 6 && digits(day) && digits(time))
@@ -78,6 +83,7 @@ mod tests {
             (format!("plan-saved-{run}"), Some(Purpose::Saved)),
             (format!("plan-drift-{run}"), Some(Purpose::Drift)),
             (format!("deploy-{run}"), Some(Purpose::Deploy)),
+            (format!("deploy-{run}-2"), Some(Purpose::Deploy)),
             (run.to_owned(), None),
             (format!("plan-of-mine-{run}"), None),
             ("plan-b".to_owned(), None),

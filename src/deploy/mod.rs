@@ -9,16 +9,22 @@ mod change_set;
 pub mod consent;
 pub mod destroy;
 pub mod drift;
+mod fixes;
 mod follow;
 pub mod gc;
+mod leave;
 mod leftover;
+mod overtaken;
 pub mod overwrite;
+mod policy;
 pub mod progress;
 pub mod record;
 pub mod replication;
 pub mod rollout;
 pub mod saved;
 mod schedule;
+mod stack;
+mod standing;
 pub mod stop;
 pub mod survey;
 
@@ -35,6 +41,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::aws::Aws;
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::graph::Graph;
 use crate::plan::Place;
 use crate::plan::saved::Commit;
@@ -51,8 +58,8 @@ use stop::Stop;
 pub const BOOTSTRAP: &str = "bootstrap";
 /// The output of the bootstrap stack with the role that CloudFormation acts as.
 const EXECUTION_ROLE: &str = "ExecutionRoleArn";
-/// How many stacks are worked on at once.
-const PARALLEL: usize = 10;
+/// How many stacks are worked on at once, unless told otherwise.
+pub const PARALLEL: usize = 10;
 
 /// All that an environment shall be.
 #[derive(Debug, Clone, Default)]
@@ -87,10 +94,61 @@ pub struct Session {
     commit: Option<Commit>,
     /// What became of each stack so far.
     journal: Journal,
+    /// How many change sets the run has made, by the full name of the stack.
+    made: Mutex<BTreeMap<String, u32>>,
+    /// Whether exactly what was shown is done, or nothing.
+    exact: bool,
+    parallel: usize,
+    recovery: Recovery,
     /// The change sets that the run made and that are not executed: stack, name, and whether it creates the stack.
     open: Mutex<Vec<(String, String, bool)>>,
     steps: UnboundedSender<Step>,
     stop: Stop,
+}
+
+/// How a session goes about its work.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The run of a saved plan, to be gone on with: exactly that plan is carried out, or nothing.
+    pub run: Option<String>,
+    /// How many stacks are worked on at once.
+    pub parallel: usize,
+    pub recovery: Recovery,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { run: None, parallel: PARALLEL, recovery: Recovery::default() }
+    }
+}
+
+/// What is done with stacks whose rollback failed.
+#[derive(Debug, Clone, Default)]
+pub struct Recovery {
+    /// Whether their rollback is gone on with.
+    pub continue_rollback: bool,
+    /// The resources that it leaves as they are, each as `stack/LogicalId`.
+    pub skip: Vec<String>,
+}
+
+impl Recovery {
+    /// The logical ids to be skipped in a stack.
+    fn skipped(&self, stack: &str) -> Vec<String> {
+        let split = self.skip.iter().filter_map(|address| address.split_once('/'));
+        split.filter(|(name, _)| *name == stack).map(|(_, id)| id.to_owned()).collect()
+    }
+
+    /// Fails if something is to be skipped that is in no stack.
+    fn check(&self, stacks: &[String]) -> Result<()> {
+        let wrong = self.skip.iter().filter(|address| {
+            !address.split_once('/').is_some_and(|(stack, id)| !id.is_empty() && stacks.iter().any(|one| one == stack))
+        });
+        Error::all(wrong.map(|address| {
+            Error::new(format!("`--skip {address}` names no resource of a stack"))
+                .hint(format!("write STACK/LOGICAL-ID, with one of these stacks: {}", stacks.join(", ")))
+                .exit(Exit::Usage)
+        }))
+    }
 }
 
 /// What a change set is made for.
@@ -144,17 +202,17 @@ impl Session {
         scope: Scope,
         stop: Stop,
     ) -> Result<(Arc<Self>, UnboundedReceiver<Step>)> {
-        Self::open_as(aws, spec, wanted, scope, stop, run_name()).await
+        Self::open_with(aws, spec, wanted, scope, stop, Settings::default()).await
     }
 
-    /// Opens a session that goes on with the run of a saved plan: what it asks for again, AWS knows by its token.
-    pub async fn open_as(
+    /// Opens a session with settings of its own.
+    pub async fn open_with(
         aws: Aws,
         spec: &Spec,
         wanted: Wanted,
         scope: Scope,
         stop: Stop,
-        run: String,
+        settings: Settings,
     ) -> Result<(Arc<Self>, UnboundedReceiver<Step>)> {
         let local = spec.environment.local;
         let (mut role, mut outputs) = (None, Outputs::new());
@@ -177,6 +235,9 @@ impl Session {
         let Wanted { stacks, uploads, keys, commit } = wanted;
         let stacks: Vec<Arc<RenderedStack>> =
             stacks.into_iter().filter(|stack| part(&stack.name)).map(Arc::new).collect();
+        let names: Vec<String> = stacks.iter().map(|stack| stack.name.clone()).collect();
+        let Settings { run, parallel, recovery } = settings;
+        recovery.check(&names)?;
         let (steps, receiver) = unbounded_channel();
         let session = Self {
             environment: spec.environment_name.clone(),
@@ -185,13 +246,17 @@ impl Session {
             role,
             outputs,
             keys,
-            names: stacks.iter().map(|stack| stack.name.clone()).collect(),
+            names,
             stacks: stacks.into_iter().map(|stack| (stack.name.clone(), stack)).collect(),
             uploads: if scope == Scope::Pipeline { uploads } else { Vec::new() },
-            run,
+            exact: run.is_some(),
+            run: run.unwrap_or_else(run_name),
+            made: Mutex::default(),
             scope,
             commit,
             journal: Journal::default(),
+            parallel,
+            recovery,
             open: Mutex::new(Vec::new()),
             steps,
             stop,
@@ -227,6 +292,32 @@ impl Session {
 fn run_name() -> String {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let time = OffsetDateTime::now_utc().format(&format).unwrap_or_default();
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("{time}-{random:016x}")
+    format!("{time}-{:016x}", random())
+}
+
+fn random() -> u64 {
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// How long the name of a run is, in bytes.
+const RUN_LENGTH: usize = "20261121T133236Z-389175f5ff52abcd".len();
+
+/// Whether a text is or begins with the name of a run.
+fn is_run(text: &str) -> bool {
+    text.get(..RUN_LENGTH).is_some_and(|run| {
+        run.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            16 => byte == b'-',
+            17.. => byte.is_ascii_hexdigit(),
+            _ => byte.is_ascii_digit(),
+        })
+    })
+}
+
+/// The run that started an operation of a stack, if the client request token is one of pipectl's.
+fn run_of<'a>(token: &'a str, stack: &str) -> Option<&'a str> {
+    let run = token.get(..RUN_LENGTH).filter(|run| is_run(run))?;
+    let rest = token[RUN_LENGTH..].strip_prefix('-')?.strip_prefix(stack)?;
+    (rest.is_empty() || rest.starts_with('-')).then_some(run)
 }

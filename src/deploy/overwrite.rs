@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use super::overtaken::{Halt, restless};
 use super::progress::{Progress, Step};
 use super::survey::{Survey, Surveyed, decided, survey};
 use super::{Purpose, Session};
@@ -61,12 +62,13 @@ impl Session {
         let Surveyed { plan, parameters, known, .. } = surveyed;
         let made = self.prepare(wanted, &decided(&parameters), false, Purpose::Drift).await;
         // A saved plan keeps its change sets; this one is none of them.
-        self.aws
-            .cloudformation
-            .delete_change_set(&Purpose::Drift.change_set(&self.run), Some(&wanted.stack_name))
-            .await?;
+        self.drop_change_sets(&wanted.stack_name, Purpose::Drift).await?;
         let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
-        match made? {
+        let made = made.map_err(|halt| match halt {
+            Halt::Failed(error) => error,
+            Halt::Overtaken(why) => restless(&wanted.stack_name, &why),
+        })?;
+        match made {
             Some(change_set) => comparison.with_drift(plan, &change_set),
             None => Ok(plan),
         }

@@ -11,8 +11,10 @@ pub enum Step {
     Resource { stack: String, logical_id: String, resource_type: String, status: String, reason: Option<String> },
     /// Work on a stack is over.
     Done { stack: String, what: String },
-    /// Nothing new is started; these stacks go on.
-    Stopping { running: Vec<String> },
+    /// Nothing new is started; these stacks go on, and can be followed like this.
+    Stopping { running: Vec<String>, follow: Option<String> },
+    /// AWS asked to slow down: the next call is made after this time.
+    Slowed { wait: std::time::Duration },
     /// Something that people should know.
     Note(String),
 }
@@ -20,6 +22,12 @@ pub enum Step {
 /// Someone who watches.
 pub trait Progress {
     fn step(&mut self, step: &Step);
+
+    /// Asks whether the updates of these stacks shall be cancelled; no if nobody can be asked.
+    fn cancel(&mut self, stacks: &[String]) -> bool {
+        let _ = stacks;
+        false
+    }
 }
 
 /// Nobody watches.

@@ -137,6 +137,9 @@ impl From<Outcome> for End {
             Outcome::Created => Self::Created,
             Outcome::Updated => Self::Updated,
             Outcome::Unchanged => Self::Unchanged,
+            Outcome::Failed => Self::Failed,
+            Outcome::Skipped => Self::Skipped,
+            Outcome::Running => Self::Unfinished,
         }
     }
 }

@@ -8,16 +8,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::consent::Consent;
 use super::progress::{Progress, Step};
 use super::record::{self, End};
-use super::schedule::{self, Work};
+use super::schedule::{self, Ended, Work};
 use super::stop::Stop;
-use super::survey::{Survey, Surveyed, decided};
-use super::{BOOTSTRAP, Purpose, Session, cause, replication};
-use crate::aws::Kind;
+use super::survey::{Survey, Surveyed};
+use super::{BOOTSTRAP, Session};
 use crate::error::{Error, Result};
-use crate::plan::deployed::{Stack, Standing};
-use crate::plan::wanted::{Outputs, ParameterValue, parameters};
-use crate::plan::{Comparison, Known, StackAction};
-use crate::render::RenderedStack;
+use crate::exit::Exit;
+use crate::plan::wanted::Outputs;
 use crate::spec::Map;
 
 /// What became of a stack.
@@ -26,10 +23,22 @@ pub enum Outcome {
     Created,
     Updated,
     Unchanged,
+    Failed,
+    /// Not started: a stack that it needs failed, or somebody asked to stop.
+    Skipped,
+    /// Left to CloudFormation, which goes on with it.
+    Running,
 }
 
-/// What became of the stacks, in the order in which they ended.
+/// What became of the stacks, in the order in which they ended; then those that did not begin.
 pub type Report = Vec<(String, Outcome)>;
+
+/// How a rollout ended: what became of each stack, and why it is not all that was asked for.
+#[derive(Debug)]
+pub struct Ending {
+    pub report: Report,
+    pub result: Result<()>,
+}
 
 /// Carries out what a survey found. Fails with the root cause of every stack that failed, the first one first; stacks
 /// that need one that failed are not started. Nothing is started if data would be lost that nobody agreed to.
@@ -39,20 +48,21 @@ pub async fn carry_out(
     consent: &Consent,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
-) -> Result<Report> {
-    let report = match consent.check(&survey.plan.losses(), &session.environment) {
+) -> Ending {
+    let mut ending = match consent.check(&survey.plan.losses(), &session.environment) {
         Ok(()) => {
             let record = session.begin_record(&survey);
-            let report = roll_out(session, survey, consent, steps, progress).await;
-            record::end(session, record, report.as_ref().err(), progress).await;
-            report
+            let ending = roll_out(session, survey, consent, steps, progress).await;
+            record::end(session, record, ending.result.as_ref().err(), progress).await;
+            ending
         }
-        Err(error) => Err(error),
+        Err(error) => Ending { report: Vec::new(), result: Err(error) },
     };
     let cleaned = session.clean_up().await;
-    let report = report?;
-    cleaned?;
-    Ok(report)
+    if ending.result.is_ok() {
+        ending.result = cleaned;
+    }
+    ending
 }
 
 async fn roll_out(
@@ -61,10 +71,17 @@ async fn roll_out(
     consent: &Consent,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
-) -> Result<Report> {
-    if !session.stacks.contains_key(BOOTSTRAP) && survey.plan.has_changes() {
-        session.upload_artifacts().await?;
+) -> Ending {
+    if !session.stacks.contains_key(BOOTSTRAP)
+        && survey.plan.has_changes()
+        && let Err(error) = session.upload_artifacts().await
+    {
+        return Ending { report: session.names.iter().map(|name| skipped(name)).collect(), result: Err(error) };
     }
+    let graph = match session.graph(true) {
+        Ok(graph) => graph,
+        Err(error) => return Ending { report: Vec::new(), result: Err(error) },
+    };
     let mut work = Rollout {
         session,
         consent: Arc::new(consent.clone()),
@@ -75,28 +92,49 @@ async fn roll_out(
         errors: Vec::new(),
         failed: Vec::new(),
     };
-    let ended = schedule::run(&session.graph(true)?, &mut work, steps, progress, session.stop.clone()).await;
-    let Rollout { report, mut errors, failed, .. } = work;
-    if !errors.is_empty() {
-        if !ended.waiting.is_empty() {
-            let note = format!("not started, because `{}` failed: {}", failed.join("`, `"), ended.waiting.join(", "));
-            errors[0] = errors[0].clone().note(note);
-        }
-        Error::all(errors)?;
+    let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
+    let Rollout { mut report, errors, failed, .. } = work;
+    report.extend(ended.running.iter().map(|name| (name.clone(), Outcome::Running)));
+    report.extend(ended.waiting.iter().map(|name| skipped(name)));
+    let result = if errors.is_empty() && ended.stopped {
+        Err(stopped(session, &ended, progress).await)
+    } else {
+        failures(errors, &failed, &ended)
+    };
+    Ending { report, result }
+}
+
+fn skipped(name: &str) -> (String, Outcome) {
+    (name.to_owned(), Outcome::Skipped)
+}
+
+fn failures(mut errors: Vec<Error>, failed: &[String], ended: &Ended) -> Result<()> {
+    let interrupted = |error: &Error| error.exit_code() == Exit::Interrupted;
+    // What was interrupted is no cause: a stack that failed by itself is told first.
+    errors.sort_by_key(interrupted);
+    if let [first, ..] = errors.as_mut_slice()
+        && !ended.waiting.is_empty()
+    {
+        let note = format!("not started, because `{}` failed: {}", failed.join("`, `"), ended.waiting.join(", "));
+        *first = first.clone().note(note);
     }
-    if ended.stopped {
-        let mut error = match ended.running.as_slice() {
-            [] => Stop::error("what had begun was finished"),
-            running => Stop::error(&format!("{} still being changed in AWS: `{}`", are(running), running.join("`, `")))
-                .hint(format!("follow with `pipectl status --env {}`", session.environment)),
-        };
-        if !ended.waiting.is_empty() {
-            error = error.note(format!("not started: {}", ended.waiting.join(", ")));
+    Error::all(errors)
+}
+
+/// The error of a rollout that was stopped. What it leaves running can be cancelled if somebody is there to be asked.
+async fn stopped(session: &Session, ended: &Ended, progress: &mut dyn Progress) -> Error {
+    let mut error = match ended.running.as_slice() {
+        [] => Stop::error("what had begun was finished"),
+        running => {
+            let error =
+                Stop::error(&format!("{} still being changed in AWS: `{}`", are(running), running.join("`, `")));
+            session.leave(running, error, progress).await
         }
-        return Err(error
-            .hint(format!("run `pipectl deploy --env {}` again: it goes on where it stopped", session.environment)));
+    };
+    if !ended.waiting.is_empty() {
+        error = error.note(format!("not started: {}", ended.waiting.join(", ")));
     }
-    Ok(report)
+    error.hint(format!("run `pipectl deploy --env {}` again: it goes on where it stopped", session.environment))
 }
 
 fn are(names: &[String]) -> &'static str {
@@ -130,7 +168,7 @@ impl Work for Rollout<'_> {
             let (Some(wanted), Some(surveyed)) = (session.stack(&name), surveyed) else {
                 return Err(Error::new(format!("the stack `{name}` was not planned")));
             };
-            let done = session.deploy_stack(&wanted, surveyed, &outputs, &consent).await?;
+            let done = Box::pin(session.deploy_stack(&wanted, surveyed, &outputs, &consent)).await?;
             // In the local account the bucket comes into being with this stack; all others wait for it.
             if name == BOOTSTRAP && changes {
                 session.upload_artifacts().await?;
@@ -150,155 +188,16 @@ impl Work for Rollout<'_> {
             }
             Err(error) => {
                 self.session.journal.failed(name, &error);
+                self.report.push((name.to_owned(), Outcome::Failed));
                 self.failed.push(name.to_owned());
                 self.errors.push(error);
                 false
             }
         }
     }
-}
 
-impl Session {
-    /// Brings one stack to what is wanted, now that the outputs of all that it needs are known.
-    async fn deploy_stack(
-        &self,
-        wanted: &RenderedStack,
-        surveyed: Surveyed,
-        outputs: &Outputs,
-        consent: &Consent,
-    ) -> Result<(Outcome, Map<String>)> {
-        let parameters = parameters(wanted, outputs, &self.keys);
-        if let Some((name, _)) = parameters.iter().find(|(_, value)| value.known().is_none()) {
-            return Err(missing(wanted, name));
-        }
-        let as_planned = parameters == surveyed.parameters;
-        let Surveyed { plan, change_set, known, .. } = surveyed;
-        let (outcome, outputs, protected) = match (known, change_set) {
-            (Some(known), None) if as_planned && plan.action == StackAction::None => {
-                (Outcome::Unchanged, known.stack.outputs, known.stack.termination_protection)
-            }
-            (Some(known), Some(change_set)) if as_planned => {
-                let stops = replication::needs_stop(replication::changed(&plan));
-                let stack = self.change(wanted, &known.stack.id, &change_set, stops).await?;
-                (Outcome::Updated, stack.outputs, stack.termination_protection)
-            }
-            (Some(known), _) => self.update(wanted, &known, &parameters, consent).await?,
-            (None, _) => {
-                let stack = self.create(wanted, &decided(&parameters)).await?;
-                (Outcome::Created, stack.outputs, stack.termination_protection)
-            }
-        };
-        if wanted.termination_protection && !protected {
-            self.aws.cloudformation.protect(&wanted.stack_name, true).await?;
-        }
-        self.start_replications(wanted, &wanted.stack_name).await?;
-        let what = match outcome {
-            Outcome::Created => "is created",
-            Outcome::Updated => "is updated",
-            Outcome::Unchanged => "is up to date",
-        };
-        self.say(Step::Done { stack: wanted.name.clone(), what: what.to_owned() });
-        Ok((outcome, outputs))
+    fn how_to_follow(&self) -> Option<String> {
+        let environment = &self.session.environment;
+        Some(format!("it goes on in AWS without pipectl too: `pipectl status --env {environment}` shows how far it is"))
     }
-
-    /// Updates a stack of which the plan could not tell all: a value has come that only the deploy could tell.
-    async fn update(
-        &self,
-        wanted: &RenderedStack,
-        known: &Known,
-        parameters: &Map<ParameterValue>,
-        consent: &Consent,
-    ) -> Result<(Outcome, Map<String>, bool)> {
-        let comparison = Comparison { wanted, known: Some(known), parameters, place: &self.place };
-        let change_set = if comparison.unchanged() {
-            None
-        } else {
-            self.prepare(wanted, &decided(parameters), false, Purpose::Deploy).await?
-        };
-        let Some(change_set) = change_set else {
-            return Ok((Outcome::Unchanged, known.stack.outputs.clone(), known.stack.termination_protection));
-        };
-        // The plan did not show these: it could not know them.
-        let plan = comparison.with_change_set(&change_set)?;
-        consent.check(&plan.losses(), &self.environment)?;
-        let stops = replication::needs_stop(replication::changed(&plan));
-        let stack = self.change(wanted, &known.stack.id, &change_set.id, stops).await?;
-        Ok((Outcome::Updated, stack.outputs, stack.termination_protection))
-    }
-
-    async fn create(&self, wanted: &RenderedStack, parameters: &Map<String>) -> Result<Stack> {
-        if let Some(left) = self.settled(&wanted.name, &wanted.stack_name).await?
-            && left.status.standing() == Standing::Shell
-        {
-            // A creation that was rolled back leaves a stack without resources that can only be deleted.
-            self.say(Step::Stack { stack: wanted.name.clone(), what: "is cleared of a failed creation".to_owned() });
-            self.aws.cloudformation.delete_stack(&left.id, &self.run, None).await?;
-            let since = self.aws.cloudformation.last_event(&left.id).await.ok().flatten();
-            self.follow(&wanted.name, &left.id, since).await?;
-        }
-        let change_set = self.prepare(wanted, parameters, true, Purpose::Deploy).await?.ok_or_else(|| {
-            Error::new(format!("CloudFormation sees nothing to create in `{}`", wanted.stack_name))
-                .hint("a stack needs at least one resource whose condition holds")
-        })?;
-        self.execute(wanted, &change_set.stack_id, &change_set.id, true).await
-    }
-
-    /// Executes a change set, with the replications of the stack stopped meanwhile if it needs that.
-    pub(super) async fn change(
-        &self,
-        wanted: &RenderedStack,
-        stack: &str,
-        change_set: &str,
-        stops: bool,
-    ) -> Result<Stack> {
-        let stopped = if stops { self.stop_replications(&wanted.name, stack).await? } else { Vec::new() };
-        let done = self.execute(wanted, stack, change_set, false).await;
-        if done.is_err() {
-            // The stack is what it was, so what it replicates shall go on as well.
-            self.resume(&wanted.name, &stopped).await;
-        }
-        done
-    }
-
-    async fn execute(&self, wanted: &RenderedStack, stack: &str, change_set: &str, create: bool) -> Result<Stack> {
-        let since = self.aws.cloudformation.last_event(stack).await.ok().flatten();
-        let what = if create { "is being created" } else { "is being updated" };
-        self.say(Step::Stack { stack: wanted.name.clone(), what: what.to_owned() });
-        let token = self.client_token(&wanted.name);
-        if let Err(failure) = self.aws.cloudformation.execute(change_set, &token, create).await {
-            if matches!(failure.kind, Kind::ChangeSetNotFound | Kind::InvalidChangeSetStatus) {
-                return Err(Error::new(format!(
-                    "the plan of `{}` is out of date: the stack was changed since",
-                    wanted.stack_name
-                ))
-                .note(failure.message)
-                .hint(format!("run `pipectl deploy --env {}` again to see the new plan", self.environment)));
-            }
-            return Err(failure.into());
-        }
-        self.executed(&wanted.stack_name);
-        let ended = self.follow(&wanted.name, stack, since).await?;
-        if ended.stack.status.succeeded() {
-            Ok(ended.stack)
-        } else {
-            Err(cause::error(wanted, &ended.stack, &ended.events))
-        }
-    }
-}
-
-fn missing(wanted: &RenderedStack, parameter: &str) -> Error {
-    let input = wanted.inputs.iter().find(|input| input.parameter == parameter);
-    let from = match input.map(|input| &input.from) {
-        Some(crate::render::InputSource::Output { stack, output }) => {
-            format!("the output `{output}` of the stack `{stack}`")
-        }
-        Some(crate::render::InputSource::Artifact { name }) => format!("the artifact `{name}`"),
-        _ => "the pipeline document".to_owned(),
-    };
-    let error = Error::new(format!("`{}` has no value for `{parameter}`: there is no {from}", wanted.stack_name));
-    match wanted.template.parameter(parameter) {
-        Some(found) => error.at(&found.span, "this parameter"),
-        None => error,
-    }
-    .hint("correct `Metadata.pipectl.inputs` of the template, or add what it names")
 }

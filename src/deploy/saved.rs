@@ -43,10 +43,15 @@ impl Session {
         format!("{}-{stack}", self.run)
     }
 
+    /// A token for what this run does to a stack beside that: each operation wants its own.
+    pub(super) fn other_token(&self, stack: &str) -> String {
+        format!("{}-{stack}-{:08x}", self.run, super::random() >> 32)
+    }
+
     /// Whether the last thing that happened to a stack was done by this plan, in a run that was cut off.
     async fn did(&self, name: &str, stack: &str) -> Result<bool> {
         let token = self.aws.cloudformation.last_token(stack).await?;
-        Ok(token.as_deref() == Some(self.client_token(name).as_str()))
+        Ok(token.as_deref().and_then(|token| super::run_of(token, name)) == Some(self.run.as_str()))
     }
 }
 

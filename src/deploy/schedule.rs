@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use super::PARALLEL;
 use super::progress::{Progress, Step};
 use super::stop::Stop;
 use crate::graph::Graph;
@@ -19,9 +18,14 @@ pub(super) trait Work {
 
     /// Takes what came of it. Returns whether the stacks that need this one may start.
     fn finished(&mut self, name: &str, outcome: Self::Outcome) -> bool;
+
+    /// How people can follow what goes on without pipectl, if it does.
+    fn how_to_follow(&self) -> Option<String> {
+        None
+    }
 }
 
-/// Starts each stack as soon as all that it needs is finished. Returns the names of those that never started, and
+/// Starts each stack as soon as all that it needs is finished, so many at once. Returns the names of those that never started, and
 /// whether tasks were left running.
 pub(super) async fn run<W: Work>(
     graph: &Graph,
@@ -29,6 +33,7 @@ pub(super) async fn run<W: Work>(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
     mut stop: Stop,
+    parallel: usize,
 ) -> Ended {
     let mut tasks = JoinSet::new();
     let (mut started, mut running, mut done) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -36,7 +41,7 @@ pub(super) async fn run<W: Work>(
     let mut left = false;
     loop {
         for name in graph.names() {
-            if stop.requested() || tasks.len() >= PARALLEL {
+            if stop.requested() || tasks.len() >= parallel.max(1) {
                 break;
             }
             if !started.contains(name) && graph.ready(name, &done) {
@@ -70,7 +75,8 @@ pub(super) async fn run<W: Work>(
                     break;
                 }
                 stopping = true;
-                progress.step(&Step::Stopping { running: running.iter().cloned().collect() });
+                let follow = work.how_to_follow();
+                progress.step(&Step::Stopping { running: running.iter().cloned().collect(), follow });
             }
         }
     }
@@ -90,4 +96,50 @@ pub(super) struct Ended {
     pub(super) running: Vec<String>,
     /// Someone asked to stop.
     pub(super) stopped: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::deploy::progress::Silent;
+
+    /// Counts how many run at once, and the most that ever did.
+    #[derive(Default)]
+    struct Counting(Arc<(AtomicUsize, AtomicUsize)>);
+
+    impl Work for Counting {
+        type Outcome = ();
+
+        fn start(&mut self, _: &str) -> impl Future<Output = ()> + Send + 'static {
+            let counts = Arc::clone(&self.0);
+            async move {
+                let now = counts.0.fetch_add(1, Ordering::SeqCst) + 1;
+                counts.1.fetch_max(now, Ordering::SeqCst);
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                counts.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+
+        fn finished(&mut self, _: &str, (): ()) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_run_at_once_than_told() {
+        for parallel in [1, 2, 10] {
+            let none: [&str; 0] = [];
+            let graph = Graph::new(["a", "b", "c", "d", "e"].map(|name| (name, none))).unwrap();
+            let (_sender, mut steps) = tokio::sync::mpsc::unbounded_channel();
+            let (_stop, stopping) = Stop::controlled();
+            let mut work = Counting::default();
+            let ended = run(&graph, &mut work, &mut steps, &mut Silent, stopping, parallel).await;
+            assert_eq!((ended, work.0.1.load(Ordering::SeqCst)), (Ended::default(), parallel.min(5)));
+        }
+    }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
+use super::overtaken::{Attempt, Halt, TRIES, restless};
 use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
 use super::{Purpose, Session};
 use crate::error::{Error, Result};
-use crate::plan::deployed::Standing;
 use crate::plan::wanted::{Outputs, ParameterValue, parameters};
 use crate::plan::{Comparison, Known, Plan, StackPlan};
 use crate::render::RenderedStack;
@@ -98,7 +98,8 @@ pub(super) async fn survey(
         stacks: BTreeMap::new(),
         errors: Vec::new(),
     };
-    let ended = schedule::run(&session.graph(false)?, &mut work, steps, progress, session.stop.clone()).await;
+    let ended =
+        schedule::run(&session.graph(false)?, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
     let Surveying { stacks, errors, .. } = work;
     if ended.stopped {
         return Err(Stop::error("no plan was made"));
@@ -156,26 +157,34 @@ pub(super) async fn read_all(
 }
 
 impl Session {
-    /// A stack with its template; none if there is nothing to update. Waits for what someone else does to it.
-    pub(super) async fn read(&self, wanted: &RenderedStack) -> Result<Option<Known>> {
-        let Some(stack) = self.settled(&wanted.name, &wanted.stack_name).await? else { return Ok(None) };
-        match stack.status.standing() {
-            Standing::Absent | Standing::Shell => return Ok(None),
-            Standing::Broken => self.check_standing(&stack)?,
-            Standing::Busy | Standing::Settled => {}
+    /// What would happen to a stack, given the outputs of those that it needs. If somebody changes it meanwhile, it is
+    /// looked at again.
+    pub(super) async fn survey_stack(
+        &self,
+        wanted: &RenderedStack,
+        mut known: Option<Known>,
+        outputs: &Outputs,
+        purpose: Purpose,
+    ) -> Result<Surveyed> {
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            match self.try_survey(wanted, known, outputs, purpose).await {
+                Ok(surveyed) => return Ok(surveyed),
+                Err(Halt::Failed(error)) => return Err(error),
+                Err(Halt::Overtaken(why)) => last = why,
+            }
+            known = self.read(wanted).await?;
         }
-        let text = self.aws.cloudformation.template(&stack.id).await?;
-        Ok(Some(Known::new(stack, text)))
+        Err(restless(&wanted.stack_name, &last))
     }
 
-    /// What would happen to a stack, given the outputs of those that it needs.
-    pub(super) async fn survey_stack(
+    async fn try_survey(
         &self,
         wanted: &RenderedStack,
         known: Option<Known>,
         outputs: &Outputs,
         purpose: Purpose,
-    ) -> Result<Surveyed> {
+    ) -> Attempt<Surveyed> {
         let parameters = parameters(wanted, outputs, &self.keys);
         let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
         let mut change_set = None;

@@ -8,7 +8,7 @@ use super::destroy;
 use super::progress::{Progress, Silent, Step};
 use super::rollout::{self, Outcome};
 use super::stop::Stop;
-use super::{Scope, Session, Wanted, survey};
+use super::{Scope, Session, Settings, Wanted, survey};
 use crate::aws::fake::{ACCOUNT, Fake, Reply, environment, to_xml};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
@@ -19,6 +19,11 @@ use crate::render::{Input, InputSource, RenderedStack};
 use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{self, Source};
+
+mod events;
+mod leaving;
+mod states;
+mod together;
 
 const NETWORK: &str = "Resources:\n  Vpc: {Type: 'AWS::EC2::VPC'}\nOutputs:\n  VpcId: {Value: !Ref Vpc}\n";
 const STORAGE: &str = "Parameters:\n  Vpc: {Type: String}\nResources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: {BucketName: !Ref Vpc}\n";
@@ -31,7 +36,8 @@ impl Progress for Lines {
             Step::Uploaded { key, bytes } => format!("uploaded {key} ({bytes} bytes)"),
             Step::Stack { stack, what } | Step::Done { stack, what } => format!("{stack} {what}"),
             Step::Resource { stack, logical_id, status, .. } => format!("{stack} {logical_id} {status}"),
-            Step::Stopping { running } => format!("stopping: {}", running.join(", ")),
+            Step::Stopping { running, .. } => format!("stopping: {}", running.join(", ")),
+            Step::Slowed { .. } => "slowed".to_owned(),
             Step::Note(note) => note.clone(),
         });
     }
@@ -112,6 +118,7 @@ fn creation(fake: Fake, name: &str, end: &str, events: &[Value]) -> Fake {
         .on(&format!("DescribeChangeSet:arn:cs:{name}"), result(&json!({"Status": "CREATE_IN_PROGRESS"})))
         .on(&format!("DescribeChangeSet:arn:cs:{name}"), result(&change_set))
         .on(&format!("ExecuteChangeSet:arn:cs:{name}"), result(&json!({})))
+        .on("SetStackPolicy", result(&json!({})))
         .on(&format!("DescribeStackEvents:arn:{name}"), result(&json!({"StackEvents": [review]})))
         .on(&format!("DescribeStackEvents:arn:{name}"), result(&json!({"StackEvents": all})))
         .on(&format!("DescribeStacks:arn:{name}"), result(&described(name, "CREATE_IN_PROGRESS")))
@@ -139,10 +146,16 @@ async fn plan(fake: &Fake, wanted: Wanted) -> Result<Plan> {
 }
 
 async fn deploy(fake: &Fake, wanted: Wanted, lines: &mut Lines) -> Result<rollout::Report> {
+    deploy_with(fake, wanted, lines, Settings::default()).await
+}
+
+async fn deploy_with(fake: &Fake, wanted: Wanted, lines: &mut Lines, settings: Settings) -> Result<rollout::Report> {
     let (_sender, stop) = Stop::controlled();
-    let (session, mut steps) = open(fake, wanted, stop).await;
+    let aws = fake.connect().await;
+    let (session, mut steps) = Session::open_with(aws, &spec(true), wanted, Scope::Pipeline, stop, settings).await?;
     let survey = survey::prepare(&session, &mut steps, lines).await?;
-    rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, lines).await
+    let ending = rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, lines).await;
+    ending.result.map(|()| ending.report)
 }
 
 #[tokio::test]
@@ -160,7 +173,12 @@ async fn a_first_deploy_creates_the_stacks_along_the_graph() {
     assert_eq!(report, [("network".into(), Outcome::Created), ("storage".into(), Outcome::Created)]);
     // The fake has no bucket for the record of the run: that is told, and fails nothing.
     assert!(lines.0.pop().unwrap().starts_with("`pipectl history` will not know the end of this run: "));
-    assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet", "CreateChangeSet", "ExecuteChangeSet"]);
+    // Only the second stack holds data, so only it gets a policy.
+    assert_eq!(
+        fake.calls(true),
+        ["CreateChangeSet", "ExecuteChangeSet", "CreateChangeSet", "ExecuteChangeSet", "SetStackPolicy"]
+    );
+    insta::assert_snapshot!(fake.requests("SetStackPolicy")[0].fields["StackPolicyBody"], @r#"{"Statement":[{"Effect":"Deny","Action":["Update:Replace","Update:Delete"],"Principal":"*","Resource":["LogicalResourceId/Bucket"]},{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}]}"#);
     let sent = &fake.requests("CreateChangeSet")[1].fields;
     assert_eq!(sent["Parameters.member.1.ParameterValue"], "vpc-1");
     assert!(sent["ChangeSetName"].starts_with("deploy-"));
@@ -215,7 +233,7 @@ async fn the_root_cause_comes_first_and_dependants_are_not_started() {
       |   ^^^ this resource
       = note: `shop-dev-network` is now in ROLLBACK_COMPLETE
       = note: not started, because `network` failed: storage
-      = hint: ask for a larger quota in the Service Quotas console, then run `pipectl deploy` again
+      = hint: ask for more VPCs in the Service Quotas console (Amazon VPC, VPCs per Region), or delete one, then run `pipectl deploy` again
     "#);
     assert_eq!(error.exit_code(), Exit::Failure);
 }
@@ -427,6 +445,9 @@ async fn destroy_takes_stacks_down_in_the_opposite_order_and_data_when_told() {
 async fn a_plan_waits_for_a_busy_stack() {
     let fake =
         Fake::start().await.on("DescribeStacks:shop-dev-network", result(&described("network", "UPDATE_IN_PROGRESS")));
+    let fake = fake
+        .on("DescribeStacks:arn:network", result(&described("network", "UPDATE_COMPLETE")))
+        .on("DescribeStackEvents", result(&json!({"StackEvents": []})));
     let fake = existing(existing(fake, "network", NETWORK), "storage", STORAGE);
     assert!(!plan(&fake, wanted()).await.unwrap().has_changes());
 }

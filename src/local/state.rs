@@ -43,6 +43,9 @@ pub(super) struct Stack {
     pub(super) change_sets: Vec<ChangeSet>,
     pub(super) change_set_id: Option<String>,
     pub(super) termination_protection: bool,
+    /// The stack policy; none if none was ever set.
+    #[serde(default)]
+    pub(super) policy: Option<Value>,
     pub(super) disable_rollback: bool,
     pub(super) role_arn: Option<String>,
     /// What is being done, so that the next process can finish it after a crash.
@@ -149,6 +152,12 @@ pub(super) struct Operation {
     pub(super) retain: Vec<String>,
     pub(super) retain_except_on_create: bool,
     pub(super) on_failure: OnFailure,
+    /// Somebody asked to take the update back.
+    #[serde(default)]
+    pub(super) cancelled: bool,
+    /// The logical ids of what a rollback leaves as it is.
+    #[serde(default)]
+    pub(super) skip: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

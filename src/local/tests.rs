@@ -2,6 +2,7 @@
 
 mod adoption;
 mod failures;
+mod interventions;
 mod objects;
 mod recorded;
 mod reference;

@@ -30,7 +30,7 @@ pub struct Status(pub String);
 pub enum Standing {
     /// There is nothing: the stack is to be created.
     Absent,
-    /// The shell of a creation that was rolled back: it holds nothing and must be deleted before it can be created.
+    /// What a creation that failed has left: it must be deleted before it can be created.
     Shell,
     /// An operation is under way.
     Busy,
@@ -49,13 +49,8 @@ impl Status {
     pub fn standing(&self) -> Standing {
         match self.as_str() {
             "REVIEW_IN_PROGRESS" | "DELETE_COMPLETE" => Standing::Absent,
-            "ROLLBACK_COMPLETE" => Standing::Shell,
-            "CREATE_FAILED"
-            | "ROLLBACK_FAILED"
-            | "DELETE_FAILED"
-            | "UPDATE_FAILED"
-            | "UPDATE_ROLLBACK_FAILED"
-            | "IMPORT_ROLLBACK_FAILED" => Standing::Broken,
+            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => Standing::Shell,
+            "DELETE_FAILED" | "UPDATE_FAILED" | "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED" => Standing::Broken,
             status if status.ends_with("_IN_PROGRESS") => Standing::Busy,
             _ => Standing::Settled,
         }
@@ -87,6 +82,8 @@ mod tests {
         for (status, standing) in [
             ("REVIEW_IN_PROGRESS", Standing::Absent),
             ("ROLLBACK_COMPLETE", Standing::Shell),
+            ("ROLLBACK_FAILED", Standing::Shell),
+            ("CREATE_FAILED", Standing::Shell),
             ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Standing::Busy),
             ("DELETE_IN_PROGRESS", Standing::Busy),
             ("UPDATE_ROLLBACK_COMPLETE", Standing::Settled),

@@ -78,6 +78,11 @@ pub struct Loss {
     pub remark: Option<String>,
 }
 
+/// What is lost with a resource of this type, in words; none if it holds no data.
+pub(crate) fn holds(resource_type: &str) -> Option<&'static str> {
+    HOLDERS.iter().find(|holder| holder.resource_type == resource_type).map(|holder| holder.holds)
+}
+
 /// What the change of a resource would destroy; none if it holds nothing, or if what it holds is kept.
 pub(super) fn of(stack: &str, resource: &ResourcePlan) -> Option<Loss> {
     let holder = HOLDERS.iter().find(|holder| holder.resource_type == resource.resource_type)?;

@@ -7,7 +7,7 @@ mod difference;
 pub mod drift;
 mod json;
 mod local;
-mod loss;
+pub(crate) mod loss;
 mod markdown;
 pub(crate) mod mask;
 mod outputs;

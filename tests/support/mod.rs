@@ -1,5 +1,13 @@
 //! Runs the real binary in a project of its own and shows all that it said.
 
+#[cfg(feature = "rehearse")]
+pub(crate) mod cloud;
+#[cfg(feature = "rehearse")]
+pub(crate) mod ground;
+#[cfg(feature = "rehearse")]
+pub(crate) mod page;
+#[cfg(feature = "rehearse")]
+pub(crate) mod proxy;
 pub(crate) mod wire;
 
 use std::path::{Path, PathBuf};

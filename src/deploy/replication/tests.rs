@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::aws::Aws;
 use crate::deploy::consent::Consent;
 use crate::deploy::destroy::{destroy, inventory};
+use crate::deploy::overtaken::Halt;
 use crate::deploy::progress::{Progress, Step};
 use crate::deploy::stop::Stop;
 use crate::deploy::{Scope, Session, Wanted, rollout, survey};
@@ -98,7 +99,7 @@ impl World {
         let mut said = Said::default();
         let survey = survey::prepare(&session, &mut steps, &mut said).await?;
         let notes = survey.plan.stacks[0].notes.join("\n");
-        rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, &mut said).await?;
+        rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, &mut said).await.result?;
         Ok(format!("{notes}\n---\n{}", said.0.join("\n")))
     }
 
@@ -159,7 +160,8 @@ async fn what_runs_cannot_be_changed_by_cloudformation_alone() {
     let (stack, change_set) =
         survey.stacks.values().next().map(|one| (one.known.clone(), one.change_set.clone())).unwrap();
     let wanted = session.stack("source-database").unwrap();
-    let error = session.change(&wanted, &stack.unwrap().stack.id, &change_set.unwrap(), false).await.unwrap_err();
+    let done = session.execute(&wanted, &stack.unwrap().stack.id, &change_set.unwrap(), false).await;
+    let Err(Halt::Failed(error)) = done else { panic!("{done:?}") };
     assert!(
         error.to_string().contains("can be changed and deleted in the states created, stopped and failed only"),
         "{error}"

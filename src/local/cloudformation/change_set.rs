@@ -128,6 +128,7 @@ fn new_stack(account: &Account, name: &str) -> Stack {
         change_sets: Vec::new(),
         change_set_id: None,
         termination_protection: false,
+        policy: None,
         disable_rollback: false,
         role_arn: None,
         operation: None,

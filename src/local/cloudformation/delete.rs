@@ -62,6 +62,8 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
         retain,
         retain_except_on_create: false,
         on_failure: OnFailure::DoNothing,
+        cancelled: false,
+        skip: Vec::new(),
     });
     stack.set_status("DELETE_IN_PROGRESS", Some("User Initiated"));
     stacks.save(&stack_name).map_err(|error| unsaved(&error))?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::evaluation::{Evaluation, answer_of};
 use super::steps::{self, Failure};
-use super::{change_set, not_updatable, rollback, template_source, unsaved};
+use super::{change_set, intervene, not_updatable, rollback, template_source, unsaved};
 use crate::local::account::{Account, exists};
 use crate::local::clock;
 use crate::local::query::{Fault, Query};
@@ -56,6 +56,8 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
         retain: Vec::new(),
         retain_except_on_create: query.flag("RetainExceptOnCreate"),
         on_failure,
+        cancelled: false,
+        skip: Vec::new(),
     });
     stack.updated = Some(now);
     stack.disable_rollback = disable_rollback;
@@ -99,12 +101,16 @@ async fn forward(account: &Account, stack_name: &str) -> Result<(), Failure> {
         if !included.contains(&resource.logical_id) {
             continue;
         }
+        if intervene::cancelled(account, stack_name) {
+            return Err(Failure::of_stack("User Initiated"));
+        }
         let properties = with_evaluation(account, stack_name, &template, |evaluation, stack| {
             evaluation.properties(resource, &|lookup| answer_of(stack, lookup))
         })
         .map_err(|failure| Failure { logical_id: Some(resource.logical_id.clone()), ..failure })?;
         steps::apply(account, stack_name, resource, &properties).await?;
     }
+    steps::check_removals(account, stack_name, &included)?;
     let outputs = with_evaluation(account, stack_name, &template, |evaluation, stack| {
         evaluation.outputs(&|lookup| answer_of(stack, lookup))
     })?;

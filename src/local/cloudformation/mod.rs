@@ -9,6 +9,9 @@ mod difference;
 mod drift;
 mod evaluation;
 mod execute;
+mod intervene;
+mod operation_events;
+mod policy;
 mod recover;
 mod rollback;
 mod steps;
@@ -44,6 +47,7 @@ pub(super) fn answer(account: &Arc<Account>, action: &str, query: &Query) -> Res
         "DescribeStacks" => describe::stacks(account, query),
         "ListStacks" => Ok(describe::list_stacks(account, query)),
         "DescribeStackEvents" => describe::events(account, query),
+        "DescribeEvents" => operation_events::describe(account, query),
         "DescribeStackResources" => describe::resources(account, query),
         "DescribeStackResource" => describe::resource(account, query),
         "ListStackResources" => describe::list_resources(account, query),
@@ -52,6 +56,10 @@ pub(super) fn answer(account: &Arc<Account>, action: &str, query: &Query) -> Res
         "GetTemplate" => template_source::get(account, query),
         "GetTemplateSummary" => template_source::summary(account, query),
         "ValidateTemplate" => template_source::validate(account, query),
+        "CancelUpdateStack" => intervene::cancel(account, query),
+        "ContinueUpdateRollback" => intervene::continue_rollback(account, query),
+        "GetStackPolicy" => policy::get(account, query),
+        "SetStackPolicy" => policy::set(account, query),
         "DetectStackDrift" => drift::detect(account, query),
         "DescribeStackDriftDetectionStatus" => drift::detection(account, query),
         "DescribeStackResourceDrifts" => drift::resource_drifts(account, query),

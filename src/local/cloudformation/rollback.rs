@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::steps::{self, Failure, Leaving};
 use super::{adoption, delete, difference::differences};
 use crate::local::account::{Account, exists};
-use crate::local::resource;
+use crate::local::resource::{self, Refusal};
 use crate::local::state::{OnFailure, OperationKind, Stack, StackResource};
 
 /// Does what the operation asks for after a failure.
@@ -104,10 +104,10 @@ pub(super) fn undo_creation(account: &Account, stack_name: &str) {
 
 /// Gives every changed resource back what it had, and takes away what the update has made.
 pub(super) fn undo_update(account: &Account, stack_name: &str) {
-    let Some((before, created)) = ({
+    let Some((before, created, skip)) = ({
         let stacks = account.stacks();
         let operation = stacks.find(stack_name).and_then(|stack| stack.operation.as_ref());
-        operation.map(|operation| (operation.resources.clone(), operation.created.clone()))
+        operation.map(|operation| (operation.resources.clone(), operation.created.clone(), operation.skip.clone()))
     }) else {
         return;
     };
@@ -115,16 +115,31 @@ pub(super) fn undo_update(account: &Account, stack_name: &str) {
         let stacks = account.stacks();
         stacks.find(stack_name).map(|stack| stack.resources.clone()).unwrap_or_default()
     };
+    let mut failed: Vec<&str> = Vec::new();
     for old in &before {
         let Some(current) = now.iter().find(|one| one.logical_id == old.logical_id) else { continue };
         let replaced = current.physical_id != old.physical_id;
         let changed = replaced || !differences(&current.properties, &old.properties).is_empty();
-        if changed || current.status == "UPDATE_FAILED" {
-            restore(account, stack_name, old, if replaced { None } else { Some(current) });
+        if !changed && current.status != "UPDATE_FAILED" {
+            continue;
+        }
+        let physical = Some(current).filter(|_| !replaced && !skip.contains(&old.logical_id));
+        if !restore(account, stack_name, old, physical) {
+            failed.push(&old.logical_id);
         }
     }
     let mut stacks = account.stacks();
     if let Some(stack) = stacks.find_mut(stack_name) {
+        if !failed.is_empty() {
+            // What to go back to is kept: somebody may go on with it.
+            let reason = format!("The following resource(s) failed to update: [{}]. ", failed.join(", "));
+            stack.set_status("UPDATE_ROLLBACK_FAILED", Some(&reason));
+            for known in &mut stack.change_sets {
+                "EXECUTE_FAILED".clone_into(&mut known.execution_status);
+            }
+            steps::save(&stacks, stack_name);
+            return;
+        }
         if let Some(operation) = &mut stack.operation {
             operation.cleanup.clear();
             std::mem::swap(&mut stack.deployment, &mut operation.deployment);
@@ -166,24 +181,31 @@ pub(super) fn clean_up_after_rollback(
     steps::save(&stacks, stack_name);
 }
 
-fn restore(account: &Account, stack_name: &str, old: &StackResource, current: Option<&StackResource>) {
+/// Gives a resource back what it had, its physical counterpart too if one is named. Returns whether that went well.
+fn restore(account: &Account, stack_name: &str, old: &StackResource, current: Option<&StackResource>) -> bool {
     {
         let mut stacks = account.stacks();
         if let Some(stack) = stacks.find_mut(stack_name) {
             stack.resource_event(old, "UPDATE_IN_PROGRESS", None);
         }
     }
-    if let Some(current) = current {
-        // What was accepted once is accepted again; a disk that is full leaves the data as it is.
-        let _ = resource::update(&account.store, &account.secrets, current, &old.properties);
-    }
+    // What was accepted once is accepted again, unless somebody has taken it away meanwhile.
+    let restored =
+        current.map_or(Ok(()), |current| resource::update(&account.store, &account.secrets, current, &old.properties));
+    let (status, reason) = match restored {
+        Ok(()) => ("UPDATE_COMPLETE", None),
+        Err(Refusal(reason)) => ("UPDATE_FAILED", Some(reason)),
+    };
     let mut stacks = account.stacks();
     if let Some(stack) = stacks.find_mut(stack_name) {
-        stack.resource_event(old, "UPDATE_COMPLETE", None);
+        stack.resource_event(old, status, reason.as_deref());
         if let Some(known) = stack.resource_mut(&old.logical_id) {
-            known.properties = old.properties.clone();
-            "UPDATE_COMPLETE".clone_into(&mut known.status);
-            known.status_reason = None;
+            if reason.is_none() {
+                known.properties = old.properties.clone();
+            }
+            status.clone_into(&mut known.status);
+            known.status_reason.clone_from(&reason);
         }
     }
+    reason.is_none()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{adoption, difference::differences};
+use super::{adoption, difference::differences, policy};
 use crate::local::account::{Account, exists};
 use crate::local::clock;
 use crate::local::resource::{self, Place, Refusal, World};
@@ -87,10 +87,18 @@ pub(super) async fn apply(
             let found = differences(&deployed.properties, &properties);
             let schema = schema::of(&resource.resource_type);
             let recreation = |path: &str| schema.map_or(Recreation::Never, |schema| schema.recreation(path));
+            let replaces = found.iter().any(|difference| recreation(&difference.path) == Recreation::Always);
+            let action = if replaces { "Update:Replace" } else { "Update:Modify" };
+            if !found.is_empty()
+                && let Some(reason) = refused_by_policy(account, stack_name, action, &deployed)
+            {
+                fail(account, stack_name, resource, Some(&deployed), &properties, "update", &reason);
+                return Err(failure("update", Refusal(reason)));
+            }
             let changed = if found.is_empty() {
                 keep(account, stack_name, resource);
                 Ok(())
-            } else if found.iter().any(|difference| recreation(&difference.path) == Recreation::Always) {
+            } else if replaces {
                 create(account, stack_name, resource, &properties, Some(&deployed)).await
             } else {
                 update(account, stack_name, resource, &deployed, &properties).await
@@ -98,6 +106,25 @@ pub(super) async fn apply(
             changed.map_err(|refusal| failure("update", refusal))
         }
     }
+}
+
+fn refused_by_policy(account: &Account, stack_name: &str, action: &str, resource: &StackResource) -> Option<String> {
+    policy::refusal(account.stacks().find(stack_name)?, action, resource)
+}
+
+/// Fails if the stack policy refuses the removal of something that is no longer in the template.
+pub(super) fn check_removals(account: &Account, stack_name: &str, included: &[String]) -> Result<(), Failure> {
+    let mut stacks = account.stacks();
+    let Some(stack) = stacks.find_mut(stack_name) else { return Ok(()) };
+    let gone: Vec<StackResource> =
+        stack.resources.iter().filter(|one| exists(one) && !included.contains(&one.logical_id)).cloned().collect();
+    for resource in gone {
+        if let Some(reason) = policy::refusal(stack, "Update:Delete", &resource) {
+            stack.resource_event(&resource, "UPDATE_FAILED", Some(&reason));
+            return Err(Failure { logical_id: Some(resource.logical_id), verb: "update", reason });
+        }
+    }
+    Ok(())
 }
 
 /// Takes over what stands beside the properties: policies and the place in the template.

@@ -50,6 +50,9 @@ pub(in crate::local) fn update(
 ) -> Result<(), Refusal> {
     match old.resource_type.as_str() {
         "AWS::S3::Bucket" => {
+            if !store.has_bucket(&old.physical_id) {
+                return Err(Refusal::by_handler("The specified bucket does not exist", "NotFound"));
+            }
             store.configure(&old.physical_id, configuration(properties));
             Ok(())
         }

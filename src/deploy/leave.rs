@@ -1,0 +1,43 @@
+//! Leaving while CloudFormation is at work: what goes on by itself, and what can still be taken back.
+
+use super::Session;
+use super::progress::Progress;
+use crate::error::Error;
+
+impl Session {
+    /// Tells how what is left running can be followed, and offers to cancel the updates among it. The creation of a
+    /// stack cannot be cancelled, only waited for.
+    pub(super) async fn leave(&self, running: &[String], error: Error, progress: &mut dyn Progress) -> Error {
+        let mut updates = Vec::new();
+        for name in running {
+            let Some(wanted) = self.stack(name) else { continue };
+            if let Ok(Some(stack)) = self.aws.cloudformation.stack(&wanted.stack_name).await
+                && stack.status.as_str() == "UPDATE_IN_PROGRESS"
+            {
+                updates.push((name.clone(), stack));
+            }
+        }
+        let error = error.hint(format!("follow with `pipectl status --env {}`", self.environment));
+        if updates.is_empty() {
+            return error;
+        }
+        let names: Vec<String> = updates.iter().map(|(name, _)| name.clone()).collect();
+        if !progress.cancel(&names) {
+            let command = |name: &String| {
+                let region = &self.aws.region;
+                let stack_name = self.stack(name).map(|wanted| wanted.stack_name.clone()).unwrap_or_default();
+                format!("aws cloudformation cancel-update-stack --region {region} --stack-name {stack_name}")
+            };
+            let commands: Vec<String> = names.iter().map(command).collect();
+            return error.hint(format!("to take an update back while it runs:\n{}", commands.join("\n")));
+        }
+        let mut error = error;
+        for (name, stack) in updates {
+            error = match self.aws.cloudformation.cancel_update(&stack.id).await {
+                Ok(()) => error.note(format!("the update of `{name}` is cancelled: AWS rolls it back now")),
+                Err(failure) => error.note(format!("the update of `{name}` was not cancelled: {failure}")),
+            };
+        }
+        error
+    }
+}

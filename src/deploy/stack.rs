@@ -1,0 +1,212 @@
+//! One stack: brought to what is wanted, whatever others do to it meanwhile.
+
+use super::consent::Consent;
+use super::overtaken::{Attempt, Halt, TRIES, restless};
+use super::progress::Step;
+use super::rollout::Outcome;
+use super::survey::{Surveyed, decided};
+use super::{Purpose, Session, replication};
+use crate::error::{Error, Result};
+use crate::plan::deployed::Stack;
+use crate::plan::wanted::{Outputs, ParameterValue, parameters};
+use crate::plan::{Comparison, Known, StackAction, StackPlan};
+use crate::render::RenderedStack;
+use crate::spec::Map;
+
+/// What is wanted of one stack, now that the outputs of all that it needs are known.
+struct Task<'a> {
+    wanted: &'a RenderedStack,
+    parameters: Map<ParameterValue>,
+    consent: &'a Consent,
+    /// What was shown of it.
+    shown: &'a StackPlan,
+}
+
+impl Session {
+    /// Brings one stack to what is wanted. Returns what was done and the outputs.
+    pub(super) async fn deploy_stack(
+        &self,
+        wanted: &RenderedStack,
+        surveyed: Surveyed,
+        outputs: &Outputs,
+        consent: &Consent,
+    ) -> Result<(Outcome, Map<String>)> {
+        let parameters = parameters(wanted, outputs, &self.keys);
+        if let Some((name, _)) = parameters.iter().find(|(_, value)| value.known().is_none()) {
+            return Err(missing(wanted, name));
+        }
+        let shown = surveyed.plan.clone();
+        let task = Task { wanted, parameters, consent, shown: &shown };
+        let (outcome, stack) = Box::pin(self.until_done(&task, surveyed)).await?;
+        if wanted.termination_protection && !stack.termination_protection {
+            self.aws.cloudformation.protect(&wanted.stack_name, true).await?;
+        }
+        self.start_replications(wanted, &wanted.stack_name).await?;
+        let what = match outcome {
+            Outcome::Created => "is created",
+            Outcome::Updated => "is updated",
+            _ => "is up to date",
+        };
+        self.say(Step::Done { stack: wanted.name.clone(), what: what.to_owned() });
+        Ok((outcome, stack.outputs))
+    }
+
+    /// Does what was planned; if somebody else was quicker, what is left to do after him.
+    async fn until_done(&self, task: &Task<'_>, surveyed: Surveyed) -> Result<(Outcome, Stack)> {
+        let (name, stack_name) = (&task.wanted.name, &task.wanted.stack_name);
+        let mut planned = Some(surveyed);
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            let attempt = match planned.take() {
+                Some(surveyed) => self.as_planned(task, surveyed).await,
+                None => self.anew(task).await,
+            };
+            match attempt {
+                Ok(done) => return Ok(done),
+                Err(Halt::Failed(error)) => return Err(error),
+                Err(Halt::Overtaken(why)) => {
+                    self.say(Step::Stack {
+                        stack: name.clone(),
+                        what: "was changed meanwhile: looks again".to_owned(),
+                    });
+                    last = why;
+                }
+            }
+        }
+        Err(restless(stack_name, &last))
+    }
+
+    async fn as_planned(&self, task: &Task<'_>, surveyed: Surveyed) -> Attempt<(Outcome, Stack)> {
+        let as_planned = task.parameters == surveyed.parameters;
+        let Surveyed { plan, change_set, known, .. } = surveyed;
+        match (known, change_set) {
+            (Some(known), None) if as_planned && plan.action == StackAction::None => {
+                Ok((Outcome::Unchanged, known.stack))
+            }
+            (Some(known), Some(change_set)) if as_planned => {
+                let stack = self.change(task.wanted, &known.stack.id, &change_set, &plan).await?;
+                Ok((Outcome::Updated, stack))
+            }
+            (Some(known), _) => self.update(task, &known).await,
+            (None, _) => self.create(task).await,
+        }
+    }
+
+    /// Looks again, and does what is left to do.
+    async fn anew(&self, task: &Task<'_>) -> Attempt<(Outcome, Stack)> {
+        let Some(known) = self.read(task.wanted).await? else { return self.create(task).await };
+        let comparison = self.comparison(task, &known);
+        let change_set = if comparison.unchanged() { None } else { self.prepared(task).await? };
+        let Some((change_set, found)) = change_set else { return Ok((Outcome::Unchanged, known.stack)) };
+        let plan = comparison.with_change_set(&found)?;
+        if plan.resources != task.shown.resources {
+            if self.exact {
+                return Err(self.not_as_shown(task.wanted).into());
+            }
+            self.say(Step::Note(format!(
+                "`{}` is another than it was when the plan was shown: {} of its resources change now",
+                task.wanted.stack_name,
+                plan.resources.len()
+            )));
+        }
+        task.consent.check(&plan.losses(), &self.environment)?;
+        let stack = self.change(task.wanted, &known.stack.id, &change_set, &plan).await?;
+        Ok((Outcome::Updated, stack))
+    }
+
+    /// Updates a stack of which the plan could not tell all: a value has come that only the deploy could tell.
+    async fn update(&self, task: &Task<'_>, known: &Known) -> Attempt<(Outcome, Stack)> {
+        let comparison = self.comparison(task, known);
+        let change_set = if comparison.unchanged() { None } else { self.prepared(task).await? };
+        let Some((change_set, found)) = change_set else { return Ok((Outcome::Unchanged, known.stack.clone())) };
+        // The plan did not show these: it could not know them.
+        let plan = comparison.with_change_set(&found)?;
+        task.consent.check(&plan.losses(), &self.environment)?;
+        let stack = self.change(task.wanted, &known.stack.id, &change_set, &plan).await?;
+        Ok((Outcome::Updated, stack))
+    }
+
+    fn comparison<'a>(&'a self, task: &'a Task<'_>, known: &'a Known) -> Comparison<'a> {
+        Comparison { wanted: task.wanted, known: Some(known), parameters: &task.parameters, place: &self.place }
+    }
+
+    /// The change set of an update, with its ARN; none if it would change nothing.
+    async fn prepared(&self, task: &Task<'_>) -> Attempt<Option<(String, crate::plan::change_set::ChangeSet)>> {
+        let made = self.prepare(task.wanted, &decided(&task.parameters), false, Purpose::Deploy).await?;
+        Ok(made.map(|change_set| (change_set.id.clone(), change_set)))
+    }
+
+    async fn create(&self, task: &Task<'_>) -> Attempt<(Outcome, Stack)> {
+        let wanted = task.wanted;
+        self.make_way(wanted).await?;
+        let change_set = self.prepare(wanted, &decided(&task.parameters), true, Purpose::Deploy).await?;
+        let change_set = change_set.ok_or_else(|| {
+            Error::new(format!("CloudFormation sees nothing to create in `{}`", wanted.stack_name))
+                .hint("a stack needs at least one resource whose condition holds")
+        })?;
+        let stack = self.execute(wanted, &change_set.stack_id, &change_set.id, true).await?;
+        self.close_policy(wanted).await;
+        Ok((Outcome::Created, stack))
+    }
+
+    /// Executes a change set of an update: with the replications of the stack stopped meanwhile if it needs that, and
+    /// with the stack policy open for what was agreed to.
+    async fn change(&self, wanted: &RenderedStack, stack: &str, change_set: &str, plan: &StackPlan) -> Attempt<Stack> {
+        let stops = replication::needs_stop(replication::changed(plan));
+        let stopped = if stops { self.stop_replications(&wanted.name, stack).await? } else { Vec::new() };
+        let opened = self.open_policy(wanted, plan).await;
+        let done = self.execute(wanted, stack, change_set, false).await;
+        if done.is_err() {
+            // The stack is what it was, so what it replicates shall go on as well.
+            self.resume(&wanted.name, &stopped).await;
+        }
+        if done.is_ok() || opened {
+            self.close_policy(wanted).await;
+        }
+        done
+    }
+
+    /// Executes a change set and follows it to its end.
+    pub(super) async fn execute(
+        &self,
+        wanted: &RenderedStack,
+        stack: &str,
+        change_set: &str,
+        create: bool,
+    ) -> Attempt<Stack> {
+        let token = self.client_token(&wanted.name);
+        let anchor = self.anchor(stack, &token).await;
+        self.aws.cloudformation.execute(change_set, &token, create).await?;
+        let what = if create { "is being created" } else { "is being updated" };
+        self.say(Step::Stack { stack: wanted.name.clone(), what: what.to_owned() });
+        self.executed(&wanted.stack_name);
+        let ended = self.follow(&wanted.name, stack, anchor, &token).await?;
+        if ended.stack.status.succeeded() {
+            Ok(ended.stack)
+        } else {
+            Err(self.cause(wanted, &ended.stack, &ended.events).await.into())
+        }
+    }
+
+    fn not_as_shown(&self, wanted: &RenderedStack) -> Error {
+        Error::new(format!("the plan of `{}` is out of date: the stack was changed since", wanted.stack_name))
+            .hint(format!("make a new one: `pipectl plan --env {} --out FILE`", self.environment))
+    }
+}
+
+fn missing(wanted: &RenderedStack, parameter: &str) -> Error {
+    let input = wanted.inputs.iter().find(|input| input.parameter == parameter);
+    let from = match input.map(|input| &input.from) {
+        Some(crate::render::InputSource::Output { stack, output }) => {
+            format!("the output `{output}` of the stack `{stack}`")
+        }
+        Some(crate::render::InputSource::Artifact { name }) => format!("the artifact `{name}`"),
+        _ => "the pipeline document".to_owned(),
+    };
+    let error = Error::new(format!("`{}` has no value for `{parameter}`: there is no {from}", wanted.stack_name));
+    match wanted.template.parameter(parameter) {
+        Some(found) => error.at(&found.span, "this parameter"),
+        None => error,
+    }
+    .hint("correct `Metadata.pipectl.inputs` of the template, or add what it names")
+}

@@ -1,0 +1,88 @@
+//! Ctrl-C twice while CloudFormation is at work.
+
+use super::*;
+
+/// Answers whether to cancel, and remembers what was asked.
+struct Person {
+    answer: bool,
+    asked: Vec<String>,
+    stopping: Option<String>,
+}
+
+impl Progress for Person {
+    fn step(&mut self, step: &Step) {
+        if let Step::Stopping { follow, .. } = step {
+            self.stopping.clone_from(follow);
+        }
+    }
+
+    fn cancel(&mut self, stacks: &[String]) -> bool {
+        self.asked.extend_from_slice(stacks);
+        self.answer
+    }
+}
+
+/// An update that is left while it runs.
+async fn left(answer: bool) -> (Fake, Person, Error) {
+    let wanted = Wanted { stacks: vec![stack("network", NETWORK, Vec::new())], ..Wanted::default() };
+    let busy = result(&described("network", "UPDATE_IN_PROGRESS"));
+    let fake = Fake::start()
+        .await
+        .on("DescribeStacks:shop-dev-network", result(&described("network", "CREATE_COMPLETE")))
+        .on("DescribeStacks:shop-dev-network", busy.clone())
+        .on("DescribeStacks:arn:network", busy)
+        .on("GetTemplate", result(&json!({"TemplateBody": "Resources: {}"})))
+        .on("CreateChangeSet", result(&json!({"Id": "arn:cs", "StackId": "arn:network"})))
+        .on(
+            "DescribeChangeSet",
+            result(&json!({"ChangeSetId": "arn:cs", "StackId": "arn:network", "Status": "CREATE_COMPLETE"})),
+        )
+        .on("ExecuteChangeSet", result(&json!({})))
+        .on("CancelUpdateStack", result(&json!({})))
+        .on("DescribeStackEvents", result(&json!({"StackEvents": []})));
+    let (sender, stop) = Stop::controlled();
+    let (session, mut steps) = open(&fake, wanted, stop).await;
+    let survey = survey::prepare(&session, &mut steps, &mut Silent).await.unwrap();
+    let watched = fake.clone();
+    tokio::spawn(async move {
+        while watched.requests("ExecuteChangeSet").is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        sender.send(1).unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        sender.send(2).unwrap();
+        std::future::pending::<()>().await;
+    });
+    let mut person = Person { answer, asked: Vec::new(), stopping: None };
+    let ending = rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, &mut person).await;
+    assert_eq!(ending.report, [("network".into(), Outcome::Running)]);
+    (fake, person, ending.result.unwrap_err())
+}
+
+#[tokio::test]
+async fn an_update_can_be_cancelled_by_whoever_is_asked() {
+    let (fake, person, error) = left(true).await;
+    assert_eq!(person.asked, ["network"]);
+    insta::assert_snapshot!(person.stopping.unwrap(), @"it goes on in AWS without pipectl too: `pipectl status --env dev` shows how far it is");
+    assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet", "CancelUpdateStack"]);
+    assert_eq!(error.exit_code(), Exit::Interrupted);
+    insta::assert_snapshot!(error, @"
+    error: interrupted: one stack is still being changed in AWS: `network`
+    = note: the update of `network` is cancelled: AWS rolls it back now
+    = hint: follow with `pipectl status --env dev`
+    = hint: run `pipectl deploy --env dev` again: it goes on where it stopped
+    ");
+}
+
+#[tokio::test]
+async fn nothing_is_cancelled_unasked() {
+    let (fake, _, error) = left(false).await;
+    assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet"]);
+    insta::assert_snapshot!(error, @"
+    error: interrupted: one stack is still being changed in AWS: `network`
+    = hint: follow with `pipectl status --env dev`
+    = hint: to take an update back while it runs:
+              aws cloudformation cancel-update-stack --region us-east-1 --stack-name shop-dev-network
+    = hint: run `pipectl deploy --env dev` again: it goes on where it stopped
+    ");
+}

@@ -1,0 +1,195 @@
+//! Every call of a deploy may fail: the deploy ends right, or it says truly what failed and the next one completes it. The
+//! table of docs/reliability.md is what came out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Mutex;
+
+use crate::support::cloud::Cloud;
+use crate::support::ground::{DEPLOY, Ground};
+use crate::support::page;
+use crate::support::proxy::{Call, Fault, Place};
+
+/// The columns of the table: a fault, how many tries of a call it hits, and its name. A call is tried seven times.
+const FAULTS: [(Fault, usize, &str); 9] = [
+    (Fault::Throttled, 1, "throttled"),
+    (Fault::Throttled, 8, "throttled 8 times"),
+    (Fault::Html, 1, "500, HTML"),
+    (Fault::ResetBefore, 1, "reset before"),
+    (Fault::ResetBefore, 8, "reset before, 8 times"),
+    (Fault::ResetAfter, 1, "reset after"),
+    (Fault::Cut, 1, "cut after"),
+    (Fault::Late, 1, "late"),
+    (Fault::Expired, 1, "expired"),
+];
+
+/// The stacks of the ground on which something is done, and what that is.
+const STACKS: [(&str, &str); 5] = [
+    ("iam", "a stack that was rolled back"),
+    ("storage", "a new stack"),
+    ("warehouse", "an update"),
+    ("glue", "an update of what follows"),
+    ("ingest", "an empty change set"),
+];
+
+/// Objects of the artifact bucket, and what they are.
+const OBJECTS: [(&str, &str); 4] = [
+    ("config/pipeline.json", "the pipeline document"),
+    ("glue/clean.py", "an artifact that is there"),
+    ("lambda/load.zip", "an artifact that is not there"),
+    ("templates/storage.yaml", "a long template"),
+];
+
+/// A row of the table and the call that it is about.
+type Row = (String, String, Place);
+
+/// One call of each operation for each thing that it is done to, and of what is asked again and again the third one too.
+fn rows(calls: &[Call]) -> Vec<Row> {
+    let mut rows: BTreeMap<(String, String, bool), Place> = BTreeMap::new();
+    for Call { place, .. } in calls {
+        let mut subjects = STACKS.iter().chain(&OBJECTS).chain(&[("", "")]);
+        let Some((_, what)) = subjects.find(|(subject, _)| *subject == place.subject) else { continue };
+        // What only reads is alike for all stacks.
+        let alike = ["iam", "glue", "ingest"].contains(&place.subject.as_str());
+        if alike && (place.operation.starts_with("DescribeStack") || place.operation.starts_with("Get")) {
+            continue;
+        }
+        let key = (place.operation.clone(), (*what).to_owned(), false);
+        let again = (key.0.clone(), key.1.clone(), true);
+        if place.nth == 1 {
+            rows.insert(key, place.clone());
+        } else if place.nth == 3 && place.subject == "storage" {
+            rows.insert(again, place.clone());
+        }
+    }
+    let third = |again: bool| if again { ", the third time" } else { "" };
+    rows.into_iter()
+        .map(|((operation, what, again), place)| (operation, format!("{what}{}", third(again)), place))
+        .collect()
+}
+
+/// What came of one fault.
+#[derive(Debug, Clone)]
+struct Outcome {
+    row: usize,
+    column: usize,
+    cell: String,
+    /// What the failed deploy said.
+    error: String,
+}
+
+#[test]
+fn whatever_call_fails_the_deploy_ends_right_or_the_next_one_completes_it() {
+    let Some(ground) = Ground::lay() else { return };
+    let cloud = Cloud::copy_of(ground.mixed.path());
+    let told = cloud.run(&ground.after, &DEPLOY);
+    assert_eq!(told.code, Some(0), "{}", told.text);
+    let (right, rows) = (cloud.state(), rows(&cloud.calls()));
+    drop(cloud);
+    let only = std::env::var("PIPECTL_FAULTS").unwrap_or_default();
+    let cases: Vec<(usize, usize)> = (0..rows.len())
+        .flat_map(|row| (0..FAULTS.len()).map(move |column| (row, column)))
+        .filter(|(row, column)| format!("{} {} {}", rows[*row].0, rows[*row].1, FAULTS[*column].2).contains(&only))
+        .collect();
+    let (queue, outcomes) = (Mutex::new(cases.into_iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let Some((row, column)) = queue.lock().unwrap().next() else { break };
+                    let outcome = strike(&ground, &rows[row].2, FAULTS[column], &right);
+                    let (cell, error) = outcome.unwrap_or_else(|why| (format!("WRONG: {why}"), String::new()));
+                    outcomes.lock().unwrap().push(Outcome { row, column, cell, error });
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap();
+    let name = |one: &Outcome| format!("{} ({}), {}", rows[one.row].0, rows[one.row].1, FAULTS[one.column].2);
+    let wrong: Vec<String> = outcomes
+        .iter()
+        .filter(|one| one.cell.starts_with("WRONG"))
+        .map(|one| format!("{}: {}", name(one), one.cell))
+        .collect();
+    for one in outcomes.iter().filter(|one| !one.error.is_empty()) {
+        println!("{}:\n{}\n", name(one), one.error);
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), outcomes.len(), wrong.join("\n\n"));
+    let untrue: BTreeSet<String> = outcomes
+        .iter()
+        .filter(|one| !one.error.is_empty() && !is_true(FAULTS[one.column].0, &rows[one.row].0, &one.error))
+        .map(|one| format!("{}: {}", name(one), one.error))
+        .collect();
+    assert!(untrue.is_empty(), "{}", untrue.into_iter().collect::<Vec<_>>().join("\n\n"));
+    let table = table(&rows, &outcomes);
+    if only.is_empty() { page::compare("faults", &table) } else { println!("{table}") }
+}
+
+/// Lets one fault strike a deploy. Fails with what is not as it shall be.
+fn strike(
+    ground: &Ground,
+    place: &Place,
+    (fault, times, _): (Fault, usize, &str),
+    right: &str,
+) -> Result<(String, String), String> {
+    let cloud = Cloud::copy_of(ground.mixed.path());
+    cloud.proxy.strike(place, fault, times);
+    let told = cloud.run(&ground.after, &DEPLOY);
+    if !cloud.proxy.heal() {
+        return Err(format!("the call was never made: {}", told.text));
+    }
+    if told.code == Some(0) {
+        same(&cloud, right, &told.text)?;
+        let left = cloud.leftovers();
+        return if left.is_empty() {
+            Ok(("right".into(), String::new()))
+        } else {
+            Err(format!("left behind: {left:?}"))
+        };
+    }
+    if told.code != Some(1) {
+        return Err(format!("exit code {:?}: {}", told.code, told.text));
+    }
+    let again = cloud.run(&ground.after, &DEPLOY);
+    if again.code != Some(0) {
+        return Err(format!("the second deploy fails as well:\n{}\n{}", told.text, again.text));
+    }
+    same(&cloud, right, &format!("{}\n{}", told.text, again.text))?;
+    let error = told.text.find("error: ").map_or(told.text.as_str(), |at| &told.text[at..]);
+    Ok(("fails, next right".into(), error.trim().to_owned()))
+}
+
+fn same(cloud: &Cloud, right: &str, told: &str) -> Result<(), String> {
+    let state = cloud.state();
+    if state == right {
+        return Ok(());
+    }
+    let missing: Vec<&str> = right.lines().filter(|line| !state.contains(line)).collect();
+    let surplus: Vec<&str> = state.lines().filter(|line| !right.contains(line)).collect();
+    Err(format!("the end is another: without {missing:?}, with {surplus:?}\n{told}"))
+}
+
+/// Whether an error names what failed, why, and what to do.
+fn is_true(fault: Fault, operation: &str, error: &str) -> bool {
+    let why: &[&str] = match fault {
+        Fault::Throttled => &["Rate exceeded", "Please reduce your request rate", "HTTP status 503"],
+        // It is the next call that tells, where the first is not needed to go on.
+        Fault::Expired => return error.contains("expired") && error.contains("hint: log in"),
+        Fault::ResetBefore => &["did not answer"],
+        _ => return false,
+    };
+    why.iter().any(|word| error.contains(word)) && error.contains("hint: ") && error.contains(operation)
+}
+
+fn table(rows: &[Row], outcomes: &[Outcome]) -> String {
+    let mut text =
+        format!("| call | of | {} |\n|---|---|{}\n", FAULTS.map(|(.., name)| name).join(" | "), "---|".repeat(9));
+    for (number, (operation, what, _)) in rows.iter().enumerate() {
+        let cell = |column: usize| {
+            outcomes.iter().find(|one| (one.row, one.column) == (number, column)).map_or("", |one| one.cell.as_str())
+        };
+        let cells: Vec<&str> = (0..FAULTS.len()).map(cell).collect();
+        let _ = writeln!(text, "| `{operation}` | {what} | {} |", cells.join(" | "));
+    }
+    text
+}
