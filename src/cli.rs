@@ -73,6 +73,8 @@ enum Verb {
     Runs(In<command::runs::Args>),
     /// Take what has arrived through the pipeline once more
     Replay(In<command::replay::Args>),
+    /// Read a Shopify source again, everything that has changed since a day
+    Backfill(In<command::backfill::Args>),
     /// Show the stacks and their state, and what waits in dead-letter queues
     Status(In<command::status::Args>),
     /// Send again what failed for good: calls of Lambdas, and events that no target took
@@ -132,6 +134,7 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
         Verb::Upload(verb) => wait(command::upload::run(context.enter(verb.environment), &verb.args)),
         Verb::Runs(verb) => wait(command::runs::run(context.enter(verb.environment), &verb.args)),
         Verb::Replay(verb) => wait(command::replay::run(context.enter(verb.environment), &verb.args)),
+        Verb::Backfill(verb) => wait(command::backfill::run(context.enter(verb.environment), &verb.args)),
         Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),
         Verb::Redrive(verb) => wait(command::redrive::run(context.enter(verb.environment), &verb.args)),
         Verb::Outputs(verb) => wait(command::outputs::run(context.enter(verb.environment), &verb.args)),

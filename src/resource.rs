@@ -72,6 +72,11 @@ impl Resources {
         self.of(kind).find(|resource| resource.name == name)
     }
 
+    /// The ARN of a rule. One that is not on the default bus has `<bus>|<name>` as its physical id.
+    pub fn rule_arn(&self, rule: &Resource) -> String {
+        self.arn("events", &format!("rule/{}", rule.name.replace('|', "/")))
+    }
+
     /// `arn:aws:<service>:<region>:<account>:<rest>`.
     pub fn arn(&self, service: &str, rest: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{rest}", self.region, self.account)

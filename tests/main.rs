@@ -29,6 +29,8 @@ mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
 #[cfg(feature = "rehearse")]
+mod own_source;
+#[cfg(feature = "rehearse")]
 mod plan;
 mod readme;
 mod reference;
@@ -38,6 +40,8 @@ mod render;
 mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
+#[cfg(feature = "rehearse")]
+mod shopify;
 mod support;
 #[cfg(feature = "rehearse")]
 mod together;

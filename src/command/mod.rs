@@ -1,6 +1,7 @@
 //! One file a verb: its flags, its help, and one function that reads like the README.
 
 mod account;
+pub mod backfill;
 pub mod bootstrap;
 pub mod check;
 pub mod deploy;

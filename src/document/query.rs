@@ -65,7 +65,7 @@ pub(super) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
             }
             Place::Child { .. } | Place::List { .. } => continue,
         };
-        let mut object = Object { name: last(root.name), connection, arguments, cursor, ..Object::default() };
+        let mut object = Object { name: shopify::last(root.name), connection, arguments, cursor, ..Object::default() };
         let own = only(spec, source, root.name)?;
         let mut selection = Selection::default();
         for field in ["id", "updatedAt"] {
@@ -142,11 +142,6 @@ impl Object {
             self.deletions.insert(event.to_owned(), part.kind);
         }
     }
-}
-
-/// `inventoryItems.inventoryLevels` → `inventoryLevels`.
-fn last(name: &'static str) -> &'static str {
-    name.rsplit_once('.').map_or(name, |(_, last)| last)
 }
 
 /// The quantities that the columns of a table read: ` quantities(names: ["available"]) { name quantity }`.

@@ -202,11 +202,11 @@ async fn open_shops(
 ) -> Result<BTreeMap<String, StandIn>> {
     let mut shops = BTreeMap::new();
     for (name, source) in &spec.pipeline.sources {
-        let (Source::Shopify(_), Some(folder)) = (source, folders.get(name)) else { continue };
+        let (Source::Shopify(source), Some(folder)) = (source, folders.get(name)) else { continue };
         let credentials = Credentials { client_id: "rehearsal".into(), client_secret: made_up_secret(folder) };
         let value = serde_json::json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
         account.put_secret_value(&format!("{}/{name}", spec.prefix()), &value.to_string())?;
-        shops.insert(name.clone(), StandIn::start(folder.clone(), credentials).await?);
+        shops.insert(name.clone(), StandIn::start(folder.clone(), &source.store, credentials).await?);
     }
     Ok(shops)
 }

@@ -9,6 +9,7 @@ mod failures;
 mod job;
 mod left_out;
 mod replicate;
+mod shops;
 
 pub(super) use deliver::explain;
 
@@ -114,7 +115,7 @@ impl<'a> Run<'a> {
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
         self.place.judge.standby(&self.place.resources);
-        self.take_waiting();
+        self.take_waiting(None);
         self.put(arrivals).await?;
         self.start_replications().await?;
         self.fire_schedules();
@@ -124,6 +125,9 @@ impl<'a> Run<'a> {
             if quiet.is_ok() {
                 quiet = self.change_databases(step).await;
             }
+        }
+        if quiet.is_ok() {
+            quiet = self.change_shops().await;
         }
         self.look_at_alarms();
         for runtime in self.functions.values_mut() {

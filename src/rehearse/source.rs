@@ -149,7 +149,7 @@ pub fn check_shop(pipeline: &Pipeline, source: &str, folder: &Path) -> Result<()
         .map(|object| object.split('.').next().unwrap_or(object))
         .collect();
     if objects.iter().any(|object| folder.join(format!("{object}.jsonl")).is_file()) {
-        return Ok(());
+        return super::shopify::check(folder);
     }
     let files: Vec<String> = objects.iter().map(|object| format!("{object}.jsonl")).collect();
     Err(wrong_data(format!("`{}` holds none of the files {}", folder.display(), files.join(", ")))

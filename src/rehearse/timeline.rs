@@ -25,6 +25,8 @@ pub enum Kind {
     Mail,
     /// Something happened in a database.
     Database,
+    /// Something happened in a shop.
+    Shop,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Self::Queue => "queue",
             Self::Mail => "mail",
             Self::Database => "database",
+            Self::Shop => "shop",
         }
     }
 }

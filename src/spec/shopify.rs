@@ -138,6 +138,21 @@ pub fn object(name: &str) -> Option<&'static Object> {
     OBJECTS.iter().find(|object| object.name == name)
 }
 
+/// The object whose reading brings the rows of an object, by its short name: `lineItems` come with `orders`.
+pub fn read_with(name: &str) -> Option<&'static str> {
+    let object = object(name)?;
+    let read = match object.place {
+        Place::Root { .. } | Place::Below { .. } => object.name,
+        Place::Child { of, .. } | Place::List { of, .. } => of,
+    };
+    Some(last(read))
+}
+
+/// `inventoryItems.inventoryLevels` → `inventoryLevels`: what the ingest calls an object.
+pub fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
 /// Whether a table hears of rows that are gone: Shopify tells of them, and its key is the id that Shopify tells.
 pub fn deletes(table: &Table) -> bool {
     let object = table.source().1.and_then(object);

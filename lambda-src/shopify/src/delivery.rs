@@ -62,7 +62,9 @@ impl<'a> Route<'a> {
         let name = landing::name(&operation.started()?, number_of(&operation.id));
         let (mut landing, from) = match (answer.status, parked) {
             (206, Some(parked)) if from > 0 => {
-                (Landing::resume(self.raw, self.object, name, &parked.landing).await?, from)
+                // Without the start of a part the whole result can still be read again.
+                let resumed = Landing::resume(self.raw, self.object, name, &parked.landing).await;
+                (resumed.map_err(|error| Fault::Broken(error.to_string()))?, from)
             }
             // A server that knows no ranges sends all again.
             (200, _) => (Landing::new(self.raw, self.object, name), 0),

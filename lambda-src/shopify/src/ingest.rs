@@ -219,7 +219,7 @@ impl Ingest<'_> {
         let mut fetches = 0;
         loop {
             let operation = self.wait(object, id).await?;
-            let folder = format!("state/{}/{}", self.name, number_of(id));
+            let folder = format!("parked/{}/{}", self.name, number_of(id));
             let deadline = self.client.deadline();
             let route = Route { http: self.http, raw: self.raw, object, folder: &folder, deadline };
             let parked = self.store.object(&object.name).operation.and_then(|started| started.parked);

@@ -73,7 +73,7 @@ impl Upload {
         let rest = bucket.get(&parked.rest).await?;
         let buffer = rest.ok_or_else(|| {
             Error::new(format!("s3://{}/{}, the start of a part, is gone", bucket.name, parked.rest))
-                .hint("the next invocation reads the whole result again")
+                .hint("the whole result is read again")
         })?;
         let (id, parts) = (parked.id.clone(), parked.parts.clone());
         Ok(Self { bucket, key: parked.key.clone(), rows: parked.rows, buffer, id, parts, sending: None, lane })

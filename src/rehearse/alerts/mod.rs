@@ -113,7 +113,7 @@ pub(super) enum Received {
 
 /// What a rule's target makes of an event. Fails with what keeps it from the target.
 pub(super) fn receive(resources: &Resources, rule: &Resource, arn: &str, event: &Value) -> Result<Received, Stop> {
-    let input = target_input(rule, arn, event, &resources.arn("events", &format!("rule/{}", rule.name)))?;
+    let input = target_input(rule, arn, event, &resources.rule_arn(rule))?;
     match arn.split(':').nth(2) {
         Some("sns") => {
             let to = published(resources, arn, "events.amazonaws.com", rule)?;

@@ -63,7 +63,7 @@ pub(super) fn admits(
 fn context(resources: &Resources, service: &str, target: &Resource, sender: &Resource) -> Vec<(&'static str, String)> {
     let source = match service {
         "events.amazonaws.com" if target.kind == "AWS::SNS::Topic" => return Vec::new(),
-        "events.amazonaws.com" => resources.arn("events", &format!("rule/{}", sender.name)),
+        "events.amazonaws.com" => resources.rule_arn(sender),
         _ => resources.arn("cloudwatch", &format!("alarm:{}", sender.name)),
     };
     vec![("aws:sourcearn", source), ("aws:sourceaccount", resources.account.clone())]

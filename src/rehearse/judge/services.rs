@@ -111,7 +111,7 @@ impl Judge {
     pub(in crate::rehearse) fn standby(&self, resources: &Resources) {
         self.replications(resources);
         for rule in resources.of("AWS::Events::Rule").filter(|rule| rule.text("/State") != Some("DISABLED")) {
-            let arn = resources.arn("events", &format!("rule/{}", rule.name));
+            let arn = resources.rule_arn(rule);
             for target in rule.list("/Targets") {
                 if let Some(queue) = target.pointer("/DeadLetterConfig/Arn").and_then(Value::as_str) {
                     self.send(resources, "events.amazonaws.com", queue, &arn);

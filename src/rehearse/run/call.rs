@@ -42,6 +42,8 @@ impl Run<'_> {
             self.attempted(name, &runtime.function().log_group, &invocation);
             let succeeded = self.called(&runtime, &invocation, attempt, retries);
             self.listen_as_actor();
+            // It may have asked for itself, to go on.
+            self.take_waiting(Some(name));
             if succeeded {
                 break;
             }
@@ -100,6 +102,9 @@ impl Run<'_> {
 
 /// `orders 1,000 rows` of what an ingest answers.
 fn summary(value: &Value) -> Option<String> {
+    if let (Some(id), Some(rows)) = (value["webhook"].as_str(), value["rows"].as_u64()) {
+        return Some(format!("{rows} {} of {id}", if rows == 1 { "row" } else { "rows" }));
+    }
     let objects = value.get("objects")?.as_object()?;
     let rows = objects.iter().filter_map(|(name, object)| Some(format!("{name} {}", object.get("rows")?)));
     Some(rows.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())

@@ -14,16 +14,18 @@ use crate::rehearse::wiring::{self, Delivery, Stop, Target};
 use crate::resource::Resource;
 
 impl Run<'_> {
-    /// What was accepted since the last rehearsal, by `pipectl redrive` for one, is due now.
-    pub(super) fn take_waiting(&mut self) {
+    /// What was accepted is due now: what the function `by` has asked for, or else, since the last rehearsal,
+    /// `pipectl redrive` for one.
+    pub(super) fn take_waiting(&mut self, by: Option<&str>) {
+        let who = |what: &str| by.map_or_else(|| format!("{what} that waited"), |name| format!("lambda {name}"));
         for waiting in self.place.account.take_waiting() {
             match waiting {
                 Waiting::Call { function, payload } => {
-                    self.timeline.happened(Kind::Event, "a call that waited", format!("→ lambda {function}"));
+                    self.timeline.happened(Kind::Event, who("a call"), format!("→ lambda {function}"));
                     self.due.push_back(Due::Call { function, event: payload });
                 }
                 Waiting::Workflow { name } => {
-                    self.timeline.happened(Kind::Event, "a run that waited", format!("→ workflow {name}"));
+                    self.timeline.happened(Kind::Event, who("a run"), format!("→ workflow {name}"));
                     match self.workflows.run(&self.place.resources, &name) {
                         Ok(triggered) => self.due.push_back(Due::Start(triggered)),
                         Err(why) => self.timeline.find(Severity::Error, why),
@@ -72,7 +74,7 @@ impl Run<'_> {
         match alerts::dead_letters(&self.place.resources, rule, arn) {
             Ok(Some(queue)) => {
                 let attributes = BTreeMap::from([
-                    ("RULE_ARN".to_owned(), self.place.resources.arn("events", &format!("rule/{}", rule.name))),
+                    ("RULE_ARN".to_owned(), self.place.resources.rule_arn(rule)),
                     ("TARGET_ARN".to_owned(), arn.to_owned()),
                     ("ERROR_CODE".to_owned(), "NO_PERMISSIONS".to_owned()),
                     ("ERROR_MESSAGE".to_owned(), format!("{}: {}", stop.hop, stop.why)),

@@ -61,9 +61,9 @@ fn rows(shop: &Arc<Shop>, field: &Field, mutation: bool) -> Option<Result<Value,
     let answer = match field.name.as_str() {
         _ if mutation => return None,
         name if pages::is_connection(name) => Search::parse(field.text("query").unwrap_or_default())
-            .and_then(|search| pages::page(shop.data(), field, &shop.visible(name, search), &mut seen)),
-        "events" => pages::events(shop.data(), field),
-        "node" if !id.starts_with("gid://shopify/BulkOperation/") => pages::one(shop.data(), id, field, &mut seen),
+            .and_then(|search| pages::page(&shop.data(), field, &shop.visible(name, search), &mut seen)),
+        "events" => pages::events(&shop.data(), field),
+        "node" if !id.starts_with("gid://shopify/BulkOperation/") => pages::one(&shop.data(), id, field, &mut seen),
         _ => return None,
     };
     shop.miss(seen.missing());

@@ -7,7 +7,10 @@
 
 mod answer;
 mod bulk;
+mod changes;
 mod cost;
+mod download;
+mod faults;
 mod operation;
 mod pages;
 mod query;
@@ -17,14 +20,16 @@ mod server;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
+pub use changes::Webhook;
+pub use faults::Faults;
 use server::Shop;
 
 /// The credentials that the stand-in accepts.
@@ -34,52 +39,49 @@ pub struct Credentials {
     pub client_secret: String,
 }
 
-/// How often the stand-in shall fail, and how. Each failure is counted down.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// Tokens are answered with 401, as if they had expired.
-    pub expired_token: u32,
-    /// 429 with `Retry-After: 1`.
-    pub too_many_requests: u32,
-    /// 200 with the error code `THROTTLED`.
-    pub throttled: u32,
-    /// 500 with a page of HTML.
-    pub server_error: u32,
-    /// A bulk operation ends as `FAILED` with `INTERNAL_SERVER_ERROR`, and with what it had written until then.
-    pub failed_operation: u32,
-    /// A bulk operation counts one object more than it has written.
-    pub miscounted_operation: u32,
-    /// A bulk operation stays `RUNNING` until it is cancelled.
-    pub endless_operation: u32,
-    /// A download ends in its middle.
-    pub truncated_download: u32,
-}
-
 /// A running stand-in; it ends when it is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     pub address: SocketAddr,
+    /// The shop's own domain, which its webhooks name.
+    pub domain: String,
     shop: Arc<Shop>,
+    /// What happens later, one folder a step.
+    later: Vec<PathBuf>,
     server: JoinHandle<()>,
 }
 
 impl StandIn {
     /// Serves the files of a directory (`orders.jsonl`, …) on a free port of loopback.
-    pub async fn start(data: PathBuf, credentials: Credentials) -> Result<Self> {
+    pub async fn start(data: PathBuf, domain: &str, credentials: Credentials) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
+        let (later, faults) = (changes::steps(&data)?, Faults::read(&data)?);
         let shop = Arc::new(Shop::new(data, credentials, format!("http://{address}"))?);
+        *shop.faults() = faults;
         let router = server::router(Arc::clone(&shop));
         let server = tokio::spawn(async move {
             // The task lives as long as the stand-in; an error of the listener shows as a refused connection.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, shop, server })
+        Ok(Self { address, domain: domain.to_owned(), shop, later, server })
     }
 
     /// What `SHOPIFY_ENDPOINT` shall be.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many steps happen later.
+    pub fn steps(&self) -> usize {
+        self.later.len()
+    }
+
+    /// Lets a step happen: the name of its folder, and the webhooks that Shopify sends of it.
+    pub fn change(&self, step: usize) -> Result<Option<(String, Vec<Webhook>)>> {
+        let Some(folder) = self.later.get(step) else { return Ok(None) };
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Some((name, self.shop.change(folder)?)))
     }
 
     /// The failures that are still to come, to be set by tests.
@@ -106,6 +108,11 @@ impl StandIn {
     pub fn broken_data(&self) -> Vec<String> {
         self.shop.broken_data()
     }
+}
+
+/// Checks what a folder says of later steps and of failures, before anything starts. Fails with all that is wrong.
+pub fn check(directory: &Path) -> Result<()> {
+    Error::all([changes::check(directory).err(), Faults::read(directory).err()].into_iter().flatten())
 }
 
 impl Drop for StandIn {

@@ -10,7 +10,7 @@ use super::rows::{Seen, each_line, node, project, type_of, type_of_connection};
 use super::search::Search;
 
 /// The files with rows, by the connection at the root of a query.
-const FILES: [&str; 5] = ["customers", "inventoryItems", "locations", "orders", "products"];
+pub(super) const FILES: [&str; 5] = ["customers", "inventoryItems", "locations", "orders", "products"];
 
 /// Whether a field of the root is a connection that has a file.
 pub(super) fn is_connection(name: &str) -> bool {

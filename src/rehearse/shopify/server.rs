@@ -1,30 +1,26 @@
 //! The shop over HTTP.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use futures_util::stream;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use time::OffsetDateTime;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, BufReader};
 
 use super::answer::answer;
 use super::bulk::Bulk;
 use super::operation::Operation;
 use super::search::Search;
-use super::{Credentials, Faults, cost, query};
+use super::{Credentials, Faults, Webhook, changes, cost, download, query};
 use crate::error::Result;
 
 /// What an app of the stand-in may read, unless a test says otherwise.
@@ -48,15 +44,14 @@ const OLDEST_VERSION: &str = "2026-01";
 const BUCKET: f64 = 2_000.0;
 const RESTORED_A_SECOND: f64 = 100.0;
 
-/// The largest piece of a download that is held in memory.
-const PIECE: usize = 1 << 16;
-
 #[derive(Debug)]
 pub(super) struct Shop {
-    data: PathBuf,
+    /// The folder of its rows, and where those of later steps are kept.
+    data: Mutex<PathBuf>,
+    later: Mutex<Vec<TempDir>>,
     credentials: Credentials,
     endpoint: String,
-    results: TempDir,
+    pub(super) results: TempDir,
     state: Mutex<Shared>,
     faults: Mutex<Faults>,
 }
@@ -87,7 +82,8 @@ impl Shop {
             scopes: SCOPES.map(str::to_owned).into(),
         };
         Ok(Self {
-            data,
+            data: Mutex::new(data),
+            later: Mutex::default(),
             credentials,
             endpoint,
             results: tempfile::tempdir()?,
@@ -101,7 +97,7 @@ impl Shop {
     }
 
     /// Takes one failure of a kind, if one is still to come.
-    fn fails(&self, kind: impl Fn(&mut Faults) -> &mut u32) -> bool {
+    pub(super) fn fails(&self, kind: impl Fn(&mut Faults) -> &mut u32) -> bool {
         let mut faults = self.faults();
         let left = kind(&mut faults);
         let fails = *left > 0;
@@ -146,6 +142,7 @@ impl Shop {
         let fails = self.fails(|faults| &mut faults.failed_operation);
         let miscounts = self.fails(|faults| &mut faults.miscounted_operation);
         let never_ends = self.fails(|faults| &mut faults.endless_operation);
+        let takes = Duration::from_secs(self.faults().operation_seconds.into());
         let (number, shown) = {
             let mut state = self.state();
             let number = 7_000_001 + state.operations.len() as u64;
@@ -157,13 +154,14 @@ impl Shop {
         let shop = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let to = shop.results.path().join(Operation::file(number));
-            let result = bulk.write(&shop.data, &to).map(|mut counts| {
+            let result = bulk.write(&shop.data(), &to).map(|mut counts| {
                 counts.objects += u64::from(miscounts);
                 counts
             });
             if never_ends {
                 return;
             }
+            std::thread::sleep(takes);
             let mut state = shop.state();
             let counts = match result {
                 Ok(counts) if !fails => {
@@ -231,8 +229,17 @@ impl Shop {
         state.points.floor()
     }
 
-    pub(super) fn data(&self) -> &std::path::Path {
-        &self.data
+    pub(super) fn data(&self) -> PathBuf {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on its rows are those that they are after a step.
+    pub(super) fn change(&self, step: &std::path::Path) -> Result<Vec<Webhook>> {
+        let after = tempfile::tempdir()?;
+        let webhooks = changes::apply(&self.data(), step, after.path())?;
+        after.path().clone_into(&mut self.data.lock().unwrap_or_else(PoisonError::into_inner));
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(after);
+        Ok(webhooks)
     }
 
     pub(super) fn miss(&self, missing: Vec<String>) {
@@ -268,7 +275,7 @@ pub(super) fn router(shop: Arc<Shop>) -> Router {
     Router::new()
         .route("/admin/oauth/access_token", post(access_token))
         .route("/admin/api/{version}/graphql.json", post(graphql))
-        .route("/bulk/{file}", get(download))
+        .route("/bulk/{file}", get(download::download))
         .layer(axum::middleware::map_response(dated))
         .with_state(shop)
 }
@@ -401,55 +408,4 @@ async fn graphql(
         },
     }});
     (versions, Json(answer)).into_response()
-}
-
-/// The result of an operation, piece by piece.
-async fn download(State(shop): State<Arc<Shop>>, Path(file): Path<String>, headers: HeaderMap) -> Response {
-    let known = file.strip_suffix(".jsonl").and_then(|number| number.parse().ok());
-    let path = known.map(|number| shop.results.path().join(Operation::file(number)));
-    let opened = match &path {
-        Some(path) => tokio::fs::File::open(path).await.ok(),
-        None => None,
-    };
-    let Some(mut opened) = opened else { return StatusCode::NOT_FOUND.into_response() };
-    let whole = opened.metadata().await.map_or(0, |metadata| metadata.len());
-    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
-    let from: u64 = range
-        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok())
-        .filter(|from| *from < whole)
-        .unwrap_or_default();
-    if opened.seek(io::SeekFrom::Start(from)).await.is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let size = whole - from;
-    let end = if shop.fails(|faults| &mut faults.truncated_download) { size / 2 } else { size };
-    let pieces = stream::unfold((BufReader::new(opened.take(end)), end), move |(mut reader, left)| async move {
-        if left == 0 {
-            // Announced but not sent: the connection breaks, as it does in the wild.
-            // What came before is sent first.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let cut = (end < size).then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset)));
-            return cut.map(|piece| (piece, (reader, u64::MAX)));
-        }
-        if left == u64::MAX {
-            return None;
-        }
-        let mut piece = vec![0; PIECE];
-        let read = reader.read(&mut piece).await;
-        let piece = read.map(|count| {
-            piece.truncate(count);
-            (count as u64, Bytes::from(piece))
-        });
-        match piece {
-            Ok((0, _)) => None,
-            Ok((count, piece)) => Some((Ok(piece), (reader, left - count))),
-            Err(error) => Some((Err(error), (reader, u64::MAX))),
-        }
-    });
-    let headers = [(header::CONTENT_TYPE, "application/jsonl".to_owned()), (header::CONTENT_LENGTH, size.to_string())];
-    if from > 0 {
-        let range = [(header::CONTENT_RANGE, format!("bytes {from}-{}/{whole}", whole - 1))];
-        return (StatusCode::PARTIAL_CONTENT, headers, range, Body::from_stream(pieces)).into_response();
-    }
-    (headers, Body::from_stream(pieces)).into_response()
 }

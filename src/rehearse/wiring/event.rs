@@ -80,6 +80,21 @@ pub fn job_state_change(resources: &Resources, job: &str, run: &str, state: &str
     envelope(resources, "aws.glue", "Glue Job State Change", &[], &detail)
 }
 
+/// A webhook as Shopify hands it to EventBridge. `id` is the same in each delivery.
+pub fn webhook(resources: &Resources, (source, store): (&str, &str), topic: &str, id: &str, payload: &Value) -> Value {
+    let detail = json!({
+        "payload": payload,
+        "metadata": {
+            "Content-Type": "application/json",
+            "X-Shopify-Topic": topic,
+            "X-Shopify-Shop-Domain": store,
+            "X-Shopify-Triggered-At": now(),
+            "X-Shopify-Webhook-Id": id,
+        },
+    });
+    envelope(resources, source, "shopifyWebhook", &[], &detail)
+}
+
 /// What Lambda puts on the bus when an asynchronous call has failed for good: the record of its destinations.
 pub fn call_failed(
     resources: &Resources,

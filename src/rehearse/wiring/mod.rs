@@ -15,7 +15,7 @@ use super::judge::{Judge, Source};
 use crate::resource::{Resource, Resources};
 use selector::DataEvent;
 
-pub use event::{ObjectWritten, call_failed, job_state_change};
+pub use event::{ObjectWritten, call_failed, job_state_change, webhook};
 pub(in crate::rehearse) use pattern::wildcard;
 pub use pattern::{Mismatch, matches};
 pub use workflow::{Triggered, Workflows, broken, follow, scheduled};
@@ -157,7 +157,14 @@ pub fn object_events(resources: &Resources, object: &ObjectWritten) -> (Vec<Sent
 /// What the rules do with an event; and of the rules for the same source that did not match, why not.
 pub fn deliver(resources: &Resources, judge: &Judge, event: &Value) -> (Vec<Delivery>, Vec<Stop>) {
     let (mut deliveries, mut stops) = (Vec::new(), Vec::new());
+    // A partner's events come on a bus that has the name of their source; all others on the default one.
+    let source = event["source"].as_str().unwrap_or_default();
+    let bus = if source.starts_with("aws.partner/") { source } else { "default" };
     for rule in resources.of("AWS::Events::Rule") {
+        let own = rule.text("/EventBusName").filter(|name| !name.is_empty()).unwrap_or("default");
+        if own != bus && own.split_once(":event-bus/").is_none_or(|(_, name)| name != bus) {
+            continue;
+        }
         let Some(pattern) = rule.get("/EventPattern") else { continue };
         if let Err(mismatch) = matches(pattern, event) {
             // A rule that only tells of failures is not what an event was meant for.
@@ -217,7 +224,7 @@ fn reach(resources: &Resources, judge: &Judge, rule: &Resource, index: usize, ta
                 let why = "a workflow is started only with a role";
                 return Err(Stop::new(rule, &path("Arn"), why, "add `RoleArn` of a role that allows glue:notifyEvent"));
             };
-            let source = resources.arn("events", &format!("rule/{}", rule.name));
+            let source = resources.rule_arn(rule);
             let by = ("events.amazonaws.com", source.as_str());
             may(resources, judge, rule, &path("RoleArn"), by, role, "glue:notifyEvent", arn)?;
             Ok(Target::Workflow(name.to_owned()))
@@ -228,7 +235,7 @@ fn reach(resources: &Resources, judge: &Judge, rule: &Resource, index: usize, ta
                 let why = format!("no function has the ARN `{arn}`");
                 return Err(Stop::new(rule, &path("Arn"), why, "name a function of the stack `ingest`"));
             }
-            let rule_arn = resources.arn("events", &format!("rule/{}", rule.name));
+            let rule_arn = resources.rule_arn(rule);
             let mut request = Request::of_service("events.amazonaws.com", "lambda:InvokeFunction", arn);
             Source { arn: Some(&rule_arn), account: Some(&resources.account) }.describe(&mut request);
             if let Err(denial) = judge.weigh(&request) {

@@ -128,7 +128,7 @@ async fn a_result_longer_than_an_invocation_goes_on_in_the_middle() {
     assert_eq!(first.result, Ok(json!({"continues": 1})), "{}", first.logs);
     let parked = setting.state()["objects"]["orders"]["operation"]["parked"].clone();
     assert!(parked["bytes"].as_u64().unwrap() > 1_000_000 && setting.landed().is_empty(), "{parked}");
-    assert!(setting.s3.keys().contains(&"raw/state/shop/1/orders.part".to_owned()));
+    assert!(setting.s3.keys().contains(&"raw/parked/shop/1/orders.part".to_owned()));
 
     setting.shop.slow(None);
     setting.lambda.timeout = Duration::from_secs(30);
@@ -136,6 +136,27 @@ async fn a_result_longer_than_an_invocation_goes_on_in_the_middle() {
     assert_eq!(setting.send(&event).await.result.unwrap()["objects"]["orders"]["rows"], 150);
     let text = setting.s3.text("raw/landing/orders/2026/10/01/20261001T000000Z-1.jsonl").unwrap();
     assert_eq!((text == rows(&all), setting.shop.queries().len(), setting.s3.open_uploads()), (true, 1, 0));
+}
+
+/// The start of a part has expired, or its multipart upload has: the result is read again from its beginning.
+#[tokio::test]
+async fn what_was_parked_and_is_gone_is_read_again() {
+    let mut setting = Setting::new().await;
+    let note = "x".repeat(100_000);
+    let large = |number| json!({"id": format!("gid://shopify/Order/{number}"), "updatedAt": "2026-09-01T00:00:00Z", "note": note});
+    let all: Vec<Value> = (0..20).map(large).collect();
+    setting.shop.result(&all);
+    setting.shop.slow(Some((1 << 18, Duration::from_millis(800))));
+    setting.lambda.timeout = Duration::from_secs(5);
+    assert_eq!(setting.invoke().await.result, Ok(json!({"continues": 1})));
+    setting.s3.remove("raw/parked/shop/1/orders.part");
+
+    setting.shop.slow(None);
+    setting.lambda.timeout = Duration::from_secs(30);
+    let event = setting.shop.invocations()[0].clone();
+    assert_eq!(setting.send(&event).await.result.unwrap()["objects"]["orders"]["rows"], 20);
+    let text = setting.s3.text("raw/landing/orders/2026/10/01/20261001T000000Z-1.jsonl").unwrap();
+    assert_eq!((text == rows(&all), setting.shop.queries().len()), (true, 1));
 }
 
 #[tokio::test]

@@ -28,13 +28,13 @@ fn read() -> std::result::Result<usize, String> {
     if setting("MODE")? == "fail" {
         return Err(format!("station {} does not answer", setting("STATION")?));
     }
+    // A source with a secret reads the station that the secret names.
+    let station = match var("SECRET_NAME") {
+        Ok(name) => secret(&name)?,
+        Err(_) => setting("STATION")?,
+    };
     let rows: String = (1..=3)
-        .map(|day| {
-            format!(
-                "{{\"station\":\"{}\",\"at\":\"2026-11-0{day} 06:00:00\",\"celsius\":{day}.5}}\n",
-                setting("STATION").unwrap_or_default()
-            )
-        })
+        .map(|day| format!("{{\"station\":\"{station}\",\"at\":\"2026-11-0{day} 06:00:00\",\"celsius\":{day}.5}}\n"))
         .collect();
     put(&format!("landing/{}/november.jsonl", setting("TABLES")?), &rows)?;
     put(&setting("STATE_KEY")?, r#"{"until":"2026-11-03"}"#)?;
@@ -42,17 +42,29 @@ fn read() -> std::result::Result<usize, String> {
 }
 
 fn put(key: &str, body: &str) -> std::result::Result<(), String> {
+    let path = format!("/{}/{key}", var("RAW_BUCKET").unwrap_or_default());
+    aws("PUT", "s3", &path, "x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n", body).map(drop)
+}
+
+/// What a secret holds, if it has nothing that JSON would escape.
+fn secret(name: &str) -> std::result::Result<String, String> {
+    let headers = "x-amz-target: secretsmanager.GetSecretValue\r\nContent-Type: application/x-amz-json-1.1\r\n";
+    let answer = aws("POST", "secretsmanager", "/", headers, &format!(r#"{{"SecretId":"{name}"}}"#))?;
+    let value = answer.split(r#""SecretString":""#).nth(1).and_then(|rest| rest.split('"').next());
+    value.map(str::to_owned).ok_or_else(|| format!("the secret {name} is empty"))
+}
+
+fn aws(method: &str, service: &str, path: &str, headers: &str, body: &str) -> std::result::Result<String, String> {
     let endpoint = var("AWS_ENDPOINT_URL").map_err(|_| "only in a rehearsal".to_owned())?;
     let host = endpoint.trim_start_matches("http://");
-    let path = format!("/{}/{key}", var("RAW_BUCKET").unwrap_or_default());
     let signature = format!(
-        "Authorization: AWS4-HMAC-SHA256 Credential={}/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n\
-         x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n",
+        "Authorization: AWS4-HMAC-SHA256 Credential={}/20261121/us-east-1/{service}/aws4_request, SignedHeaders=host, \
+         Signature=0\r\n{headers}",
         var("AWS_ACCESS_KEY_ID").unwrap_or_default()
     );
-    let (head, answer) = http(host, "PUT", &path, &signature, body).map_err(|error| error.to_string())?;
+    let (head, answer) = http(host, method, path, &signature, body).map_err(|error| error.to_string())?;
     let status = head.lines().next().unwrap_or_default();
-    if status.contains(" 200 ") { Ok(()) } else { Err(format!("{path}: {status} {answer}").replace(['"', '\n'], "'")) }
+    if status.contains(" 200 ") { Ok(answer) } else { Err(format!("{path}: {status} {answer}").replace(['"', '\n'], "'")) }
 }
 
 fn http(host: &str, method: &str, path: &str, headers: &str, body: &str) -> Result<(String, String)> {

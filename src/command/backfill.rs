@@ -1,0 +1,163 @@
+//! `pipectl backfill`
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use time::UtcDateTime;
+
+use super::account::Account;
+use crate::aws::{Failure, Kind};
+use crate::context::Context;
+use crate::error::{Error, Result, did_you_mean};
+use crate::exit::Exit;
+use crate::ledger::{parse_time, written};
+use crate::spec::{Capture, Source, Spec, shopify};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The Shopify source
+    #[arg(value_name = "SOURCE")]
+    source: String,
+
+    /// What has changed since this day or time, in UTC, is read again
+    #[arg(long, value_name = "DATE", value_parser = parse_time)]
+    from: UtcDateTime,
+
+    /// A table, and with it those that come out of the same rows; repeatable [default: all of the source]
+    #[arg(long, value_name = "TABLE")]
+    table: Vec<String>,
+
+    /// Show what would be read, and ask for nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
+    let (project, spec) = context.spec()?;
+    let wanted = wanted(&spec, args, UtcDateTime::now())?;
+    let function = format!("{}-ingest-{}", spec.prefix(), args.source);
+    let (objects, tables) = (list(&wanted.objects), list(&wanted.tables));
+    context.ui.data(format_args!("{function} reads {objects} again since {}\n", written(args.from)))?;
+    context.ui.line(format_args!("for the tables {tables}"));
+    if args.dry_run {
+        return Ok(Exit::Success);
+    }
+    let account = Account::open(&project, &spec).await?;
+    let sent = account.aws.wire.invoke(&function, &wanted.event(args.from).to_string()).await;
+    account.close().await?;
+    sent.map_err(|failure| not_there(failure, &spec))?;
+    if spec.environment.local {
+        context.ui.line(format_args!(
+            "asked; the next `pipectl rehearse --env {}` with data of `{}` does it",
+            spec.environment_name, args.source
+        ));
+    } else {
+        context.ui.line(format_args!(
+            "asked; it goes on by itself, in several calls if need be. Its log: aws logs tail /pipectl/{}/{function} \
+             --follow --region {}",
+            spec.prefix(),
+            spec.environment.region
+        ));
+    }
+    Ok(Exit::Success)
+}
+
+/// What is to be read again.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    /// As the ingest Lambda names them, and not repeated.
+    objects: BTreeSet<&'static str>,
+    tables: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// The event that asks the ingest Lambda.
+    fn event(&self, from: UtcDateTime) -> Value {
+        json!({"backfill": {"since": written(from), "objects": self.objects}})
+    }
+}
+
+/// Fails with everything that is wrong.
+fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
+    let misuse = |message: String| Error::new(message).exit(Exit::Usage);
+    let known = spec.pipeline.sources.iter();
+    let Some(source) = spec.pipeline.sources.get(&args.source) else {
+        let shops = known.filter(|(_, source)| matches!(source, Source::Shopify(_))).map(|(name, _)| name.as_str());
+        return Err(misuse(format!("there is no source `{}`", args.source)).hint(did_you_mean(&args.source, shops)));
+    };
+    if let Some(instead) = instead(source, &args.source, spec) {
+        return Err(
+            misuse(format!("`{}` is no Shopify source, and only those are read again", args.source)).hint(instead)
+        );
+    }
+    let mut errors = Vec::new();
+    if args.from > now {
+        errors
+            .push(misuse(format!("`--from {}` is in the future", written(args.from))).hint("name a day that is over"));
+    }
+    let own: Vec<(&str, &'static str)> = spec
+        .pipeline
+        .tables
+        .iter()
+        .filter_map(|(name, table)| match table.source() {
+            (source, Some(object)) if source == args.source => Some((name.as_str(), shopify::read_with(object)?)),
+            _ => None,
+        })
+        .collect();
+    let mut objects = BTreeSet::new();
+    for name in &args.table {
+        match own.iter().find(|(table, _)| table == name) {
+            Some((_, object)) => {
+                objects.insert(*object);
+            }
+            None => errors.push(
+                misuse(format!("`--table {name}`: the source `{}` has no such table", args.source))
+                    .hint(did_you_mean(name, own.iter().map(|(table, _)| *table))),
+            ),
+        }
+    }
+    Error::all(errors)?;
+    if args.table.is_empty() {
+        objects = own.iter().map(|(_, object)| *object).collect();
+    }
+    if objects.is_empty() {
+        return Err(Error::project(format!("no table is made from the source `{}`", args.source))
+            .hint("add one, deploy, and its first run reads everything"));
+    }
+    let tables = own.iter().filter(|(_, object)| objects.contains(object)).map(|(table, _)| (*table).to_owned());
+    Ok(Wanted { tables: tables.collect(), objects })
+}
+
+/// How another kind of source is read again; nothing for a Shopify source.
+fn instead(source: &Source, name: &str, spec: &Spec) -> Option<String> {
+    let environment = &spec.environment_name;
+    Some(match (source, source.database().map(|(_, database)| database.capture)) {
+        (Source::Shopify(_), _) => return None,
+        (Source::Files(_), _) => format!(
+            "what has arrived is taken once more by `pipectl replay --from raw --since DATE --env {environment}`"
+        ),
+        (Source::Lambda(_), _) => format!(
+            "its state is s3://{}/state/{name}.json: set it back there; or take what has arrived once more with \
+             `pipectl replay --from raw --since DATE --env {environment}`",
+            spec.bucket("raw")
+        ),
+        (_, Some(Capture::Cdc)) => "start its replication anew: docs/sources/cdc.md".to_owned(),
+        _ => "take what has arrived once more with `pipectl replay`; docs/sources/watermark.md says what is kept of a \
+              database"
+            .to_owned(),
+    })
+}
+
+fn list(names: &BTreeSet<impl AsRef<str>>) -> String {
+    names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}
+
+fn not_there(failure: Failure, spec: &Spec) -> Error {
+    let missing = failure.kind == Kind::NotFound;
+    let error = Error::from(failure);
+    if missing {
+        error.hint(format!("deploy the pipeline first: pipectl deploy --env {}", spec.environment_name))
+    } else {
+        error
+    }
+}
