@@ -35,7 +35,7 @@ postgres: ${postgres:+found}"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     exit 0
 fi
-echo "setting up .venv (about a minute, once)" >&2
+echo "setting up .venv (a minute or two, once)" >&2
 "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 case $wanted in

@@ -36,6 +36,17 @@ pub struct Document {
     /// The tables that are made by SQL.
     #[serde(skip_serializing_if = "Map::is_empty")]
     transforms: Map<Transform>,
+    /// Where the Iceberg tables are, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iceberg: Option<Iceberg>,
+}
+
+#[derive(Debug, Serialize)]
+struct Iceberg {
+    /// The database of the catalog.
+    database: String,
+    /// How long a table's earlier states are kept.
+    snapshot_days: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,6 +146,9 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
             marts: made,
         },
         transforms: Map::new(),
+        iceberg: spec
+            .iceberg_database()
+            .map(|database| Iceberg { database, snapshot_days: pipeline.zones.transformed.snapshot_days }),
         prefix,
     })
 }

@@ -25,6 +25,8 @@ mod help;
 #[cfg(feature = "rehearse")]
 mod history;
 #[cfg(feature = "rehearse")]
+mod iceberg;
+#[cfg(feature = "rehearse")]
 mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;

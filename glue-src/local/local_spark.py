@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pyspark
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 _VIEW = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
@@ -50,6 +51,22 @@ _DRIVERS = {
     "org.postgresql_postgresql-42.7.4.jar": "188976721ead8e8627eb6d8389d500dccc0c9bebd885268a3047180274a6031e",
 }
 _DRIVER_WHEEL = "mkpipe_extractor_postgres"
+# What Glue adds with `--datalake-formats iceberg`: Iceberg itself, and AWS's SDK for its catalog and its files.
+_ICEBERG = "iceberg-spark-runtime-3.5_2.12-1.10.2.jar"
+_ICEBERG_DIGEST = "c562d482dcd16b666e808b755469fbc4b2604284b41622c9d87e2c02b7cc6c5f"
+_ICEBERG_EXTENSIONS = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+_ICEBERG_WHEEL = "snowpark_connect_deps_iceberg"
+_SDK = "2.29.26"
+_SDK_WHEEL = "bodo_iceberg_connector"
+_SDK_BESIDE = ("eventstream-1.0.1.jar", "reactive-streams-1.0.4.jar")
+_SDK_LEFT_OUT = ("netty-nio-client", "crt-core", "s3tables")
+# A JVM cannot change its environment, but these say the same.
+_JAVA_NAMES = {
+    "AWS_ACCESS_KEY_ID": "aws.accessKeyId",
+    "AWS_SECRET_ACCESS_KEY": "aws.secretAccessKey",
+    "AWS_REGION": "aws.region",
+    "AWS_ENDPOINT_URL": "aws.endpointUrl",
+}
 # They log each file that they open.
 _READERS = ("org.apache.spark.sql.execution.datasources.FileScanRDD", "org.apache.spark.rdd.HadoopRDD")
 _READ = re.compile(r"(?:path: |Input split: )(s3a?://\S+?)(?:, range|:\d+\+\d+|$)", re.MULTILINE)
@@ -72,15 +89,32 @@ def java() -> str:
 
 def drivers() -> list[Path]:
     """The drivers of MySQL and PostgreSQL; without their wheel there are none."""
-    wheel = importlib.util.find_spec(_DRIVER_WHEEL)
-    if wheel is None or not wheel.submodule_search_locations:
-        return []
-    folder = Path(wheel.submodule_search_locations[0], "jars")
-    found = [folder / name for name in sorted(_DRIVERS) if (folder / name).is_file()]
+    folder = _folder_of(_DRIVER_WHEEL, "jars")
+    found = [folder / name for name in sorted(_DRIVERS) if (folder / name).is_file()] if folder else []
     for jar in found:
-        if hashlib.sha256(jar.read_bytes()).hexdigest() != _DRIVERS[jar.name]:
-            raise Trouble(f"{jar} is not the driver that it should be; install {_DRIVER_WHEEL} again")
+        _verify(jar, _DRIVERS[jar.name], _DRIVER_WHEEL)
     return found
+
+
+def iceberg() -> list[Path]:
+    """Iceberg and what it needs to reach AWS; without their wheels there is nothing."""
+    folder, sdk = _folder_of(_ICEBERG_WHEEL, "jars"), _folder_of(_SDK_WHEEL, "jars/libs")
+    if not folder or not sdk or not (folder / _ICEBERG).is_file():
+        return []
+    _verify(folder / _ICEBERG, _ICEBERG_DIGEST, _ICEBERG_WHEEL)
+    parts = sorted(sdk.glob(f"*-{_SDK}.jar"))
+    parts = [jar for jar in parts if not jar.name.startswith(_SDK_LEFT_OUT)]
+    return [folder / _ICEBERG, *parts, *(sdk / name for name in _SDK_BESIDE)]
+
+
+def _folder_of(wheel: str, path: str) -> Path | None:
+    found = importlib.util.find_spec(wheel)
+    return Path(found.submodule_search_locations[0], path) if found and found.submodule_search_locations else None
+
+
+def _verify(jar: Path, digest: str, wheel: str) -> None:
+    if hashlib.sha256(jar.read_bytes()).hexdigest() != digest:
+        raise Trouble(f"{jar} is not the file that it should be; install {wheel} again")
 
 
 def archive_path(cache: Path) -> Path:
@@ -88,7 +122,7 @@ def archive_path(cache: Path) -> Path:
     version = subprocess.run([java(), "-version"], capture_output=True, text=True, check=True).stderr
     jars = Path(pyspark.__file__).parent / "jars"
     parts = [version, str(jars), *_JVM]
-    for jar in [*sorted(jars.iterdir()), *drivers()]:
+    for jar in [*sorted(jars.iterdir()), *drivers(), *iceberg()]:
         state = jar.stat()
         parts.append(f"{jar.name} {state.st_size} {state.st_mtime_ns}")
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -123,7 +157,9 @@ def start(mounts: dict[str, str], work: Path, jvm_options: list[str]) -> SparkSe
         "spark.driver.extraJavaOptions": " ".join([*_JVM, *jvm_options]),
     }
     settings |= {f"spark.hadoop.{_MOUNT.format(bucket)}": _folder(path) for bucket, path in mounts.items()}
-    settings["spark.driver.extraClassPath"] = os.pathsep.join(map(str, drivers()))
+    if iceberg():
+        settings["spark.sql.extensions"] = _ICEBERG_EXTENSIONS
+    settings["spark.driver.extraClassPath"] = os.pathsep.join(map(str, [*drivers(), *iceberg()]))
     java()
     # A properties file, not a configuration folder: a folder on the class path makes the JVM refuse its archive.
     properties = work / "spark.properties"
@@ -143,6 +179,18 @@ def mount(session: SparkSession, mounts: dict[str, str]) -> None:
     hadoop = session.sparkContext._jsc.hadoopConfiguration()
     for bucket, path in mounts.items():
         hadoop.set(_MOUNT.format(bucket), _folder(path))
+
+
+def become(variables: dict[str, str]) -> None:
+    """Lets AWS's SDK for Java, which Iceberg calls AWS with, take these variables of AWS for its own."""
+    context = SparkContext._active_spark_context
+    if context is None:
+        return
+    for name, known in _JAVA_NAMES.items():
+        if name in variables:
+            context._jvm.System.setProperty(known, variables[name])
+        else:
+            context._jvm.System.clearProperty(known)
 
 
 def log_reads(session: SparkSession, file: Path) -> None:

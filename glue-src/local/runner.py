@@ -167,9 +167,11 @@ def _message(failure: Exception) -> str:
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     os.environ.update(variables)
+    local_spark.become(variables)
     try:
         yield
     finally:
+        local_spark.become({})
         os.environ.clear()
         os.environ.update(before)
 

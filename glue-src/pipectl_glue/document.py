@@ -88,6 +88,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Iceberg:
+    """Where the Iceberg tables are."""
+
+    # The database of the catalog.
+    database: str
+    # How long a table's earlier states are kept.
+    snapshot_days: int
+
+
+@dataclass(frozen=True)
 class Document:
     """The parts of the pipeline document that the jobs use."""
 
@@ -103,6 +113,7 @@ class Document:
     tables: dict[str, Table]
     # The tables that are made by SQL from others, each with `sql`, `reads` and `reads_changed`.
     transforms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    iceberg: Iceberg | None = None
 
 
 def parse_document(text: str) -> Document:
@@ -128,6 +139,7 @@ def parse_document(text: str) -> Document:
             empty_after_load=bool(root.get("empty_after_load")),
             tables={name: _table(name, table) for name, table in sorted(root["tables"].items())},
             transforms=root.get("transforms") or {},
+            iceberg=Iceberg(**root["iceberg"]) if root.get("iceberg") else None,
         )
     except KeyError as error:
         raise Failure(f"the pipeline document lacks {error}; deploy it again") from error

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from pipectl_glue import checks, ledger, output, references, replay, report, rows, transform_sql
+from pipectl_glue import checks, iceberg, ledger, output, references, replay, report, rows, transform_sql
 from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
@@ -40,6 +40,8 @@ def run(
     pending = _pending(cleaned, done, requests)
     if not pending and not requests:
         tell(f"nothing new in s3://{document.cleaned}/_ledger/clean/")
+        # A run that broke off may have left them behind.
+        output.end(_STAGE, None, iceberg.catch_up(spark, store, document, done, tell))
         return None
     marks = [*(entry["batch"] for entry, _ in pending), *(request.id for request in requests)]
     batch = ledger.batch_name(datetime.now(UTC), marks, (entry["batch"] for entry in done))
@@ -72,7 +74,9 @@ def run(
         committed = batch
         tell(f"committed batch {batch}: {len(inputs)} cleaned batches")
         report.write(store, document, entry, [given for given, _ in pending], time.monotonic() - began)
-    output.end(_STAGE, committed, stopped)
+        done.append(entry)
+    behind = iceberg.catch_up(spark, store, document, done, tell)
+    output.end(_STAGE, committed, {**stopped, **behind})
     return committed
 
 

@@ -10,6 +10,7 @@ use crate::deploy::Wanted;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::project::Project;
+use crate::rehearse::toolchain::Needs;
 use crate::rehearse::{Data, Parts, Place, Report, rehearse, runner, source, toolchain};
 use crate::sample::{OPENED, Sample};
 use crate::spec::{Capture, Source, Spec};
@@ -66,8 +67,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         let database = spec.pipeline.sources.get(name).and_then(Source::database);
         database.is_some_and(|(_, database)| database.capture == Capture::Watermark)
     };
-    let drivers = data.folders.keys().any(by_watermark);
-    toolchain::check(&parts.python, parts.environment.as_deref(), drivers).await?;
+    let needs =
+        Needs { drivers: data.folders.keys().any(by_watermark), iceberg: spec.pipeline.zones.transformed.iceberg };
+    toolchain::check(&parts.python, parts.environment.as_deref(), needs).await?;
     let wanted = wanted(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
     let interrupt = Interrupt::listen()?;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::call::Call;
+use super::catalog::Catalog;
 use super::json::JsonHandler;
 use super::queues::Queues;
 use super::replications::Replications;
@@ -61,6 +62,7 @@ pub(super) struct Account {
     stacks: Mutex<Stacks>,
     pub(super) secrets: Secrets,
     pub(super) replications: Replications,
+    pub(super) catalog: Catalog,
     pub(super) queues: Queues,
     pub(super) waiting: List,
     pub(super) store: Arc<Store>,
@@ -112,6 +114,7 @@ impl LocalAccount {
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
             replications: Replications::load(&directory)?,
+            catalog: Catalog::load(&directory)?,
             queues: Queues::load(&directory, account, region)?,
             waiting: List::load(&directory)?,
             s3: S3Server::new(Arc::clone(&store), region),
@@ -187,6 +190,11 @@ impl LocalAccount {
         self.0.secrets.put(id, value.to_owned()).map(|_| ()).map_err(|message| {
             Error::new(format!("secret `{id}`: {message}")).hint("deploy the stack that defines the secret first")
         })
+    }
+
+    /// A parameter of a table that a program has made in Glue's catalog, such as `metadata_location`.
+    pub fn table_parameter(&self, database: &str, table: &str, name: &str) -> Option<String> {
+        self.0.catalog.parameter(database, table, name)
     }
 
     /// Whether a replication of DMS has been started and not been stopped, by the ARN of its configuration.

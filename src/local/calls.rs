@@ -72,8 +72,11 @@ fn refusal(status: u16, code: &str, message: &str) -> Response {
         .into_response()
 }
 
-/// Answers Glue's `StartWorkflowRun`.
+/// Answers Glue's `StartWorkflowRun`, and the calls of its catalog.
 pub(super) fn glue(account: &Account, operation: &str, body: &Value) -> JsonResult {
+    if ["Database", "Table"].iter().any(|what| operation.ends_with(what)) {
+        return account.catalog.call(account, operation, body);
+    }
     if operation != "StartWorkflowRun" {
         return Err(JsonError::unknown_operation("glue", operation));
     }

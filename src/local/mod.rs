@@ -10,6 +10,7 @@
 mod account;
 mod call;
 mod calls;
+mod catalog;
 mod clock;
 mod cloudformation;
 mod file;

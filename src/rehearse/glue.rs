@@ -27,8 +27,9 @@ const KEPT_LINES: usize = 30;
 const START: Duration = Duration::from_secs(180);
 
 /// Job arguments that Glue itself takes; the script does not get them.
-const GLUES_OWN: [&str; 12] = [
+const GLUES_OWN: [&str; 13] = [
     "--additional-python-modules",
+    "--conf",
     "--custom-logGroup-prefix",
     "--custom-logStream-prefix",
     "--datalake-formats",

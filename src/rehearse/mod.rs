@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod database;
 mod folder;
 pub mod glue;
+pub mod iceberg;
 pub mod judge;
 mod ledger;
 mod open;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::spec::Spec;
 
+use super::iceberg;
 use super::ledger::{Ledgers, Remark};
 use super::place::Place;
 use super::quarantine;
@@ -94,6 +95,7 @@ pub(super) async fn report(
         }
     }
     let marts = marts(place, spec, &mut timeline).await?;
+    let iceberg = iceberg::tables(place, spec, &mut timeline).await?;
     timeline.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let failed = timeline.findings.iter().any(|finding| finding.severity == Severity::Error);
     let spark = place.glue.version().map_or_else(|| "Spark".to_owned(), |version| format!("Spark {version}"));
@@ -105,11 +107,12 @@ pub(super) async fn report(
         rows,
         warehouse,
         marts,
+        stood_in: stood_in(&spark, !place.shops.is_empty(), !iceberg.is_empty()),
+        iceberg,
         findings: timeline.findings,
         grants: place.judge.grants(),
         list_grants: false,
         mails: timeline.mails,
-        stood_in: stood_in(&spark, !place.shops.is_empty()),
     })
 }
 
@@ -164,7 +167,7 @@ async fn marts(place: &Place, spec: &Spec, timeline: &mut Timeline) -> Result<Ve
 }
 
 /// What was not AWS's own, said openly.
-fn stood_in(spark: &str, shopify: bool) -> Vec<(String, String)> {
+fn stood_in(spark: &str, shopify: bool, iceberg: bool) -> Vec<(String, String)> {
     let mut pairs = vec![
         ("AWS Glue".to_owned(), format!("{spark} on this machine, the jobs' own scripts")),
         ("Redshift".to_owned(), "PostgreSQL behind a rewriter of Redshift's SQL".to_owned()),
@@ -175,6 +178,9 @@ fn stood_in(spark: &str, shopify: bool) -> Vec<(String, String)> {
             "evaluated from the templates; waits are simulated".to_owned(),
         ),
     ];
+    if iceberg {
+        pairs.push(("Glue's catalog".to_owned(), "the local account; Iceberg is Iceberg".to_owned()));
+    }
     if shopify {
         pairs.push(("Shopify".to_owned(), "a GraphQL server that serves your files".to_owned()));
     }

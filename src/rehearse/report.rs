@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::alerts::Mail;
+use super::iceberg::IcebergTable;
 use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
@@ -22,6 +23,8 @@ pub struct Report {
     pub rows: BTreeMap<String, TableRows>,
     pub warehouse: Vec<TableCount>,
     pub marts: Vec<Mart>,
+    /// The Iceberg tables, where the pipeline has them.
+    pub iceberg: Vec<IcebergTable>,
     pub findings: Vec<Finding>,
     /// The permissions that the templates grant, and those that no call has used.
     pub grants: Grants,
@@ -112,6 +115,11 @@ impl Report {
         }
         heading(&mut out, "warehouse");
         out += &indented(&self.warehouse_table());
+        if !self.iceberg.is_empty() {
+            heading(&mut out, "iceberg");
+            let lines: Vec<Vec<String>> = self.iceberg.iter().map(iceberg_line).collect();
+            out += &indented(&table(&lines, &[1, 2]));
+        }
         for mart in &self.marts {
             let shown = if mart.count > mart.rows.len() as u64 {
                 format!(", the first {}", mart.rows.len())
@@ -209,6 +217,11 @@ impl Report {
         }
         table(&lines, &[1, 2])
     }
+}
+
+fn iceberg_line(table: &IcebergTable) -> Vec<String> {
+    let states = if table.snapshots == 1 { "1 snapshot".to_owned() } else { format!("{} snapshots", table.snapshots) };
+    vec![table.table.clone(), format!("{} rows", thousands(table.rows)), states]
 }
 
 fn mart_table(mart: &Mart) -> String {
@@ -352,6 +365,7 @@ mod tests {
                 ],
             }],
             mails: Vec::new(),
+            iceberg: vec![IcebergTable { table: "orders".into(), rows: 1_000, snapshots: 1 }],
             findings: vec![Finding {
                 severity: Severity::Warning,
                 text: "the data of `shop` has no `Order.name`: it is null in every row".into(),
@@ -390,6 +404,9 @@ mod tests {
                         rows     new
           core.orders  1,010  +1,000
           core.stores      0
+
+        iceberg
+          orders  1,000 rows  1 snapshot
 
         marts.daily_revenue (212 rows, the first 2)
           day         city  revenue

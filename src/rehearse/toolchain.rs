@@ -21,20 +21,36 @@ const JAVA: std::ops::RangeInclusive<u32> = 17..=23;
 /// The wheel that ships the drivers of MySQL and PostgreSQL: its module and its version.
 const DRIVERS: (&str, &str) = ("mkpipe_extractor_postgres", "mkpipe-extractor-postgres==0.1.44");
 
+/// The wheels that bring Iceberg and AWS's SDK for Java, which it calls AWS with.
+const ICEBERG: [(&str, &str); 2] = [
+    ("snowpark_connect_deps_iceberg", "snowpark-connect-deps-iceberg==1.0.2"),
+    ("bodo_iceberg_connector", "bodo-iceberg-connector==2026.10"),
+];
+
+/// What a pipeline takes beside Spark.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Needs {
+    /// A job reads a database.
+    pub drivers: bool,
+    /// Its tables are Iceberg tables too.
+    pub iceberg: bool,
+}
+
 /// Prints the modules that are missing.
 const LOOK: &str = "import importlib.util, sys
 print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name) is None])";
 
-/// Checks that everything is there; with `drivers` also what the jobs that read a database need.
-pub async fn check(python: &Path, environment: Option<&Path>, drivers: bool) -> Result<()> {
-    let (python, java) = tokio::join!(check_python(python, drivers), check_java());
+/// Checks that everything is there.
+pub async fn check(python: &Path, environment: Option<&Path>, needs: Needs) -> Result<()> {
+    let (python, java) = tokio::join!(check_python(python, needs), check_java());
     Error::all([python.err(), java.err(), warehouse::check(environment).err()].into_iter().flatten())
 }
 
-async fn check_python(python: &Path, drivers: bool) -> Result<()> {
+async fn check_python(python: &Path, needs: Needs) -> Result<()> {
     let mut command = Command::new(python);
     command.args(["-c", LOOK]).args(MODULES.map(|(name, _)| name)).env_remove("PYTHONPATH").stdin(Stdio::null());
-    command.args(drivers.then_some(DRIVERS.0));
+    command.args(needs.drivers.then_some(DRIVERS.0));
+    command.args(ICEBERG.iter().filter(|_| needs.iceberg).map(|(name, _)| name));
     let output = match command.output().await {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -59,8 +75,17 @@ async fn check_python(python: &Path, drivers: bool) -> Result<()> {
             .note("Glue has the drivers built in; here a wheel brings them")
             .hint(format!("run `{python} -m pip install --no-deps {}`", DRIVERS.1))
     });
+    let (iceberg, missing): (Vec<&str>, Vec<&str>) =
+        missing.into_iter().partition(|name| ICEBERG.iter().any(|(known, _)| known == name));
+    let iceberg = (!iceberg.is_empty()).then(|| {
+        let wheels = ICEBERG.iter().filter(|(name, _)| iceberg.contains(name)).map(|(_, wheel)| *wheel);
+        let (python, wheels) = (python.display(), wheels.collect::<Vec<_>>().join(" "));
+        Error::new(format!("Iceberg tables need Iceberg and AWS's SDK for Java, and `{python}` has not both"))
+            .note("Glue adds them with `--datalake-formats iceberg`; here two wheels bring them")
+            .hint(format!("run `{python} -m pip install --no-deps {wheels}`"))
+    });
     if missing.is_empty() {
-        return drivers.map_or(Ok(()), Err);
+        return Error::all([drivers, iceberg].into_iter().flatten());
     }
     let wanted: Vec<String> = MODULES
         .iter()
@@ -71,7 +96,7 @@ async fn check_python(python: &Path, drivers: bool) -> Result<()> {
     let modules = Error::new(message)
         .hint(format!("run `{} -m pip install {}`", python.display(), wanted.join(" ")))
         .hint("or name another interpreter with PIPECTL_PYTHON");
-    Error::all([Some(modules), drivers].into_iter().flatten())
+    Error::all([Some(modules), drivers, iceberg].into_iter().flatten())
 }
 
 /// Adds how to get a Python with Spark.
@@ -132,7 +157,9 @@ mod tests {
     #[test]
     fn the_versions_are_those_that_the_jobs_are_tested_with() {
         let all = include_str!("../../requirements.lock");
-        assert!(all.lines().any(|line| line == DRIVERS.1), "{}", DRIVERS.1);
+        for (_, wheel) in [DRIVERS].iter().chain(&ICEBERG) {
+            assert!(all.lines().any(|line| line == *wheel), "{wheel}");
+        }
         let locked = include_str!("../../glue-src/requirements.txt");
         for (name, version) in MODULES {
             assert!(locked.lines().any(|line| line == format!("{name}=={version}")), "{name}");
@@ -141,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_missing_comes_with_the_fix() {
-        insta::assert_snapshot!(check_python(Path::new("/nowhere/bin/python"), false).await.unwrap_err(), @"
+        insta::assert_snapshot!(check_python(Path::new("/nowhere/bin/python"), Needs::default()).await.unwrap_err(), @"
         error: the Glue jobs need a Python with Spark, and there is no `/nowhere/bin/python`
         = hint: run `python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3==1.43.106` in the project's folder (any Python from 3.9 to 3.12)
         = hint: or name another interpreter with PIPECTL_PYTHON
@@ -152,7 +179,7 @@ mod tests {
             fs_err::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             fs_err::set_permissions(&path, mode).unwrap();
-            let error = check_python(&path, true).await.unwrap_err().to_string();
+            let error = check_python(&path, Needs { drivers: true, iceberg: true }).await.unwrap_err().to_string();
             error.replace(&directory.path().display().to_string(), "BIN")
         };
         insta::assert_snapshot!(told("echo boto3").await, @"
@@ -178,6 +205,11 @@ mod tests {
         error: the jobs that read a database need its JDBC driver, and `BIN/python` has none
         = note: Glue has the drivers built in; here a wheel brings them
         = hint: run `BIN/python -m pip install --no-deps mkpipe-extractor-postgres==0.1.44`
+        ");
+        insta::assert_snapshot!(told("echo bodo_iceberg_connector").await, @"
+        error: Iceberg tables need Iceberg and AWS's SDK for Java, and `BIN/python` has not both
+        = note: Glue adds them with `--datalake-formats iceberg`; here two wheels bring them
+        = hint: run `BIN/python -m pip install --no-deps bodo-iceberg-connector==2026.10`
         ");
         insta::assert_snapshot!(told("echo 'No module named encodings' >&2; exit 1").await, @"
         error: the Python of the Glue jobs does not work: `BIN/python`

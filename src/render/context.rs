@@ -16,6 +16,7 @@
 //! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
 //! - `readers`: the users of the warehouse that may only read, each with `id`, `user` and `secret`; `exports`: the marts
 //!   whose rows become files; `quicksight`: the data sets to make, or null.
+//! - `iceberg_database`: the database of the Iceberg tables, or null.
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
 
 use handlebars::Context;
@@ -57,6 +58,7 @@ struct Names {
     raw_tables: Vec<catalog::RawTable>,
     lock_mode: Option<&'static str>,
     databases: Vec<Database>,
+    iceberg_database: Option<String>,
     subnets: Vec<Subnet>,
     load_rules: Vec<Named>,
     rules: Vec<Named>,
@@ -181,6 +183,7 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
         raw_tables: catalog::raw_tables(spec),
         lock_mode: catalog::lock_mode(spec),
         databases: databases(&prefix),
+        iceberg_database: spec.iceberg_database(),
         subnets: subnets(&spec.pipeline.network.cidr),
         load_rules: vec![
             Named { id: "Transformed".into(), name: format!("{prefix}-transformed") },

@@ -29,7 +29,7 @@ fn variants() -> Vec<Vec<RenderedStack>> {
         ("dev", ""),
         ("prod", ""),
         ("local", ""),
-        ("dev", "{trigger: {mode: s3}, functions: {architecture: arm64}, jobs: {crawlers: true}}"),
+        ("dev", "{trigger: {mode: s3}, functions: {architecture: arm64}, jobs: {crawlers: true}, zones: {transformed: {iceberg: true}}}"),
         ("dev", "{github: {repository: o/n, owner_id: 1, repository_id: 2, create_provider: false}, zones: {archive: {expire_days: 3650, lock: {mode: compliance, days: 400}}}}"),
     ]
     .map(|(environment, overrides)| render(&spec(environment, overrides)))

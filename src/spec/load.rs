@@ -82,6 +82,11 @@ impl Spec {
     pub fn bucket(&self, zone: &str) -> String {
         format!("{}-{zone}-{}-{}", self.prefix(), self.environment.account, self.environment.region)
     }
+
+    /// The catalog's database of the Iceberg tables, if there are any.
+    pub fn iceberg_database(&self) -> Option<String> {
+        self.pipeline.zones.transformed.iceberg.then(|| format!("{}_iceberg", self.prefix().replace('-', "_")))
+    }
 }
 
 fn join(errors: impl Iterator<Item = Error>) -> Error {

@@ -35,8 +35,8 @@ pub use lock::{Lock, LockMode};
 pub use log_pattern::LogPattern;
 pub use mart::{Mart, MartKind, Refresh, Unload};
 pub use settings::{
-    Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, Trigger, TriggerMode,
-    Warehouse, WorkerType, Zone, Zones,
+    Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, TransformedZone,
+    Trigger, TriggerMode, Warehouse, WorkerType, Zone, Zones,
 };
 pub use source::{Capture, Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
 pub use table::{Column, FullColumn, Late, Load, SchemaChanges, Table};

@@ -7,6 +7,7 @@ use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
 mod files;
+mod iceberg;
 mod quality;
 
 use super::late;
@@ -116,6 +117,7 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         repeated_rows(key, table, sources, errors);
         shopify_fields(table, sources, errors);
         quality::check(pipeline, key, table, errors);
+        iceberg::check(pipeline, key, errors);
         files::check(key, table, sources, errors);
     }
 }

@@ -45,7 +45,7 @@ pub struct Zones {
     /// Typed and deduplicated rows.
     pub cleaned: Zone,
     /// Rows as the warehouse loads them.
-    pub transformed: Zone,
+    pub transformed: TransformedZone,
     /// Copies of raw and cleaned that stay when the zones are emptied.
     pub archive: Archive,
 }
@@ -65,6 +65,30 @@ pub struct Zone {
 impl Default for Zone {
     fn default() -> Self {
         Self { expire_days: 365, noncurrent_days: 30 }
+    }
+}
+
+/// The transformed zone's lifecycle, and what else is made of its rows.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransformedZone {
+    /// Batches expire after this many days. Iceberg tables do not.
+    #[schemars(range(min = 1))]
+    pub expire_days: u32,
+    /// Replaced and deleted versions are kept for this many days.
+    #[schemars(range(min = 1))]
+    pub noncurrent_days: u32,
+    /// Every table is an Iceberg table as well, in the database `<prefix>_iceberg`: its rows as they are now, for Athena and other engines.
+    pub iceberg: bool,
+    /// The earlier states of an Iceberg table can be asked for this many days.
+    #[schemars(range(min = 1))]
+    pub snapshot_days: u32,
+}
+
+impl Default for TransformedZone {
+    fn default() -> Self {
+        let Zone { expire_days, noncurrent_days } = Zone::default();
+        Self { expire_days, noncurrent_days, iceberg: false, snapshot_days: 7 }
     }
 }
 

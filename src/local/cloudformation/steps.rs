@@ -333,6 +333,9 @@ pub(super) fn remove(
     match at_rest.and_then(|()| resource::delete(&account.store, &account.secrets, resource)) {
         Ok(()) => {
             account.replications.forget(&resource.physical_id);
+            if resource.resource_type == "AWS::Glue::Database" {
+                account.catalog.forget(&resource.physical_id);
+            }
             conclude(account, stack_name, resource, "DELETE_COMPLETE", None);
             Ok(())
         }

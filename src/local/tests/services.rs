@@ -67,6 +67,62 @@ async fn secrets_are_read_and_written() {
     assert_eq!(local.account.secret_value("redshift!shop-dev-pipectl_admin"), None);
 }
 
+const CATALOG: &str = "Resources:
+  Database:
+    Type: AWS::Glue::Database
+    Properties:
+      CatalogId: '000000000000'
+      DatabaseInput: {Name: shop, LocationUri: 's3://lake/iceberg'}
+  Table:
+    Type: AWS::Glue::Table
+    Properties:
+      CatalogId: '000000000000'
+      DatabaseName: !Ref Database
+      TableInput: {Name: files}
+";
+
+/// What Iceberg's commits rest on: a table changes only from the version that the caller has seen.
+#[tokio::test]
+async fn tables_of_the_catalog_change_from_one_version_to_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let local = Local::open(directory.path()).await;
+    local.deploy("catalog", CATALOG, &[]).await;
+    let ask = async |operation: &str, body: serde_json::Value| {
+        let (status, answer) = call(&local, &format!("AWSGlue.{operation}"), &body).await;
+        (status, answer["__type"].as_str().unwrap_or_default().to_owned(), answer)
+    };
+    let error = async |operation: &str, body: serde_json::Value| ask(operation, body).await.1;
+    let (_, _, found) = ask("GetDatabase", json!({"Name": "shop"})).await;
+    assert_eq!(found["Database"]["LocationUri"], "s3://lake/iceberg");
+    assert_eq!(error("GetDatabase", json!({"Name": "x"})).await, "EntityNotFoundException");
+    let named = |name: &str| json!({"DatabaseName": "shop", "Name": name});
+    assert_eq!(ask("GetTable", named("files")).await.2["Table"]["DatabaseName"], "shop");
+    assert_eq!(error("GetTable", named("orders")).await, "EntityNotFoundException");
+
+    let table = |at: &str, more: serde_json::Value| {
+        let mut body =
+            json!({"DatabaseName": "shop", "TableInput": {"Name": "orders", "Parameters": {"metadata_location": at}}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    assert_eq!(ask("CreateTable", table("a", json!({}))).await.0, 200);
+    assert_eq!(error("CreateTable", table("a", json!({}))).await, "AlreadyExistsException");
+    let (_, _, found) = ask("GetTable", named("orders")).await;
+    assert_eq!(found["Table"]["VersionId"], "0");
+    assert_eq!(ask("UpdateTable", table("b", json!({"VersionId": "0"}))).await.0, 200);
+    assert_eq!(error("UpdateTable", table("c", json!({"VersionId": "0"}))).await, "ConcurrentModificationException");
+    let location = || local.account.table_parameter("shop", "orders", "metadata_location");
+    assert_eq!(location().as_deref(), Some("b"));
+    assert_eq!(ask("DeleteTable", named("orders")).await.0, 200);
+    assert_eq!(error("DeleteTable", named("orders")).await, "EntityNotFoundException");
+    assert_eq!(error("BatchDeleteTable", named("orders")).await, "UnknownOperationException");
+
+    // With the database goes what is in it.
+    assert_eq!(ask("CreateTable", table("a", json!({}))).await.0, 200);
+    local.delete("catalog").await;
+    assert_eq!(location(), None);
+}
+
 #[tokio::test]
 async fn further_services_are_registered() {
     let directory = tempfile::tempdir().unwrap();
