@@ -20,7 +20,7 @@ use crate::template::Template;
 use crate::yaml::{Source, Span};
 
 pub use forecast::forecast;
-pub use input::{Input, InputSource};
+pub use input::{Input, InputSource, declared};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.
 pub const STACKS: [&str; 11] = [

@@ -59,9 +59,13 @@ fn the_project_and_the_environment_may_come_from_variables() {
 }
 
 #[test]
-fn the_schema_that_editors_use_is_the_committed_one() {
+fn the_schemas_are_the_committed_ones() {
     let test = Test::empty();
-    for (file, path) in [("pipeline", "docs/pipeline.schema.json"), ("environment", "docs/environment.schema.json")] {
+    for (file, path) in [
+        ("pipeline", "docs/pipeline.schema.json"),
+        ("environment", "docs/environment.schema.json"),
+        ("plan", "docs/plan.schema.json"),
+    ] {
         let output = test.command(&["schema", file]).output().unwrap();
         let path = crate::support::root().join(path);
         let committed = std::fs::read_to_string(&path).unwrap_or_default();

@@ -48,3 +48,41 @@ fn it_asks_and_keeps_data_unless_told_and_can_be_deployed_again() {
     assert!(again.contains("warehouse/Namespace  AWS::RedshiftServerless::Namespace  IMPORT_COMPLETE"), "{again}");
     assert!(test.run(&["plan", "--env", "local", "--exit-code"]).contains("No changes"));
 }
+
+#[test]
+fn a_stack_that_the_project_lost_is_told_by_plan_and_deleted_alone() {
+    let Some(test) = Test::packaged() else { return };
+    let before = std::fs::read_to_string(test.path("stacks/local.yaml")).unwrap();
+    let sources = "  sources:\n    till: {mysql: {database: till, create: {}, capture: cdc}}\n";
+    let tables = "overrides:\n  tables:\n    till_sales:\n      source: till.sales\n      \
+                  columns: {id: {type: bigint, required: true}}\n      key: [id]\n";
+    let test =
+        test.edit("stacks/local.yaml", "  sources:\n", sources).edit("stacks/local.yaml", "overrides:\n", tables);
+    let deployed = test.run(&["deploy", "--env", "local", "--yes"]);
+    assert!(deployed.starts_with("exit code: 0"), "{deployed}");
+    let test = test.write("stacks/local.yaml", &before);
+
+    let plan = test.run(&["plan", "--env", "local"]);
+    assert!(plan.contains("`shop-local-source-database` is deployed"), "{plan}");
+    assert!(plan.contains("pipectl destroy --env local --stack source-database"), "{plan}");
+    let only = ["destroy", "--env", "local", "--yes", "--stack", "source-database"];
+    let used = test.end(&only);
+    assert!(used.contains("is still used, as it is deployed, by: monitoring"), "{used}");
+    let deployed = test.run(&["deploy", "--env", "local", "--yes"]);
+    assert!(deployed.starts_with("exit code: 0"), "{deployed}");
+    let json = test.command(&["plan", "--env", "local", "--format", "json", "--exit-code"]).output().unwrap();
+    assert_eq!(json.status.code(), Some(0), "an orphan is no change");
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["warnings"][0]["kind"], "orphan");
+
+    let destroyed = test.run(&only);
+    assert!(destroyed.starts_with("exit code: 0") && destroyed.contains("Done: 1 stacks deleted."), "{destroyed}");
+    insta::assert_snapshot!(test.run(&["plan", "--env", "local", "--exit-code"]), @"
+    exit code: 0
+    ----- stdout -----
+    No changes. 10 stacks are up to date.
+    ----- stderr -----
+    ");
+    let nothing = test.end(&only);
+    assert!(nothing.starts_with("exit code: 64\nerror: `shop-local-source-database` is not deployed"), "{nothing}");
+}

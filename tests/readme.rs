@@ -1,4 +1,4 @@
-//! README.md says what happens: its blocks marked `console tested` are run, in order, in one folder.
+//! README.md and docs/plan.md say what happens: their blocks marked `console tested` are run, in order, in a folder each.
 //!
 //! A line that begins with `$ ` is a command: `pipectl …` or `cd …`. The lines after it are what it prints, stdout before
 //! stderr; a line `…` stands for any number of lines.
@@ -14,12 +14,18 @@ struct Step {
 
 #[test]
 fn the_readme_tells_the_truth() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let steps = steps(&readme);
-    assert!(steps.len() >= 5, "{} commands of README.md are tested", steps.len());
+    for (file, least) in [("README.md", 5), ("docs/plan.md", 1)] {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        let steps = steps(&text);
+        assert!(steps.len() >= least, "{} commands of {file} are tested", steps.len());
+        carry_out(&steps);
+    }
+}
+
+fn carry_out(steps: &[Step]) {
     let test = Test::empty();
     let mut folder = PathBuf::new();
-    for step in &steps {
+    for step in steps {
         let words: Vec<&str> = step.command.split_whitespace().collect();
         match words.as_slice() {
             ["cd", target] => folder.push(target),
@@ -43,7 +49,7 @@ fn steps(readme: &str) -> Vec<Step> {
         match (line.strip_prefix("$ "), steps.last_mut()) {
             (Some(command), _) => steps.push(Step { command: command.to_owned(), expected: Vec::new() }),
             (None, Some(step)) => step.expected.push(line.trim_end().to_owned()),
-            (None, None) => panic!("README.md: `{line}` comes before any command"),
+            (None, None) => panic!("`{line}` comes before any command"),
         }
     }
     steps

@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation as sdk;
 use aws_sdk_cloudformation::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, DeploymentMode, OnStackFailure, Parameter, Tag, TemplateStage,
+    Capability, ChangeSetType, DeploymentMode, OnStackFailure, Parameter, StackStatus, Tag, TemplateStage,
 };
 
 use super::error::{Failure, Kind};
@@ -80,6 +80,33 @@ impl CloudFormation {
         }
     }
 
+    /// The names of all stacks of the region that start so, deleted ones left out.
+    pub async fn stack_names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+        let gone = |status: &str| matches!(status, "DELETE_COMPLETE" | "REVIEW_IN_PROGRESS");
+        // Deleted stacks are listed for 90 days, if nothing else is asked for.
+        let wanted: Vec<StackStatus> = StackStatus::values()
+            .iter()
+            .filter(|status| !gone(status))
+            .map(|status| StackStatus::from(*status))
+            .collect();
+        let mut names = Vec::new();
+        let mut token = None;
+        loop {
+            let request = self.0.list_stacks().set_stack_status_filter(Some(wanted.clone()));
+            let page = request.set_next_token(token).send().await;
+            let page = page.map_err(|error| Failure::new("ListStacks", &error))?;
+            let live = page
+                .stack_summaries()
+                .iter()
+                .filter(|stack| !stack.stack_status().is_some_and(|status| gone(status.as_str())));
+            names.extend(live.map(|stack| text(stack.stack_name())).filter(|name| name.starts_with(prefix)));
+            match page.next_token {
+                Some(next) if !next.is_empty() => token = Some(next),
+                _ => return Ok(names),
+            }
+        }
+    }
+
     /// The template of a stack, as it was sent.
     pub async fn template(&self, name: &str) -> Result<String, Failure> {
         let template = self.0.get_template().stack_name(name).template_stage(TemplateStage::Original).send().await;
@@ -139,16 +166,18 @@ impl CloudFormation {
         let page = self.describe(arn, None, values, None).await?;
         let mut next = page.next_token.clone();
         let mut change_set = ChangeSet {
-            id: page.change_set_id.unwrap_or_else(|| arn.to_owned()),
-            stack_id: page.stack_id.unwrap_or_default(),
-            status: page.status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
-            status_reason: page.status_reason,
-            execution_status: page.execution_status.map(|status| status.as_str().to_owned()),
-            changes: page.changes.unwrap_or_default().iter().filter_map(change).collect(),
+            id: page.change_set_id().unwrap_or(arn).to_owned(),
+            stack_id: text(page.stack_id()),
+            status: page.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            status_reason: page.status_reason().map(str::to_owned),
+            execution_status: page.execution_status().map(|status| status.as_str().to_owned()),
+            changes: page.changes().iter().filter_map(change).collect(),
+            others: page.changes().iter().filter_map(other).collect(),
         };
         while let Some(token) = next.filter(|token| !token.is_empty()) {
             let page = self.describe(arn, None, values, Some(token)).await?;
             change_set.changes.extend(page.changes().iter().filter_map(change));
+            change_set.others.extend(page.changes().iter().filter_map(other));
             next = page.next_token;
         }
         Ok(change_set)
@@ -263,6 +292,12 @@ fn stack(stack: &sdk::types::Stack) -> Stack {
         created: stack.creation_time().and_then(time),
         updated: stack.last_updated_time().and_then(time),
     }
+}
+
+/// The type of a change that is not of a resource.
+fn other(change: &sdk::types::Change) -> Option<String> {
+    let kind = change.r#type().map_or("unknown", |kind| kind.as_str());
+    change.resource_change().is_none().then(|| kind.to_owned())
 }
 
 fn change(change: &sdk::types::Change) -> Option<Change> {

@@ -272,6 +272,7 @@ async fn every_recorded_change_is_in_the_plan() {
         account: String::new(),
         region: String::new(),
         stacks: vec![sample.unwrap()],
+        ..Plan::default()
     };
     insta::assert_snapshot!(plan.text(false), @r#"
     x

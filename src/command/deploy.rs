@@ -140,11 +140,6 @@ pub(super) async fn carry_out(
     settings: Settings,
 ) -> Result<Exit> {
     let account = Account::open(project, spec).await?;
-    if matches!(scope, Scope::Pipeline)
-        && let Some(text) = migration::changes(&account, spec).await?
-    {
-        context.ui.line(text.trim_end());
-    }
     let done = into_account(context, &account, spec, wanted, scope, agreement, settings).await;
     account.close().await?;
     done
@@ -161,9 +156,14 @@ pub(super) async fn into_account(
     settings: Settings,
 ) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
+    let migrations = match scope {
+        Scope::Pipeline => migration::changes(account, spec).await?,
+        Scope::Bootstrap => Vec::new(),
+    };
     let (session, mut steps) = Session::open_with(account.aws.clone(), spec, wanted, scope, stop, settings).await?;
     let mut lines = Lines::new(ui);
-    let survey = survey::prepare(&session, &mut steps, &mut lines).await?;
+    let mut survey = survey::prepare(&session, &mut steps, &mut lines).await?;
+    survey.plan.migrations = migrations;
     ui.clear();
     ui.data(survey.plan.text(ui.colour()))?;
     let consent = agreement.consent();

@@ -3,12 +3,16 @@
 use super::account::Account;
 use super::lines::Lines;
 use super::wanted::stacks;
+use crate::aws::CloudFormation;
 use crate::context::Context;
 use crate::deploy::destroy::{destroy, inventory};
 use crate::deploy::stop::Stop;
-use crate::deploy::{Scope, Session};
-use crate::error::{Error, Result};
+use crate::deploy::{BOOTSTRAP, Scope, Session, Wanted};
+use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::plan::Known;
+use crate::render::{RenderedStack, declared};
+use crate::spec::Spec;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -19,6 +23,10 @@ pub struct Args {
     /// Delete the objects in the buckets too, with all their versions
     #[arg(long)]
     delete_data: bool,
+
+    /// Delete this stack alone, such as one that the project does not have any more
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
 }
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
@@ -26,6 +34,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let wanted = stacks(&project, &spec)?;
     let account = Account::open(&project, &spec).await?;
+    let wanted = match &args.stack {
+        Some(name) => only(&account, &spec, wanted, name).await?,
+        None => wanted,
+    };
     let (session, mut steps) = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop).await?;
     let found = inventory(&session, args.delete_data).await?;
     if found.stacks.is_empty() {
@@ -63,8 +75,66 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             ui.line(format_args!("  {}  {}", resource.resource_type, resource.physical_id));
         }
     }
-    if !spec.environment.local {
+    if !spec.environment.local && args.stack.is_none() {
         ui.note("the bootstrap stack stays: other deploys of this environment need it");
     }
     Ok(Exit::Success)
+}
+
+/// One stack as it is deployed, without the others. Fails if it is not there, or if a deployed one still uses it.
+async fn only(account: &Account, spec: &Spec, wanted: Wanted, name: &str) -> Result<Wanted> {
+    let cloudformation = &account.aws.cloudformation;
+    if name == BOOTSTRAP {
+        return Err(Error::new("all other stacks are deployed and deleted by what is in the bootstrap stack")
+            .hint("delete the others first; the bootstrap stack goes with its own name, in the CloudFormation console")
+            .exit(Exit::Usage));
+    }
+    let stack_name = spec.stack_name(name);
+    let Some(known) = deployed(cloudformation, &stack_name).await? else {
+        let names = wanted.stacks.iter().map(|stack| stack.name.as_str());
+        return Err(Error::new(format!("`{stack_name}` is not deployed"))
+            .hint(did_you_mean(name, names))
+            .hint(format!(
+                "`pipectl plan --env {}` lists stacks that the project does not have any more",
+                spec.environment_name
+            ))
+            .exit(Exit::Usage));
+    };
+    let mut users = Vec::new();
+    for other in wanted.stacks.iter().filter(|other| other.name != name) {
+        let template = deployed(cloudformation, &other.stack_name).await?.and_then(|other| other.template);
+        if template.is_some_and(|template| !declared(&template, name).is_empty()) {
+            users.push(other.name.as_str());
+        }
+    }
+    if !users.is_empty() {
+        return Err(Error::new(format!("`{stack_name}` is still used, as it is deployed, by: {}", users.join(", ")))
+            .hint("if the project does not need it any more, run `pipectl deploy` first: the others let go of it"));
+    }
+    let unreadable = || {
+        Error::new(format!("pipectl cannot read the deployed template of `{stack_name}`")).hint(format!(
+            "delete it with `aws cloudformation delete-stack --region {} --stack-name {stack_name}`",
+            account.aws.region
+        ))
+    };
+    let stack = RenderedStack {
+        name: name.to_owned(),
+        stack_name: stack_name.clone(),
+        template: known.template.ok_or_else(unreadable)?,
+        text: known.text,
+        inputs: Vec::new(),
+        tags: known.stack.tags,
+        termination_protection: known.stack.termination_protection,
+    };
+    Ok(Wanted { stacks: vec![stack], ..wanted })
+}
+
+/// A stack with its template; none if it is not there.
+async fn deployed(cloudformation: &CloudFormation, name: &str) -> Result<Option<Known>> {
+    let Some(stack) = cloudformation.stack(name).await? else { return Ok(None) };
+    if stack.status.as_str() == "DELETE_COMPLETE" {
+        return Ok(None);
+    }
+    let text = cloudformation.template(&stack.id).await?;
+    Ok(Some(Known::new(stack, text)))
 }

@@ -49,11 +49,12 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (session, mut steps) = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop).await?;
     let mut lines = Lines::new(&context.ui);
     let plan = match &args.out {
-        None if args.drift => overwrite::plan(&session, &mut steps, &mut lines).await?,
-        None => survey::plan(&session, &mut steps, &mut lines).await?,
+        None if args.drift => Plan { migrations, ..overwrite::plan(&session, &mut steps, &mut lines).await? },
+        None => Plan { migrations, ..survey::plan(&session, &mut steps, &mut lines).await? },
         Some(file) => {
             project::check_writable(file)?;
             let mut survey = survey::keep(&session, &mut steps, &mut lines).await?;
+            survey.plan.migrations = migrations;
             if args.drift
                 && let Err(error) = overwrite::add(&session, &mut survey).await
             {
@@ -72,9 +73,6 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     account.close().await?;
     context.ui.clear();
     context.ui.data(args.format.write(&plan, context.ui.colour()))?;
-    if let Some(text) = migrations {
-        context.ui.line(text.trim_end());
-    }
     if let Some(file) = &args.out {
         context.ui.line(format_args!("saved; carry it out with `pipectl deploy {}`", file.display()));
     }

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::plan::Plan;
 use crate::spec::load::{environment_schema, pipeline_schema};
 
 #[derive(Debug, clap::Args)]
@@ -20,12 +21,15 @@ enum File {
     Pipeline,
     /// `stacks/<env>.yaml`
     Environment,
+    /// What `plan --format json` prints
+    Plan,
 }
 
 pub fn run(context: &Context, args: &Args) -> Result<Exit> {
     let schema = match args.file {
         File::Pipeline => pipeline_schema(),
         File::Environment => environment_schema(),
+        File::Plan => &Plan::schema(),
     };
     context.ui.data(format_args!("{schema:#}\n"))?;
     Ok(Exit::Success)

@@ -14,6 +14,7 @@ mod follow;
 pub mod gc;
 mod leave;
 mod leftover;
+mod orphan;
 mod overtaken;
 pub mod overwrite;
 mod policy;

@@ -23,6 +23,7 @@ pub async fn plan(
     let planned = async {
         let mut survey = survey(session, steps, progress, Purpose::Plan).await?;
         add(session, &mut survey).await?;
+        survey.plan.warnings.extend(session.orphans(progress).await);
         Ok::<Plan, Error>(survey.plan)
     };
     let planned = planned.await;

@@ -13,7 +13,7 @@ use super::stop::Stop;
 use super::{Purpose, Session};
 use crate::error::{Error, Result};
 use crate::plan::wanted::{Outputs, ParameterValue, parameters};
-use crate::plan::{Comparison, Known, Plan, StackPlan};
+use crate::plan::{self, Comparison, Known, Plan, StackPlan};
 use crate::render::RenderedStack;
 use crate::spec::Map;
 
@@ -45,8 +45,9 @@ pub async fn plan(
 ) -> Result<Plan> {
     let survey = survey(session, steps, progress, Purpose::Plan).await;
     let cleaned = session.clean_up().await;
-    let survey = survey?;
+    let mut survey = survey?;
     cleaned?;
+    survey.plan.warnings.extend(session.orphans(progress).await);
     Ok(survey.plan)
 }
 
@@ -56,10 +57,13 @@ pub async fn keep(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    let survey = survey(session, steps, progress, Purpose::Saved).await;
-    if survey.is_err() {
-        // The error of the survey is the one to tell.
-        let _ = session.clean_up().await;
+    let mut survey = survey(session, steps, progress, Purpose::Saved).await;
+    match &mut survey {
+        Ok(survey) => survey.plan.warnings.extend(session.orphans(progress).await),
+        Err(_) => {
+            // The error of the survey is the one to tell.
+            let _ = session.clean_up().await;
+        }
     }
     survey
 }
@@ -105,11 +109,19 @@ pub(super) async fn survey(
         return Err(Stop::error("no plan was made"));
     }
     Error::all(errors)?;
+    let found: Vec<(Arc<RenderedStack>, &Surveyed)> =
+        session.names.iter().filter_map(|name| Some((session.stack(name)?, stacks.get(name)?))).collect();
+    let mut sides = Vec::new();
+    for (wanted, found) in &found {
+        sides.push(plan::Side { wanted, known: found.known.as_ref(), plan: &found.plan });
+    }
     let plan = Plan {
         environment: session.environment.clone(),
         account: session.place.account.clone(),
         region: session.place.region.clone(),
-        stacks: session.names.iter().filter_map(|name| stacks.get(name)).map(|found| found.plan.clone()).collect(),
+        stacks: found.iter().map(|(_, found)| found.plan.clone()).collect(),
+        warnings: plan::between(&sides, &session.place)?,
+        migrations: Vec::new(),
     };
     Ok(Survey { plan, stacks })
 }

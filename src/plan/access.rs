@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::mask::AFTER_DEPLOY;
 
 /// How a resource changes who may do what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessChange {
     pub logical_id: String,
     #[serde(rename = "type")]
@@ -19,7 +20,7 @@ pub struct AccessChange {
 }
 
 /// A statement of a policy that comes or goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rule {
     /// In words, such as `allow s3:GetObject on arn:aws:s3:::raw/*`.
     pub text: String,

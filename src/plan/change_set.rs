@@ -12,6 +12,8 @@ pub struct ChangeSet {
     pub status_reason: Option<String>,
     pub execution_status: Option<String>,
     pub changes: Vec<Change>,
+    /// The types of changes that are not of a resource: CloudFormation has none yet.
+    pub others: Vec<String>,
 }
 
 /// What would happen to one resource.

@@ -34,10 +34,20 @@ fn collect(before: Option<&Value>, after: Option<&Value>, path: &str, into: &mut
                 collect(Some(before), Some(after), &step(path, &index.to_string()), into);
             }
         }
+        // A document in a text, as some properties have it: what differs in it is worth more than two long texts.
+        (Some(Value::String(one)), Some(Value::String(other))) => match (document(one), document(other)) {
+            (Some(one), Some(other)) => collect(Some(&one), Some(&other), path, into),
+            _ => into.push(Difference { path: path.to_owned(), before: before.cloned(), after: after.cloned() }),
+        },
         (before, after) => {
             into.push(Difference { path: path.to_owned(), before: before.cloned(), after: after.cloned() });
         }
     }
+}
+
+/// The object that a text is.
+fn document(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok().filter(Value::is_object)
 }
 
 /// Whether two values are the same to CloudFormation, to which `true` and `"true"`, `1` and `"1"` are.
@@ -85,6 +95,15 @@ mod tests {
     #[test]
     fn lists_of_different_length_are_shown_whole() {
         insta::assert_snapshot!(show(&json!({"a": [1, 2]}), &json!({"a": [0, 1, 2]})), @r#"/a Some("[1,2]") Some("[0,1,2]")"#);
+    }
+
+    #[test]
+    fn a_document_in_a_text_is_taken_apart() {
+        let text =
+            |action: &str| json!({"Definition": json!({"States": {"A": {"Next": action}}}).to_string(), "Name": "{"});
+        insta::assert_snapshot!(show(&text("B"), &text("C")), @r#"/Definition/States/A/Next Some("\"B\"") Some("\"C\"")"#);
+        let (spaced, dense) = (json!({"D": "{\"a\": 1}"}), json!({"D": "{\"a\":1}"}));
+        insta::assert_snapshot!(show(&spaced, &dense), @"");
     }
 
     fn value() -> impl Strategy<Value = Value> {

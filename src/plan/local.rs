@@ -86,6 +86,20 @@ impl<'a> Evaluation<'a> {
         })
     }
 
+    /// The names of the exports, each with its output. A name that only a deploy can tell is none.
+    pub(super) fn exports(&self) -> Result<Map<String>> {
+        self.scope(|scope| {
+            let mut exports = Map::new();
+            for output in &self.template.outputs {
+                let Some(name) = &output.export else { continue };
+                if let Some(Evaluated::String(name)) = scope.evaluate(name)? {
+                    exports.insert(name, output.name.clone());
+                }
+            }
+            Ok(exports)
+        })
+    }
+
     /// The outputs that are part of the stack, each with its value.
     pub(super) fn outputs(&self) -> Result<Map<Value>> {
         self.scope(|scope| {

@@ -1,5 +1,6 @@
 //! What a plan would destroy that no deploy can bring back.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resource::{Action, ResourcePlan};
@@ -61,8 +62,18 @@ const HOLDERS: [Holder; 22] = [
     holder("AWS::QuickSight::DataSet", "the imported rows and what people have built on them", ""),
 ];
 
+/// The policies that keep the resource, or a snapshot of it.
+const KEEPING: [&str; 6] = [
+    "Retain",
+    "RetainExceptOnCreate",
+    "Snapshot",
+    "ReplaceAndRetain",
+    "ReplaceAndRetainExceptOnCreate",
+    "ReplaceAndSnapshot",
+];
+
 /// Data that a deploy of the plan would destroy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Loss {
     /// The short name of the stack.
     pub stack: String,
@@ -92,8 +103,8 @@ pub(super) fn of(stack: &str, resource: &ResourcePlan) -> Option<Loss> {
         // What is added, changed in place or imported loses nothing; of an unknown action nothing can be said.
         Action::Add | Action::Change | Action::MayChange | Action::Import | Action::Other(_) => return None,
     };
-    // Without a policy the resource is deleted. The other values keep it, or a snapshot of it.
-    if resource.policy.as_deref().is_some_and(|policy| !matches!(policy, "Delete" | "ReplaceAndDelete")) {
+    // Without a policy the resource is deleted. A policy that is not known here may delete it as well.
+    if matches!(resource.policy.as_deref(), Some(policy) if KEEPING.contains(&policy)) {
         return None;
     }
     Some(Loss {
@@ -157,6 +168,7 @@ mod tests {
             (bucket, Action::Replace, Some("ReplaceAndRetain"), None),
             (bucket, Action::Replace, Some("ReplaceAndSnapshot"), None),
             (bucket, Action::MayReplace, None, Some(false)),
+            (bucket, Action::Remove, Some("APolicyOfTomorrow"), Some(true)),
             (bucket, Action::Change, None, None),
             (bucket, Action::Add, None, None),
             ("AWS::SNS::Topic", Action::Remove, None, None),

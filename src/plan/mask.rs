@@ -48,7 +48,10 @@ impl Mask {
 
     /// A value of a resource at a pointer such as `/Properties/Environment`, fit to be shown.
     pub(super) fn shown(&self, logical_id: &str, resource_type: &str, path: &str, value: &Value) -> Value {
-        let known = self.places.iter().any(|(id, place)| id == logical_id && place == path);
+        // What stands in a text that holds a secret may be the secret.
+        let inside =
+            |place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let known = self.places.iter().any(|(id, place)| id == logical_id && inside(place));
         if known || is_secret(resource_type, path) {
             return match value {
                 // The names of a function's variables are no secret, nor is whether something is switched on.
@@ -162,6 +165,9 @@ mod tests {
         ] {
             assert_eq!(mask.shown("X", resource_type, "/Properties", &value), expected);
         }
+        let inside =
+            mask.shown("Job", "AWS::Glue::Job", "/Properties/DefaultArguments/--key/deeper", &json!("anything"));
+        assert_eq!(inside, json!(SECRET));
         let job = json!({"DefaultArguments": {"--key": "anything", "--other": "shown"}});
         assert_eq!(
             mask.shown("Job", "AWS::Glue::Job", "/Properties", &job),

@@ -5,11 +5,14 @@ pub mod change_set;
 pub mod deployed;
 mod difference;
 pub mod drift;
+mod in_use;
 mod json;
 mod local;
 pub(crate) mod loss;
 mod markdown;
 pub(crate) mod mask;
+mod migration;
+mod moves;
 mod outputs;
 mod overwrite;
 mod resource;
@@ -17,31 +20,41 @@ pub mod saved;
 pub mod stack;
 mod text;
 pub mod wanted;
+mod warning;
 
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access::{AccessChange, Rule};
 pub use local::Place;
 pub use loss::Loss;
+pub use migration::TableMigration;
 pub use overwrite::Overwrite;
 pub use resource::{Action, PropertyChange, ResourcePlan};
 pub use stack::{Comparison, Known, StackAction, StackPlan, ValueChange};
+pub use warning::{Side, Warning, WarningKind, between, orphan, strangers};
 
 /// What a deploy would change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     pub environment: String,
     pub account: String,
     pub region: String,
     /// In the order in which they deploy.
     pub stacks: Vec<StackPlan>,
+    /// What goes wrong between the stacks, and stacks that the project does not have any more.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    /// What the warehouse changes of its tables, at the first load after the deploy.
+    #[serde(default)]
+    pub migrations: Vec<TableMigration>,
 }
 
 /// How much a plan changes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     pub add: usize,
     pub change: usize,
@@ -88,6 +101,11 @@ impl Plan {
     /// The plan for machines. The fields are documented on the types; their order is stable.
     pub fn json(&self) -> String {
         json::write(self)
+    }
+
+    /// The JSON schema of [`Self::json`].
+    pub fn schema() -> serde_json::Value {
+        json::schema()
     }
 
     /// The plan for a comment on a pull request: always short enough for GitHub.

@@ -1,5 +1,6 @@
 //! What happens to one resource.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -10,8 +11,11 @@ use crate::template::Resource;
 use crate::template::schema::{self, Recreation};
 
 /// What happens to one resource.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourcePlan {
+    /// `add`, `change`, `may-change`, `replace`, `may-replace`, `remove`, `import`; another word is an action that
+    /// CloudFormation has learnt since.
+    #[schemars(with = "String")]
     pub action: Action,
     pub logical_id: String,
     #[serde(rename = "type")]
@@ -42,7 +46,7 @@ pub enum Action {
 }
 
 /// How one property changes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PropertyChange {
     /// A JSON pointer from the resource, such as `/Properties/Tags/0/Value`.
     pub path: String,
@@ -188,10 +192,12 @@ fn changed(change: &Change, mask: &Mask) -> Vec<PropertyChange> {
         let path = detail.pointer();
         let known = differences.iter_mut().find(|known| related(&known.path, &path));
         match known {
-            Some(known) => {
+            // A detail tells whole values: it can complete only a difference at its own place.
+            Some(known) if known.path == path => {
                 known.before = known.before.take().or_else(|| detail.before.as_deref().map(value));
                 known.after = known.after.take().or_else(|| detail.after.as_deref().map(value));
             }
+            Some(_) => {}
             None => differences.push(Difference {
                 path,
                 before: detail.before.as_deref().map(value),

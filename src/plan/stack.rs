@@ -1,5 +1,6 @@
 //! What happens to one stack.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ use super::resource::{Action, PropertyChange, ResourcePlan};
 use super::wanted::ParameterValue;
 
 /// What happens to one stack.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StackPlan {
     pub name: String,
     pub stack_name: String,
@@ -44,11 +45,12 @@ pub struct StackPlan {
     pub notes: Vec<String>,
     /// What somebody changed since the last deploy and this one overwrites; looked for only if asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub overwrites: Vec<Overwrite>,
 }
 
 /// What happens to a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StackAction {
     Create,
@@ -57,7 +59,7 @@ pub enum StackAction {
 }
 
 /// How a value with a name changes. Nothing before: it is new; nothing after: it goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ValueChange {
     pub name: String,
     pub before: Option<Value>,
@@ -124,7 +126,12 @@ impl Comparison<'_> {
             }
             access::between(&change.logical_id, &change.resource_type, before.as_ref(), after.as_ref())
         });
-        let plan = StackPlan { access: access.collect(), ..self.plan(resources) };
+        let mut plan = StackPlan { access: access.collect(), ..self.plan(resources) };
+        plan.notes.extend(
+            change_set.others.iter().map(|kind| {
+                format!("CloudFormation lists a change of the type `{kind}`, which this pipectl cannot show")
+            }),
+        );
         Ok(StackPlan { outputs: self.output_changes(&plan, &mask)?, ..plan })
     }
 

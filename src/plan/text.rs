@@ -10,6 +10,7 @@ use super::mask::{AFTER_DEPLOY, SECRET};
 use super::overwrite;
 use super::resource::{Action, PropertyChange, ResourcePlan, readable};
 use super::stack::{StackAction, StackPlan, ValueChange};
+use super::{migration, warning};
 
 /// The longest value that stands on a line as it is.
 const WIDTH: usize = 100;
@@ -29,6 +30,14 @@ pub(super) fn write(plan: &Plan, colour: bool) -> String {
         plan.stacks.iter().filter(|stack| !stack.changes()).map(|stack| stack.name.as_str()).collect();
     if plan.has_changes() && !unchanged.is_empty() {
         let _ = writeln!(text, "Unchanged: {}\n", unchanged.join(", "));
+    }
+    if !plan.migrations.is_empty() {
+        let title = bold("At the first load after the deploy the warehouse changes its tables:", colour);
+        let _ = writeln!(text, "{title}\n{}", migration::text(&plan.migrations));
+    }
+    if !plan.warnings.is_empty() {
+        let title = paint("Between stacks:", AnsiColor::Yellow.on_default().bold(), colour);
+        let _ = writeln!(text, "{title}\n{}", warning::text(&plan.warnings));
     }
     let losses = plan.losses();
     if !losses.is_empty() {

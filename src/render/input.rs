@@ -81,6 +81,17 @@ pub(super) fn inputs(template: &Template) -> Result<(Vec<Input>, Vec<Span>)> {
     Ok((inputs, places))
 }
 
+/// The parameters of a template, deployed by whatever version of pipectl, that take an output of a stack, each with the
+/// output.
+pub fn declared(template: &Template, stack: &str) -> Vec<(String, String)> {
+    let inputs = template.metadata.as_ref().and_then(|metadata| metadata.pointer("/pipectl/inputs"));
+    let input = |(key, node): &(crate::yaml::Key, Node)| match InputSource::parse(node.as_str()?)? {
+        InputSource::Output { stack: from, output } if from == stack => Some((key.name.clone(), output)),
+        _ => None,
+    };
+    inputs.map_or(&[][..], Node::entries).iter().filter_map(input).collect()
+}
+
 /// Checks that every input names an output or an artifact that exists, and returns all that do not. `own` are the
 /// crates of the user's own sources.
 pub(super) fn check(stacks: &[RenderedStack], places: &[Vec<Span>], own: &[&str]) -> Vec<Error> {

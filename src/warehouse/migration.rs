@@ -1,7 +1,5 @@
 //! What a change of the spec does to the tables that are deployed: pure.
 
-use std::fmt::Write as _;
-
 use crate::error::{Error, Result};
 use crate::spec::{Map, Spec};
 
@@ -37,21 +35,6 @@ fn placed(spec: &Spec, refusal: Refusal) -> Error {
     }
 }
 
-/// The changes and their statements, as a person reads them.
-pub fn text(migrations: &[(String, Migration)]) -> String {
-    let mut out = String::from("at the first load after the deploy the warehouse changes its tables:\n");
-    for (name, migration) in migrations {
-        for change in &migration.changes {
-            // Writing to a text cannot fail.
-            let _ = writeln!(out, "  {name} {change}");
-        }
-        for statement in migration.steps.iter().flatten() {
-            let _ = writeln!(out, "    {statement};");
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,14 +53,16 @@ mod tests {
         let before = super::super::schema(&spec("      id: bigint\n      name: varchar(10)\n", "id"));
         let after = spec("      id: bigint\n      name: varchar(20)\n      at: date\n", "id");
         let migrations = between(&after, &before).unwrap();
-        assert_eq!(
-            text(&migrations),
-            "at the first load after the deploy the warehouse changes its tables:\n  \
-             core.t widens `name` from varchar(10) to varchar(20)\n  \
-             core.t adds `at` date\n    \
-             ALTER TABLE core.t ADD COLUMN at DATE;\n    \
-             ALTER TABLE core.t ALTER COLUMN name TYPE VARCHAR(20);\n"
-        );
+        let told = migrations.iter().flat_map(|(table, migration)| {
+            let changes = migration.changes.iter().map(move |change| format!("{table} {change}"));
+            changes.chain(migration.steps.iter().flatten().cloned())
+        });
+        insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r"
+        core.t widens `name` from varchar(10) to varchar(20)
+        core.t adds `at` date
+        ALTER TABLE core.t ADD COLUMN at DATE
+        ALTER TABLE core.t ALTER COLUMN name TYPE VARCHAR(20)
+        ");
         assert!(between(&after, &super::super::schema(&after)).unwrap().is_empty());
     }
 

@@ -54,7 +54,8 @@ pub(super) fn outcome(served: &Served) -> Outcome {
 }
 
 fn changes(answer: &Value) -> Vec<Value> {
-    answer["Changes"].as_array().into_iter().flatten().map(|change| change["ResourceChange"].clone()).collect()
+    let changes = answer["Changes"].as_array().into_iter().flatten();
+    changes.map(|change| &change["ResourceChange"]).filter(|change| !change.is_null()).cloned().collect()
 }
 
 /// Adds the resources and the details that were left out.

@@ -14,6 +14,14 @@ pub(super) struct Recording {
     pub(super) without: Option<Value>,
 }
 
+/// Change sets that were written by hand, for what no recording holds.
+pub(super) fn written() -> Vec<Recording> {
+    read(WRITTEN, include_str!("written.json"))
+}
+
+/// The name that stands for a file of recordings where there is none.
+pub(super) const WRITTEN: &str = "by hand";
+
 /// All change sets of all files, in the order of their names; none if there is no folder with recordings.
 pub(super) fn all() -> Option<Vec<Recording>> {
     let folder = std::env::var_os("PIPECTL_SHARED")
@@ -26,17 +34,21 @@ pub(super) fn all() -> Option<Vec<Recording>> {
     let mut recordings = Vec::new();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
-        // A file of another kind holds no test, and so no change set.
-        let tests: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
-        let file = path.file_name().unwrap().to_string_lossy().into_owned();
-        for (name, test) in &tests {
-            let mut answers = Vec::new();
-            collect("", &test["recorded-content"], &mut answers);
-            let test = name.rsplit("::").next().unwrap_or(name);
-            recordings.extend(paired(&file, test, answers));
-        }
+        recordings.extend(read(&path.file_name().unwrap().to_string_lossy(), &text));
     }
     Some(recordings)
+}
+
+fn read(file: &str, text: &str) -> Vec<Recording> {
+    // A file of another kind holds no test, and so no change set.
+    let tests: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let mut recordings = Vec::new();
+    for (name, test) in &tests {
+        let mut answers = Vec::new();
+        collect("", &test["recorded-content"], &mut answers);
+        recordings.extend(paired(file, name.rsplit("::").next().unwrap_or(name), answers));
+    }
+    recordings
 }
 
 /// The descriptions of change sets in an answer, at any depth, each with its label.

@@ -1,0 +1,138 @@
+//! What one stack drops while another deployed stack still uses it.
+
+use crate::error::Result;
+use crate::render::declared;
+use crate::template::{Expression, Intrinsic, ParameterType, Template};
+
+use super::Place;
+use super::local::Evaluation;
+use super::resource::{Action, ResourcePlan};
+use super::stack::Known;
+use super::warning::{Side, Warning, WarningKind};
+
+pub(super) fn find(sides: &[Side<'_>], place: &Place) -> Result<Vec<Warning>> {
+    let mut warnings = Vec::new();
+    for owner in sides {
+        let Some(Known { template: Some(old), stack, .. }) = owner.known else { continue };
+        let others = || sides.iter().filter(|side| side.wanted.name != owner.wanted.name);
+        warnings.extend(others().flat_map(|user| through_parameters(owner, old, user)));
+        let given = owner.given();
+        let exports = Evaluation::new(old, &given, place, &stack.name, Some(&stack.id)).exports()?;
+        let kept = Evaluation::new(&owner.wanted.template, &given, place, &stack.name, Some(&stack.id)).exports()?;
+        for (export, output) in &exports {
+            let changes = owner.plan.outputs.iter().any(|change| change.name == *output);
+            if kept.contains_key(export) && !changes {
+                continue;
+            }
+            let goes = if kept.contains_key(export) { "would change" } else { "goes" };
+            warnings.extend(others().filter_map(|user| through_import(owner, user, export, goes)));
+        }
+        let parameters = removed(owner).filter(|resource| resource.resource_type == "AWS::SSM::Parameter");
+        for resource in parameters {
+            let Some(name) = &resource.physical_id else { continue };
+            warnings.extend(others().filter_map(|user| through_lookup(owner, user, resource, name)));
+        }
+    }
+    Ok(warnings)
+}
+
+fn removed<'a>(side: &Side<'a>) -> impl Iterator<Item = &'a ResourcePlan> + use<'a> {
+    side.plan.resources.iter().filter(|resource| resource.action == Action::Remove)
+}
+
+/// A resource goes that the deployed form of another stack was given through an output and a parameter. The owner is
+/// deployed first, so the resource would be deleted while it is used.
+fn through_parameters(owner: &Side<'_>, old: &Template, user: &Side<'_>) -> Vec<Warning> {
+    let Some(Known { template: Some(deployed), .. }) = user.known else { return Vec::new() };
+    let (name, used_by) = (&owner.wanted.name, &user.wanted.name);
+    let mut warnings = Vec::new();
+    for (parameter, output) in declared(deployed, name) {
+        let Some(value) = old.output(&output).map(|output| &output.value) else { continue };
+        let goes = removed(owner)
+            .find(|resource| value.references().iter().any(|reference| reference.name == resource.logical_id));
+        let Some(resource) = goes else { continue };
+        // What is kept can still be used.
+        if matches!(resource.policy.as_deref(), Some("Retain" | "RetainExceptOnCreate")) {
+            continue;
+        }
+        let ResourcePlan { logical_id, resource_type, .. } = resource;
+        warnings.push(Warning {
+            kind: WarningKind::InUse,
+            stack: name.clone(),
+            name: Some(logical_id.clone()),
+            message: format!(
+                "`{name}` drops `{logical_id}` ({resource_type}), which the deployed `{used_by}` still has as its parameter `{parameter}`"
+            ),
+            steps: vec![
+                format!("keep `{logical_id}` and the output `{output}` in `{name}` for now and deploy: `{used_by}` lets go of it"),
+                "then take them out and deploy again".to_owned(),
+            ],
+        });
+    }
+    warnings
+}
+
+/// CloudFormation refuses to change or remove an export that a stack imports.
+fn through_import(owner: &Side<'_>, user: &Side<'_>, export: &str, goes: &str) -> Option<Warning> {
+    let Some(Known { template: Some(deployed), .. }) = user.known else { return None };
+    if !imports(deployed, export) {
+        return None;
+    }
+    let (name, used_by) = (&owner.wanted.name, &user.wanted.name);
+    let first = if imports(&user.wanted.template, export) {
+        format!("take the import of `{export}` out of `{used_by}`, leave `{name}` as it is deployed, and deploy")
+    } else {
+        format!("leave `{name}` as it is deployed for now, and deploy: `{used_by}` lets go of the import")
+    };
+    Some(Warning {
+        kind: WarningKind::InUse,
+        stack: name.clone(),
+        name: Some(export.to_owned()),
+        message: format!(
+            "the export `{export}` of `{name}` {goes} while the deployed `{used_by}` imports it: CloudFormation refuses that"
+        ),
+        steps: vec![first, format!("then change `{name}` and deploy again")],
+    })
+}
+
+fn imports(template: &Template, export: &str) -> bool {
+    let mut found = false;
+    let mut visit = |expression: &Expression| {
+        if let Some(Intrinsic::ImportValue(name)) = expression.intrinsic() {
+            found |= name.as_str() == Some(export);
+        }
+    };
+    for resource in &template.resources {
+        resource.properties.walk(&mut |one| visit(one));
+    }
+    for output in &template.outputs {
+        output.value.walk(&mut |one| visit(one));
+    }
+    found
+}
+
+/// A parameter of the Systems Manager goes that another stack looks up at each of its deploys.
+fn through_lookup(owner: &Side<'_>, user: &Side<'_>, resource: &ResourcePlan, parameter: &str) -> Option<Warning> {
+    let Known { template, text, stack } = user.known?;
+    let looked_up = template.iter().flat_map(|template| &template.parameters).any(|one| {
+        matches!(one.parameter_type, ParameterType::Ssm { .. })
+            && stack.parameters.get(&one.name).is_some_and(|value| value == parameter)
+    });
+    let resolved = ["ssm", "ssm-secure"]
+        .iter()
+        .any(|service| [":", "}"].iter().any(|end| text.contains(&format!("{{{{resolve:{service}:{parameter}{end}"))));
+    if !looked_up && !resolved {
+        return None;
+    }
+    let (name, used_by) = (&owner.wanted.name, &user.wanted.name);
+    Some(Warning {
+        kind: WarningKind::InUse,
+        stack: name.clone(),
+        name: Some(resource.logical_id.clone()),
+        message: format!("`{name}` drops the parameter `{parameter}`, which the deployed `{used_by}` looks up"),
+        steps: vec![
+            format!("keep `{}` in `{name}` for now and deploy: `{used_by}` lets go of it", resource.logical_id),
+            "then take it out and deploy again".to_owned(),
+        ],
+    })
+}
