@@ -83,11 +83,11 @@ def _rows(spark: SparkSession, table: Table, paths: list[str], schema: T.StructT
     declared = shown.add(rows.POSITION, T.StringType()).add(rows.DELETED, T.BooleanType())
     if OPERATION not in declared.names:
         declared = declared.add(OPERATION, T.StringType())
-    cells = read_parquet.typed_cells(told, table, declared)
-    unknown = F.get_json_object(rows.RAW, f"$.{OPERATION}")
-    strange = F.concat(F.lit('`Op` is "'), F.coalesce(unknown, F.lit("nothing")), F.lit('", and not I, U or D'))
-    fault = F.when(~F.coalesce(unknown.isin("I", "U", "D"), F.lit(False)), strange)
-    return cells.withColumn(rows.FAULT, F.coalesce(rows.FAULT, fault))
+    # Of the column itself: out of `rows.RAW` it would cost a JSON text for each row, which only bad rows need.
+    given = rows.named(OPERATION)
+    strange = F.concat(F.lit('`Op` is "'), F.coalesce(given, F.lit("nothing")), F.lit('", and not I, U or D'))
+    fault = F.when(~F.coalesce(given.isin("I", "U", "D"), F.lit(False)), strange)
+    return read_parquet.typed_cells(told, table, declared, fault)
 
 
 def _readable(schema: T.StructType) -> tuple[list[tuple[str, Column]], T.StructType]:

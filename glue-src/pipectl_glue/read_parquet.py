@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+from pyspark.sql import Column as Expression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -82,8 +83,11 @@ def kind(of: T.DataType | None) -> str:
     return "object" if isinstance(of, _NESTED) else of.typeName() if of is not None else ""
 
 
-def typed_cells(frame: DataFrame, table: Table, schema: T.StructType) -> DataFrame:
-    """Typed columns beside their `rows.provenance` as cells of text; takes `_deleted` and `_position` along."""
+def typed_cells(frame: DataFrame, table: Table, schema: T.StructType, fault: Expression | None = None) -> DataFrame:
+    """Typed columns beside their `rows.provenance` as cells of text; takes `_deleted` and `_position` along.
+
+    `fault` says what is wrong with a row as a whole.
+    """
     where = columns(schema, table)
     record = F.to_json(F.struct(*[rows.named(name) for name in schema.names]), {"ignoreNullFields": "false"})
     extra = []
@@ -100,7 +104,7 @@ def typed_cells(frame: DataFrame, table: Table, schema: T.StructType) -> DataFra
     return frame.select(
         *rows.PROVENANCE,
         record.alias(rows.RAW),
-        F.lit(None).cast("string").alias(rows.FAULT),
+        (F.lit(None).cast("string") if fault is None else fault).alias(rows.FAULT),
         F.lit(None).cast("array<string>").alias(rows.NAMES),
         *extra,
         *[

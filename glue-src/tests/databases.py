@@ -119,7 +119,9 @@ def start(engine: str, folder: Path, spark: SparkSession) -> Server:
         os.chown(folder, 65534, 65534)
         os.chown(data, 65534, 65534)
     port = _port()
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "cwd": folder, **somebody}
+    # A MariaDB that starts deletes the temporary tables of all that share its folder.
+    own = os.environ | {"TMPDIR": str(folder)}
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "cwd": folder, "env": own, **somebody}
     if engine == "mysql":
         program, install = _program("mariadbd"), _program("mariadb-install-db")
         if not program or not install:

@@ -55,7 +55,8 @@ pub(super) fn find() -> Result<Programs> {
 }
 
 impl Programs {
-    pub(super) fn initialise(&self, account: &Account, data: &Path) -> Command {
+    /// `scratch` is for this server alone: one that starts deletes the temporary tables of all that share its folder.
+    pub(super) fn initialise(&self, account: &Account, data: &Path, scratch: &Path) -> Command {
         let data = format!("--datadir={}", data.display());
         let mut command;
         if let Some(install) = &self.install {
@@ -66,12 +67,14 @@ impl Programs {
             command = account.command(&self.server);
             command.args(["--no-defaults", "--initialize-insecure", &data]);
         }
+        command.env("TMPDIR", scratch);
         command
     }
 
     pub(super) fn command(&self, account: &Account, plan: &Plan<'_>) -> Command {
         let mut command = account.command(&self.server);
         command
+            .env("TMPDIR", plan.scratch)
             .arg("--no-defaults")
             // On its own, so that a leftover server can be told by it.
             .arg("--datadir")

@@ -98,6 +98,8 @@ pub(super) enum Programs {
 /// How a server is to be started.
 pub(super) struct Plan<'a> {
     pub(super) data: &'a Path,
+    /// For its temporary files.
+    pub(super) scratch: &'a Path,
     pub(super) socket: &'a Path,
     pub(super) port: u16,
     pub(super) logged: bool,
@@ -114,14 +116,16 @@ impl Server {
         fs::create_dir_all(&wanted.directory)?;
         let directory = fs::canonicalize(&wanted.directory)?;
         let lock = lock(&directory, "the database")?;
-        let data = directory.join("data");
-        if data.exists() {
-            fs::remove_dir_all(&data)?;
-        }
+        let (data, scratch) = (directory.join("data"), directory.join("scratch"));
         let account = Account::choose(&[&data, programs.server().as_path()])?;
-        fs::create_dir(&data)?;
-        account.own(&data)?;
-        made(programs.initialise(&account, &data), wanted.engine)?;
+        for folder in [&data, &scratch] {
+            if folder.exists() {
+                fs::remove_dir_all(folder)?;
+            }
+            fs::create_dir(folder)?;
+            account.own(folder)?;
+        }
+        made(programs.initialise(&account, &data, &scratch), wanted.engine)?;
         let short = std::env::temp_dir();
         let parent = if short.as_os_str().len() > 60 { Path::new("/tmp") } else { short.as_path() };
         let socket = tempfile::Builder::new().prefix(SOCKET_PREFIX).tempdir_in(parent)?;
@@ -129,7 +133,7 @@ impl Server {
         let log = directory.join("server.log");
         let output = fs::File::create(&log)?.into_parts().0;
         let port = free_port()?;
-        let plan = Plan { data: &data, socket: socket.path(), port, logged: wanted.logged };
+        let plan = Plan { data: &data, scratch: &scratch, socket: socket.path(), port, logged: wanted.logged };
         let mut command = programs.command(&account, &plan);
         let child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
         // What ends it, if this process is killed before it can.
@@ -260,6 +264,7 @@ impl Drop for Server {
                     Ok(Some(_)) | Err(_) => {
                         let directory = self.log.parent().unwrap_or(Path::new("/nonexistent"));
                         std::fs::remove_dir_all(directory.join("data")).ok();
+                        std::fs::remove_dir_all(directory.join("scratch")).ok();
                         std::fs::remove_file(directory.join("pid")).ok();
                         return;
                     }
@@ -277,9 +282,9 @@ impl Programs {
         }
     }
 
-    fn initialise(&self, account: &Account, data: &Path) -> Command {
+    fn initialise(&self, account: &Account, data: &Path, scratch: &Path) -> Command {
         match self {
-            Self::Mysql(programs) => programs.initialise(account, data),
+            Self::Mysql(programs) => programs.initialise(account, data, scratch),
             Self::Postgresql(binaries) => postgresql::initialise(binaries, account, data),
         }
     }

@@ -53,6 +53,8 @@ pub struct Replication {
     client: aws_sdk_s3::Client,
     directory: TempDir,
     names: Names,
+    /// The tables of the full load that are still there.
+    followed: BTreeSet<String>,
 }
 
 enum Database {
@@ -86,6 +88,7 @@ impl Replication {
             database,
             directory: tempfile::tempdir()?,
             names: Names::default(),
+            followed: BTreeSet::new(),
             configuration,
         })
     }
@@ -113,6 +116,7 @@ impl Replication {
                 postgres.mark().await?;
             }
         }
+        self.followed = tables.iter().map(|table| table.label()).collect();
         let now = microseconds_now();
         let mut writer = Writer::new(&self.configuration, &self.directory, Load::Full);
         for table in tables {
@@ -144,7 +148,26 @@ impl Replication {
         }
         let files = writer.finish()?;
         self.put(&files).await?;
+        self.look_for_dropped().await?;
         Ok(files)
+    }
+
+    /// The log of a table just ends where it is dropped.
+    async fn look_for_dropped(&mut self) -> Result<()> {
+        let there: BTreeSet<String> = self.tables().await?.iter().map(|table| table.label()).collect();
+        let gone = self.followed.difference(&there).map(|table| {
+            format!(
+                "`{table}` was dropped or renamed: DMS tells nobody, and the warehouse keeps its rows\n\
+                 remove it from `tables`, or name its new table as `source`"
+            )
+        });
+        let gone: Vec<String> = gone.collect();
+        match &mut self.database {
+            Database::Mysql(mysql) => mysql.findings.extend(gone),
+            Database::Postgres(postgres) => postgres.findings.extend(gone),
+        }
+        self.followed.retain(|table| there.contains(table));
+        Ok(())
     }
 
     /// What the database's log could not tell so far.

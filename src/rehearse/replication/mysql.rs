@@ -1,8 +1,11 @@
 //! MySQL and MariaDB: tables by SELECT, changes by the binlog.
 
+mod charset;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use encoding_rs::{Encoding, UTF_8};
 use futures_util::StreamExt as _;
 use mysql_async::binlog::EventFlags;
 use mysql_async::binlog::events::{Event, EventData, OptionalMetadataField, RowsEventData, TableMapEvent};
@@ -29,13 +32,19 @@ pub(super) struct Mysql {
     /// The file and place of the log up to which changes are told.
     place: (Vec<u8>, u64),
     /// Table maps that were told, by the table's number, with the table that they are for us.
-    known: BTreeMap<u64, (TableMapEvent<'static>, Arc<Table>, Labels)>,
+    known: BTreeMap<u64, (TableMapEvent<'static>, Arc<Table>, Texts)>,
     /// What the log could not tell, once each.
     pub(super) findings: BTreeSet<String>,
 }
 
-/// The words of ENUM and SET columns, by the column's place: the log has only their numbers.
-type Labels = BTreeMap<usize, Vec<String>>;
+/// What the texts of a table's columns need, by the column's place.
+#[derive(Default)]
+struct Texts {
+    /// The words of ENUM and SET columns: the log has only their numbers.
+    labels: BTreeMap<usize, Vec<String>>,
+    /// The encodings of those that are not in UTF-8.
+    encodings: BTreeMap<usize, &'static Encoding>,
+}
 
 impl Mysql {
     pub(super) fn new(access: &Access) -> Self {
@@ -189,20 +198,27 @@ impl Mysql {
         }
         let number = map.table_id();
         let map = map.into_owned();
-        let (columns, labels) = columns(&map)
+        let (columns, texts) = columns(&map)
             .ok_or_else(|| Error::new(format!("the binlog does not tell the columns of `{schema}.{name}`")))?;
-        self.known.insert(number, (map, Arc::new(Table { schema, name, columns }), labels));
+        self.known.insert(number, (map, Arc::new(Table { schema, name, columns }), texts));
         Ok(())
     }
 
     fn rows(&self, rows: &RowsEventData<'_>, open: &mut Vec<Change>) -> Result<()> {
-        let Some((map, table, labels)) = self.known.get(&rows.table_id()) else { return Ok(()) };
+        let Some((map, table, texts)) = self.known.get(&rows.table_id()) else { return Ok(()) };
         let whole = |row: BinlogRow| -> Result<Vec<Value>> {
             let given = row.unwrap().into_iter().enumerate();
             given
                 .zip(&table.columns)
                 .map(|((index, given), column)| {
-                    let value = logged(table, column, labels.get(&index), given)?;
+                    let given = match (given, texts.encodings.get(&index)) {
+                        (BinlogValue::Value(Given::Bytes(bytes)), Some(encoding)) => {
+                            let text = encoding.decode_without_bom_handling(&bytes).0;
+                            BinlogValue::Value(Given::Bytes(text.into_owned().into_bytes()))
+                        }
+                        (given, _) => given,
+                    };
+                    let value = logged(table, column, texts.labels.get(&index), given)?;
                     let medium = map.get_column_type(index) == Ok(Some(ColumnType::MYSQL_TYPE_INT24));
                     Ok(if medium && column.kind == Kind::Int4 { signed_medium(value) } else { value })
                 })
@@ -224,19 +240,19 @@ impl Mysql {
 }
 
 /// The columns of a table as the log tells them; `binlog_row_metadata=FULL` is what makes it tell their names.
-fn columns(map: &TableMapEvent<'_>) -> Option<(Vec<Column>, Labels)> {
-    let mut enums: Vec<Vec<String>> = Vec::new();
-    let mut sets: Vec<Vec<String>> = Vec::new();
+fn columns(map: &TableMapEvent<'_>) -> Option<(Vec<Column>, Texts)> {
+    let mut enums: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut sets: Vec<Vec<Vec<u8>>> = Vec::new();
     for field in map.iter_optional_meta() {
         match field.ok()? {
             OptionalMetadataField::EnumStrValue(values) => {
                 for value in values.iter_values() {
-                    enums.push(value.ok()?.values().iter().map(|value| value.value().into_owned()).collect());
+                    enums.push(value.ok()?.values().iter().map(|value| value.value_raw().to_vec()).collect());
                 }
             }
             OptionalMetadataField::SetStrValue(values) => {
                 for value in values.iter_values() {
-                    sets.push(value.ok()?.values().iter().map(|value| value.value().into_owned()).collect());
+                    sets.push(value.ok()?.values().iter().map(|value| value.value_raw().to_vec()).collect());
                 }
             }
             _ => {}
@@ -247,25 +263,32 @@ fn columns(map: &TableMapEvent<'_>) -> Option<(Vec<Column>, Labels)> {
     let keys: BTreeSet<u64> = meta.iter_primary_key().filter_map(std::result::Result::ok).collect();
     let (mut signs, mut charsets, mut enums, mut sets) =
         (meta.iter_signedness(), meta.iter_charset(), enums.into_iter(), sets.into_iter());
-    let mut labels = Labels::new();
+    let mut word_charsets = meta.iter_enum_and_set_charset();
+    let mut texts = Texts::default();
     let mut columns = Vec::new();
     for index in 0..usize::try_from(map.columns_count()).ok()? {
         let column_type = map.get_column_type(index).ok()??;
         let details = map.get_column_metadata(index).unwrap_or(&[]);
         let unsigned = column_type.is_numeric_type() && signs.next().unwrap_or_default();
         let charset = if column_type.is_character_type() { charsets.next()?.ok()? } else { 0 };
-        match column_type {
-            ColumnType::MYSQL_TYPE_ENUM => drop(labels.insert(index, enums.next()?)),
-            ColumnType::MYSQL_TYPE_SET => drop(labels.insert(index, sets.next()?)),
-            _ => {}
+        let words = match column_type {
+            ColumnType::MYSQL_TYPE_ENUM => Some(enums.next()?),
+            ColumnType::MYSQL_TYPE_SET => Some(sets.next()?),
+            _ => None,
+        };
+        if let Some(words) = words {
+            let encoding = word_charsets.next().and_then(|charset| charset::encoding(charset.ok()?)).unwrap_or(UTF_8);
+            let words = words.iter().map(|word| encoding.decode_without_bom_handling(word).0.into_owned());
+            texts.labels.insert(index, words.collect());
         }
+        texts.encodings.extend(charset::encoding(charset).map(|encoding| (index, encoding)));
         columns.push(Column {
             name: names.next()?.ok()?.name().into_owned(),
             kind: of_log(column_type, details, unsigned, charset == BINARY),
             key: keys.contains(&u64::try_from(index).ok()?),
         });
     }
-    Some((columns, labels))
+    Some((columns, texts))
 }
 
 /// DMS's type for a column of the log.
@@ -452,7 +475,7 @@ fn parsed(table: &Table, column: &Column, kind: Kind, bytes: &[u8]) -> Result<Va
     let place = || format!("`{}`.`{}`", table.label(), column.name);
     let text = std::str::from_utf8(bytes).map_err(|_| {
         Error::new(format!("{} is not in UTF-8", place()))
-            .hint("the rehearsal reads columns in utf8mb4 only; DMS converts others")
+            .hint("write it there in the encoding that the column declares: DMS would write something else, or stop")
     })?;
     row::parse(kind, text).map_err(|why| Error::new(format!("{}: {why}", place())))
 }

@@ -228,3 +228,40 @@ INSERT INTO things (id) VALUES (2);";
     ");
     assert!(replication.changes().await.unwrap().is_empty());
 }
+
+/// What is unpleasant: texts in other encodings, dates that are none, a table that goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_with_odd_values() {
+    let schema = "\
+CREATE TABLE things (id bigint PRIMARY KEY, old varchar(20) CHARACTER SET latin1, wide varchar(20) CHARACTER SET ucs2,
+    kind enum('é', 'x') CHARACTER SET latin1, day date, seen datetime) CHARACTER SET latin1;
+CREATE TABLE parts (id int PRIMARY KEY);
+SET sql_mode = '';
+INSERT INTO things VALUES (1, 'café €', 'Łódź', 'é', '0000-00-00', '0000-00-00');
+INSERT INTO parts VALUES (1);";
+    let Some(world) = World::open("my", schema).await else { return };
+    let mut replication = world.replication(&json!({})).await;
+    let mut shown = world.shown(&replication.full_load(world.server()).await.unwrap());
+    let later = "SET sql_mode = ''; INSERT INTO parts VALUES (2); DROP TABLE parts;
+        INSERT INTO things SELECT 2, old, wide, kind, day, seen FROM things;
+        UPDATE things SET old = 'ÿ', day = '2026-02-30', seen = '1000-01-01' WHERE id = 1;";
+    world.server().run(later).await.unwrap();
+    shown.push_str(&world.shown(&replication.changes().await.unwrap()));
+    let rows = shown.lines().filter(|line| !line.starts_with("  ") || line.starts_with("  |"));
+    insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r#"
+    landing/crm/parts/LOAD00000001.parquet: 1 rows
+      | "I" | <time> | 1
+    landing/crm/things/LOAD00000001.parquet: 1 rows
+      | "I" | <time> | 1 | "café €" | "Łódź" | "é" | null | null
+    landing/crm/parts/<time>.parquet: 1 rows
+      | "I" | <time> | 2 | null
+    landing/crm/things/<time>.parquet: 2 rows
+      | "I" | <time> | 2 | "café €" | "Łódź" | "é" | null | null | null
+      | "U" | <time> | 1 | "ÿ" | "Łódź" | "é" | null | 1000-01-01 00:00:00.000000 +00:00 | 1
+    "#);
+    insta::assert_snapshot!(Vec::from_iter(replication.findings().clone()).join("\n"), @"
+    `shop.parts` was dropped or renamed: DMS tells nobody, and the warehouse keeps its rows
+    remove it from `tables`, or name its new table as `source`
+    ");
+    assert!(replication.changes().await.unwrap().is_empty());
+}
