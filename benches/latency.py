@@ -47,6 +47,8 @@ class Bench:
         self.program = program
         self.folder = folder
         self.project = projects.reference(binary, folder / "project", ROOT)
+        self.bucket = f"shop-{_ENVIRONMENT}-artifacts-{_ACCOUNT}-{_REGION}"
+        self.state = folder
         self._add_environment(_ENVIRONMENT)
 
     def _add_environment(self, name: str) -> None:
@@ -65,6 +67,7 @@ class Bench:
             cloud.distance(address, 0) as (near, _),
             cloud.distance(address, _LATENCY) as (far, calls),
         ):
+            self.state = Path(state)
             yield near, far, calls
 
     def deploy(self) -> list[Figure]:
@@ -144,7 +147,8 @@ class Bench:
             self.pipectl(near, "deploy", "--env", _ENVIRONMENT, "--yes")
             command = [str(tools / "bin/aws"), "cloudformation", "describe-stacks", "--endpoint-url", near]
             told = run_once([*command, "--region", _REGION, "--output", "json"], environment=credentials(near)).output
-        _, _ = self.longest_path()
+            buckets = self.state / "s3" / "buckets"
+            shutil.copytree(buckets / self.bucket, self.folder / self.bucket, dirs_exist_ok=True)
         parameters = {
             stack["StackName"].removeprefix(f"shop-{_ENVIRONMENT}-"): {
                 one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])
@@ -165,9 +169,15 @@ class Bench:
             ]
         return order
 
+    def _prepare(self, tools: Path, near: str) -> None:
+        """The bootstrap stack, and the artifacts in its bucket."""
+        self.pipectl(near, "bootstrap", "--env", _ENVIRONMENT, "--yes")
+        command = [str(tools / "bin/aws"), "s3", "sync", str(self.folder / self.bucket), f"s3://{self.bucket}"]
+        run_once([*command, "--endpoint-url", near, "--quiet"], environment=credentials(near))
+
     def _aws(self, tools: Path, parameters: dict[str, dict[str, str]]) -> Figure:
         with self.far_account() as (near, far, calls):
-            self.pipectl(near, "bootstrap", "--env", _ENVIRONMENT, "--yes")
+            self._prepare(tools, near)
             began = time.perf_counter()
             for name in self._order():
                 if name == "bootstrap":
@@ -185,7 +195,7 @@ class Bench:
     def _sceptre(self, tools: Path, parameters: dict[str, dict[str, str]]) -> Figure:
         home = self.folder / "sceptre"
         shutil.rmtree(home, ignore_errors=True)
-        (home / "config").mkdir(parents=True)
+        (home / "config" / "all").mkdir(parents=True)
         shutil.copytree(self.folder / "rendered", home / "templates")
         (home / "config" / "config.yaml").write_text(f"project_code: shop\nregion: {_REGION}\n")
         for name in self._order():
@@ -196,13 +206,13 @@ class Bench:
             config = {
                 "template": {"path": f"{name}.yaml", "type": "file"},
                 "stack_name": f"shop-{_ENVIRONMENT}-{name}",
-                "dependencies": [f"{need}.yaml" for need in sorted(needs)],
+                "dependencies": [f"all/{need}.yaml" for need in sorted(needs)],
                 "parameters": parameters[name],
             }
-            (home / "config" / f"{name}.yaml").write_text(json.dumps(config))
+            (home / "config" / "all" / f"{name}.yaml").write_text(json.dumps(config))
         with self.far_account() as (near, far, calls):
-            self.pipectl(near, "bootstrap", "--env", _ENVIRONMENT, "--yes")
-            command = [str(tools / "bin/sceptre"), "--dir", str(home), "launch", "--yes", "."]
+            self._prepare(tools, near)
+            command = [str(tools / "bin/sceptre"), "--dir", str(home), "launch", "--yes", "all"]
             seconds = run_once(command, environment=credentials(far)).seconds
         return Figure("`sceptre launch`, the same stacks", shown([seconds]), "", f"{len(calls.take())} calls")
 
@@ -227,6 +237,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pipectl-latency-") as folder:
         bench = Bench(binary, program, Path(folder))
         figures = bench.deploy() + bench.plan_many()
+        print(table(figures), file=sys.stderr)
         if options.peers:
             figures += bench.peers(Path(options.peers).resolve())
         text = report(machine.describe(binary), table(figures))

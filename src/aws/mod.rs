@@ -4,6 +4,7 @@ pub mod cloudformation;
 pub mod dms;
 pub mod error;
 pub mod s3;
+mod slow_down;
 pub mod wire;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use cloudformation::CloudFormation;
 pub use dms::Dms;
 pub use error::{Failure, Kind};
 pub use s3::S3;
+pub use slow_down::SlowDown;
 pub use wire::Wire;
 
 use error::CREDENTIALS;
@@ -43,6 +45,8 @@ pub struct Aws {
     pub caller: String,
     pub region: String,
     pub pace: Pace,
+    /// What holds all calls back when AWS asks to slow down.
+    pub slow_down: SlowDown,
     /// Where the account is, if it is not AWS itself.
     endpoint: Option<String>,
 }
@@ -74,9 +78,10 @@ impl Aws {
             ["AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
         let address = endpoint.map(str::to_owned).or(variable);
         let near = address.as_deref().is_some_and(is_loopback);
+        let slow_down = SlowDown::new(first_wait(near));
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(environment.region.clone()))
-            .http_client(http_client(address.as_deref()))
+            .http_client(slow_down.around(http_client(address.as_deref())))
             .retry_config(retries(near))
             .timeout_config(
                 TimeoutConfig::builder()
@@ -105,6 +110,7 @@ impl Aws {
             caller,
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },
+            slow_down,
             endpoint: address,
         })
     }
@@ -123,8 +129,13 @@ impl Aws {
 fn retries(near: bool) -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(7)
-        .with_initial_backoff(if near { Duration::from_millis(20) } else { Duration::from_secs(1) })
+        .with_initial_backoff(first_wait(near))
         .with_max_backoff(Duration::from_secs(15))
+}
+
+/// The first wait after a call that failed for a passing reason.
+fn first_wait(near: bool) -> Duration {
+    if near { Duration::from_millis(20) } else { Duration::from_secs(1) }
 }
 
 /// Plain HTTP needs no TLS, and then the root certificates need not be read.

@@ -88,7 +88,13 @@ impl Session {
         {
             return error.note(format!("`{}` is now in {}", wanted.stack_name, stack.status));
         }
-        error(wanted, stack, events)
+        let error = error(wanted, stack, events);
+        if stack.status.as_str() != "UPDATE_ROLLBACK_FAILED" {
+            return error;
+        }
+        let command = format!("pipectl deploy --env {} --continue-rollback", self.environment);
+        error
+            .hint(format!("the way back failed too: once that is mended, `{command}` goes on with it and then deploys"))
     }
 
     /// The error of a change set that cannot be made. What a hook or an early validation found is told by

@@ -10,6 +10,7 @@ use super::progress::{Progress, Step};
 use super::record::{self, End};
 use super::schedule::{self, Work};
 use super::stop::Stop;
+use crate::aws::Kind;
 use crate::aws::cloudformation::StackResource;
 use crate::error::{Error, Result};
 use crate::plan::deployed::{Stack, Standing};
@@ -188,7 +189,13 @@ impl Session {
         let token = self.client_token(&wanted.name);
         let anchor = self.anchor(&stack.id, &token).await;
         self.say(Step::Stack { stack: wanted.name.clone(), what: "is being deleted".to_owned() });
-        self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await?;
+        // Somebody may have begun something else in the meantime: that is waited for as well.
+        while let Err(failure) = self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await {
+            if failure.kind != Kind::WrongState {
+                return Err(failure.into());
+            }
+            self.settled(&wanted.name, &stack.id).await?;
+        }
         let ended = self.follow(&wanted.name, &stack.id, anchor, &token).await?;
         if ended.stack.status.as_str() != "DELETE_COMPLETE" {
             return Err(self.cause(wanted, &ended.stack, &ended.events).await);

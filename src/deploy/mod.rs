@@ -240,6 +240,10 @@ impl Session {
         let Settings { run, parallel, recovery } = settings;
         recovery.check(&names)?;
         let (steps, receiver) = unbounded_channel();
+        let slowed = steps.clone();
+        aws.slow_down.listen(move |wait| {
+            let _ = slowed.send(Step::Slowed { wait });
+        });
         let session = Self {
             environment: spec.environment_name.clone(),
             place: Place { account: aws.account.clone(), region: aws.region.clone() },

@@ -22,7 +22,10 @@ use crate::yaml::{self, Source};
 
 mod events;
 mod leaving;
+#[cfg(feature = "rehearse")]
+mod policy;
 mod states;
+mod throttling;
 mod together;
 
 const NETWORK: &str = "Resources:\n  Vpc: {Type: 'AWS::EC2::VPC'}\nOutputs:\n  VpcId: {Value: !Ref Vpc}\n";
