@@ -25,7 +25,7 @@ AWS::Glue::Workflow AWS::IAM::ManagedPolicy AWS::IAM::OIDCProvider AWS::IAM::Rol
 AWS::KMS::Alias AWS::KMS::Key AWS::Lambda::EventInvokeConfig AWS::Lambda::EventSourceMapping
 AWS::Lambda::Function AWS::Lambda::Permission AWS::Logs::LogGroup AWS::Logs::MetricFilter
 AWS::Logs::QueryDefinition AWS::Logs::SubscriptionFilter AWS::QuickSight::DataSet AWS::QuickSight::DataSource
-AWS::QuickSight::VPCConnection AWS::RDS::DBInstance AWS::RDS::DBParameterGroup AWS::RDS::DBSubnetGroup
+AWS::QuickSight::RefreshSchedule AWS::QuickSight::VPCConnection AWS::RDS::DBInstance AWS::RDS::DBParameterGroup AWS::RDS::DBSubnetGroup
 AWS::RedshiftServerless::Namespace AWS::RedshiftServerless::Workgroup AWS::S3::Bucket AWS::S3::BucketPolicy
 AWS::SNS::Subscription AWS::SNS::Topic AWS::SNS::TopicPolicy AWS::SQS::Queue AWS::SQS::QueuePolicy
 AWS::SSM::Parameter AWS::Scheduler::Schedule AWS::Scheduler::ScheduleGroup AWS::SecretsManager::RotationSchedule

@@ -30,7 +30,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, or no changes · 1 failed · 2 changes are there (with --exit-code) ·
+Exit codes: 0 done, or no changes · 1 failed · 2 changes are there (with --exit-code), or drift ·
 64 bad usage · 65 the project's files or data are wrong · 130 interrupted";
 
 /// A verb that works in one environment.
@@ -81,6 +81,12 @@ enum Verb {
     Redrive(In<command::redrive::Args>),
     /// Show the outputs of the stacks
     Outputs(In<command::outputs::Args>),
+    /// Show what was changed in the account since it was deployed
+    Drift(In<command::drift::Args>),
+    /// Show what was deployed when, by whom, and how it ended
+    History(In<command::history::Args>),
+    /// List what nobody needs any more: artifacts without a stack, change sets of killed runs
+    Gc(In<command::gc::Args>),
     /// Write the rows of a mart to a file
     Export(In<command::export::Args>),
     /// Delete all stacks of an environment
@@ -132,6 +138,9 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
         Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),
         Verb::Redrive(verb) => wait(command::redrive::run(context.enter(verb.environment), &verb.args)),
         Verb::Outputs(verb) => wait(command::outputs::run(context.enter(verb.environment), &verb.args)),
+        Verb::Drift(verb) => wait(command::drift::run(context.enter(verb.environment), &verb.args)),
+        Verb::History(verb) => wait(command::history::run(context.enter(verb.environment), &verb.args)),
+        Verb::Gc(verb) => wait(command::gc::run(context.enter(verb.environment), &verb.args)),
         Verb::Export(verb) => wait(command::export::run(context.enter(verb.environment), &verb.args)),
         Verb::Destroy(verb) => wait(command::destroy::run(context.enter(verb.environment), &verb.args)),
         #[cfg(feature = "rehearse")]

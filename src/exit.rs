@@ -8,7 +8,7 @@ pub enum Exit {
     Success = 0,
     /// The work failed.
     Failure = 1,
-    /// There are changes, asked for with `--exit-code`.
+    /// There are changes, asked for with `--exit-code`, or there is drift.
     Changes = 2,
     /// The command line is wrong.
     Usage = 64,

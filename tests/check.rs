@@ -123,3 +123,16 @@ fn a_template_of_ones_own_with_an_unknown_variable() {
       = hint: did you mean `pipeline`?
     ");
 }
+
+#[test]
+fn what_must_be_done_by_hand_is_said() {
+    let outlets = include_str!("environments/outlets.yaml");
+    let test = Test::reference().write("stacks/outlets.yaml", outlets);
+    insta::assert_snapshot!(test.run(&["check", "--env", "outlets"]), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    checked outlets: no errors
+    note: `outlets` has QuickSight: before its first deploy subscribe the account 666666666666 to QuickSight (Enterprise), and let QuickSight read the secret `shop-outlets/warehouse/quicksight`; CloudFormation can do neither
+    ");
+}

@@ -15,9 +15,15 @@ mod deploy;
 #[cfg(feature = "rehearse")]
 mod destroy;
 #[cfg(feature = "rehearse")]
+mod drift;
+#[cfg(feature = "rehearse")]
 mod faults;
 mod fidelity;
+#[cfg(feature = "rehearse")]
+mod gc;
 mod help;
+#[cfg(feature = "rehearse")]
+mod history;
 #[cfg(feature = "rehearse")]
 mod iceberg;
 #[cfg(feature = "rehearse")]

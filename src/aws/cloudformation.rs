@@ -1,10 +1,15 @@
 //! CloudFormation in our words. Every change goes through a change set.
 
+mod drift;
+mod events;
+mod listing;
+mod recovery;
+
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation as sdk;
 use aws_sdk_cloudformation::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, OnStackFailure, Parameter, StackStatus, Tag, TemplateStage,
+    Capability, ChangeSetType, DeploymentMode, OnStackFailure, Parameter, StackStatus, Tag, TemplateStage,
 };
 
 use super::error::{Failure, Kind};
@@ -12,10 +17,9 @@ use crate::plan::change_set::{Change, ChangeSet, Detail};
 use crate::plan::deployed::{Stack, Status};
 use crate::spec::Map;
 
-mod events;
-mod recovery;
-
+pub use drift::Detection;
 pub use events::{Event, FailedEvent, Hook};
+pub use listing::{ListedStack, WaitingChangeSet};
 pub use recovery::ListedChangeSet;
 
 /// The longest template that fits into a request; a longer one goes through S3.
@@ -39,6 +43,8 @@ pub struct NewChangeSet {
     pub tags: Map<String>,
     /// The role that CloudFormation acts as.
     pub role: Option<String>,
+    /// Compare with what is there instead of what was deployed. Only to be looked at.
+    pub revert_drift: bool,
 }
 
 /// Where CloudFormation finds a template.
@@ -123,7 +129,8 @@ impl CloudFormation {
             .change_set_type(if new.create { ChangeSetType::Create } else { ChangeSetType::Update })
             .capabilities(Capability::CapabilityNamedIam)
             // A deploy after a destroy takes over what the deletion policies have kept.
-            .import_existing_resources(true)
+            .import_existing_resources(!new.revert_drift)
+            .set_deployment_mode(new.revert_drift.then_some(DeploymentMode::RevertDrift))
             .set_parameters(Some(new.parameters.iter().map(parameter).collect()))
             .set_tags(Some(new.tags.iter().map(tag).collect()))
             .set_role_arn(new.role.clone())
@@ -306,6 +313,8 @@ fn change(change: &sdk::types::Change) -> Option<Change> {
         details: change.details().iter().filter_map(detail).collect(),
         before: context(change.before_context()),
         after: context(change.after_context()),
+        drift_status: change.resource_drift_status().map(|status| status.as_str().to_owned()),
+        previous: context(change.previous_deployment_context()),
     })
 }
 
@@ -321,5 +330,8 @@ fn detail(detail: &sdk::types::ResourceChangeDetail) -> Option<Detail> {
         requires_recreation: target.requires_recreation().map(|recreation| recreation.as_str().to_owned()),
         source: detail.change_source().map(|source| source.as_str().to_owned()),
         cause: detail.causing_entity().map(str::to_owned),
+        drift: target
+            .drift()
+            .map(|drift| (drift.previous_value().map(str::to_owned), drift.actual_value().map(str::to_owned))),
     })
 }

@@ -41,6 +41,8 @@ pub struct Aws {
     /// The services without an SDK here.
     pub wire: Wire,
     pub account: String,
+    /// The ARN of whoever these credentials belong to.
+    pub caller: String,
     pub region: String,
     pub pace: Pace,
     /// What holds all calls back when AWS asks to slow down.
@@ -98,13 +100,14 @@ impl Aws {
             None => loader,
         };
         let config = loader.load().await;
-        check_account(&config, environment, endpoint.is_some()).await?;
+        let caller = check_account(&config, environment, endpoint.is_some()).await?;
         Ok(Self {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
             dms: Dms::new(&config),
             wire: Wire::new(&config, &environment.region, address.clone()),
             account: environment.account.clone(),
+            caller,
             region: environment.region.clone(),
             pace: if near { Pace::LOCAL } else { Pace::AWS },
             slow_down,
@@ -149,7 +152,8 @@ fn is_loopback(address: &str) -> bool {
     ["127.", "localhost", "[::1]"].iter().any(|start| host.starts_with(start))
 }
 
-async fn check_account(config: &SdkConfig, environment: &Environment, local: bool) -> Result<()> {
+/// Fails if the credentials belong to another account; returns whose they are.
+async fn check_account(config: &SdkConfig, environment: &Environment, local: bool) -> Result<String> {
     let identity = match aws_sdk_sts::Client::new(config).get_caller_identity().send().await {
         Ok(identity) => identity,
         Err(error) => {
@@ -166,7 +170,7 @@ async fn check_account(config: &SdkConfig, environment: &Environment, local: boo
     };
     let account = identity.account().unwrap_or_default();
     if account == environment.account {
-        return Ok(());
+        return Ok(identity.arn().unwrap_or_default().to_owned());
     }
     let error = Error::new(format!(
         "these credentials belong to the account {account}, but the environment's account is {}",

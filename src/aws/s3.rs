@@ -66,6 +66,13 @@ impl S3 {
         }
     }
 
+    /// Stores an object, over one that is there. S3 checks the bytes by their sha256.
+    pub async fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+        let put = self.0.put_object().bucket(bucket).key(key).checksum_algorithm(ChecksumAlgorithm::Sha256);
+        let put = put.body(ByteStream::from(bytes)).send().await;
+        put.map_err(|error| Failure::new("PutObject", &error)).map(drop)
+    }
+
     /// Up to 1,000 versions of a bucket's objects, delete markers among them; none if there is no such bucket.
     pub async fn versions(&self, bucket: &str) -> Result<Option<Vec<Version>>, Failure> {
         let listed = match self.0.list_object_versions().bucket(bucket).send().await {

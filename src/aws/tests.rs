@@ -95,6 +95,7 @@ async fn a_change_set_that_was_made_although_the_answer_was_lost_is_found() {
         .on("CreateChangeSet", Reply::Error(400, "AlreadyExistsException", "ChangeSet c cannot be created".into()))
         .on("DescribeChangeSet", Reply::Result(to_xml(&json!({"ChangeSetId": "arn:c", "Status": "CREATE_PENDING"}))));
     let new = super::cloudformation::NewChangeSet {
+        revert_drift: false,
         stack_name: "x".into(),
         name: "plan-1".into(),
         create: false,

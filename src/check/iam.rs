@@ -1,5 +1,7 @@
 //! The policies of the rendered templates: no right without a bound, none that leads nowhere.
 
+mod boundary;
+
 use crate::error::Error;
 use crate::iam::{Effect, Pattern, Policies, Role, Statement};
 use crate::render::{RenderedStack, forecast};
@@ -23,7 +25,8 @@ pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
             errors.push(at(error, role.place(&["RoleName"])).hint("add `PermissionsBoundary: !Ref BoundaryArn`"));
         }
         for statement in role.statements.iter().filter(|statement| statement.effect == Effect::Allow) {
-            errors.extend(open(role, statement));
+            let found = open(role, statement).or_else(|| boundary::beyond(role, statement));
+            errors.extend(found);
             errors.extend(hands_over(role, statement));
             errors.extend(known.leads_nowhere(role, statement));
         }
@@ -174,6 +177,7 @@ mod tests {
             ("databases", include_str!("../../tests/environments/databases.yaml")),
             ("native-events", include_str!("../../tests/environments/native-events.yaml")),
             ("github", include_str!("../../tests/environments/github.yaml")),
+            ("outlets", include_str!("../../tests/environments/outlets.yaml")),
         ] {
             assert_eq!(
                 found_in(name, &Source::new(format!("{name}.yaml"), text), "templates/iam.yaml.hbs", "", ""),
@@ -202,6 +206,10 @@ mod tests {
         the role `shop-dev-replication` has no permissions boundary
           iam.yaml | RoleName: shop-dev-replication
         ");
+        insta::assert_snapshot!(iam("Action: \"glue:notifyEvent\"\n", "Action: \"glue:StopWorkflowRun\"\n"), @r#"
+        `Notify` of the role `shop-dev-events-to-glue` allows glue:stopworkflowrun on arn:aws:glue:eu-central-1:111111111111:workflow/shop-dev, and its boundary `shop-dev-boundary` does not
+          iam.yaml | Action: "glue:StopWorkflowRun"
+        "#);
         let passing = "        Condition:\n          StringEquals:\n            \"iam:PassedToService\":\n";
         insta::assert_snapshot!(found("templates/partials/execution_policies.yaml.hbs", passing, "        Condition:\n          StringEquals:\n            \"aws:RequestedRegion\":\n"), @r#"
         `HandOver` of the role `shop-dev-execution` passes roles on to any service

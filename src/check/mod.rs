@@ -1,5 +1,6 @@
 //! Rules over a whole project, one file a rule. They read; they never stop at the first error.
 
+pub mod advice;
 pub mod iam;
 pub mod marts;
 pub mod sql;

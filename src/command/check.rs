@@ -1,5 +1,6 @@
 //! `pipectl check`
 
+use crate::check;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -10,9 +11,12 @@ pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
         Some(name) => vec![name.to_owned()],
         None => project.environments(),
     };
-    let mut errors: Vec<Error> = Vec::new();
+    let (mut errors, mut advice): (Vec<Error>, Vec<String>) = (Vec::new(), Vec::new());
     for name in &environments {
-        let checked = project.spec(name).and_then(|spec| crate::check::all(&project, &spec));
+        let checked = project.spec(name).and_then(|spec| {
+            advice.extend(check::advice::of(&spec));
+            check::all(&project, &spec)
+        });
         if let Err(error) = checked {
             // A mistake in pipeline.yaml is one mistake, however many environments share it.
             errors.extend(error.into_each());
@@ -28,5 +32,8 @@ pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
     let count = errors.len();
     Error::all(errors).map_err(|error| if count > 1 { error.summary(format!("{count} errors")) } else { error })?;
     context.ui.line(format_args!("checked {}: no errors", environments.join(", ")));
+    for line in advice {
+        context.ui.note(line);
+    }
     Ok(Exit::Success)
 }

@@ -8,7 +8,7 @@ use super::migration;
 use super::wanted::wanted;
 use crate::context::Context;
 use crate::deploy::stop::Stop;
-use crate::deploy::{Scope, Session, survey};
+use crate::deploy::{Scope, Session, overwrite, survey};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plan::Plan;
@@ -23,6 +23,10 @@ pub struct Args {
     /// Save the plan: `pipectl deploy FILE` carries out exactly this, or refuses
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+
+    /// Show what somebody changed in the account since the last deploy and this one would overwrite
+    #[arg(long)]
+    drift: bool,
 
     /// Exit with 2 if anything would change
     #[arg(long)]
@@ -45,11 +49,18 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (session, mut steps) = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop).await?;
     let mut lines = Lines::new(&context.ui);
     let plan = match &args.out {
+        None if args.drift => Plan { migrations, ..overwrite::plan(&session, &mut steps, &mut lines).await? },
         None => Plan { migrations, ..survey::plan(&session, &mut steps, &mut lines).await? },
         Some(file) => {
             project::check_writable(file)?;
             let mut survey = survey::keep(&session, &mut steps, &mut lines).await?;
             survey.plan.migrations = migrations;
+            if args.drift
+                && let Err(error) = overwrite::add(&session, &mut survey).await
+            {
+                survey::discard(&session).await?;
+                return Err(error);
+            }
             let saved = session.saved_plan(survey, project.commit());
             if let Err(error) = saved.write().and_then(|text| project::write(file, text.as_bytes())) {
                 survey::discard(&session).await?;

@@ -32,10 +32,10 @@ pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Resul
         keys.artifacts.insert(name, artifact.key.clone());
         uploads.push(Upload { key: artifact.key, sha256: artifact.sha256, content: Content::File(artifact.path) });
     }
-    Ok(Wanted { stacks, uploads, keys })
+    Ok(Wanted { stacks, uploads, keys, commit: project.commit() })
 }
 
 /// The stacks alone: to take them down, or for the bootstrap stack, which needs no artifact.
 pub(super) fn stacks(project: &Project, spec: &Spec) -> Result<Wanted> {
-    Ok(Wanted { stacks: project.render(spec)?, ..Wanted::default() })
+    Ok(Wanted { stacks: project.render(spec)?, commit: project.commit(), ..Wanted::default() })
 }

@@ -73,6 +73,7 @@ impl Session {
             tags: wanted.tags.clone(),
             // A plan may not pass a role; CloudFormation looks with the one that the stack was deployed with.
             role: self.role.clone().filter(|_| purpose == Purpose::Deploy),
+            revert_drift: purpose == Purpose::Drift,
         };
         // Noted before the call: if the answer is lost, the change set may be there all the same.
         self.open_change_sets().push((new.stack_name.clone(), new.name.clone(), create));
@@ -112,6 +113,20 @@ impl Session {
     /// A change set was executed: there is nothing to clean up.
     pub(super) fn executed(&self, stack_name: &str) {
         self.open_change_sets().retain(|(stack, ..)| stack != stack_name);
+    }
+
+    /// Deletes what was made at a stack for one purpose.
+    pub(super) async fn drop_change_sets(&self, stack_name: &str, purpose: Purpose) -> Result<()> {
+        let own = |stack: &str, name: &str| stack == stack_name && name.starts_with(&purpose.change_set(&self.run));
+        let names: Vec<String> = {
+            let open = self.open_change_sets();
+            open.iter().filter(|(stack, name, _)| own(stack, name)).map(|(_, name, _)| name.clone()).collect()
+        };
+        for name in &names {
+            self.aws.cloudformation.delete_change_set(name, Some(stack_name)).await?;
+        }
+        self.open_change_sets().retain(|(stack, name, _)| !own(stack, name));
+        Ok(())
     }
 
     /// The change sets stay: a saved plan names them.

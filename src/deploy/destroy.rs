@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Session;
 use super::progress::{Progress, Step};
+use super::record::{self, End};
 use super::schedule::{self, Work};
 use super::stop::Stop;
 use crate::aws::Kind;
@@ -98,6 +99,19 @@ pub async fn destroy(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Remains> {
+    let record = session.begin_record_of_destroy();
+    let done = tear_down(session, inventory, delete_data, steps, progress).await;
+    record::end(session, Some(record), done.as_ref().err(), progress).await;
+    done
+}
+
+async fn tear_down(
+    session: &Arc<Session>,
+    inventory: Inventory,
+    delete_data: bool,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<Remains> {
     let graph = session.graph(true)?.reversed();
     let found = inventory.found;
     let mut work = Teardown { session, found, delete_data, remains: Remains::default(), errors: Vec::new() };
@@ -126,6 +140,9 @@ impl Work for Teardown<'_> {
     fn start(&mut self, name: &str) -> impl Future<Output = Self::Outcome> + Send + 'static {
         let session = Arc::clone(self.session);
         let found = self.found.remove(name);
+        if found.is_some() {
+            session.journal.started(name);
+        }
         let wanted = session.stack(name);
         let delete_data = self.delete_data;
         async move {
@@ -140,11 +157,13 @@ impl Work for Teardown<'_> {
         match outcome {
             Ok(None) => true,
             Ok(Some(retained)) => {
+                self.session.journal.ended(name, End::Deleted);
                 self.remains.stacks.push(name.to_owned());
                 self.remains.retained.extend(retained);
                 true
             }
             Err(error) => {
+                self.session.journal.failed(name, &error);
                 self.errors.push(error);
                 false
             }

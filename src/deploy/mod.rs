@@ -8,13 +8,18 @@ mod cause;
 mod change_set;
 pub mod consent;
 pub mod destroy;
+pub mod drift;
 mod fixes;
 mod follow;
+pub mod gc;
 mod leave;
+mod leftover;
 mod orphan;
 mod overtaken;
+pub mod overwrite;
 mod policy;
 pub mod progress;
+pub mod record;
 pub mod replication;
 pub mod rollout;
 pub mod saved;
@@ -40,12 +45,14 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::graph::Graph;
 use crate::plan::Place;
+use crate::plan::saved::Commit;
 use crate::plan::wanted::{ArtifactKeys, Outputs};
 use crate::render::RenderedStack;
 use crate::spec::Spec;
 
 use artifacts::Upload;
 use progress::Step;
+use record::Journal;
 use stop::Stop;
 
 /// The stack with the artifact bucket and the roles that deploy all others.
@@ -62,6 +69,8 @@ pub struct Wanted {
     pub stacks: Vec<RenderedStack>,
     pub uploads: Vec<Upload>,
     pub keys: ArtifactKeys,
+    /// What the project's files are, for the record.
+    pub commit: Option<Commit>,
 }
 
 /// One run of pipectl against one environment.
@@ -82,6 +91,10 @@ pub struct Session {
     uploads: Vec<Upload>,
     /// Part of the name of everything that the run makes.
     run: String,
+    scope: Scope,
+    commit: Option<Commit>,
+    /// What became of each stack so far.
+    journal: Journal,
     /// How many change sets the run has made, by the full name of the stack.
     made: Mutex<BTreeMap<String, u32>>,
     /// Whether exactly what was shown is done, or nothing.
@@ -144,6 +157,10 @@ impl Recovery {
 pub(crate) enum Purpose {
     /// To be looked at. The role of pull requests may make change sets and upload templates under this name only.
     Plan,
+    /// To be looked at, and executed once somebody has agreed: a saved plan names it.
+    Saved,
+    /// To be looked at: what was changed since the last deploy.
+    Drift,
     /// To be executed.
     Deploy,
 }
@@ -153,6 +170,8 @@ impl Purpose {
     fn change_set(self, run: &str) -> String {
         match self {
             Self::Plan => format!("plan-{run}"),
+            Self::Saved => format!("plan-saved-{run}"),
+            Self::Drift => format!("plan-drift-{run}"),
             Self::Deploy => format!("deploy-{run}"),
         }
     }
@@ -160,7 +179,7 @@ impl Purpose {
     /// Where the artifact bucket keeps a long template.
     fn template_key(self, stack: &str, sha256: &str) -> String {
         match self {
-            Self::Plan => format!("plan/{stack}-{sha256}.yaml"),
+            Self::Plan | Self::Saved | Self::Drift => format!("plan/{stack}-{sha256}.yaml"),
             Self::Deploy => format!("templates/{stack}-{sha256}.yaml"),
         }
     }
@@ -214,7 +233,7 @@ impl Session {
             Scope::Bootstrap => name == BOOTSTRAP,
             Scope::Pipeline => local || name != BOOTSTRAP,
         };
-        let Wanted { stacks, uploads, keys } = wanted;
+        let Wanted { stacks, uploads, keys, commit } = wanted;
         let stacks: Vec<Arc<RenderedStack>> =
             stacks.into_iter().filter(|stack| part(&stack.name)).map(Arc::new).collect();
         let names: Vec<String> = stacks.iter().map(|stack| stack.name.clone()).collect();
@@ -238,6 +257,9 @@ impl Session {
             exact: run.is_some(),
             run: run.unwrap_or_else(run_name),
             made: Mutex::default(),
+            scope,
+            commit,
+            journal: Journal::default(),
             parallel,
             recovery,
             open: Mutex::new(Vec::new()),

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::consent::Consent;
 use super::progress::{Progress, Step};
+use super::record::{self, End};
 use super::schedule::{self, Ended, Work};
 use super::stop::Stop;
 use super::survey::{Survey, Surveyed};
@@ -49,7 +50,12 @@ pub async fn carry_out(
     progress: &mut dyn Progress,
 ) -> Ending {
     let mut ending = match consent.check(&survey.plan.losses(), &session.environment) {
-        Ok(()) => roll_out(session, survey, consent, steps, progress).await,
+        Ok(()) => {
+            let record = session.begin_record(&survey);
+            let ending = roll_out(session, survey, consent, steps, progress).await;
+            record::end(session, record, ending.result.as_ref().err(), progress).await;
+            ending
+        }
         Err(error) => Ending { report: Vec::new(), result: Err(error) },
     };
     let cleaned = session.clean_up().await;
@@ -152,6 +158,7 @@ impl Work for Rollout<'_> {
 
     fn start(&mut self, name: &str) -> impl Future<Output = Self::Outcome> + Send + 'static {
         let session = Arc::clone(self.session);
+        session.journal.started(name);
         let surveyed = self.stacks.remove(name);
         let outputs = self.outputs.clone();
         let name = name.to_owned();
@@ -175,10 +182,12 @@ impl Work for Rollout<'_> {
             Ok((outcome, outputs)) => {
                 let outputs = outputs.into_iter().map(|(name, value)| (name, Some(value))).collect();
                 self.outputs.insert(name.to_owned(), outputs);
+                self.session.journal.ended(name, End::from(outcome));
                 self.report.push((name.to_owned(), outcome));
                 true
             }
             Err(error) => {
+                self.session.journal.failed(name, &error);
                 self.report.push((name.to_owned(), Outcome::Failed));
                 self.failed.push(name.to_owned());
                 self.errors.push(error);

@@ -57,7 +57,7 @@ pub async fn keep(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    let mut survey = survey(session, steps, progress, Purpose::Plan).await;
+    let mut survey = survey(session, steps, progress, Purpose::Saved).await;
     match &mut survey {
         Ok(survey) => survey.plan.warnings.extend(session.orphans(progress).await),
         Err(_) => {
@@ -87,7 +87,7 @@ pub async fn discard(session: &Arc<Session>) -> Result<()> {
     session.clean_up().await
 }
 
-async fn survey(
+pub(super) async fn survey(
     session: &Arc<Session>,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
@@ -205,7 +205,11 @@ impl Session {
         } else if known.is_none() || !comparison.decided() {
             comparison.from_templates()?
         } else {
-            match self.prepare(wanted, &decided(&parameters), false, purpose).await? {
+            let given = decided(&parameters);
+            let stack = known.as_ref().map(|known| known.stack.id.as_str()).unwrap_or_default();
+            let made = Box::pin(self.prepare(wanted, &given, false, purpose));
+            let (made, ()) = tokio::join!(made, Box::pin(self.clear_leftovers(stack, purpose)));
+            match made? {
                 None => comparison.nothing(),
                 Some(found) => {
                     let plan = comparison.with_change_set(&found)?;

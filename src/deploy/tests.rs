@@ -80,6 +80,7 @@ fn wanted() -> Wanted {
         ],
         uploads: Vec::new(),
         keys: ArtifactKeys::default(),
+        commit: None,
     }
 }
 
@@ -173,6 +174,8 @@ async fn a_first_deploy_creates_the_stacks_along_the_graph() {
     let mut lines = Lines(Vec::new());
     let report = deploy(&fake, wanted(), &mut lines).await.unwrap();
     assert_eq!(report, [("network".into(), Outcome::Created), ("storage".into(), Outcome::Created)]);
+    // The fake has no bucket for the record of the run: that is told, and fails nothing.
+    assert!(lines.0.pop().unwrap().starts_with("`pipectl history` will not know the end of this run: "));
     // Only the second stack holds data, so only it gets a policy.
     assert_eq!(
         fake.calls(true),
@@ -429,7 +432,7 @@ async fn destroy_takes_stacks_down_in_the_opposite_order_and_data_when_told() {
     assert_eq!(remains.stacks, ["storage", "network"]);
     assert!(remains.retained.is_empty());
     assert_eq!(fake.calls(true), ["POST /shop-raw/?delete", "DeleteStack", "DELETE /shop-raw/", "DeleteStack"]);
-    insta::assert_snapshot!(lines.0.join("\n"), @r"
+    insta::assert_snapshot!(lines.0.join("\n"), @"
     storage empties `shop-raw`: 2 objects gone
     storage is being deleted
     storage Bucket DELETE_SKIPPED
@@ -437,6 +440,7 @@ async fn destroy_takes_stacks_down_in_the_opposite_order_and_data_when_told() {
     network is being deleted
     network Bucket DELETE_SKIPPED
     network is deleted
+    `pipectl history` will not know the end of this run: PutObject failed: the service answered with HTTP status 400 and no message
     ");
 }
 

@@ -25,7 +25,7 @@ mod request;
 pub use decide::Decision;
 pub use denial::{Denial, Layer};
 pub use document::{Effect, Names, Statement, texts};
-pub use gather::{Policies, Role};
+pub use gather::{Boundary, Policies, Role};
 pub use pattern::Pattern;
 pub use request::{Context, Principal, Request};
 

@@ -281,7 +281,7 @@ impl Account {
     fn configure_buckets(&self) {
         for stack in self.stacks().live.values() {
             for bucket in stack.resources.iter().filter(|one| one.resource_type == "AWS::S3::Bucket" && exists(one)) {
-                self.store.configure(&bucket.physical_id, super::resource::configuration(&bucket.properties));
+                self.store.restore(&bucket.physical_id, super::resource::configuration(&bucket.properties));
             }
         }
     }

@@ -50,6 +50,18 @@ pub(super) struct Stack {
     pub(super) role_arn: Option<String>,
     /// What is being done, so that the next process can finish it after a crash.
     pub(super) operation: Option<Operation>,
+    /// What the last detection of drift has found.
+    #[serde(default)]
+    pub(super) drift: Option<Drift>,
+}
+
+/// What a detection of drift has found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Drift {
+    pub(super) id: String,
+    pub(super) time: String,
+    /// As AWS tells them.
+    pub(super) resources: Vec<Value>,
 }
 
 /// A resource of a stack.
@@ -113,6 +125,9 @@ pub(super) struct ChangeSet {
     /// The logical ids of what exists already and is taken over.
     #[serde(default)]
     pub(super) imports: Vec<String>,
+    /// It was made to be looked at: it compares with what is there instead of what was deployed.
+    #[serde(default)]
+    pub(super) revert_drift: bool,
 }
 
 /// What is being done to a stack.

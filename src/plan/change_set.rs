@@ -32,6 +32,11 @@ pub struct Change {
     /// The resource before, with its `Properties` and other attributes.
     pub before: Option<Value>,
     pub after: Option<Value>,
+    /// `IN_SYNC`, `MODIFIED`, `DELETED`, … Only a drift-aware change set tells it.
+    pub drift_status: Option<String>,
+    /// The resource as it was deployed, where what is there is another. Only a drift-aware change set tells it; its
+    /// `before` is what is there.
+    pub previous: Option<Value>,
 }
 
 /// Why and where one attribute of a resource changes.
@@ -53,6 +58,8 @@ pub struct Detail {
     pub source: Option<String>,
     /// What brings the change about, such as `Topic1.TopicName`.
     pub cause: Option<String>,
+    /// The value that was deployed, and the one that is there. Only a drift-aware change set tells them.
+    pub drift: Option<(Option<String>, Option<String>)>,
 }
 
 /// How far the making of a change set has come.

@@ -13,7 +13,7 @@ const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
 /// What must not be shown of one stack.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mask {
+pub(crate) struct Mask {
     /// Values of `NoEcho` parameters.
     values: Vec<String>,
     /// Resources and pointers to which such a value flows.
@@ -22,7 +22,7 @@ pub(super) struct Mask {
 
 impl Mask {
     /// Hides a value wherever it turns up. One or two characters are no secret, and would tear other texts apart.
-    pub(super) fn hide_value(&mut self, value: &str) {
+    pub(crate) fn hide_value(&mut self, value: &str) {
         if value.chars().count() > 2 {
             self.values.push(value.to_owned());
         }
@@ -77,7 +77,7 @@ impl Mask {
     }
 
     /// A text without secrets.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         let mut text = text.replace(KNOWN_AFTER_APPLY, AFTER_DEPLOY);
         for value in &self.values {
             text = text.replace(value.as_str(), SECRET);

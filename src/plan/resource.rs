@@ -225,7 +225,7 @@ fn changed(change: &Change, mask: &Mask) -> Vec<PropertyChange> {
 }
 
 /// Whether one pointer is the other or leads into it.
-fn related(one: &str, other: &str) -> bool {
+pub(super) fn related(one: &str, other: &str) -> bool {
     let inside = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
@@ -269,7 +269,7 @@ pub(super) fn readable(path: &str) -> String {
 }
 
 /// A value of a detail: CloudFormation writes lists and objects as JSON text.
-fn value(text: &str) -> Value {
+pub(super) fn value(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Array(_) | Value::Object(_))) => value,
         _ => text.into(),
@@ -278,7 +278,7 @@ fn value(text: &str) -> Value {
 
 impl Detail {
     /// The place of the change, as a JSON pointer from the resource.
-    fn pointer(&self) -> String {
+    pub(super) fn pointer(&self) -> String {
         match (&self.path, &self.name) {
             (Some(path), _) if !path.is_empty() => path.clone(),
             (_, Some(name)) => difference::step(&format!("/{}", self.attribute), name),

@@ -18,6 +18,7 @@ use super::local::{Evaluation, Place, is_dynamic};
 use super::loss::{self, Loss};
 use super::mask::{AFTER_DEPLOY, Mask, SECRET};
 use super::outputs;
+use super::overwrite::{self, Overwrite};
 use super::resource::{Action, PropertyChange, ResourcePlan};
 use super::wanted::ParameterValue;
 
@@ -42,6 +43,10 @@ pub struct StackPlan {
     pub protect: bool,
     /// What else a reader must know.
     pub notes: Vec<String>,
+    /// What somebody changed since the last deploy and this one overwrites; looked for only if asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    pub overwrites: Vec<Overwrite>,
 }
 
 /// What happens to a stack.
@@ -219,7 +224,22 @@ impl Comparison<'_> {
             tags: self.tag_changes(),
             protect: self.wanted.termination_protection && !protected,
             notes,
+            overwrites: Vec::new(),
         }
+    }
+
+    /// What a drift-aware change set knows of drift: what this plan overwrites, and a word on what it leaves alone.
+    pub fn with_drift(&self, mut plan: StackPlan, change_set: &ChangeSet) -> Result<StackPlan> {
+        let mask = self.mask()?;
+        let (overwrites, untouched) = overwrite::of(&plan, change_set, &mask);
+        plan.overwrites = overwrites;
+        if untouched > 0 {
+            let (are, them) = if untouched == 1 { ("1 resource has", "it") } else { ("resources have", "them") };
+            let count = if untouched == 1 { String::new() } else { format!("{untouched} ") };
+            plan.notes
+                .push(format!("{count}{are} drifted, and this deploy does not touch {them}: see `pipectl drift`"));
+        }
+        Ok(plan)
     }
 
     pub(super) fn evaluation(&self) -> Evaluation<'_> {

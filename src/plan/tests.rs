@@ -90,6 +90,7 @@ fn topic_change() -> ChangeSet {
         requires_recreation: Some(recreation.into()),
         source: Some("DirectModification".into()),
         cause: cause.map(Into::into),
+        drift: None,
     };
     ChangeSet {
         changes: vec![
@@ -107,6 +108,7 @@ fn topic_change() -> ChangeSet {
                 after: Some(
                     json!({"Properties": {"BucketName": "shop-new-raw", "Tags": [{"Key": "a", "Value": "c"}]}}),
                 ),
+                ..Change::default()
             },
             Change {
                 action: "Modify".into(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Plan;
 use super::mask::{AFTER_DEPLOY, SECRET};
+use super::overwrite;
 use super::resource::{Action, PropertyChange, ResourcePlan, readable};
 use super::stack::{StackAction, StackPlan, ValueChange};
 use super::{migration, warning};
@@ -64,6 +65,7 @@ pub(super) fn stack_text(stack: &StackPlan, colour: bool, properties: bool) -> S
     for resource in &stack.resources {
         write_resource(&mut text, resource, colour, properties);
     }
+    overwrite::write(&mut text, &stack.overwrites, colour);
     write_access(&mut text, stack, colour);
     // The parameters and tags of a new stack are seen in its resources.
     if stack.action != StackAction::Create {
@@ -138,9 +140,9 @@ fn write_access(text: &mut String, stack: &StackPlan, colour: bool) {
 fn property(change: &PropertyChange, action: &Action, colour: bool) -> String {
     let path = readable(&change.path);
     let mut text = match (&change.before, &change.after) {
-        (None, Some(after)) if *action == Action::Add => format!("{path}: {}", value(after)),
-        (None, Some(after)) => format!("{}{path}: {}", symbol("+ ", colour), value(after)),
-        (Some(before), None) => format!("{}{path}: {}", symbol("- ", colour), value(before)),
+        (None, Some(after)) if *action == Action::Add => format!("{path}: {}", shown(after)),
+        (None, Some(after)) => format!("{}{path}: {}", symbol("+ ", colour), shown(after)),
+        (Some(before), None) => format!("{}{path}: {}", symbol("- ", colour), shown(before)),
         (Some(before), Some(after)) => {
             let (before, after) = pair(before, after);
             format!("{}{path}: {before} → {after}", symbol("~ ", colour))
@@ -168,8 +170,8 @@ fn write_values(text: &mut String, title: &str, changes: &[ValueChange], colour:
     let _ = writeln!(text, "    {title}");
     for ValueChange { name, before, after } in changes {
         let line = match (before, after) {
-            (None, Some(after)) => format!("{}{name}: {}", symbol("+ ", colour), value(after)),
-            (Some(before), None) => format!("{}{name}: {}", symbol("- ", colour), value(before)),
+            (None, Some(after)) => format!("{}{name}: {}", symbol("+ ", colour), shown(after)),
+            (Some(before), None) => format!("{}{name}: {}", symbol("- ", colour), shown(before)),
             (Some(before), Some(after)) => {
                 let (before, after) = pair(before, after);
                 format!("{}{name}: {before} → {after}", symbol("~ ", colour))
@@ -181,7 +183,7 @@ fn write_values(text: &mut String, title: &str, changes: &[ValueChange], colour:
 }
 
 /// A value on one line.
-fn value(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     shorten(&full(value))
 }
 
@@ -193,7 +195,7 @@ fn full(value: &Value) -> String {
 }
 
 /// Two values on one line. Of two long ones only the part is shown in which they differ.
-fn pair(before: &Value, after: &Value) -> (String, String) {
+pub(super) fn pair(before: &Value, after: &Value) -> (String, String) {
     let (before, after) = (full(before), full(after));
     if before == SECRET && after == SECRET {
         return (before, "(another secret)".to_owned());
@@ -219,7 +221,7 @@ fn shorten(text: &str) -> String {
     format!("{start}…")
 }
 
-fn symbol(symbol: &str, colour: bool) -> String {
+pub(super) fn symbol(symbol: &str, colour: bool) -> String {
     let style = match symbol.trim() {
         "+" => AnsiColor::Green.on_default(),
         "-" | "-/+" => AnsiColor::Red.on_default(),
@@ -228,7 +230,7 @@ fn symbol(symbol: &str, colour: bool) -> String {
     paint(symbol, style, colour)
 }
 
-fn bold(text: &str, colour: bool) -> String {
+pub(super) fn bold(text: &str, colour: bool) -> String {
     paint(text, Style::new().bold(), colour)
 }
 

@@ -12,7 +12,6 @@ use crate::deploy::progress::{Progress, Step};
 use crate::deploy::stop::Stop;
 use crate::deploy::{Scope, Session, Wanted, rollout, survey};
 use crate::local::{Endpoint, LocalAccount};
-use crate::plan::wanted::ArtifactKeys;
 use crate::render::RenderedStack;
 use crate::spec::{Map, Spec};
 use crate::template::Template;
@@ -88,7 +87,7 @@ impl World {
             tags: Map::new(),
             termination_protection: false,
         };
-        let wanted = Wanted { stacks: vec![stack], uploads: Vec::new(), keys: ArtifactKeys::default() };
+        let wanted = Wanted { stacks: vec![stack], ..Wanted::default() };
         let aws = Aws::connect(&self.spec.environment, Some(&self.endpoint.url())).await.unwrap();
         let (_, stop) = Stop::controlled();
         Session::open(aws, &self.spec, wanted, Scope::Pipeline, stop).await.unwrap()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::adoption;
 use super::changes::{self, Changes};
-use super::{PAGE, describe, no_such_stack, not_updatable, page, template_source, unsaved};
+use super::{PAGE, describe, drift, no_such_stack, not_updatable, page, template_source, unsaved};
 use crate::local::account::Account;
 use crate::local::clock;
 use crate::local::query::{Fault, Query};
@@ -44,15 +44,20 @@ pub(super) fn create(account: &Account, query: &Query) -> Result<Value, Fault> {
         "" => None,
         text => Some(template_source::parse(text)?),
     };
-    let outcome = changes::compare(
+    let revert_drift = query.get("DeploymentMode") == Some("REVERT_DRIFT");
+    let compared = if revert_drift { drift::as_it_is(account, &stack) } else { stack.clone() };
+    let mut outcome = changes::compare(
         account,
         &stacks,
-        &stack,
+        &compared,
         &wanted,
         &template,
         old_template.as_deref(),
         query.flag("ImportExistingResources"),
     )?;
+    if revert_drift {
+        drift::annotate(account, &stack, &mut outcome);
+    }
     let change_set = assemble(account, &stack, query, &name, wanted, outcome);
     let answer = json!({"Id": change_set.id, "StackId": stack.id});
     if new_stack {
@@ -127,6 +132,7 @@ fn new_stack(account: &Account, name: &str) -> Stack {
         disable_rollback: false,
         role_arn: None,
         operation: None,
+        drift: None,
     }
 }
 
@@ -208,6 +214,7 @@ fn assemble(
         imports: adoption::imports(&outcome.with_values),
         changes: outcome.with_values,
         plain_changes: outcome.plain,
+        revert_drift: query.get("DeploymentMode") == Some("REVERT_DRIFT"),
     }
 }
 
@@ -245,6 +252,9 @@ pub(super) fn describe(account: &Account, query: &Query) -> Result<Value, Fault>
         "RollbackConfiguration": {}, "Capabilities": change_set.wanted.capabilities, "Changes": changes,
         "NextToken": next, "IncludeNestedStacks": false, "OnStackFailure": change_set.on_stack_failure,
     });
+    if change_set.revert_drift {
+        answer["DeploymentMode"] = "REVERT_DRIFT".into();
+    }
     if !parameters.is_empty() {
         answer["Parameters"] = parameters.into();
     }

@@ -8,7 +8,7 @@ use super::evaluation::ssm_value;
 use super::{PAGE, no_stack, no_such_stack, page, template_source};
 use crate::local::account::Account;
 use crate::local::query::{Fault, Query};
-use crate::local::state::{Deployment, Event, Stack, StackResource, Stacks};
+use crate::local::state::{Deployment, Drift, Event, Stack, StackResource, Stacks};
 use crate::template::{Intrinsic, ParameterType, Template};
 
 pub(super) fn stacks(account: &Account, query: &Query) -> Result<Value, Fault> {
@@ -29,7 +29,10 @@ fn stack(stacks: &Stacks, stack: &Stack) -> Value {
         "CreationTime": stack.created, "LastUpdatedTime": stack.updated, "DeletionTime": stack.deleted,
         "RollbackConfiguration": {}, "StackStatus": stack.status, "StackStatusReason": stack.status_reason,
         "DisableRollback": stack.disable_rollback, "NotificationARNs": [], "RoleARN": stack.role_arn,
-        "Tags": tags(&stack.deployment.tags), "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "Tags": tags(&stack.deployment.tags), "DriftInformation": {
+            "StackDriftStatus": stack.drift.as_ref().map_or("NOT_CHECKED", Drift::status),
+            "LastCheckTimestamp": stack.drift.as_ref().map(|drift| &drift.time),
+        },
     });
     if stack.deleted.is_none() {
         answer["EnableTerminationProtection"] = stack.termination_protection.into();

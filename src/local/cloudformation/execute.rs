@@ -30,6 +30,9 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
     if stack.is_in_progress() {
         return Err(not_updatable(&stack));
     }
+    if chosen.revert_drift {
+        return Err(Fault::validation("the local account does not carry out drift-aware change sets"));
+    }
     let Some(stack) = stacks.live.get_mut(&stack_name) else { return Err(not_updatable(&stack)) };
     let create = stack.status == "REVIEW_IN_PROGRESS";
     let disable_rollback = query.flag("DisableRollback");

@@ -6,6 +6,7 @@ mod changes;
 mod delete;
 mod describe;
 mod difference;
+mod drift;
 mod evaluation;
 mod execute;
 mod intervene;
@@ -59,6 +60,9 @@ pub(super) fn answer(account: &Arc<Account>, action: &str, query: &Query) -> Res
         "ContinueUpdateRollback" => intervene::continue_rollback(account, query),
         "GetStackPolicy" => policy::get(account, query),
         "SetStackPolicy" => policy::set(account, query),
+        "DetectStackDrift" => drift::detect(account, query),
+        "DescribeStackDriftDetectionStatus" => drift::detection(account, query),
+        "DescribeStackResourceDrifts" => drift::resource_drifts(account, query),
         "UpdateTerminationProtection" => protect(account, query),
         _ => Err(Fault::new("InvalidAction", format!("the local account has no action {action} of CloudFormation"))),
     }

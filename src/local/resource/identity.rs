@@ -306,6 +306,15 @@ impl Maker<'_> {
                 let arn = self.arn("dms", &format!("replication-config:{}", clock::random(26, clock::UPPER)));
                 (arn.clone(), json!({"ReplicationConfigArn": arn}))
             }
+            "AWS::QuickSight::RefreshSchedule" => {
+                let schedule = match self.text("Schedule/ScheduleId") {
+                    "" => name,
+                    id => id,
+                };
+                let set = self.text("DataSetId");
+                let arn = self.arn("quicksight", &format!("dataset/{set}/refresh-schedule/{schedule}"));
+                (format!("{account}|{set}|{schedule}"), json!({"Arn": arn}))
+            }
             "AWS::QuickSight::DataSource" | "AWS::QuickSight::DataSet" | "AWS::QuickSight::VPCConnection" => {
                 let (kind, property) = match resource_type {
                     "AWS::QuickSight::DataSource" => ("datasource", "DataSourceId"),

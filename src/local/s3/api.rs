@@ -12,7 +12,8 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, BucketLocationConstraint,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopyObjectResult,
     CopySource, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
-    DeleteBucketInput, DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteBucketInput, DeleteBucketLifecycleInput, DeleteBucketLifecycleOutput, DeleteBucketOutput,
+    DeleteBucketTaggingInput, DeleteBucketTaggingOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
     DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, GetBucketEncryptionInput, GetBucketEncryptionOutput,
     GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput, GetBucketLocationInput,
     GetBucketLocationOutput, GetBucketNotificationConfigurationInput, GetBucketNotificationConfigurationOutput,
@@ -20,8 +21,9 @@ use s3s::dto::{
     GetObjectOutput, GetPublicAccessBlockInput, GetPublicAccessBlockOutput, HeadBucketInput, HeadBucketOutput,
     HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectVersionsInput,
     ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    ListPartsInput, ListPartsOutput, Metadata, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
-    UploadPartInput, UploadPartOutput,
+    ListPartsInput, ListPartsOutput, Metadata, PutBucketTaggingInput, PutBucketTaggingOutput, PutBucketVersioningInput,
+    PutBucketVersioningOutput, PutObjectInput, PutObjectOutput, PutPublicAccessBlockInput, PutPublicAccessBlockOutput,
+    StreamingBlob, Timestamp, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -483,6 +485,58 @@ impl S3 for Api {
     ) -> S3Result<S3Response<GetBucketTaggingOutput>> {
         self.require(&request.input.bucket)?;
         bucket::tagging(&self.store.configuration(&request.input.bucket)).map(S3Response::new)
+    }
+
+    async fn put_bucket_tagging(
+        &self,
+        request: S3Request<PutBucketTaggingInput>,
+    ) -> S3Result<S3Response<PutBucketTaggingOutput>> {
+        self.require(&request.input.bucket)?;
+        let tags = bucket::tags(&request.input.tagging.tag_set);
+        self.store.change(&request.input.bucket, |bucket| drop(bucket.insert("Tags".into(), tags)))?;
+        Ok(S3Response::new(PutBucketTaggingOutput {}))
+    }
+
+    async fn delete_bucket_tagging(
+        &self,
+        request: S3Request<DeleteBucketTaggingInput>,
+    ) -> S3Result<S3Response<DeleteBucketTaggingOutput>> {
+        self.require(&request.input.bucket)?;
+        self.store.change(&request.input.bucket, |bucket| drop(bucket.shift_remove("Tags")))?;
+        Ok(S3Response::new(DeleteBucketTaggingOutput {}))
+    }
+
+    async fn put_bucket_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        self.require(&request.input.bucket)?;
+        let versioning = bucket::versioning_property(&request.input.versioning_configuration);
+        self.store.change(&request.input.bucket, |bucket| {
+            bucket.insert("VersioningConfiguration".into(), versioning);
+        })?;
+        Ok(S3Response::new(PutBucketVersioningOutput {}))
+    }
+
+    async fn delete_bucket_lifecycle(
+        &self,
+        request: S3Request<DeleteBucketLifecycleInput>,
+    ) -> S3Result<S3Response<DeleteBucketLifecycleOutput>> {
+        self.require(&request.input.bucket)?;
+        self.store.change(&request.input.bucket, |bucket| drop(bucket.shift_remove("LifecycleConfiguration")))?;
+        Ok(S3Response::new(DeleteBucketLifecycleOutput {}))
+    }
+
+    async fn put_public_access_block(
+        &self,
+        request: S3Request<PutPublicAccessBlockInput>,
+    ) -> S3Result<S3Response<PutPublicAccessBlockOutput>> {
+        self.require(&request.input.bucket)?;
+        let block = bucket::public_access_block_property(&request.input.public_access_block_configuration);
+        self.store.change(&request.input.bucket, |bucket| {
+            bucket.insert("PublicAccessBlockConfiguration".into(), block);
+        })?;
+        Ok(S3Response::new(PutPublicAccessBlockOutput {}))
     }
 }
 

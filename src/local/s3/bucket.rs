@@ -1,4 +1,4 @@
-//! What S3 says of a bucket's configuration: what the template says.
+//! What S3 says of a bucket's configuration: what the template says, or whoever changed it past the template.
 
 use s3s::dto::{
     BucketVersioningStatus, EventBridgeConfiguration, ExpirationStatus, GetBucketEncryptionOutput,
@@ -6,9 +6,10 @@ use s3s::dto::{
     GetBucketVersioningOutput, GetPublicAccessBlockOutput, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Transition, TransitionStorageClass,
+    VersioningConfiguration,
 };
 use s3s::{S3Error, S3ErrorCode, S3Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::store::BucketConfiguration;
 use crate::local::resource::{flag, property, text};
@@ -121,4 +122,24 @@ pub(super) fn tagging(configuration: &BucketConfiguration) -> S3Result<GetBucket
     let tag =
         |tag: &Value| Tag { key: text(tag, "Key").map(str::to_owned), value: text(tag, "Value").map(str::to_owned) };
     Ok(GetBucketTaggingOutput { tag_set: tags.iter().map(tag).collect() })
+}
+
+/// Tags as a template has them.
+pub(super) fn tags(tags: &[Tag]) -> Value {
+    tags.iter().map(|tag| json!({"Key": tag.key, "Value": tag.value})).collect()
+}
+
+/// Versioning as a template has it.
+pub(super) fn versioning_property(configuration: &VersioningConfiguration) -> Value {
+    json!({"Status": configuration.status.as_ref().map(BucketVersioningStatus::as_str)})
+}
+
+/// The block of public access as a template has it.
+pub(super) fn public_access_block_property(configuration: &PublicAccessBlockConfiguration) -> Value {
+    json!({
+        "BlockPublicAcls": configuration.block_public_acls.unwrap_or_default(),
+        "BlockPublicPolicy": configuration.block_public_policy.unwrap_or_default(),
+        "IgnorePublicAcls": configuration.ignore_public_acls.unwrap_or_default(),
+        "RestrictPublicBuckets": configuration.restrict_public_buckets.unwrap_or_default(),
+    })
 }

@@ -30,7 +30,10 @@ pub(in crate::local) struct Store {
     configurations: Mutex<BTreeMap<String, BucketConfiguration>>,
 }
 
-/// What the stacks say of a bucket.
+/// The properties of a bucket, by name.
+type Map = serde_json::Map<String, Value>;
+
+/// How a bucket is: what the stacks say, unless somebody changed it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::local) struct BucketConfiguration {
     /// The properties of the `AWS::S3::Bucket`.
@@ -79,7 +82,7 @@ pub(in crate::local) enum StoreError {
 
 impl Store {
     pub(in crate::local) fn open(root: &Path) -> io::Result<Self> {
-        for directory in ["buckets", "sidecars", "odd", "writing", "uploads"] {
+        for directory in ["buckets", "sidecars", "odd", "writing", "uploads", "changed"] {
             fs::create_dir_all(root.join(directory))?;
         }
         // What a crash left half-written is of no use to anybody.
@@ -133,12 +136,40 @@ impl Store {
             let _ = fs::remove_dir_all(self.root.join(beside).join(bucket));
         }
         self.configurations.lock().unwrap_or_else(PoisonError::into_inner).remove(bucket);
+        let _ = fs::remove_file(self.changed(bucket));
         Ok(())
     }
 
+    /// A stack says how the bucket is to be, from now on.
     pub(in crate::local) fn configure(&self, bucket: &str, configuration: BucketConfiguration) {
+        let _ = fs::remove_file(self.changed(bucket));
+        self.remember(bucket, configuration);
+    }
+
+    /// A stack has said how the bucket is to be; what somebody changed past it since is still true.
+    pub(in crate::local) fn restore(&self, bucket: &str, configuration: BucketConfiguration) {
+        let changed = file::read_json(&self.changed(bucket)).ok().flatten();
+        self.remember(bucket, changed.map_or(configuration, |properties| BucketConfiguration { properties }));
+    }
+
+    /// Changes how a bucket is, past its stack.
+    pub(in crate::local) fn change(&self, bucket: &str, change: impl FnOnce(&mut Map)) -> Result<(), StoreError> {
+        let mut configuration = self.configuration(bucket);
+        let mut properties = configuration.properties.as_object().cloned().unwrap_or_default();
+        change(&mut properties);
+        configuration.properties = Value::Object(properties);
+        file::write_json(&self.changed(bucket), &configuration.properties)?;
+        self.remember(bucket, configuration);
+        Ok(())
+    }
+
+    fn remember(&self, bucket: &str, configuration: BucketConfiguration) {
         let mut configurations = self.configurations.lock().unwrap_or_else(PoisonError::into_inner);
         configurations.insert(bucket.to_owned(), configuration);
+    }
+
+    fn changed(&self, bucket: &str) -> PathBuf {
+        self.root.join("changed").join(format!("{bucket}.json"))
     }
 
     pub(in crate::local) fn configuration(&self, bucket: &str) -> BucketConfiguration {

@@ -181,8 +181,8 @@ async fn requests_that_are_refused() {
         .unwrap();
     let protected = local.cloudformation.delete_stack().stack_name("s").send().await.unwrap_err();
     assert!(message(protected).contains("cannot be deleted while TerminationProtection is enabled"));
-    let drift = local.cloudformation.detect_stack_drift().stack_name("s").send().await.unwrap_err();
-    assert!(message(drift).contains("no action DetectStackDrift"));
+    let cost = local.cloudformation.estimate_template_cost().template_body("{}").send().await.unwrap_err();
+    assert!(message(cost).contains("no action EstimateTemplateCost"));
 }
 
 #[tokio::test]

@@ -1,0 +1,77 @@
+//! Asks CloudFormation what a deploy would overwrite that somebody changed since the last one: by change sets that
+//! compare with what is there. They are looked at, never executed, and gone when this returns.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+
+use super::overtaken::{Halt, restless};
+use super::progress::{Progress, Step};
+use super::survey::{Survey, Surveyed, decided, survey};
+use super::{Purpose, Session};
+use crate::error::{Error, Result};
+use crate::plan::{Comparison, Plan, StackPlan};
+use crate::render::RenderedStack;
+
+/// Makes the plan with what it overwrites, and leaves nothing behind, not even after an error or Ctrl-C.
+pub async fn plan(
+    session: &Arc<Session>,
+    steps: &mut UnboundedReceiver<Step>,
+    progress: &mut dyn Progress,
+) -> Result<Plan> {
+    let planned = async {
+        let mut survey = survey(session, steps, progress, Purpose::Plan).await?;
+        add(session, &mut survey).await?;
+        survey.plan.warnings.extend(session.orphans(progress).await);
+        Ok::<Plan, Error>(survey.plan)
+    };
+    let planned = planned.await;
+    let cleaned = session.clean_up().await;
+    let plan = planned?;
+    cleaned?;
+    Ok(plan)
+}
+
+/// Adds to a plan what it overwrites. A stack that does not change overwrites nothing and is not asked for; one whose
+/// change is known only during the deploy cannot be.
+pub async fn add(session: &Arc<Session>, survey: &mut Survey) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    for (name, surveyed) in survey.stacks.iter().filter(|(_, surveyed)| surveyed.change_set.is_some()) {
+        let Some(wanted) = session.stack(name) else { continue };
+        let (session, surveyed) = (Arc::clone(session), surveyed.clone());
+        tasks.spawn(async move { session.with_drift(&wanted, surveyed).await });
+    }
+    let mut errors = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(Ok(plan)) => {
+                if let Some(known) = survey.plan.stacks.iter_mut().find(|known| known.name == plan.name) {
+                    *known = plan;
+                }
+            }
+            Ok(Err(error)) => errors.push(error),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    errors.sort_by_key(|error| error.message().to_owned());
+    Error::all(errors)
+}
+
+impl Session {
+    async fn with_drift(&self, wanted: &RenderedStack, surveyed: Surveyed) -> Result<StackPlan> {
+        let Surveyed { plan, parameters, known, .. } = surveyed;
+        let made = self.prepare(wanted, &decided(&parameters), false, Purpose::Drift).await;
+        // A saved plan keeps its change sets; this one is none of them.
+        self.drop_change_sets(&wanted.stack_name, Purpose::Drift).await?;
+        let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
+        let made = made.map_err(|halt| match halt {
+            Halt::Failed(error) => error,
+            Halt::Overtaken(why) => restless(&wanted.stack_name, &why),
+        })?;
+        match made {
+            Some(change_set) => comparison.with_drift(plan, &change_set),
+            None => Ok(plan),
+        }
+    }
+}

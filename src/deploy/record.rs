@@ -1,0 +1,283 @@
+//! The record of a run in the artifact bucket: who changed the environment, from which commit, and what became of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use tokio::task::JoinHandle;
+
+use super::progress::{Progress, Step};
+use super::rollout::Outcome;
+use super::survey::Survey;
+use super::{Scope, Session};
+use crate::aws::{Failure, Kind};
+use crate::digest::sha256;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::plan::mask::Mask;
+use crate::plan::saved::Commit;
+
+/// Where the artifact bucket keeps the records.
+pub const FOLDER: &str = "deploys/";
+/// The version of a record's form. It goes up when a field changes its meaning.
+pub const VERSION: u32 = 1;
+/// How long a run waits for its record to be written: it is worth little beside what the run did.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What one run did. It holds no secret: values of `NoEcho` parameters are masked in its messages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub version: u32,
+    /// Part of the names of the run's change sets and of its client request tokens.
+    pub run: String,
+    pub action: Action,
+    pub environment: String,
+    /// The ARN of whoever ran it.
+    pub caller: String,
+    pub commit: Option<Commit>,
+    /// The version of pipectl.
+    pub pipectl: String,
+    /// The sha256 of the plan as `plan --format json` writes it; none for what has no plan.
+    pub plan: Option<String>,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// How long it took; none if its end is not known.
+    pub seconds: Option<u64>,
+    pub result: RunResult,
+    pub error: Option<String>,
+    /// In the order in which they deploy.
+    pub stacks: Vec<StackRecord>,
+}
+
+/// What was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Bootstrap,
+    Deploy,
+    Destroy,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunResult {
+    /// It is still going on, or it was killed.
+    Unfinished,
+    Succeeded,
+    Failed,
+    Interrupted,
+}
+
+/// What a run did to one stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRecord {
+    pub stack: String,
+    pub result: End,
+    pub error: Option<String>,
+}
+
+/// What became of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    Created,
+    Updated,
+    Unchanged,
+    Deleted,
+    Failed,
+    /// It was begun, and its end is not known.
+    Unfinished,
+    /// It was not begun.
+    Skipped,
+}
+
+impl Action {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "bootstrap",
+            Self::Deploy => "deploy",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+impl RunResult {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unfinished => "unfinished",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl End {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+            Self::Failed => "failed",
+            Self::Unfinished => "unfinished",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Created => Self::Created,
+            Outcome::Updated => Self::Updated,
+            Outcome::Unchanged => Self::Unchanged,
+            Outcome::Failed => Self::Failed,
+            Outcome::Skipped => Self::Skipped,
+            Outcome::Running => Self::Unfinished,
+        }
+    }
+}
+
+/// What became of each stack so far.
+#[derive(Debug, Default)]
+pub(super) struct Journal(Mutex<BTreeMap<String, (End, Option<String>)>>);
+
+impl Journal {
+    pub(super) fn started(&self, stack: &str) {
+        self.write(stack, End::Unfinished, None);
+    }
+
+    pub(super) fn ended(&self, stack: &str, end: End) {
+        self.write(stack, end, None);
+    }
+
+    pub(super) fn failed(&self, stack: &str, error: &Error) {
+        self.write(stack, End::Failed, Some(error.message().to_owned()));
+    }
+
+    fn write(&self, stack: &str, end: End, error: Option<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(stack.to_owned(), (end, error));
+    }
+
+    fn of(&self, stack: &str) -> (End, Option<String>) {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(stack).cloned().unwrap_or((End::Skipped, None))
+    }
+}
+
+/// A record that is being kept.
+pub(super) struct Keeping {
+    key: String,
+    record: Record,
+    mask: Mask,
+    since: Instant,
+    /// The first writing of it, under way.
+    begun: JoinHandle<Result<(), Failure>>,
+}
+
+impl Session {
+    /// Begins the record of a deploy; none if nothing changes: then nothing at all is written.
+    pub(super) fn begin_record(&self, survey: &Survey) -> Option<Keeping> {
+        if !survey.plan.has_changes() {
+            return None;
+        }
+        let action = if self.scope == Scope::Bootstrap { Action::Bootstrap } else { Action::Deploy };
+        let mut mask = Mask::default();
+        for (name, found) in &survey.stacks {
+            let Some(wanted) = self.stack(name) else { continue };
+            for parameter in wanted.template.parameters.iter().filter(|parameter| parameter.no_echo) {
+                let given = found.parameters.get(&parameter.name).and_then(|value| value.known());
+                given.into_iter().chain(parameter.default.as_deref()).for_each(|value| mask.hide_value(value));
+            }
+        }
+        Some(self.keep(action, Some(sha256(survey.plan.json())), mask))
+    }
+
+    /// Begins the record of a destroy.
+    pub(super) fn begin_record_of_destroy(&self) -> Keeping {
+        self.keep(Action::Destroy, None, Mask::default())
+    }
+
+    fn keep(&self, action: Action, plan: Option<String>, mask: Mask) -> Keeping {
+        let now = OffsetDateTime::now_utc();
+        let now = now.replace_nanosecond(0).unwrap_or(now);
+        let record = Record {
+            version: VERSION,
+            run: self.run.clone(),
+            action,
+            environment: self.environment.clone(),
+            caller: self.aws.caller.clone(),
+            commit: self.commit.clone(),
+            pipectl: env!("CARGO_PKG_VERSION").to_owned(),
+            plan,
+            started: now.format(&Rfc3339).unwrap_or_default(),
+            seconds: None,
+            result: RunResult::Unfinished,
+            error: None,
+            stacks: Vec::new(),
+        };
+        // A saved plan may be carried out in several goes: each has a record, so the time is that of the go.
+        let time = now.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
+        let key = format!("{FOLDER}{time}-{}.json", self.run.rsplit('-').next().unwrap_or(&self.run));
+        let (s3, bucket, bytes) = (self.aws.s3.clone(), self.bucket.clone(), bytes(&record));
+        let to = key.clone();
+        // If the run is killed, this much is known of it. Nothing waits for it.
+        let begun = tokio::spawn(async move { s3.put(&bucket, &to, bytes).await });
+        Keeping { key, record, mask, since: Instant::now(), begun }
+    }
+
+    /// What became of all stacks, in the order in which they deploy.
+    fn stack_records(&self, mask: &Mask) -> Vec<StackRecord> {
+        let one = |stack: &String| {
+            let (result, error) = self.journal.of(stack);
+            StackRecord { stack: stack.clone(), result, error: error.map(|text| mask.text(&text)) }
+        };
+        self.names.iter().map(one).collect()
+    }
+}
+
+/// Writes how a run ended. If that fails it is told, and the run is what it was.
+pub(super) async fn end(
+    session: &Arc<Session>,
+    keeping: Option<Keeping>,
+    error: Option<&Error>,
+    progress: &mut dyn Progress,
+) {
+    let Some(Keeping { key, record, mask, since, begun }) = keeping else { return };
+    let result = match error {
+        None => RunResult::Succeeded,
+        Some(error) if error.exit_code() == Exit::Interrupted => RunResult::Interrupted,
+        Some(_) => RunResult::Failed,
+    };
+    let record = Record {
+        seconds: Some(since.elapsed().as_secs()),
+        result,
+        error: error.map(|error| mask.text(error.message())),
+        stacks: session.stack_records(&mask),
+        ..record
+    };
+    let written = tokio::time::timeout(PATIENCE, async {
+        // The first must not overtake the last.
+        let _ = begun.await;
+        session.aws.s3.put(&session.bucket, &key, bytes(&record)).await
+    });
+    let why = match written.await {
+        Ok(Ok(())) => return,
+        // The bucket went with its environment, or was never made.
+        Ok(Err(failure)) if failure.kind == Kind::NoSuchBucket => return,
+        Ok(Err(failure)) => failure.to_string(),
+        Err(_) => "S3 did not answer in time".to_owned(),
+    };
+    progress.step(&Step::Note(format!("`pipectl history` will not know the end of this run: {why}")));
+}
+
+fn bytes(record: &Record) -> Vec<u8> {
+    // Every key is a text and every number is finite, so this cannot fail.
+    serde_json::to_vec_pretty(record).unwrap_or_default()
+}
