@@ -75,9 +75,9 @@ fn a_failure_names_its_root_cause_and_is_mended_by_the_next_deploy() {
     exit code: 1
     error: `shop-local-storage` was not created: `CleanedBucket` (AWS::S3::Bucket) failed: Properties validation failed for resource with message:
     #/BucketName: failed validation constraint for keyword [pattern]
-      --> storage.yaml:73:3
+      --> storage.yaml:75:3
        |
-    73 |   CleanedBucket:
+    75 |   CleanedBucket:
        |   ^^^^^^^^^^^^^ this resource
       = note: `shop-local-storage` is now in ROLLBACK_COMPLETE
       = note: not started, because `storage` failed: glue, events, monitoring

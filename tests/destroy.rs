@@ -68,7 +68,10 @@ fn a_stack_that_the_project_lost_is_told_by_plan_and_deleted_alone() {
     let only = ["destroy", "--env", "local", "--yes", "--stack", "source-database"];
     let used = test.end(&only);
     assert!(used.contains("is still used, as it is deployed, by: monitoring"), "{used}");
-    let deployed = test.run(&["deploy", "--env", "local", "--yes"]);
+    let mut deploy = vec!["deploy", "--env", "local", "--yes"];
+    deploy.extend(["--allow-data-loss", "glue/CleanedTillSalesTable"]);
+    deploy.extend(["--allow-data-loss", "glue/TransformedTillSalesTable"]);
+    let deployed = test.run(&deploy);
     assert!(deployed.starts_with("exit code: 0"), "{deployed}");
     let json = test.command(&["plan", "--env", "local", "--format", "json", "--exit-code"]).output().unwrap();
     assert_eq!(json.status.code(), Some(0), "an orphan is no change");

@@ -20,7 +20,9 @@ fn days_ago(days: u64) -> SystemTime {
 /// Makes a file as old as that; a folder with all in it.
 fn age(path: &Path, days: u64) {
     if path.is_dir() {
-        std::fs::read_dir(path).unwrap().for_each(|entry| age(&entry.unwrap().path(), days));
+        for entry in std::fs::read_dir(path).unwrap() {
+            age(&entry.unwrap().path(), days);
+        }
     } else {
         File::options().write(true).open(path).unwrap().set_modified(days_ago(days)).unwrap();
     }

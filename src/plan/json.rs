@@ -44,6 +44,8 @@ pub(super) fn schema() -> serde_json::Value {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::drift::Standing;
+    use super::super::overwrite::{Overwrite, ThreeWay};
     use super::super::resource::{Action, PropertyChange, ResourcePlan};
     use super::super::{AccessChange, Rule, StackAction, StackPlan, TableMigration, ValueChange, Warning, WarningKind};
     use super::*;
@@ -94,6 +96,17 @@ mod tests {
             forced_by: vec!["A".into()],
             properties: vec![PropertyChange { path: "/Properties/A".into(), ..PropertyChange::default() }],
         };
+        let overwrite = Overwrite {
+            logical_id: "Raw".into(),
+            resource_type: "AWS::S3::Bucket".into(),
+            status: Standing::Modified,
+            properties: vec![ThreeWay {
+                path: "/Properties/A".into(),
+                deployed: None,
+                live: Some("1".into()),
+                wanted: Some("2".into()),
+            }],
+        };
         let stack = StackPlan {
             name: "storage".into(),
             stack_name: "shop-dev-storage".into(),
@@ -111,6 +124,7 @@ mod tests {
             tags: vec![change()],
             protect: true,
             notes: vec!["n".into()],
+            overwrites: vec![overwrite],
         };
         let warning = Warning {
             kind: WarningKind::InUse,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,18 +15,19 @@ use super::stack::StackPlan;
 use super::text::{shown, symbol};
 
 /// A resource that is not what was deployed, and that the plan changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Overwrite {
     pub logical_id: String,
     #[serde(rename = "type")]
     pub resource_type: String,
     /// How it stands to what was deployed: `modified` or `deleted`.
+    #[schemars(with = "String")]
     pub status: Standing,
     pub properties: Vec<ThreeWay>,
 }
 
 /// A property that somebody changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreeWay {
     /// A JSON pointer from the resource, such as `/Properties/Tags/0/Value`.
     pub path: String,

@@ -45,7 +45,6 @@ pub struct StackPlan {
     pub notes: Vec<String>,
     /// What somebody changed since the last deploy and this one overwrites; looked for only if asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(skip)]
     pub overwrites: Vec<Overwrite>,
 }
 

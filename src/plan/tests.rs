@@ -520,6 +520,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             tags: Vec::new(),
             protect: false,
             notes: vec![long.clone()],
+            overwrites: Vec::new(),
         };
         let warning = Warning {
             kind: WarningKind::Orphan,

@@ -7,7 +7,7 @@ use crate::aws::Aws;
 use crate::local::{Endpoint, LocalAccount};
 
 struct World {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     account: LocalAccount,
     _endpoint: Endpoint,
     aws: Aws,
@@ -19,7 +19,7 @@ impl World {
         let account = LocalAccount::open(folder.path(), ACCOUNT, "us-east-1").unwrap();
         let endpoint = account.serve(0).await.unwrap();
         let aws = Aws::connect(&environment(ACCOUNT), Some(&endpoint.url())).await.unwrap();
-        Self { _folder: folder, account, _endpoint: endpoint, aws }
+        Self { folder, account, _endpoint: endpoint, aws }
     }
 
     /// Prepares a deploy of one stack with a topic and two buckets, the first of this name.
@@ -42,7 +42,7 @@ impl World {
     }
 
     fn policy(&self) -> String {
-        let file = self._folder.path().join("stacks/shop-dev-storage.json");
+        let file = self.folder.path().join("stacks/shop-dev-storage.json");
         let state: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         state["policy"]["Statement"][0]["Resource"].to_string()
     }

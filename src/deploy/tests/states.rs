@@ -56,6 +56,7 @@ async fn what_a_failed_creation_has_left_is_deleted_and_made_anew() {
         let report = deploy(&fake, network(), &mut lines).await.unwrap();
         assert_eq!(report, [("network".into(), Outcome::Created)]);
         assert_eq!(fake.calls(true), ["DeleteStack", "CreateChangeSet", "ExecuteChangeSet"]);
+        lines.drop_record();
         let text = lines.0.join("\n").replace(status, "[STATUS]");
         insta::allow_duplicates! {
             insta::assert_snapshot!(text, @"
