@@ -59,7 +59,7 @@ fn what_nobody_refers_to_goes_when_told_and_all_else_stays() {
             ("of-a-colleague".to_owned(), "2026-01-01T00:00:00.000Z"),
         ] {
             let mut one = all[0].clone();
-            one["id"] = one["id"].as_str().unwrap().replace("plan-saved", &name).into();
+            one["id"] = one["id"].as_str().unwrap().replace("saved", &name).into();
             (one["name"], one["created"]) = (name.into(), created.into());
             all.push(one);
         }
@@ -96,7 +96,7 @@ fn what_nobody_refers_to_goes_when_told_and_all_else_stays() {
         let left: Vec<&str> =
             state["change_sets"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
         assert_eq!(left.len(), 3, "{left:?}");
-        assert!(left[0].starts_with("plan-saved-") && left[1].starts_with("plan-") && left[2] == "of-a-colleague");
+        assert!(left[0].starts_with("saved-") && left[1].starts_with("plan-") && left[2] == "of-a-colleague");
     });
     // The saved plan and the stacks are as they were.
     assert!(test.run(&["deploy", "plan.json"]).starts_with("exit code: 0"));
@@ -124,7 +124,7 @@ fn a_run_removes_what_killed_runs_have_left_where_it_comes_by() {
             let created = time::OffsetDateTime::from(SystemTime::now() - Duration::from_hours(hours));
             one["created"] = created.format(&time::format_description::well_known::Rfc3339).unwrap().into();
             one["name"] = format!("{name}-{RUN}").into();
-            one["id"] = one["id"].as_str().unwrap().replace("plan-saved", name).into();
+            one["id"] = one["id"].as_str().unwrap().replace("saved", name).into();
             all.push(one);
         }
         state["change_sets"] = all.into();
@@ -138,9 +138,9 @@ fn a_run_removes_what_killed_runs_have_left_where_it_comes_by() {
     };
     // A plan may remove plans only.
     assert!(test.run(&["plan", "--env", "local"]).starts_with("exit code: 0"));
-    assert_eq!(names(&test), ["plan-saved-", "deploy-", "plan-drift-"]);
+    assert_eq!(names(&test), ["saved-", "deploy-", "plan-drift-"]);
     // A deploy that nobody agreed to, too.
     assert!(test.run(&["deploy", "--env", "local"]).starts_with("exit code: 64"));
-    assert_eq!(names(&test), ["plan-saved-", "plan-drift-"]);
+    assert_eq!(names(&test), ["saved-", "plan-drift-"]);
     assert!(test.run(&["deploy", "plan.json"]).starts_with("exit code: 0"), "the saved plan was left alone");
 }

@@ -160,7 +160,7 @@ fn kill_at(ground: &Ground, scenario: &Scenario<'_>, place: &Place, kill: Fault,
     let foreign: Vec<String> = cloud
         .leftovers()
         .into_iter()
-        .filter(|name| !name.starts_with("deploy-") && !name.starts_with("plan-"))
+        .filter(|name| !["deploy-", "plan-", "saved-"].iter().any(|start| name.starts_with(start)))
         .collect();
     if foreign.is_empty() { Ok(()) } else { Err(format!("left behind: {foreign:?}")) }
 }

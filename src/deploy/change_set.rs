@@ -72,7 +72,7 @@ impl Session {
             parameters: parameters.clone(),
             tags: wanted.tags.clone(),
             // A plan may not pass a role; CloudFormation looks with the one that the stack was deployed with.
-            role: self.role.clone().filter(|_| purpose == Purpose::Deploy),
+            role: self.role.clone().filter(|_| matches!(purpose, Purpose::Saved | Purpose::Deploy)),
             revert_drift: purpose == Purpose::Drift,
         };
         // Noted before the call: if the answer is lost, the change set may be there all the same.

@@ -80,7 +80,7 @@ mod tests {
         let run = "20261121T150405Z-0123456789abcdef";
         for (name, expected) in [
             (format!("plan-{run}"), Some(Purpose::Plan)),
-            (format!("plan-saved-{run}"), Some(Purpose::Saved)),
+            (format!("saved-{run}"), Some(Purpose::Saved)),
             (format!("plan-drift-{run}"), Some(Purpose::Drift)),
             (format!("deploy-{run}"), Some(Purpose::Deploy)),
             (format!("deploy-{run}-2"), Some(Purpose::Deploy)),
@@ -103,7 +103,7 @@ mod tests {
             is_garbage(&WaitingChangeSet { name: name.into(), id: String::new(), stack_name: String::new(), created })
         };
         let run = "20261121T150405Z-0123456789abcdef";
-        for (name, young, old) in [("plan-", 23, 25), ("deploy-", 23, 25), ("plan-saved-", 167, 169)] {
+        for (name, young, old) in [("plan-", 23, 25), ("deploy-", 23, 25), ("saved-", 167, 169)] {
             let name = format!("{name}{run}");
             assert!(!hours(&name, young) && hours(&name, old), "{name}");
         }

@@ -170,7 +170,8 @@ impl Purpose {
     fn change_set(self, run: &str) -> String {
         match self {
             Self::Plan => format!("plan-{run}"),
-            Self::Saved => format!("plan-saved-{run}"),
+            // The role of pull requests may make `plan-*` only, and the role that deploys executes all but those.
+            Self::Saved => format!("saved-{run}"),
             Self::Drift => format!("plan-drift-{run}"),
             Self::Deploy => format!("deploy-{run}"),
         }
