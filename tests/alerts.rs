@@ -2,31 +2,18 @@
 
 use serde_json::Value;
 
+use crate::own_source::{OBSERVATIONS, WEATHER};
 use crate::rehearse::{count, project, report};
 use crate::support::{self, Test, root};
-
-const WEATHER: &str = r#"
-  weather:
-    lambda:
-      crate: weather
-      schedule: rate(6 hours)
-      environment: {STATION: "10384", MODE: fail}
-
-# The tables of the warehouse,"#;
-
-const OBSERVATIONS: &str = r#"tables:
-  observations:
-    source: weather
-    columns:
-      station: {type: varchar(16), required: true}
-      at: {type: timestamp, required: true}
-      celsius: "decimal(5,2)"
-    key: [station, at]
-"#;
 
 const ALERTS: &str = r#"overrides:
   alerts: {emails: [data@example.com], log_patterns: ['{ $.level = "ERROR" }', '"too warm"'], no_data_hours: 26}
 "#;
+
+/// The source `weather`, whose Lambda fails.
+fn failing() -> String {
+    WEATHER.replace("MODE: read", "MODE: fail")
+}
 
 /// The mails of a report, with what differs from run to run taken out.
 fn mails(report: &Value, subjects_only: bool) -> String {
@@ -69,7 +56,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     support::copy(&root().join("tests/own-source/lambda-src"), &test.path("lambda-src"));
     let ingest = std::fs::read_to_string(root().join("templates/ingest.yaml.hbs")).unwrap();
     let test = test
-        .edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", WEATHER)
+        .edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", &failing())
         .edit("stacks/pipeline.yaml", "tables:\n", OBSERVATIONS)
         .edit("stacks/local.yaml", "overrides:\n", ALERTS)
         // A queue that does not let the rule in: the report of the failed call has to go another way.
@@ -179,7 +166,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
 
 #[test]
 fn a_source_without_its_crate_is_told_where_it_is_named() {
-    let test = Test::reference().edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", WEATHER).edit(
+    let test = Test::reference().edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", &failing()).edit(
         "stacks/pipeline.yaml",
         "tables:\n",
         OBSERVATIONS,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::rehearse::{count, project, report};
 use crate::support::{self, Test, root};
 
-const WEATHER: &str = r#"
+pub(crate) const WEATHER: &str = r#"
   weather:
     lambda:
       crate: weather
@@ -14,7 +14,7 @@ const WEATHER: &str = r#"
 
 # The tables of the warehouse,"#;
 
-const OBSERVATIONS: &str = r#"tables:
+pub(crate) const OBSERVATIONS: &str = r#"tables:
   observations:
     source: weather
     columns:
