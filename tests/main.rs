@@ -5,6 +5,8 @@
 #[cfg(feature = "rehearse")]
 mod alerts;
 #[cfg(feature = "rehearse")]
+mod away;
+#[cfg(feature = "rehearse")]
 mod catalog;
 mod check;
 mod cli;
@@ -47,3 +49,5 @@ mod shopify;
 mod support;
 #[cfg(feature = "rehearse")]
 mod together;
+#[cfg(feature = "rehearse")]
+mod wires;
