@@ -32,7 +32,7 @@ pub mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 
@@ -97,6 +97,8 @@ pub struct Session {
     journal: Journal,
     /// How many change sets the run has made, by the full name of the stack.
     made: Mutex<BTreeMap<String, u32>>,
+    /// The full names of the stacks of which nothing was there when the run last looked, until it begins to create them.
+    absent: Mutex<BTreeSet<String>>,
     /// Whether exactly what was shown is done, or nothing.
     exact: bool,
     parallel: usize,
@@ -258,6 +260,7 @@ impl Session {
             exact: run.is_some(),
             run: run.unwrap_or_else(run_name),
             made: Mutex::default(),
+            absent: Mutex::default(),
             scope,
             commit,
             journal: Journal::default(),
