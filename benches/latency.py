@@ -32,9 +32,8 @@ _ENVIRONMENT = "far"
 _LATENCY = 0.1
 _ROUNDS = 3
 _MANY = 10
-# One after another, what a new stack cannot do without: see that nobody works on it, make the change set, read it,
-# execute it, see that it has ended.
-_CALLS_OF_A_STACK = 5
+# One after another, what a new stack cannot do without: make the change set, read it, execute it, see that it has ended.
+_CALLS_OF_A_STACK = 4
 # And before the first stack: who am I, is there a bootstrap stack, what is there, is the artifact there, store it.
 _CALLS_BEFORE = 5
 
