@@ -156,11 +156,14 @@ pub(super) async fn into_account(
     settings: Settings,
 ) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
-    let migrations = match scope {
-        Scope::Pipeline => migration::changes(account, spec).await?,
-        Scope::Bootstrap => Vec::new(),
+    let migrations = async {
+        match scope {
+            Scope::Pipeline => migration::changes(account, spec).await,
+            Scope::Bootstrap => Ok(Vec::new()),
+        }
     };
-    let (session, mut steps) = Session::open_with(account.aws.clone(), spec, wanted, scope, stop, settings).await?;
+    let session = Session::open_with(account.aws.clone(), spec, wanted, scope, stop, settings);
+    let (migrations, (session, mut steps)) = tokio::try_join!(migrations, session)?;
     let mut lines = Lines::new(ui);
     let mut survey = survey::prepare(&session, &mut steps, &mut lines).await?;
     survey.plan.migrations = migrations;
