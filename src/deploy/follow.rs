@@ -135,6 +135,7 @@ impl Session {
             if events.iter().any(|known| known.id == event.id) {
                 continue;
             }
+            let event = self.hide_in_event(name, event);
             if !event.of_stack() {
                 self.say(Step::Resource {
                     stack: name.to_owned(),

@@ -52,8 +52,12 @@ pub async fn carry_out(
 ) -> Ending {
     let mut ending = match consent.check(&survey.plan.losses(), &session.environment) {
         Ok(()) => {
-            let record = session.begin_record(&survey);
+            let behind = session.previous_left_undone().await;
+            let record = session.begin_record(&survey, behind);
             let ending = roll_out(session, survey, consent, steps, progress).await;
+            if behind && ending.result.is_ok() {
+                session.set_left_policies(&ending.report).await;
+            }
             record::end(session, record, ending.result.as_ref().err(), progress).await;
             ending
         }
@@ -199,6 +203,7 @@ impl Work for Rollout<'_> {
                 true
             }
             Err(error) => {
+                let error = self.session.hide_in_error(error);
                 self.session.journal.failed(name, &error);
                 self.report.push((name.to_owned(), Outcome::Failed));
                 self.failed.push(name.to_owned());

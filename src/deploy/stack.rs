@@ -34,6 +34,7 @@ impl Session {
         consent: &Consent,
     ) -> Result<(Outcome, Map<String>)> {
         let parameters = parameters(wanted, outputs, &self.keys);
+        self.learn_secrets(wanted, None, &parameters);
         if let Some((name, _)) = parameters.iter().find(|(_, value)| value.known().is_none()) {
             return Err(missing(wanted, name));
         }

@@ -6,7 +6,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::follow::Ended;
 use super::overtaken::{Attempt, Halt};
 use super::progress::Step;
-use super::{Session, is_run};
+use super::{Session, leftover};
 use crate::aws::Kind;
 use crate::aws::cloudformation::StackResource;
 use crate::error::{Error, Result};
@@ -89,9 +89,7 @@ impl Session {
             let parsed = time::OffsetDateTime::parse(created, &time::format_description::well_known::Rfc3339);
             parsed.is_ok_and(|created| now - created > LEFT_BEHIND)
         };
-        let ours = |name: &str| {
-            name.split_once('-').is_some_and(|(kind, run)| matches!(kind, "plan" | "deploy") && is_run(run))
-        };
+        let ours = |name: &str| leftover::purpose(name).is_some();
         if change_sets.is_empty() || !change_sets.iter().all(|one| ours(&one.name) && left(&one.created)) {
             return Ok(());
         }
