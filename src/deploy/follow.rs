@@ -112,9 +112,8 @@ impl Session {
         let mut patience = Patience::new(self.aws.pace);
         let mut events: Vec<Event> = Vec::new();
         loop {
-            let status = self.aws.cloudformation.stack(arn);
-            let (found, ()) = tokio::join!(status, self.read_events(name, arn, &Anchor::Running, &mut events));
-            if let Some(found) = patience.bear(found)? {
+            self.read_events(name, arn, &Anchor::Running, &mut events).await;
+            if let Some(found) = patience.bear(self.aws.cloudformation.stack(arn).await)? {
                 let now = found.unwrap_or_else(|| gone(arn));
                 if now.status.standing() != Standing::Busy {
                     self.read_events(name, arn, &Anchor::Running, &mut events).await;
