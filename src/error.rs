@@ -17,13 +17,23 @@ pub struct Error(Box<Inner>);
 #[derive(Debug, Clone)]
 struct Inner {
     message: String,
-    places: Vec<(Span, String)>,
+    places: Vec<Quote>,
     notes: Vec<String>,
     hints: Vec<String>,
     causes: Vec<String>,
     more: Vec<Error>,
     summary: Option<String>,
     exit: Exit,
+}
+
+/// A place that an error points at.
+#[derive(Debug, Clone)]
+struct Quote {
+    span: Span,
+    /// Stands under the marked text.
+    label: String,
+    /// The line as it is shown; none if it is that of the file.
+    line: Option<String>,
 }
 
 impl Error {
@@ -61,7 +71,7 @@ impl Error {
     /// Points at a place in a file, with a few words that stand under the marked text.
     #[must_use]
     pub fn at(mut self, span: &Span, label: impl Into<String>) -> Self {
-        self.0.places.push((span.clone(), label.into()));
+        self.0.places.push(Quote { span: span.clone(), label: label.into(), line: None });
         self
     }
 
@@ -107,6 +117,23 @@ impl Error {
         self
     }
 
+    /// The same error with all its texts changed, also in the lines that it quotes and in those that were joined to it.
+    #[must_use]
+    pub fn map_text(mut self, change: &dyn Fn(&str) -> String) -> Self {
+        let inner = &mut *self.0;
+        let lists = [&mut inner.notes, &mut inner.hints, &mut inner.causes];
+        let texts = lists.into_iter().flatten().chain([&mut inner.message]).chain(&mut inner.summary);
+        for text in texts {
+            *text = change(text);
+        }
+        for quote in &mut inner.places {
+            let line = quote.span.source_line();
+            quote.line = Some(change(line)).filter(|changed| changed != line);
+        }
+        inner.more = std::mem::take(&mut inner.more).into_iter().map(|error| error.map_text(change)).collect();
+        self
+    }
+
     pub fn exit_code(&self) -> Exit {
         self.0.exit
     }
@@ -121,7 +148,7 @@ impl Error {
 
     /// The first place that the error points at.
     pub fn span(&self) -> Option<&Span> {
-        self.0.places.first().map(|(span, _)| span)
+        self.0.places.first().map(|quote| &quote.span)
     }
 
     /// This error and those that were joined to it.
@@ -140,8 +167,8 @@ impl Error {
     fn write_one(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         write!(f, "error: {}", inner.message)?;
-        for (span, label) in &inner.places {
-            write_place(f, span, label)?;
+        for quote in &inner.places {
+            write_place(f, quote)?;
         }
         let margin = if inner.places.is_empty() { "" } else { "  " };
         for cause in &inner.causes {
@@ -161,12 +188,13 @@ fn indent(text: &str) -> String {
     text.trim_end().replace('\n', "\n          ")
 }
 
-fn write_place(f: &mut fmt::Formatter<'_>, span: &Span, label: &str) -> fmt::Result {
+fn write_place(f: &mut fmt::Formatter<'_>, quote: &Quote) -> fmt::Result {
+    let Quote { span, label, line: shown } = quote;
     let line = span.line();
     let number = line.to_string();
     let gutter = " ".repeat(number.len());
     write!(f, "\n{gutter}--> {}:{line}:{}", span.file(), span.column())?;
-    let text = span.source_line();
+    let text = shown.clone().unwrap_or_else(|| span.source_line().to_owned());
     // Tabs would push the marker off its word.
     let text = text.replace('\t', " ");
     let width = span.width_on_line().max(1);

@@ -124,7 +124,38 @@ impl Ui {
 
     /// Asks a yes-or-no question; `None` where nobody can answer.
     pub fn confirm(&self, question: impl Display) -> Option<bool> {
-        self.ask(format_args!("{question} [y/N]")).map(|answer| matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+        self.ask(format_args!("{question} [y/N]")).map(|answer| is_yes(&answer))
+    }
+
+    /// Asks for a text until something happens, such as Ctrl-C; `None` where nobody can answer. What happens answers with
+    /// an empty text.
+    pub async fn ask_until(&self, question: &str, happens: impl Future<Output = ()>) -> Option<String> {
+        self.clear();
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        let mut err = anstream::stderr();
+        let _ = write!(err, "{question} ").and_then(|()| err.flush());
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        // Nothing can call off the reading of a line: it has a thread of its own, for which the end of the program does
+        // not wait.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = std::io::stdin().lock().read_line(&mut line);
+            let _ = sender.send(read.is_ok().then_some(line));
+        });
+        tokio::select! {
+            answer = answer => answer.ok().flatten().map(|line| line.trim().to_owned()),
+            () = happens => {
+                self.line("");
+                Some(String::new())
+            }
+        }
+    }
+
+    /// Asks a yes-or-no question until something happens, which is a no; `None` where nobody can answer.
+    pub async fn confirm_until(&self, question: &str, happens: impl Future<Output = ()>) -> Option<bool> {
+        self.ask_until(&format!("{question} [y/N]"), happens).await.map(|answer| is_yes(&answer))
     }
 
     /// Whether stderr is a terminal that somebody looks at.
@@ -148,4 +179,8 @@ impl Ui {
             None => write(),
         }
     }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.to_lowercase().as_str(), "y" | "yes")
 }

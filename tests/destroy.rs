@@ -1,6 +1,9 @@
 //! `pipectl destroy`: asks, refuses, deletes, and says what stays.
 
+use std::time::Duration;
+
 use crate::support::Test;
+use crate::support::world::World;
 
 #[test]
 fn it_asks_and_keeps_data_unless_told_and_can_be_deployed_again() {
@@ -88,4 +91,25 @@ fn a_stack_that_the_project_lost_is_told_by_plan_and_deleted_alone() {
     ");
     let nothing = test.end(&only);
     assert!(nothing.starts_with("exit code: 64\nerror: `shop-local-source-database` is not deployed"), "{nothing}");
+}
+
+#[test]
+fn it_waits_for_what_a_killed_deploy_has_begun() {
+    let Some(world) = World::bootstrapped() else { return };
+    let mut killed = world.started("storage is being created");
+    world.account.pace(Duration::from_secs(3));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let destroy = ["destroy", "--env", "dev", "--yes"];
+    let mut destroying = world.started_as(&destroy, "storage waits for another deploy (run 20");
+    world.account.pace(Duration::from_millis(5));
+    let told = crate::support::world::said(&mut destroying);
+    assert!(destroying.wait().unwrap().success(), "{told}");
+    assert!(told.contains("storage is deleted"), "{told}");
+    // The buckets that came into being after it had looked are empty, so they are no part of what is kept.
+    assert!(!told.contains("AWS::S3::Bucket  shop-dev"), "{told}");
+    let left: Vec<String> = world.account.stacks().into_iter().map(|stack| stack.name).collect();
+    assert_eq!(left, ["shop-dev-bootstrap"]);
+    let again = world.test.run(&["deploy", "--env", "dev", "--yes"]);
+    assert!(again.starts_with("exit code: 0"), "{again}");
 }

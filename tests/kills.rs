@@ -92,7 +92,7 @@ fn kill_everywhere(ground: &Ground, scenario: &Scenario<'_>, wrong: &mut Vec<Str
     let cloud = Cloud::copy_of(scenario.base.path());
     let told = cloud.run(&ground.after, &scenario.command);
     assert_eq!(told.code, Some(0), "{}", told.text);
-    let (right, places) = (cloud.state(), places(&cloud.calls(), scenario.name == NEW));
+    let (right, places) = (end_of(&cloud), places(&cloud.calls(), scenario.name == NEW));
     drop(cloud);
     let cases: Vec<(Place, usize)> =
         places.into_iter().flat_map(|place| (0..KILLS.len()).map(move |kill| (place.clone(), kill))).collect();
@@ -131,6 +131,11 @@ fn kill_everywhere(ground: &Ground, scenario: &Scenario<'_>, wrong: &mut Vec<Str
         .collect()
 }
 
+/// What a deploy has left, with the policies of the stacks.
+fn end_of(cloud: &Cloud) -> String {
+    cloud.state() + &cloud.policies()
+}
+
 fn kill_at(ground: &Ground, scenario: &Scenario<'_>, place: &Place, kill: Fault, right: &str) -> Result<(), String> {
     let cloud = Cloud::copy_of(scenario.base.path());
     cloud.pace(PACE);
@@ -147,7 +152,7 @@ fn kill_at(ground: &Ground, scenario: &Scenario<'_>, place: &Place, kill: Fault,
     if again.code != Some(0) {
         return Err(format!("the next deploy ends with {:?}: {}\n{}", again.code, again.text, killed.text));
     }
-    let state = cloud.state();
+    let state = end_of(&cloud);
     if state != right {
         let missing: Vec<&str> = right.lines().filter(|line| !state.contains(line)).collect();
         let surplus: Vec<&str> = state.lines().filter(|line| !right.contains(line)).collect();
@@ -209,6 +214,30 @@ fn what_is_done_twice_is_noticed() {
     assert_eq!(repeated(&log), Vec::<String>::new());
     let more = [call("CreateChangeSet", "iam", Some(200)), call("PutObject", "a", Some(200))];
     assert_eq!(repeated(&[log.as_slice(), &more].concat()), ["CreateChangeSet iam", "PutObject a-target"]);
+}
+
+#[test]
+fn the_policies_that_a_killed_deploy_left_are_set_once() {
+    let Some(ground) = Ground::lay() else { return };
+    let cloud = Cloud::copy_of(ground.mixed.path());
+    let place = Place { operation: "SetStackPolicy".to_owned(), subject: "storage".to_owned(), nth: 1 };
+    cloud.proxy.strike(&place, Fault::KillBefore, 1);
+    let killed = cloud.run(&ground.after, &DEPLOY);
+    assert!(cloud.proxy.heal() && killed.code.is_none(), "{}", killed.text);
+    assert!(cloud.policies().contains("shop-trial-storage has no policy"), "{}", cloud.policies());
+    let made = |cloud: &Cloud| {
+        let calls = cloud.calls().into_iter().filter(|call| changes(&call.place.operation));
+        calls.map(|call| format!("{} {}", call.place.operation, call.place.subject)).collect::<Vec<String>>()
+    };
+    made(&cloud);
+    let again = cloud.run(&ground.after, &DEPLOY);
+    assert_eq!(again.code, Some(0), "{}", again.text);
+    assert!(made(&cloud).contains(&"SetStackPolicy storage".to_owned()));
+    assert!(!cloud.policies().contains("has no policy"), "{}", cloud.policies());
+    let third = cloud.run(&ground.after, &DEPLOY);
+    assert!(third.code == Some(0) && third.text.contains("No changes"), "{}", third.text);
+    // The template of `ingest` differs in a comment, so its change set is empty each time.
+    assert_eq!(made(&cloud), ["CreateChangeSet ingest", "DeleteChangeSet ingest"]);
 }
 
 #[test]

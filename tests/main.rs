@@ -37,6 +37,8 @@ mod own_source;
 #[cfg(feature = "rehearse")]
 mod plan;
 mod readme;
+#[cfg(feature = "rehearse")]
+mod recovery;
 mod reference;
 #[cfg(feature = "rehearse")]
 mod rehearse;
@@ -45,8 +47,12 @@ mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
 #[cfg(feature = "rehearse")]
+mod secrets;
+#[cfg(feature = "rehearse")]
 mod shopify;
 mod support;
+#[cfg(feature = "rehearse")]
+mod terminal;
 #[cfg(feature = "rehearse")]
 mod together;
 #[cfg(feature = "rehearse")]

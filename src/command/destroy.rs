@@ -31,6 +31,7 @@ pub struct Args {
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
+    let mut asked = stop.clone();
     let (project, spec) = context.spec()?;
     let wanted = stacks(&project, &spec)?;
     let account = Account::open(&project, &spec).await?;
@@ -53,10 +54,12 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         if !found.filled.is_empty() {
             ui.warn(format_args!("all objects in these buckets are deleted for good: {}", found.filled.join(", ")));
         }
-        let answer = ui.ask(format_args!("Type `{}` to delete them:", spec.environment_name));
+        let question = format!("Type `{}` to delete them:", spec.environment_name);
+        let answer = ui.ask_until(&question, asked.wait(1)).await;
         if answer.as_deref() != Some(spec.environment_name.as_str()) {
             account.close().await?;
             return match answer {
+                Some(_) if asked.requested() => Err(Stop::error("nothing was deleted")),
                 Some(_) => Err(Error::new("nothing was deleted")),
                 None => Err(Error::new("nobody can be asked here")
                     .hint("add `--yes` to delete without a question")

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::deploy::progress::{Progress, Step};
+use crate::deploy::progress::{Answer, Progress, Step};
+use crate::deploy::stop::Stop;
 use crate::ui::Ui;
 
 /// Tells the terminal.
@@ -94,9 +95,13 @@ impl Progress for Lines<'_> {
         self.show_running();
     }
 
-    fn cancel(&mut self, stacks: &[String]) -> bool {
-        self.ui.is_terminal()
-            && self.ui.confirm(format_args!("Cancel the updates of {} and roll them back?", stacks.join(", ")))
-                == Some(true)
+    fn cancel<'a>(&'a mut self, stacks: &'a [String], mut stop: Stop) -> Answer<'a> {
+        Box::pin(async move {
+            if !self.ui.is_terminal() {
+                return false;
+            }
+            let question = format!("Cancel the updates of {} and roll them back?", stacks.join(", "));
+            self.ui.confirm_until(&question, stop.wait(3)).await == Some(true)
+        })
     }
 }

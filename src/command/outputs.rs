@@ -7,6 +7,10 @@ use super::format::Format;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::plan::deployed::Stack;
+use crate::plan::mask::SECRET;
+use crate::plan::{Comparison, Known, Place};
+use crate::render::RenderedStack;
 use crate::spec::Map;
 
 #[derive(Debug, clap::Args)]
@@ -20,10 +24,12 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let stacks = project.render(&spec)?;
     let account = Account::open(&project, &spec).await?;
+    let place = Place { account: account.aws.account.clone(), region: account.aws.region.clone() };
     let mut outputs: Map<BTreeMap<String, String>> = Map::new();
     for stack in &stacks {
         if let Some(found) = account.aws.cloudformation.stack(&stack.stack_name).await? {
-            outputs.insert(stack.name.clone(), found.outputs.into_iter().collect());
+            let shown = shown(stack, found, &place)?;
+            outputs.insert(stack.name.clone(), shown);
         }
     }
     account.close().await?;
@@ -34,4 +40,17 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         lines.collect()
     })?;
     Ok(Exit::Success)
+}
+
+/// The outputs of a stack. What a `NoEcho` parameter has brought into one is hidden, although CloudFormation shows it.
+fn shown(wanted: &RenderedStack, found: Stack, place: &Place) -> Result<BTreeMap<String, String>> {
+    let outputs = found.outputs.clone();
+    let known = Known::new(found, String::new());
+    let comparison = Comparison { wanted, known: Some(&known), parameters: &Map::new(), place };
+    let secret = comparison.secret_outputs()?;
+    let shown = |(name, value): (String, String)| {
+        let value = if secret.contains(&name) { SECRET.to_owned() } else { value };
+        (name, value)
+    };
+    Ok(outputs.into_iter().map(shown).collect())
 }

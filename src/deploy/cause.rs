@@ -84,6 +84,7 @@ impl Session {
         if failures(events).next().is_none()
             && let Some(operation) = events.iter().rev().find_map(|event| event.operation.as_deref())
             && let Ok(failed) = self.aws.cloudformation.failures_of_operation(operation).await
+            && let failed = self.hide_in_failures(&wanted.name, failed)
             && let Some(error) = told(wanted, &format!("`{}` was not {}", wanted.stack_name, verb(stack)), &failed)
         {
             return error.note(format!("`{}` is now in {}", wanted.stack_name, stack.status));
@@ -109,7 +110,10 @@ impl Session {
             return plain();
         }
         match self.aws.cloudformation.failures_of_change_set(change_set).await {
-            Ok(failed) => told(wanted, &what, &failed).unwrap_or_else(plain),
+            Ok(failed) => {
+                let failed = self.hide_in_failures(&wanted.name, failed);
+                told(wanted, &what, &failed).unwrap_or_else(plain)
+            }
             Err(failure) => plain().note(format!("why cannot be told: {failure}")),
         }
     }

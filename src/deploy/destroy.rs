@@ -58,13 +58,7 @@ pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inve
             continue;
         }
         let resources = session.aws.cloudformation.resources(&stack.id).await?;
-        for bucket in resources.iter().filter(|resource| resource.resource_type == BUCKET) {
-            let filled =
-                session.aws.s3.versions(&bucket.physical_id).await?.is_some_and(|versions| !versions.is_empty());
-            if filled && bucket.physical_id != session.bucket {
-                inventory.filled.push(bucket.physical_id.clone());
-            }
-        }
+        inventory.filled.extend(session.filled(&resources).await?);
         let secrets = resources.iter().filter(|resource| resource.resource_type == SECRET);
         inventory.secrets.extend(secrets.map(|secret| format!("{name}/{}", secret.logical_id)));
         inventory.found.insert(name.clone(), Found { stack, resources });
@@ -85,10 +79,14 @@ pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inve
         return Err(error.hint(format!("if they shall really go, run\n{}", commands.join("\n"))));
     }
     if !delete_data && !inventory.filled.is_empty() {
-        return Err(Error::new(format!("these buckets hold data: `{}`", inventory.filled.join("`, `")))
-            .hint("add `--delete-data` to delete all objects in them, with all their versions"));
+        return Err(hold_data(&inventory.filled));
     }
     Ok(inventory)
+}
+
+fn hold_data(buckets: &[String]) -> Error {
+    Error::new(format!("these buckets hold data: `{}`", buckets.join("`, `")))
+        .hint("add `--delete-data` to delete all objects in them, with all their versions")
 }
 
 /// Takes down what an inventory found.
@@ -163,6 +161,7 @@ impl Work for Teardown<'_> {
                 true
             }
             Err(error) => {
+                let error = self.session.hide_in_error(error);
                 self.session.journal.failed(name, &error);
                 self.errors.push(error);
                 false
@@ -173,17 +172,21 @@ impl Work for Teardown<'_> {
 
 impl Session {
     async fn take_down(&self, wanted: &RenderedStack, found: Found, delete_data: bool) -> Result<Vec<StackResource>> {
-        let Found { stack, resources } = found;
-        let buckets: Vec<&StackResource> =
-            resources.iter().filter(|resource| resource.resource_type == BUCKET).collect();
-        for bucket in &buckets {
+        let Found { stack, mut resources } = found;
+        let busy = stack.status.standing() == Standing::Busy && stack.status.as_str() != "DELETE_IN_PROGRESS";
+        if busy {
+            let Some(found) = self.at_rest(wanted, &stack.id).await? else { return Ok(Vec::new()) };
+            let filled = if delete_data { Vec::new() } else { self.filled(&found).await? };
+            if !filled.is_empty() {
+                return Err(hold_data(&filled));
+            }
+            resources = found;
+        }
+        let buckets = resources.iter().filter(|resource| resource.resource_type == BUCKET);
+        for bucket in buckets {
             if delete_data || bucket.physical_id == self.bucket {
                 self.empty(&wanted.name, &bucket.physical_id).await?;
             }
-        }
-        let busy = stack.status.standing() == Standing::Busy && stack.status.as_str() != "DELETE_IN_PROGRESS";
-        if busy {
-            self.settled(&wanted.name, &stack.id).await?;
         }
         self.stop_replications(&wanted.name, &stack.id).await?;
         let token = self.client_token(&wanted.name);
@@ -194,7 +197,8 @@ impl Session {
             if failure.kind != Kind::WrongState {
                 return Err(failure.into());
             }
-            self.settled(&wanted.name, &stack.id).await?;
+            let Some(found) = self.at_rest(wanted, &stack.id).await? else { return Ok(Vec::new()) };
+            resources = found;
         }
         let ended = self.follow(&wanted.name, &stack.id, anchor, &token).await?;
         if ended.stack.status.as_str() != "DELETE_COMPLETE" {
@@ -214,6 +218,29 @@ impl Session {
         }
         self.say(Step::Done { stack: wanted.name.clone(), what: "is deleted".to_owned() });
         Ok(retained)
+    }
+
+    /// Waits until nobody works on a stack any more. Returns its resources, which may be others than before; none if it
+    /// is gone.
+    async fn at_rest(&self, wanted: &RenderedStack, stack: &str) -> Result<Option<Vec<StackResource>>> {
+        match self.settled(&wanted.name, stack).await? {
+            Some(found) if found.status.as_str() != "DELETE_COMPLETE" => {
+                Ok(Some(self.aws.cloudformation.resources(stack).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The buckets among these resources that hold objects, without the artifact bucket.
+    async fn filled(&self, resources: &[StackResource]) -> Result<Vec<String>> {
+        let mut filled = Vec::new();
+        for bucket in resources.iter().filter(|resource| resource.resource_type == BUCKET) {
+            let versions = self.aws.s3.versions(&bucket.physical_id).await?;
+            if bucket.physical_id != self.bucket && versions.is_some_and(|versions| !versions.is_empty()) {
+                filled.push(bucket.physical_id.clone());
+            }
+        }
+        Ok(filled)
     }
 
     /// Deletes all objects of a bucket, with all their versions.

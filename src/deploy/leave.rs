@@ -22,7 +22,7 @@ impl Session {
             return error;
         }
         let names: Vec<String> = updates.iter().map(|(name, _)| name.clone()).collect();
-        if !progress.cancel(&names) {
+        if !progress.cancel(&names, self.stop.clone()).await {
             let command = |name: &String| {
                 let region = &self.aws.region;
                 let stack_name = self.stack(name).map(|wanted| wanted.stack_name.clone()).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Purpose, Session};
+use super::{Purpose, RUN_LENGTH, Session, is_run};
 use crate::aws::cloudformation::WaitingChangeSet;
 
 /// How old a change set must be for a run that comes by to remove it: no run waits that long for an answer.
@@ -16,21 +16,13 @@ const SAVED: Duration = Duration::from_hours(7 * 24);
 pub(super) fn purpose(name: &str) -> Option<Purpose> {
     [Purpose::Saved, Purpose::Drift, Purpose::Plan, Purpose::Deploy]
         .into_iter()
-        .find(|purpose| name.strip_prefix(&purpose.change_set("")).is_some_and(is_run))
+        .find(|purpose| name.strip_prefix(&purpose.change_set("")).is_some_and(is_numbered_run))
 }
 
-/// Whether a text is the name of a run, such as `20261121T150405Z-0123456789abcdef`.
-fn is_run(text: &str) -> bool {
+/// Whether a text is the name of a run, with a number from the second change set on that it makes at a stack.
+fn is_numbered_run(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let Some((time, random)) = text.split_once('-') else { return false };
-    // From the second one on that a run makes at a stack they are numbered.
-    let random = match random.split_once('-') {
-        Some((random, number)) if digits(number) => random,
-        _ => random,
-    };
-    let random = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
-    random
-        && matches!(time.strip_suffix('Z').and_then(|time| time.split_once('T')), Some((day, time)) if day.len() == 8 && time.len() == 6 && digits(day) && digits(time))
+    is_run(text) && (text.len() == RUN_LENGTH || text[RUN_LENGTH..].strip_prefix('-').is_some_and(digits))
 }
 
 /// How old something is. A clock that goes before AWS's makes it no older.

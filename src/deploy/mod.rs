@@ -18,12 +18,14 @@ mod orphan;
 mod overtaken;
 pub mod overwrite;
 mod policy;
+mod previous;
 pub mod progress;
 pub mod record;
 pub mod replication;
 pub mod rollout;
 pub mod saved;
 mod schedule;
+mod secrets;
 mod stack;
 mod standing;
 pub mod stop;
@@ -32,7 +34,7 @@ pub mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 
@@ -46,11 +48,13 @@ use crate::exit::Exit;
 use crate::graph::Graph;
 use crate::plan::Place;
 use crate::plan::saved::Commit;
+use crate::plan::secrets::Secrets;
 use crate::plan::wanted::{ArtifactKeys, Outputs};
 use crate::render::RenderedStack;
-use crate::spec::Spec;
+use crate::spec::{Map, Spec};
 
 use artifacts::Upload;
+use previous::LookBack;
 use progress::Step;
 use record::Journal;
 use stop::Stop;
@@ -95,8 +99,14 @@ pub struct Session {
     commit: Option<Commit>,
     /// What became of each stack so far.
     journal: Journal,
+    /// A look at the run before, if this one deploys.
+    look_back: Mutex<Option<LookBack>>,
+    /// What must not be told, by stack.
+    secrets: Mutex<Map<Secrets>>,
     /// How many change sets the run has made, by the full name of the stack.
     made: Mutex<BTreeMap<String, u32>>,
+    /// The full names of the stacks of which nothing was there when the run last looked, until it begins to create them.
+    absent: Mutex<BTreeSet<String>>,
     /// Whether exactly what was shown is done, or nothing.
     exact: bool,
     parallel: usize,
@@ -258,9 +268,12 @@ impl Session {
             exact: run.is_some(),
             run: run.unwrap_or_else(run_name),
             made: Mutex::default(),
+            absent: Mutex::default(),
             scope,
             commit,
             journal: Journal::default(),
+            look_back: Mutex::default(),
+            secrets: Mutex::default(),
             parallel,
             recovery,
             open: Mutex::new(Vec::new()),
@@ -268,6 +281,9 @@ impl Session {
             stop,
             aws,
         };
+        for stack in session.stacks.values() {
+            session.learn_secrets(stack, None, &Map::new());
+        }
         Ok((Arc::new(session), receiver))
     }
 
@@ -290,7 +306,7 @@ impl Session {
 
     fn say(&self, step: Step) {
         // Nobody listens any more only when the run is over.
-        let _ = self.steps.send(step);
+        let _ = self.steps.send(self.hide_in_step(step));
     }
 }
 

@@ -54,8 +54,9 @@ pub async fn add(session: &Arc<Session>, survey: &mut Survey) -> Result<()> {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+    survey.plan = session.hide_in_plan(std::mem::take(&mut survey.plan));
     errors.sort_by_key(|error| error.message().to_owned());
-    Error::all(errors)
+    Error::all(errors.into_iter().map(|error| session.hide_in_error(error)))
 }
 
 impl Session {

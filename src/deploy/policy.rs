@@ -64,8 +64,14 @@ impl Session {
     /// Without the policy there is still the plan: not to be allowed to set it fails no deploy.
     async fn set_policy(&self, wanted: &RenderedStack, text: &str) {
         if let Err(failure) = self.aws.cloudformation.set_policy(&wanted.stack_name, text).await {
+            let next = if failure.is_transient() {
+                self.journal.policy_unset(&wanted.name);
+                "the next deploy sets it"
+            } else {
+                "`pipectl bootstrap` gives the deploy role the right to"
+            };
             self.say(Step::Note(format!(
-                "the stack policy of `{}` was not set ({failure}); `pipectl bootstrap` gives the deploy role the right to",
+                "the stack policy of `{}` was not set ({failure}); {next}",
                 wanted.stack_name
             )));
         }

@@ -1,5 +1,12 @@
 //! What goes on, for whoever watches.
 
+use std::pin::Pin;
+
+use super::stop::Stop;
+
+/// What somebody answers.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -23,10 +30,11 @@ pub enum Step {
 pub trait Progress {
     fn step(&mut self, step: &Step);
 
-    /// Asks whether the updates of these stacks shall be cancelled; no if nobody can be asked.
-    fn cancel(&mut self, stacks: &[String]) -> bool {
-        let _ = stacks;
-        false
+    /// Asks whether the updates of these stacks shall be cancelled; no if nobody can be asked, or if somebody asks to stop
+    /// a third time.
+    fn cancel<'a>(&'a mut self, stacks: &'a [String], stop: Stop) -> Answer<'a> {
+        let _ = (stacks, stop);
+        Box::pin(std::future::ready(false))
     }
 }
 

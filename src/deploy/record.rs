@@ -1,6 +1,6 @@
 //! The record of a run in the artifact bucket: who changed the environment, from which commit, and what became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,15 +10,14 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use tokio::task::JoinHandle;
 
+use super::Session;
 use super::progress::{Progress, Step};
 use super::rollout::Outcome;
 use super::survey::Survey;
-use super::{Scope, Session};
 use crate::aws::{Failure, Kind};
 use crate::digest::sha256;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::plan::mask::Mask;
 use crate::plan::saved::Commit;
 
 /// Where the artifact bucket keeps the records.
@@ -28,7 +27,7 @@ pub const VERSION: u32 = 1;
 /// How long a run waits for its record to be written: it is worth little beside what the run did.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What one run did. It holds no secret: values of `NoEcho` parameters are masked in its messages.
+/// What one run did. It holds no secret: they are masked in its messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub version: u32,
@@ -51,6 +50,9 @@ pub struct Record {
     pub error: Option<String>,
     /// In the order in which they deploy.
     pub stacks: Vec<StackRecord>,
+    /// The stacks whose policy could not be set for a reason that passes: the next run sets it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unset_policies: Vec<String>,
 }
 
 /// What was run.
@@ -146,7 +148,10 @@ impl From<Outcome> for End {
 
 /// What became of each stack so far.
 #[derive(Debug, Default)]
-pub(super) struct Journal(Mutex<BTreeMap<String, (End, Option<String>)>>);
+pub(super) struct Journal {
+    entries: Mutex<BTreeMap<String, (End, Option<String>)>>,
+    unset_policies: Mutex<BTreeSet<String>>,
+}
 
 impl Journal {
     pub(super) fn started(&self, stack: &str) {
@@ -161,12 +166,20 @@ impl Journal {
         self.write(stack, End::Failed, Some(error.message().to_owned()));
     }
 
+    pub(super) fn policy_unset(&self, stack: &str) {
+        self.unset_policies.lock().unwrap_or_else(PoisonError::into_inner).insert(stack.to_owned());
+    }
+
+    fn unset_policies(&self) -> Vec<String> {
+        self.unset_policies.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     fn write(&self, stack: &str, end: End, error: Option<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(stack.to_owned(), (end, error));
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(stack.to_owned(), (end, error));
     }
 
     fn of(&self, stack: &str) -> (End, Option<String>) {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.get(stack).cloned().unwrap_or((End::Skipped, None))
     }
 }
@@ -175,36 +188,24 @@ impl Journal {
 pub(super) struct Keeping {
     key: String,
     record: Record,
-    mask: Mask,
     since: Instant,
     /// The first writing of it, under way.
     begun: JoinHandle<Result<(), Failure>>,
 }
 
 impl Session {
-    /// Begins the record of a deploy; none if nothing changes: then nothing at all is written.
-    pub(super) fn begin_record(&self, survey: &Survey) -> Option<Keeping> {
-        if !survey.plan.has_changes() {
-            return None;
-        }
-        let action = if self.scope == Scope::Bootstrap { Action::Bootstrap } else { Action::Deploy };
-        let mut mask = Mask::default();
-        for (name, found) in &survey.stacks {
-            let Some(wanted) = self.stack(name) else { continue };
-            for parameter in wanted.template.parameters.iter().filter(|parameter| parameter.no_echo) {
-                let given = found.parameters.get(&parameter.name).and_then(|value| value.known());
-                given.into_iter().chain(parameter.default.as_deref()).for_each(|value| mask.hide_value(value));
-            }
-        }
-        Some(self.keep(action, Some(sha256(survey.plan.json())), mask))
+    /// Begins the record of a deploy; none if there is nothing to do: then nothing at all is written. `behind` says
+    /// that there is, although no stack changes.
+    pub(super) fn begin_record(&self, survey: &Survey, behind: bool) -> Option<Keeping> {
+        (survey.plan.has_changes() || behind).then(|| self.keep(self.action(), Some(sha256(survey.plan.json()))))
     }
 
     /// Begins the record of a destroy.
     pub(super) fn begin_record_of_destroy(&self) -> Keeping {
-        self.keep(Action::Destroy, None, Mask::default())
+        self.keep(Action::Destroy, None)
     }
 
-    fn keep(&self, action: Action, plan: Option<String>, mask: Mask) -> Keeping {
+    fn keep(&self, action: Action, plan: Option<String>) -> Keeping {
         let now = OffsetDateTime::now_utc();
         let now = now.replace_nanosecond(0).unwrap_or(now);
         let record = Record {
@@ -221,6 +222,7 @@ impl Session {
             result: RunResult::Unfinished,
             error: None,
             stacks: Vec::new(),
+            unset_policies: Vec::new(),
         };
         // A saved plan may be carried out in several goes: each has a record, so the time is that of the go.
         let time = now.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
@@ -229,14 +231,14 @@ impl Session {
         let to = key.clone();
         // If the run is killed, this much is known of it. Nothing waits for it.
         let begun = tokio::spawn(async move { s3.put(&bucket, &to, bytes).await });
-        Keeping { key, record, mask, since: Instant::now(), begun }
+        Keeping { key, record, since: Instant::now(), begun }
     }
 
     /// What became of all stacks, in the order in which they deploy.
-    fn stack_records(&self, mask: &Mask) -> Vec<StackRecord> {
+    fn stack_records(&self) -> Vec<StackRecord> {
         let one = |stack: &String| {
             let (result, error) = self.journal.of(stack);
-            StackRecord { stack: stack.clone(), result, error: error.map(|text| mask.text(&text)) }
+            StackRecord { stack: stack.clone(), result, error: error.map(|text| self.hide(&text)) }
         };
         self.names.iter().map(one).collect()
     }
@@ -249,7 +251,7 @@ pub(super) async fn end(
     error: Option<&Error>,
     progress: &mut dyn Progress,
 ) {
-    let Some(Keeping { key, record, mask, since, begun }) = keeping else { return };
+    let Some(Keeping { key, record, since, begun }) = keeping else { return };
     let result = match error {
         None => RunResult::Succeeded,
         Some(error) if error.exit_code() == Exit::Interrupted => RunResult::Interrupted,
@@ -258,8 +260,9 @@ pub(super) async fn end(
     let record = Record {
         seconds: Some(since.elapsed().as_secs()),
         result,
-        error: error.map(|error| mask.text(error.message())),
-        stacks: session.stack_records(&mask),
+        error: error.map(|error| session.hide(error.message())),
+        stacks: session.stack_records(),
+        unset_policies: session.journal.unset_policies(),
         ..record
     };
     let written = tokio::time::timeout(PATIENCE, async {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 
 use super::consent::Consent;
 use super::progress::{Progress, Step};
@@ -51,8 +52,12 @@ pub async fn carry_out(
 ) -> Ending {
     let mut ending = match consent.check(&survey.plan.losses(), &session.environment) {
         Ok(()) => {
-            let record = session.begin_record(&survey);
+            let behind = session.previous_left_undone().await;
+            let record = session.begin_record(&survey, behind);
             let ending = roll_out(session, survey, consent, steps, progress).await;
+            if behind && ending.result.is_ok() {
+                session.set_left_policies(&ending.report).await;
+            }
             record::end(session, record, ending.result.as_ref().err(), progress).await;
             ending
         }
@@ -91,9 +96,14 @@ async fn roll_out(
         report: Vec::new(),
         errors: Vec::new(),
         failed: Vec::new(),
+        policies: JoinSet::new(),
     };
     let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
-    let Rollout { mut report, errors, failed, .. } = work;
+    let Rollout { mut report, errors, failed, policies, .. } = work;
+    policies.join_all().await;
+    while let Ok(step) = steps.try_recv() {
+        progress.step(&step);
+    }
     report.extend(ended.running.iter().map(|name| (name.clone(), Outcome::Running)));
     report.extend(ended.waiting.iter().map(|name| skipped(name)));
     let result = if errors.is_empty() && ended.stopped {
@@ -151,6 +161,8 @@ struct Rollout<'a> {
     report: Report,
     errors: Vec<Error>,
     failed: Vec<String>,
+    /// The stack policies that are being set: no other stack has to wait for one.
+    policies: JoinSet<()>,
 }
 
 impl Work for Rollout<'_> {
@@ -180,6 +192,10 @@ impl Work for Rollout<'_> {
     fn finished(&mut self, name: &str, outcome: Self::Outcome) -> bool {
         match outcome {
             Ok((outcome, outputs)) => {
+                if let (Outcome::Created | Outcome::Updated, Some(wanted)) = (outcome, self.session.stack(name)) {
+                    let session = Arc::clone(self.session);
+                    self.policies.spawn(async move { session.close_policy(&wanted).await });
+                }
                 let outputs = outputs.into_iter().map(|(name, value)| (name, Some(value))).collect();
                 self.outputs.insert(name.to_owned(), outputs);
                 self.session.journal.ended(name, End::from(outcome));
@@ -187,6 +203,7 @@ impl Work for Rollout<'_> {
                 true
             }
             Err(error) => {
+                let error = self.session.hide_in_error(error);
                 self.session.journal.failed(name, &error);
                 self.report.push((name.to_owned(), Outcome::Failed));
                 self.failed.push(name.to_owned());

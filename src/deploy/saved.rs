@@ -75,6 +75,7 @@ pub async fn resume(
     if !stale.is_empty() {
         return Err(out_of_date(session, file, &stale));
     }
+    session.look_back();
     let mut known = read_all(session, steps, progress).await?;
     let mut outputs = session.outputs.clone();
     let mut stacks = BTreeMap::new();
@@ -116,6 +117,7 @@ async fn check(
 ) -> Result<std::result::Result<Surveyed, String>> {
     let name = &wanted.stack_name;
     let parameters = parameters(wanted, outputs, &session.keys);
+    session.learn_secrets(wanted, known.as_ref(), &parameters);
     let changed = then.changed_parameters(wanted, &parameters);
     if !changed.is_empty() {
         return Ok(Err(format!("`{name}` would be given another value for `{}`", changed.join("`, `"))));

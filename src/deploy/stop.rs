@@ -1,4 +1,4 @@
-//! Ctrl-C: once to stop in good order, twice to leave at once.
+//! Ctrl-C: once to stop in good order, twice to leave at once, three times to leave a question unanswered.
 
 use tokio::sync::watch;
 
@@ -14,7 +14,7 @@ impl Stop {
     pub fn on_ctrl_c() -> Self {
         let (sender, receiver) = watch::channel(0);
         tokio::spawn(async move {
-            for times in 1..=2 {
+            for times in 1..=3 {
                 if tokio::signal::ctrl_c().await.is_err() || sender.send(times).is_err() {
                     return;
                 }

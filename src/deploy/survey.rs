@@ -74,6 +74,7 @@ pub async fn prepare(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
+    session.look_back();
     let survey = survey(session, steps, progress, Purpose::Deploy).await;
     if survey.is_err() {
         // The error of the survey is the one to tell.
@@ -123,7 +124,7 @@ pub(super) async fn survey(
         warnings: plan::between(&sides, &session.place)?,
         migrations: Vec::new(),
     };
-    Ok(Survey { plan, stacks })
+    Ok(Survey { plan: session.hide_in_plan(plan), stacks })
 }
 
 /// Reads all stacks at once, each with its template: two calls a stack.
@@ -164,7 +165,7 @@ pub(super) async fn read_all(
     errors.sort_by_key(|error| error.message().to_owned());
     // Ten stacks without an answer are one trouble with the network.
     errors.dedup_by_key(|error| error.message().to_owned());
-    Error::all(errors)?;
+    Error::all(errors.into_iter().map(|error| session.hide_in_error(error)))?;
     Ok(all)
 }
 
@@ -198,6 +199,7 @@ impl Session {
         purpose: Purpose,
     ) -> Attempt<Surveyed> {
         let parameters = parameters(wanted, outputs, &self.keys);
+        self.learn_secrets(wanted, known.as_ref(), &parameters);
         let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
         let mut change_set = None;
         let mut plan = if comparison.unchanged() {
@@ -265,7 +267,7 @@ impl Work for Surveying<'_> {
                 true
             }
             Err(error) => {
-                self.errors.push(error);
+                self.errors.push(self.session.hide_in_error(error));
                 false
             }
         }

@@ -261,7 +261,16 @@ impl Account {
         *self.pace.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin(self: &Arc<Self>) -> Task {
+    /// Does something while nobody waits for it. The account is not idle until it is done.
+    pub(super) fn in_background(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
+        let task = self.begin();
+        tokio::spawn(async move {
+            work.await;
+            drop(task);
+        });
+    }
+
+    fn begin(self: &Arc<Self>) -> Task {
         *self.work.running.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         Task(Arc::clone(self))
     }

@@ -82,7 +82,9 @@ impl ChangeSet {
             "CREATE_COMPLETE" => Progress::Ready,
             "FAILED" | "DELETE_COMPLETE" | "DELETE_FAILED" => {
                 let reason = self.status_reason.clone().unwrap_or_default();
-                if EMPTY.iter().any(|start| reason.starts_with(start)) {
+                // Some answers have a curved apostrophe.
+                let plain = reason.replace('\u{2019}', "'");
+                if EMPTY.iter().any(|start| plain.trim_start().starts_with(start)) {
                     Progress::Empty
                 } else {
                     Progress::Failed(reason)
@@ -138,6 +140,7 @@ mod tests {
                 "The submitted information didn't contain changes. Submit different information to create a change set.",
                 Progress::Empty,
             ),
+            ("FAILED", "The submitted information didn\u{2019}t contain changes.", Progress::Empty),
             ("FAILED", "No updates are to be performed.", Progress::Empty),
             ("FAILED", "Transform failed", Progress::Failed("Transform failed".into())),
         ] {

@@ -21,13 +21,19 @@ const fn holder(resource_type: &'static str, holds: &'static str, remark: &'stat
 /// Every type of which the deletion loses data, in one place. That a type keeps nothing by itself is told by the
 /// `DeletionPolicy` page of the CloudFormation user guide (without a policy the resource "and its data" go; RDS clusters
 /// and instances outside of one default to `Snapshot`), what it holds by the service's own guide.
-const HOLDERS: [Holder; 22] = [
+const HOLDERS: [Holder; 38] = [
     holder(
         "AWS::S3::Bucket",
         "all objects in it",
         "CloudFormation cannot delete a bucket that is not empty: the deploy fails on it",
     ),
+    holder(
+        "AWS::S3Express::DirectoryBucket",
+        "all objects in it",
+        "CloudFormation cannot delete one that is not empty",
+    ),
     holder("AWS::S3Tables::Table", "its rows", ""),
+    holder("AWS::S3Tables::TableBucket", "all tables in it", "CloudFormation cannot delete one that is not empty"),
     holder(
         "AWS::RedshiftServerless::Namespace",
         "the warehouse: all databases, tables and users",
@@ -59,6 +65,25 @@ const HOLDERS: [Holder; 22] = [
     holder("AWS::EFS::FileSystem", "its files", ""),
     holder("AWS::CloudTrail::EventDataStore", "the recorded events", ""),
     holder("AWS::Events::Archive", "the archived events", ""),
+    // What the templates of pipectl do not have, and those of a project may.
+    holder("AWS::Backup::BackupVault", "the backups in it", "CloudFormation cannot delete one that is not empty"),
+    holder("AWS::Cognito::UserPool", "its users", ""),
+    holder("AWS::DocDB::DBCluster", "the database", "automated backups go with it"),
+    holder("AWS::DynamoDB::GlobalTable", "its items, in all regions", ""),
+    holder("AWS::EC2::Volume", "what is on it", ""),
+    holder("AWS::ECR::Repository", "its images", "CloudFormation cannot delete one that is not empty"),
+    holder("AWS::ElastiCache::CacheCluster", "what it holds", ""),
+    holder("AWS::ElastiCache::ReplicationGroup", "what it holds", ""),
+    holder("AWS::FSx::FileSystem", "its files", ""),
+    holder("AWS::Kinesis::Stream", "the records that wait in it", ""),
+    holder("AWS::Neptune::DBCluster", "the database", "automated backups go with it"),
+    holder("AWS::OpenSearchService::Domain", "its indices", ""),
+    holder(
+        "AWS::RDS::GlobalCluster",
+        "the tie between the clusters of several regions",
+        "the clusters themselves stay",
+    ),
+    holder("AWS::Timestream::Table", "its rows", ""),
     holder("AWS::QuickSight::DataSet", "the imported rows and what people have built on them", ""),
 ];
 
@@ -97,10 +122,13 @@ pub(crate) fn holds(resource_type: &str) -> Option<&'static str> {
 /// What the change of a resource would destroy; none if it holds nothing, or if what it holds is kept.
 pub(super) fn of(stack: &str, resource: &ResourcePlan) -> Option<Loss> {
     let holder = HOLDERS.iter().find(|holder| holder.resource_type == resource.resource_type)?;
+    let deletes = matches!(resource.policy.as_deref(), Some("Delete" | "ReplaceAndDelete"));
     let certain = match resource.action {
         Action::Remove | Action::Replace => true,
         Action::MayReplace => false,
-        // What is added, changed in place or imported loses nothing; of an unknown action nothing can be said.
+        // An action of which nothing else can be said, with a policy that says enough.
+        Action::Change | Action::MayChange | Action::Other(_) if deletes => false,
+        // What is added, changed in place or imported loses nothing.
         Action::Add | Action::Change | Action::MayChange | Action::Import | Action::Other(_) => return None,
     };
     // Without a policy the resource is deleted. A policy that is not known here may delete it as well.
@@ -170,6 +198,10 @@ mod tests {
             (bucket, Action::MayReplace, None, Some(false)),
             (bucket, Action::Remove, Some("APolicyOfTomorrow"), Some(true)),
             (bucket, Action::Change, None, None),
+            (bucket, Action::Other("Teleport".into()), None, None),
+            (bucket, Action::Other("Teleport".into()), Some("ReplaceAndDelete"), Some(false)),
+            (bucket, Action::MayChange, Some("Delete"), Some(false)),
+            (bucket, Action::MayChange, Some("ReplaceAndRetain"), None),
             (bucket, Action::Add, None, None),
             ("AWS::SNS::Topic", Action::Remove, None, None),
         ] {

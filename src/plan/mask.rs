@@ -23,9 +23,23 @@ pub(crate) struct Mask {
 impl Mask {
     /// Hides a value wherever it turns up. One or two characters are no secret, and would tear other texts apart.
     pub(crate) fn hide_value(&mut self, value: &str) {
-        if value.chars().count() > 2 {
-            self.values.push(value.to_owned());
+        if value.chars().count() <= 2 {
+            return;
         }
+        let quoted = Value::from(value).to_string();
+        // As it stands in a text, and as it stands in a document.
+        for form in [value, &quoted[1..quoted.len() - 1]] {
+            if !self.values.iter().any(|known| known == form) {
+                self.values.push(form.to_owned());
+            }
+        }
+        // One value may be the beginning of another.
+        self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    }
+
+    /// Hides what another hides by its value.
+    pub(super) fn add(&mut self, other: &Self) {
+        other.values.iter().for_each(|value| self.hide_value(value));
     }
 
     /// Hides the places of a resource at which its evaluated form already holds a secret.
@@ -62,7 +76,7 @@ impl Mask {
             };
         }
         match value {
-            Value::String(text) => Value::String(self.text(text)),
+            Value::String(text) => Value::String(self.text(&self.document(logical_id, resource_type, path, text))),
             Value::Array(items) => items
                 .iter()
                 .enumerate()
@@ -73,6 +87,17 @@ impl Mask {
                 .map(|(key, value)| (key.clone(), self.shown(logical_id, resource_type, &step(path, key), value)))
                 .collect(),
             _ => value.clone(),
+        }
+    }
+
+    /// A text; of one that is a document, what may be shown of it.
+    fn document(&self, logical_id: &str, resource_type: &str, path: &str, text: &str) -> String {
+        match serde_json::from_str::<Value>(text) {
+            Ok(document @ (Value::Object(_) | Value::Array(_))) => {
+                let shown = self.shown(logical_id, resource_type, path, &document);
+                if shown == document { text.to_owned() } else { shown.to_string() }
+            }
+            _ => text.to_owned(),
         }
     }
 
@@ -100,7 +125,7 @@ fn without_dynamic_references(text: &str) -> String {
 }
 
 /// Whether what stands at a pointer of a resource is a secret by its nature.
-fn is_secret(resource_type: &str, path: &str) -> bool {
+pub(super) fn is_secret(resource_type: &str, path: &str) -> bool {
     let steps: Vec<&str> = path.split('/').skip(1).collect();
     match (resource_type, steps.as_slice()) {
         ("AWS::Lambda::Function", ["Properties", "Environment", "Variables", ..])

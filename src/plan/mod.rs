@@ -17,6 +17,7 @@ mod outputs;
 mod overwrite;
 mod resource;
 pub mod saved;
+pub(crate) mod secrets;
 pub mod stack;
 mod text;
 pub mod wanted;

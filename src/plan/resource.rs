@@ -198,11 +198,16 @@ fn changed(change: &Change, mask: &Mask) -> Vec<PropertyChange> {
                 known.after = known.after.take().or_else(|| detail.after.as_deref().map(value));
             }
             Some(_) => {}
-            None => differences.push(Difference {
-                path,
-                before: detail.before.as_deref().map(value),
-                after: detail.after.as_deref().map(value),
-            }),
+            None => {
+                // Where one side of the resource is not told, the other still is.
+                let alone = |side: &Option<Value>, other: &Option<Value>| {
+                    side.as_ref().filter(|_| other.is_none()).and_then(|side| side.pointer(&path)).cloned()
+                };
+                let told = |text: &Option<String>| text.as_deref().map(value);
+                let before = told(&detail.before).or_else(|| alone(&change.before, &change.after));
+                let after = told(&detail.after).or_else(|| alone(&change.after, &change.before));
+                differences.push(Difference { path, before, after });
+            }
         }
     }
     let shown = |path: &str, value: Option<Value>| {
@@ -307,6 +312,33 @@ mod tests {
                 Change { action: action.into(), replacement: replacement.map(Into::into), ..Change::default() };
             assert_eq!(Action::of(&change), expected, "{action} {replacement:?}");
         }
+    }
+
+    #[test]
+    fn one_context_alone_still_tells_its_side() {
+        let detail = |name: &str, before: Option<&str>| Detail {
+            attribute: "Properties".into(),
+            name: Some(name.into()),
+            before: before.map(Into::into),
+            ..Detail::default()
+        };
+        let change = Change {
+            action: "Modify".into(),
+            after: Some(serde_json::json!({"Properties": {"A": {"b": 1}, "C": "new"}})),
+            details: vec![detail("A", None), detail("C", Some("old")), detail("Gone", Some("x"))],
+            ..Change::default()
+        };
+        let shown = changed(&change, &Mask::default());
+        let shown: Vec<_> = shown.into_iter().map(|one| (one.path, one.before, one.after)).collect();
+        let text = |text: &str| Some(Value::from(text));
+        assert_eq!(
+            shown,
+            [
+                ("/Properties/A".to_owned(), None, Some(serde_json::json!({"b": 1}))),
+                ("/Properties/C".to_owned(), text("old"), text("new")),
+                ("/Properties/Gone".to_owned(), text("x"), None),
+            ]
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What happens to one stack.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -116,8 +118,12 @@ impl Comparison<'_> {
     pub fn with_change_set(&self, change_set: &ChangeSet) -> Result<StackPlan> {
         let mask = self.mask()?;
         let resources = change_set.changes.iter().map(|change| ResourcePlan::changed(change, &mask)).collect();
-        let properties = |side: &Option<Value>| side.as_ref().and_then(|side| side.get("Properties")).cloned();
         let access = change_set.changes.iter().filter_map(|change| {
+            // A condition may hold a secret, such as an external id.
+            let properties = |side: &Option<Value>| {
+                let properties = side.as_ref().and_then(|side| side.get("Properties"))?;
+                Some(mask.shown(&change.logical_id, &change.resource_type, "/Properties", properties))
+            };
             let (before, after) = (properties(&change.before), properties(&change.after));
             // A side that CloudFormation does not tell is not a side without statements.
             if change.action == "Modify" && (before.is_none() || after.is_none()) {
@@ -297,12 +303,30 @@ impl Comparison<'_> {
         let after = outputs::after(self, &plan.resources, &plan.parameters, &self.evaluation())?;
         let after = after.into_iter().map(|(name, value)| (name, value.unwrap_or_else(|| AFTER_DEPLOY.to_owned())));
         let mut changes = value_changes(self.known.map(|known| &known.stack.outputs), &after.collect());
-        for value in changes.iter_mut().flat_map(|change| [&mut change.before, &mut change.after]).flatten() {
-            if let Value::String(text) = value {
-                *text = mask.text(text);
+        let secret = self.secret_outputs()?;
+        for change in &mut changes {
+            for value in [&mut change.before, &mut change.after].into_iter().flatten() {
+                match value {
+                    Value::String(text) if text == AFTER_DEPLOY => {}
+                    _ if secret.contains(&change.name) => *value = SECRET.into(),
+                    Value::String(text) => *text = mask.text(text),
+                    _ => {}
+                }
             }
         }
         Ok(changes)
+    }
+
+    /// The outputs that give a secret away, as they are deployed or as they are wanted: CloudFormation shows what a
+    /// `NoEcho` parameter has brought into an output.
+    pub fn secret_outputs(&self) -> Result<BTreeSet<String>> {
+        let of =
+            |template| Evaluation::new(template, self.parameters, self.place, &self.wanted.stack_name, None).outputs();
+        let wanted = of(&self.wanted.template)?;
+        // What somebody else has deployed may be more than can be evaluated here.
+        let deployed = self.known.and_then(|known| known.template.as_ref()).and_then(|template| of(template).ok());
+        let outputs = wanted.into_iter().chain(deployed.into_iter().flatten());
+        Ok(outputs.filter(|(_, value)| value.to_string().contains(SECRET)).map(|(name, _)| name).collect())
     }
 }
 

@@ -168,7 +168,7 @@ fn resource(change: &Value, shown: &Value, agreement: &mut Agreement) {
         _ => {
             let (before, after) = match (before, after) {
                 (Some(before), Some(after)) => (before, after),
-                _ => of_details(change),
+                (before, after) => of_details(change, before.as_ref(), after.as_ref()),
             };
             // What is shown, laid over what was, is what will be; and what it replaces is what was.
             let (mut there, mut back) = (before.clone(), after.clone());
@@ -184,13 +184,16 @@ fn resource(change: &Value, shown: &Value, agreement: &mut Agreement) {
     }
 }
 
-/// Both sides of a change as far as its details tell them, when the whole resource is not told.
-fn of_details(change: &Value) -> (Value, Value) {
+/// Both sides of a change as far as its details tell them, when the whole resource is told on one side at most.
+fn of_details(change: &Value, was: Option<&Value>, will_be: Option<&Value>) -> (Value, Value) {
     let (mut before, mut after) = (json!({}), json!({}));
     for detail in list(&change["Details"]) {
         let path = place(&detail);
-        set(&mut before, &path, &json_text(&detail["Target"]["BeforeValue"]));
-        set(&mut after, &path, &json_text(&detail["Target"]["AfterValue"]));
+        for (side, name, whole) in [(&mut before, "BeforeValue", was), (&mut after, "AfterValue", will_be)] {
+            let told = &detail["Target"][name];
+            let value = if told.is_null() { whole.and_then(|whole| whole.pointer(&path)) } else { Some(told) };
+            set(side, &path, &json_text(value.unwrap_or(&Value::Null)));
+        }
     }
     (before, after)
 }

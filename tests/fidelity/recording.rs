@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// One change set, as it was described with the values of properties, without them, or both.
 pub(super) struct Recording {
@@ -16,7 +16,36 @@ pub(super) struct Recording {
 
 /// Change sets that were written by hand, for what no recording holds.
 pub(super) fn written() -> Vec<Recording> {
-    read(WRITTEN, include_str!("written.json"))
+    let mut recordings = read(WRITTEN, include_str!("written.json"));
+    recordings.push(many());
+    recordings
+}
+
+/// More changes than a page, or a few pages, would hold.
+fn many() -> Recording {
+    let change = |number: usize| {
+        let replaced = number.is_multiple_of(7);
+        let (before, after) = (format!("{number}"), format!("{number}, changed"));
+        json!({"Type": "Resource", "ResourceChange": {
+            "Action": "Modify", "LogicalResourceId": format!("Item{number}"), "PhysicalResourceId": format!("/items/{number}"),
+            "ResourceType": "AWS::SSM::Parameter", "Replacement": if replaced { "True" } else { "False" },
+            "PolicyAction": replaced.then_some("ReplaceAndDelete"),
+            "BeforeContext": {"Properties": {"Value": before}}, "AfterContext": {"Properties": {"Value": after}},
+            "Details": [{"ChangeSource": "DirectModification", "Evaluation": "Static", "Target": {
+                "Attribute": "Properties", "Name": "Value", "Path": "/Properties/Value", "AttributeChangeType": "Modify",
+                "RequiresRecreation": if replaced { "Always" } else { "Never" }, "BeforeValue": before, "AfterValue": after,
+            }}],
+        }})
+    };
+    let described = json!({"ChangeSetId": "many", "Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE",
+        "Changes": (0..320).map(change).collect::<Vec<_>>()});
+    Recording {
+        file: WRITTEN.to_owned(),
+        test: "hundreds of changes".to_owned(),
+        label: "described".to_owned(),
+        with_values: Some(described),
+        without: None,
+    }
 }
 
 /// The name that stands for a file of recordings where there is none.

@@ -86,13 +86,19 @@ impl Cloud {
         self.account.pace(pace);
     }
 
+    /// What the binary is told to have this account as its AWS.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("AWS_ENDPOINT_URL", self.proxy.url.clone()),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
+        ]
+    }
+
     /// Starts the binary with this account as its AWS.
     pub(crate) fn start(&self, project: &Test, arguments: &[&str]) -> Child {
         let mut command = project.command(arguments);
-        command
-            .env("AWS_ENDPOINT_URL", &self.proxy.url)
-            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", SECRET);
+        command.envs(self.variables());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         self.proxy.victim(child.id());
         child
@@ -111,15 +117,45 @@ impl Cloud {
         }
     }
 
-    fn client(&self) -> sdk::Client {
-        let endpoint = self.endpoint.as_ref().unwrap();
-        let config = sdk::Config::builder()
+    fn config(&self) -> aws_config::SdkConfig {
+        let credentials = sdk::config::Credentials::new("test", "test", None, None, "test");
+        aws_config::SdkConfig::builder()
             .behavior_version(sdk::config::BehaviorVersion::latest())
             .region(sdk::config::Region::new(REGION))
-            .credentials_provider(sdk::config::Credentials::new("test", "test", None, None, "test"))
+            .credentials_provider(sdk::config::SharedCredentialsProvider::new(credentials))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(endpoint.url());
-        sdk::Client::from_conf(config.build())
+            .endpoint_url(self.endpoint.as_ref().unwrap().url())
+            .build()
+    }
+
+    fn client(&self) -> sdk::Client {
+        sdk::Client::new(&self.config())
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config()).force_path_style(true);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// Takes an empty bucket away, as somebody might by hand.
+    pub(crate) fn delete_bucket(&self, name: &str) {
+        RUNTIME.block_on(self.s3().delete_bucket().bucket(name).send()).unwrap();
+    }
+
+    pub(crate) fn create_bucket(&self, name: &str) {
+        RUNTIME.block_on(self.s3().create_bucket().bucket(name).send()).unwrap();
+    }
+
+    /// The policies of all stacks, by name.
+    pub(crate) fn policies(&self) -> String {
+        self.settle();
+        let client = self.client();
+        let mut text = String::new();
+        for stack in self.account.stacks().into_iter().filter(|stack| stack.status != "REVIEW_IN_PROGRESS") {
+            let policy = RUNTIME.block_on(client.get_stack_policy().stack_name(&stack.name).send()).unwrap();
+            let _ = writeln!(text, "{} {}", stack.name, policy.stack_policy_body().unwrap_or("has no policy"));
+        }
+        text
     }
 
     /// All that is in the account and shall be: stacks with templates, parameters, tags, outputs and protection, and the

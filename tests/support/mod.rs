@@ -8,7 +8,11 @@ pub(crate) mod ground;
 pub(crate) mod page;
 #[cfg(feature = "rehearse")]
 pub(crate) mod proxy;
+#[cfg(feature = "rehearse")]
+pub(crate) mod terminal;
 pub(crate) mod wire;
+#[cfg(feature = "rehearse")]
+pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

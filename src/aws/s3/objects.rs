@@ -49,8 +49,14 @@ fn modified(time: Option<&DateTime>) -> SystemTime {
 impl S3 {
     /// All objects under a prefix, in key order.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, Failure> {
+        self.list_after(bucket, prefix, None).await
+    }
+
+    /// The objects under a prefix whose keys come after this one, in key order.
+    pub async fn list_after(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<Vec<Object>, Failure> {
         let mut objects = Vec::new();
-        let mut pages = self.0.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let request = self.0.list_objects_v2().bucket(bucket).prefix(prefix).set_start_after(after.map(str::to_owned));
+        let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Failure::new("ListObjectsV2", &error))?;
             objects.extend(page.contents().iter().filter_map(|found| {

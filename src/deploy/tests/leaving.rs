@@ -1,6 +1,7 @@
 //! Ctrl-C twice while CloudFormation is at work.
 
 use super::*;
+use crate::deploy::progress::Answer;
 
 /// Answers whether to cancel, and remembers what was asked.
 struct Person {
@@ -16,9 +17,9 @@ impl Progress for Person {
         }
     }
 
-    fn cancel(&mut self, stacks: &[String]) -> bool {
+    fn cancel<'a>(&'a mut self, stacks: &'a [String], _stop: Stop) -> Answer<'a> {
         self.asked.extend_from_slice(stacks);
-        self.answer
+        Box::pin(std::future::ready(self.answer))
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::difference::{Difference, differences, text};
+use super::detail::{Detail, change_of, following, masked, replacement, touches_secret};
+use super::difference::{Difference, differences};
 use super::evaluation::{Evaluation, answer_of};
 use super::{KNOWN_AFTER_APPLY, adoption};
 use crate::local::account::{Account, exists};
@@ -34,16 +35,6 @@ struct Comparison<'a> {
     added: BTreeSet<&'a str>,
     /// The physical ids of what exists already, by logical id.
     imported: BTreeMap<&'a str, String>,
-}
-
-/// A detail before it is written.
-struct Detail<'a> {
-    difference: &'a Difference,
-    source: &'static str,
-    evaluation: &'static str,
-    causing_entity: Option<String>,
-    recreation: Recreation,
-    masked: bool,
 }
 
 /// Compares what is deployed with what is wanted.
@@ -351,108 +342,12 @@ impl<'a> Comparison<'a> {
     }
 }
 
-fn following(resource: &Resource, deployed: &StackResource, follows: &[(String, String)]) -> Value {
-    let schema = schema::of(&resource.resource_type);
-    let recreation = |name: &str| schema.map_or(Recreation::Never, |schema| schema.recreation(name));
-    let replacement =
-        if follows.iter().any(|(name, _)| recreation(name) != Recreation::Never) { "Conditional" } else { "False" };
-    let mut change = change_of(resource, deployed, replacement);
-    change["Scope"] = json!(["Properties"]);
-    change["Details"] = follows
-        .iter()
-        .map(|(name, entity)| {
-            json!({
-                "ChangeSource": "ResourceAttribute", "Evaluation": "Dynamic", "CausingEntity": entity,
-                "Target": {
-                    "Attribute": "Properties", "Name": name, "RequiresRecreation": wording(recreation(name)),
-                },
-            })
-        })
-        .collect();
-    json!({"Type": "Resource", "ResourceChange": change})
-}
-
-impl Detail<'_> {
-    fn write(&self, with_values: bool) -> Value {
-        let mut target = json!({
-            "Attribute": "Properties", "Name": self.difference.property(),
-            "RequiresRecreation": wording(self.recreation),
-        });
-        if with_values {
-            target["Path"] = format!("/Properties/{}", self.difference.path).into();
-            target["AttributeChangeType"] = self.difference.kind().into();
-            let shown = |value: &Value| if self.masked { "****".to_owned() } else { text(value) };
-            if let Some(before) = &self.difference.before {
-                target["BeforeValue"] = shown(before).into();
-            }
-            if let Some(after) = &self.difference.after {
-                target["AfterValue"] = shown(after).into();
-            }
-        }
-        let mut detail = json!({"ChangeSource": self.source, "Evaluation": self.evaluation, "Target": target});
-        if let Some(entity) = &self.causing_entity {
-            detail["CausingEntity"] = entity.clone().into();
-        }
-        detail
-    }
-}
-
-fn change_of(resource: &Resource, deployed: &StackResource, replacement: &str) -> Value {
-    let mut change = json!({
-        "Action": "Modify", "LogicalResourceId": resource.logical_id, "PhysicalResourceId": deployed.physical_id,
-        "ResourceType": resource.resource_type, "Replacement": replacement,
-    });
-    if replacement == "True" {
-        change["PolicyAction"] = match resource.update_replace_policy() {
-            "Retain" => "ReplaceAndRetain",
-            "Snapshot" => "ReplaceAndSnapshot",
-            _ => "ReplaceAndDelete",
-        }
-        .into();
-    }
-    change
-}
-
-fn replacement(details: &[Detail<'_>]) -> &'static str {
-    let strongest = details.iter().map(|detail| detail.recreation).max().unwrap_or(Recreation::Never);
-    match strongest {
-        Recreation::Always => "True",
-        Recreation::Conditionally => "Conditional",
-        Recreation::Never => "False",
-    }
-}
-
-fn wording(recreation: Recreation) -> &'static str {
-    match recreation {
-        Recreation::Never => "Never",
-        Recreation::Conditionally => "Conditionally",
-        Recreation::Always => "Always",
-    }
-}
-
 /// The expression at the place of a difference, as far as the template spells that place out.
 fn innermost<'a>(property: &'a Expression, difference: &Difference) -> &'a Expression {
     difference.path.split('/').skip(1).fold(property, |expression, step| {
         let item = || step.parse::<usize>().ok().and_then(|index| expression.items().get(index));
         expression.get(step).or_else(item).unwrap_or(expression)
     })
-}
-
-fn touches_secret(template: &Template, expression: &Expression) -> bool {
-    let secret = |name: &str| template.parameter(name).is_some_and(|parameter| parameter.no_echo);
-    expression.references().iter().any(|reference| secret(reference.name))
-}
-
-/// The properties, with those that come from a `NoEcho` parameter hidden.
-fn masked(template: &Template, resource: &Resource, mut properties: Value) -> Value {
-    for (key, expression) in resource.properties.entries() {
-        if touches_secret(template, expression)
-            && let Some(value) = properties.get_mut(&key.name)
-        {
-            *value = "****".into();
-        }
-    }
-    properties
 }
 
 fn to_json(properties: &Evaluated) -> Value {

@@ -68,12 +68,10 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
     stack.set_status("DELETE_IN_PROGRESS", Some("User Initiated"));
     stacks.save(&stack_name).map_err(|error| unsaved(&error))?;
     drop(stacks);
-    let task = account.begin();
-    let account = Arc::clone(account);
-    tokio::spawn(async move {
-        tokio::time::sleep(account.current_pace()).await;
-        carry_out(&account, &stack_name);
-        drop(task);
+    let worker = Arc::clone(account);
+    account.in_background(async move {
+        tokio::time::sleep(worker.current_pace()).await;
+        carry_out(&worker, &stack_name);
     });
     Ok(json!({}))
 }

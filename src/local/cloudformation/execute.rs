@@ -71,12 +71,8 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
     stack.set_status(if create { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" }, Some("User Initiated"));
     stacks.save(&stack_name).map_err(|error| unsaved(&error))?;
     drop(stacks);
-    let task = account.begin();
-    let account = Arc::clone(account);
-    tokio::spawn(async move {
-        run(&account, &stack_name).await;
-        drop(task);
-    });
+    let worker = Arc::clone(account);
+    account.in_background(async move { run(&worker, &stack_name).await });
     Ok(json!({}))
 }
 
@@ -109,6 +105,9 @@ async fn forward(account: &Account, stack_name: &str) -> Result<(), Failure> {
         })
         .map_err(|failure| Failure { logical_id: Some(resource.logical_id.clone()), ..failure })?;
         steps::apply(account, stack_name, resource, &properties).await?;
+    }
+    if intervene::cancelled(account, stack_name) {
+        return Err(Failure::of_stack("User Initiated"));
     }
     steps::check_removals(account, stack_name, &included)?;
     let outputs = with_evaluation(account, stack_name, &template, |evaluation, stack| {

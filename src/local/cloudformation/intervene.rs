@@ -51,12 +51,10 @@ pub(super) fn continue_rollback(account: &Arc<Account>, query: &Query) -> Result
     let stack_name = stack.name.clone();
     stacks.save(&stack_name).map_err(|error| unsaved(&error))?;
     drop(stacks);
-    let task = account.begin();
-    let account = Arc::clone(account);
-    tokio::spawn(async move {
-        tokio::time::sleep(account.current_pace()).await;
-        rollback::undo_update(&account, &stack_name);
-        drop(task);
+    let worker = Arc::clone(account);
+    account.in_background(async move {
+        tokio::time::sleep(worker.current_pace()).await;
+        rollback::undo_update(&worker, &stack_name);
     });
     Ok(json!({}))
 }

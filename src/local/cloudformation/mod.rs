@@ -5,6 +5,7 @@ mod change_set;
 mod changes;
 mod delete;
 mod describe;
+mod detail;
 mod difference;
 mod drift;
 mod evaluation;

@@ -6,6 +6,7 @@ mod checksum;
 mod chunked;
 mod list;
 mod multipart;
+mod object;
 mod replication;
 mod server;
 mod store;

@@ -32,7 +32,7 @@ struct World {
     account: LocalAccount,
     endpoint: Endpoint,
     databases: Databases,
-    _place: tempfile::TempDir,
+    place: tempfile::TempDir,
 }
 
 impl World {
@@ -54,7 +54,7 @@ impl World {
         let endpoint = account.serve(0).await.unwrap();
         let client = crate::rehearse::source::client(&endpoint.url(), "eu-central-1");
         client.create_bucket().bucket("raw").send().await.unwrap();
-        Some(Self { account, endpoint, databases, _place: place })
+        Some(Self { account, endpoint, databases, place })
     }
 
     fn server(&self) -> &Server {
@@ -63,7 +63,8 @@ impl World {
 
     fn replication(&self, settings: &serde_json::Value) -> Replication {
         let configuration = configurations(&resources(self.server(), settings)).unwrap().remove(0);
-        Replication::open(configuration, self.server(), &self.endpoint.url(), "eu-central-1").unwrap()
+        let (server, endpoint) = (self.server(), self.endpoint.url());
+        Replication::open(configuration, server, &endpoint, "eu-central-1", self.place.path()).unwrap()
     }
 
     fn file(&self, key: &str) -> std::path::PathBuf {

@@ -1,7 +1,7 @@
 //! The shop: its operations, tokens and points, and what is to go wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,8 @@ struct Shared {
 }
 
 impl Shop {
-    pub(super) fn new(data: PathBuf, credentials: Credentials, endpoint: String) -> Result<Self> {
+    /// A shop whose results are written in the folder `work`.
+    pub(super) fn new(data: PathBuf, credentials: Credentials, endpoint: String, work: &Path) -> Result<Self> {
         let state = Shared {
             operations: BTreeMap::new(),
             tokens: 0,
@@ -77,7 +78,7 @@ impl Shop {
             later: Mutex::default(),
             credentials,
             endpoint,
-            results: tempfile::tempdir()?,
+            results: TempDir::new_in(work)?,
             state: Mutex::new(state),
             faults: Mutex::default(),
         })
@@ -236,8 +237,8 @@ impl Shop {
     }
 
     /// From now on its rows are those that they are after a step.
-    pub(super) fn change(&self, step: &std::path::Path) -> Result<Vec<Webhook>> {
-        let after = tempfile::tempdir()?;
+    pub(super) fn change(&self, step: &Path) -> Result<Vec<Webhook>> {
+        let after = TempDir::new_in(self.results.path())?;
         let webhooks = changes::apply(&self.data(), step, after.path())?;
         after.path().clone_into(&mut self.data.lock().unwrap_or_else(PoisonError::into_inner));
         self.later.lock().unwrap_or_else(PoisonError::into_inner).push(after);

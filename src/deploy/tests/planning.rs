@@ -1,0 +1,103 @@
+//! Plans, which leave nothing behind.
+
+use super::*;
+
+#[tokio::test]
+async fn a_plan_leaves_no_change_set_behind() {
+    let fake = update(Fake::start().await, "CREATE_COMPLETE", "");
+    let text = plan(&fake, wanted()).await.unwrap().text(false);
+    // The role of pull requests may make change sets of this name only, and may pass no role.
+    let sent = &fake.requests("CreateChangeSet")[0].fields;
+    assert!(sent["ChangeSetName"].starts_with("plan-") && !sent.contains_key("RoleARN"));
+    insta::assert_snapshot!(text, @r#"
+    shop-dev-network
+      ~ Vpc  AWS::EC2::VPC
+          ~ Tags
+        outputs
+          ~ VpcId: "vpc-1" → (known after deploy)
+
+    shop-dev-storage
+    -/+ Bucket  AWS::S3::Bucket  # may be replaced because of BucketName
+          ~ BucketName: "vpc-1" → (known after deploy)  # forces replacement
+        parameters
+          ~ Vpc: "vpc-1" → (known after deploy)
+
+    Plan: 0 to add, 1 to change, 1 to replace, 0 to remove in 2 of 2 stacks.
+    "#);
+    assert_eq!(fake.calls(true), ["CreateChangeSet", "DeleteChangeSet"]);
+    let (made, gone) = (&fake.requests("CreateChangeSet")[0].fields, &fake.requests("DeleteChangeSet")[0].fields);
+    assert_eq!((&made["ChangeSetName"], &made["StackName"]), (&gone["ChangeSetName"], &gone["StackName"]));
+
+    let fake =
+        update(Fake::start().await, "FAILED", "Transform AWS::Include failed with: S3 bucket [x] does not exist.");
+    insta::assert_snapshot!(plan(&fake, wanted()).await.unwrap_err(), @r"
+    error: CloudFormation cannot change `shop-dev-network`: Transform AWS::Include failed with: S3 bucket [x] does not exist.
+    = hint: mend the template or the parameter that this names, then run the command again
+    ");
+    assert_eq!(fake.calls(true), ["CreateChangeSet", "DeleteChangeSet"]);
+}
+
+#[tokio::test]
+async fn both_wordings_of_no_changes_are_understood() {
+    for reason in [
+        "The submitted information didn't contain changes. Submit different information to create a change set.",
+        "No updates are to be performed.",
+    ] {
+        let fake = update(Fake::start().await, "FAILED", reason);
+        assert!(!plan(&fake, wanted()).await.unwrap().has_changes());
+        assert_eq!(fake.calls(true), ["CreateChangeSet", "DeleteChangeSet"]);
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_during_a_plan_leaves_nothing_behind() {
+    let fake = update(Fake::start().await, "CREATE_IN_PROGRESS", "");
+    let (sender, stop) = Stop::controlled();
+    let (session, mut steps) = open(&fake, wanted(), stop).await;
+    let watched = fake.clone();
+    tokio::spawn(async move {
+        while watched.requests("DescribeChangeSet").is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        sender.send(1).unwrap();
+        std::future::pending::<()>().await;
+    });
+    let error = survey::plan(&session, &mut steps, &mut Silent).await.unwrap_err();
+    assert_eq!(error.exit_code(), Exit::Interrupted);
+    assert_eq!(fake.calls(true), ["CreateChangeSet", "DeleteChangeSet"]);
+}
+
+#[tokio::test]
+async fn a_value_of_a_new_stack_is_known_after_the_deploy() {
+    let fake = existing(Fake::start().await, "storage", STORAGE).on("DescribeStacks:shop-dev-network", none());
+    insta::assert_snapshot!(plan(&fake, wanted()).await.unwrap().text(false), @r#"
+    shop-dev-network (new stack)
+      + Vpc  AWS::EC2::VPC
+
+    shop-dev-storage
+    -/+ Bucket  AWS::S3::Bucket  # may be replaced because of BucketName
+          ~ BucketName: "vpc-1" → (known after deploy)  # forces replacement
+        parameters
+          ~ Vpc: "vpc-1" → (known after deploy)
+
+    Plan: 1 to add, 0 to change, 1 to replace, 0 to remove in 2 of 2 stacks.
+    "#);
+    assert!(fake.calls(true).is_empty());
+}
+
+#[tokio::test]
+async fn a_plan_waits_for_a_busy_stack() {
+    let fake =
+        Fake::start().await.on("DescribeStacks:shop-dev-network", result(&described("network", "UPDATE_IN_PROGRESS")));
+    let fake = fake
+        .on("DescribeStacks:arn:network", result(&described("network", "UPDATE_COMPLETE")))
+        .on("DescribeStackEvents", result(&json!({"StackEvents": []})));
+    let fake = existing(existing(fake, "network", NETWORK), "storage", STORAGE);
+    assert!(!plan(&fake, wanted()).await.unwrap().has_changes());
+}
+
+#[test]
+fn the_template_of_a_plan_lies_where_no_deploy_looks() {
+    assert_eq!(crate::deploy::Purpose::Plan.template_key("glue", "ab"), "plan/glue-ab.yaml");
+    assert_eq!(crate::deploy::Purpose::Deploy.template_key("glue", "ab"), "templates/glue-ab.yaml");
+}

@@ -1,0 +1,25 @@
+//! Artifacts: only what is absent, and only what its key says.
+
+use super::*;
+
+#[tokio::test]
+async fn only_absent_artifacts_are_uploaded_and_none_that_is_not_what_its_key_says() {
+    let upload =
+        |key: &str, sha256: String| Upload { key: key.into(), content: Content::Bytes(b"abc".to_vec()), sha256 };
+    let bucket = format!("shop-dev-artifacts-{ACCOUNT}-us-east-1");
+    let fake = Fake::start()
+        .await
+        .on(&format!("HEAD /{bucket}/there"), Reply::Raw(200, "", String::new()))
+        .on(&format!("HEAD /{bucket}/absent"), Reply::Raw(404, "", String::new()))
+        .on(&format!("HEAD /{bucket}/wrong"), Reply::Raw(404, "", String::new()))
+        .on(&format!("PUT /{bucket}/absent?x-id=PutObject"), Reply::Raw(200, "", String::new()));
+    let (_sender, stop) = Stop::controlled();
+    let uploads = vec![upload("there", sha256(b"abc")), upload("absent", sha256(b"abc"))];
+    let (session, mut steps) = open(&fake, Wanted { uploads, ..wanted() }, stop.clone()).await;
+    session.upload_artifacts().await.unwrap();
+    assert_eq!(steps.try_recv(), Ok(Step::Uploaded { key: "absent".into(), bytes: 3 }));
+    assert_eq!(fake.calls(true), [format!("PUT /{bucket}/absent?x-id=PutObject")]);
+    let uploads = vec![upload("wrong", sha256(b"other"))];
+    let (session, _steps) = open(&fake, Wanted { uploads, ..wanted() }, stop).await;
+    assert!(session.upload_artifacts().await.unwrap_err().to_string().contains("is not the file that was packaged"));
+}
