@@ -97,10 +97,15 @@ def sample(binary: Path, folder: Path, orders: int) -> Path:
 def rehearsal(output: str, orders: int) -> dict[str, Any]:
     """What a rehearsal told; one that lost a row is no measurement."""
     told = json.loads(output)
-    written = next((table["after"] for table in told["warehouse"] if table["table"] == "orders"), None)
+    written = rows(told, ["orders"]).get("orders")
     if written != orders:
         raise SystemExit(f"error: the rehearsal of {orders} orders wrote {written}")
     return told
+
+
+def rows(told: dict[str, Any], tables: list[str]) -> dict[str, int]:
+    """How many rows some tables of the warehouse have after a rehearsal."""
+    return {table["table"]: table["after"] for table in told["warehouse"] if table["table"] in tables}
 
 
 def seconds_of_parts(told: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ targets stand beside the figures, and whoever reads them decides.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,12 +16,15 @@ from typing import Any
 
 import machine
 import projects
+import sources
 from figures import Figure, Skip, report, table, write
 from processes import Run, run_once, shown, spread, timed
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 _ORDERS = 70_000
+# What `rehearse` generates when it is given no data.
+_SAMPLE = 1_000
 _TABLES = (25, 50, 100, 200)
 _ENVIRONMENTS = 5
 
@@ -126,6 +130,49 @@ class Bench:
             ),
         ]
 
+    def rehearse_all_sources(self) -> list[Figure]:
+        """Everything that pipectl reads itself, the second time with one row more in each database."""
+        python = projects.python_with_spark(ROOT)
+        folder = self.folder / "all"
+        project = sources.project(self.binary, folder, ROOT)
+        projects.prepare_spark(python, project)
+        data = sources.data(self.binary, self.folder, _SAMPLE)
+        given = [word for name, path in data.items() for word in ("--data", f"{name}={path}")]
+        command = self.pipectl("rehearse", "--env", "local", "--format", "json", project=project) + given
+        environment = {"PIPECTL_PYTHON": str(python)}
+        first = run_once(command, environment=environment, watch=True)
+        told = projects.rehearsal(first.output, _SAMPLE)
+        left_out = [finding["text"] for finding in told["findings"] if "left out" in finding["text"]]
+        if left_out:
+            raise Skip(", ".join(left_out))
+        again = run_once(command, environment=environment)
+        sources.one_more(data)
+        more = run_once(command, environment=environment)
+        tables = [f"{name}_orders" for name in sources.BY_WATERMARK]
+        counts = [projects.rows(json.loads(run.output), tables) for run in (first, again, more)]
+        expected = [sources.ORDERS, sources.ORDERS, sources.ORDERS + 1]
+        if any(count != {table: rows for table in tables} for count, rows in zip(counts, expected, strict=True)):
+            raise SystemExit(f"error: {counts} rows of {expected}")
+        of = f"{_SAMPLE:,} orders of a shop, files, and four databases, two of them with {sources.ORDERS:,} orders"
+        return [
+            Figure(
+                f"`rehearse` of all sources: {of}", shown([first.seconds]), "≤ 120 s", projects.seconds_of_parts(told)
+            ),
+            Figure("the same again, nothing new", shown([again.seconds]), "", f"{sources.ORDERS:,} orders, as before"),
+            Figure("the same with one new row in each database", shown([more.seconds]), "", f"{expected[-1]:,} orders"),
+        ]
+
+    def rehearse_files(self) -> list[Figure]:
+        python = projects.python_with_spark(ROOT)
+        projects.prepare_spark(python, self.project)
+        data = projects.sample(self.binary, self.folder, _SAMPLE)
+        command = self.pipectl("rehearse", "--env", "local", "--format", "json", "--data", f"erp={data}/erp")
+        seconds = []
+        for _ in range(self.times(10)):
+            projects.forget_account(self.project)
+            seconds.append(run_once(command, environment={"PIPECTL_PYTHON": str(python)}).seconds)
+        return [Figure("`rehearse` of files only", shown(seconds), "≤ 45 s")]
+
     def _rehearse(self, python: Path, orders: int) -> tuple[Run, dict[str, Any]]:
         data = projects.sample(self.binary, self.folder, orders)
         projects.forget_account(self.project)
@@ -156,6 +203,8 @@ def main() -> int:
             bench.deploy,
             bench.lambda_start,
             bench.rehearse,
+            bench.rehearse_files,
+            bench.rehearse_all_sources,
         ]
         for measure in measurements:
             if options.only and not any(word in measure.__name__ for word in options.only):

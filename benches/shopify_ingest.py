@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Measures the whole ingest Lambda: megabytes of bulk JSONL a second of one core, and the most memory that it takes.
 
-    benches/shopify_ingest.py BOOTSTRAP [ROWS …]
+    benches/shopify_ingest.py [--bootstrap FILE] [ROWS …]
 
-BOOTSTRAP is the packaged binary (unpacked from `.pipectl/package/lambda/shopify-*.zip`), ROWS how many rows a result has (default: 10,000,
-200,000 and 2,000,000). One server on loopback is everything that the Lambda speaks to: the Lambda Runtime API, Secrets Manager, Shopify
+FILE is the packaged binary (default: what `pipectl package` has built), ROWS how many rows a result has (default: 10,000, 200,000 and
+2,000,000). One server on loopback is everything that the Lambda speaks to: the Lambda Runtime API, Secrets Manager, Shopify
 and S3. It sends a generated result and throws away what is uploaded.
 
 The Lambda is bound to the last core and the server to the others, and each is told with its own processor time: `MB/s of core` is what the
 Lambda does in a second of its processor time, which neither the server nor a busy machine changes much.
 """
 
+import argparse
 import http.server
 import json
 import multiprocessing
@@ -21,7 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
+import projects
+
+ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = {
     "version": 1,
     "prefix": "bench",
@@ -222,6 +227,17 @@ def measure(bootstrap: str, rows: int) -> str:
         )
 
 
+def main() -> int:
+    options = argparse.ArgumentParser(description="Measures the whole ingest Lambda.")
+    options.add_argument("rows", type=int, nargs="*", default=[10_000, 200_000, 2_000_000])
+    options.add_argument("--bootstrap", help="the packaged binary (default: what `pipectl package` has built)")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="pipectl-bench-") as folder:
+        bootstrap = given.bootstrap or dict(projects.functions(ROOT, Path(folder)))["shopify"]
+        for rows in given.rows:
+            print(measure(str(bootstrap), rows), flush=True)
+    return 0
+
+
 if __name__ == "__main__":
-    for count in [int(rows) for rows in sys.argv[2:]] or [10_000, 200_000, 2_000_000]:
-        print(measure(sys.argv[1], count), flush=True)
+    sys.exit(main())

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 #[derive(Debug, Parser)]
 #[command(name = "pipectl", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
-    /// The folder of the project (default: the current one, or the nearest above that has `stacks/`)
+    /// The folder of the project [default: the current one, or the nearest above that has `stacks/`]
     #[arg(
         long,
         global = true,
@@ -50,7 +50,7 @@ enum Verb {
     Init(command::init::Args),
     /// Check everything that can be checked without AWS
     Check {
-        /// The environment: NAME for `stacks/NAME.yaml` (default: all)
+        /// The environment: NAME for `stacks/NAME.yaml` [default: all]
         #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV")]
         environment: Option<String>,
     },
@@ -94,7 +94,7 @@ enum Verb {
     /// Write sample shop data of any size
     #[cfg(feature = "rehearse")]
     Sample(command::sample::Args),
-    /// Print the JSON schema of the YAML files, for editors
+    /// Print a JSON schema: of the YAML files, for editors, or of a plan
     Schema(command::schema::Args),
 }
 

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::plan::saved::Commit;
 use crate::render::{self, RenderedStack};
 use crate::spec::Spec;
-use crate::yaml::Source;
+use crate::yaml::{Source, Span};
 
 /// What every project has unless it brings its own: the templates, and the reference pipeline that `init` writes.
 #[derive(RustEmbed)]
@@ -34,6 +34,21 @@ struct Sql;
 #[prefix = ".github/workflows/"]
 struct Workflows;
 
+/// The example that begins with files.
+#[derive(RustEmbed)]
+#[folder = "examples/files"]
+struct FilesExample;
+
+/// What a new project begins with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Example {
+    /// A Shopify shop, and CSV files beside it
+    #[default]
+    Shopify,
+    /// CSV files as a spreadsheet writes them, with a few to try
+    Files,
+}
+
 /// A folder with `stacks/pipeline.yaml`.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -53,18 +68,28 @@ impl Project {
 
     /// A file by its path within the project: the user's own, else the built-in one, else `None`.
     pub fn file(&self, path: &str) -> Result<Option<Arc<Source>>> {
-        match fs_err::read_to_string(self.root.join(path)) {
-            Ok(text) => Ok(Some(Source::new(path, text))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(built_in(path)),
-            Err(error) => Err(Error::project(error.to_string()).hint("make the file readable, in UTF-8")),
-        }
+        Ok(self.own(path)?.or_else(|| built_in(path)))
     }
 
-    fn own(&self, path: &str) -> Result<Arc<Source>> {
-        match fs_err::read_to_string(self.root.join(path)) {
-            Ok(text) => Ok(Source::new(path, text)),
-            Err(error) => Err(Error::project(error.to_string())),
-        }
+    /// A file of the user's own; `None` if it is not there.
+    fn own(&self, path: &str) -> Result<Option<Arc<Source>>> {
+        let bytes = match fs_err::read(self.root.join(path)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::project(format!("`{path}` cannot be read")).cause(&error)),
+        };
+        String::from_utf8(bytes).map(|text| Some(Source::new(path, text))).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let source = Source::new(path, String::from_utf8_lossy(error.as_bytes()));
+            Error::project(format!("`{path}` is not in UTF-8"))
+                .at(&Span::new(&source, at, at + 1), "no character of UTF-8")
+                .hint("save the file as UTF-8")
+        })
+    }
+
+    /// A file that must be there.
+    fn needed(&self, path: &str) -> Result<Arc<Source>> {
+        self.own(path)?.ok_or_else(|| Error::project(format!("`{path}` is not there")))
     }
 
     /// The names of the project's environments, sorted.
@@ -87,7 +112,11 @@ impl Project {
                 .note(format!("`stacks/{environment}.yaml` is missing"))
                 .hint(did_you_mean(environment, environments.iter().map(String::as_str))));
         }
-        Spec::load(&self.own("stacks/pipeline.yaml")?, &self.own(&format!("stacks/{environment}.yaml"))?, environment)
+        Spec::load(
+            &self.needed("stacks/pipeline.yaml")?,
+            &self.needed(&format!("stacks/{environment}.yaml"))?,
+            environment,
+        )
     }
 
     /// The templates of all stacks, rendered, each stack after those that it needs.
@@ -99,21 +128,10 @@ impl Project {
     pub fn marts(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
         let (mut marts, mut errors) = (Vec::new(), Vec::new());
         for (name, mart) in &spec.pipeline.marts {
-            if let Ok(source) = self.own(&mart.sql) {
-                marts.push((name.clone(), source));
-                continue;
+            match self.query(spec, "marts", name, "sql", &mart.sql) {
+                Ok(source) => marts.push((name.clone(), source)),
+                Err(error) => errors.push(error),
             }
-            let error = Error::project(format!("mart `{name}` names a file that is not there: `{}`", mart.sql));
-            let error = match spec.tree.pointer(&format!("/marts/{name}/sql")) {
-                Some(node) => error.at(&node.span, "no such file"),
-                None => error,
-            };
-            errors.push(
-                error.hint(format!(
-                    "write the file with one `SELECT`, or name another: {}",
-                    self.sql_files("sql/marts")
-                )),
-            );
         }
         (marts, errors)
     }
@@ -172,20 +190,28 @@ impl Project {
         let (mut transforms, mut errors) = (Vec::new(), Vec::new());
         for (name, table) in &spec.pipeline.tables {
             let Some(file) = &table.transform else { continue };
-            if let Ok(source) = self.own(file) {
-                transforms.push((name.clone(), source));
-                continue;
+            match self.query(spec, "tables", name, "transform", file) {
+                Ok(source) => transforms.push((name.clone(), source)),
+                Err(error) => errors.push(error),
             }
-            let error = Error::project(format!("table `{name}` names a file that is not there: `{file}`"));
-            let error = match spec.tree.pointer(&format!("/tables/{name}/transform")) {
-                Some(node) => error.at(&node.span, "no such file"),
-                None => error,
-            };
-            let there = self.sql_files("sql/transform");
-            let or = if there.is_empty() { String::new() } else { format!(", or name another: {there}") };
-            errors.push(error.hint(format!("write the file with one `SELECT`{or}")));
         }
         (transforms, errors)
+    }
+
+    /// The SQL file that a mart or a table names under a key.
+    fn query(&self, spec: &Spec, section: &str, name: &str, key: &str, file: &str) -> Result<Arc<Source>> {
+        let (what, folder) = if section == "marts" { ("mart", "sql/marts") } else { ("table", "sql/transform") };
+        if let Some(source) = self.own(file)? {
+            return Ok(source);
+        }
+        let error = Error::project(format!("{what} `{name}` names a file that is not there: `{file}`"));
+        let error = match spec.tree.pointer(&format!("/{section}/{name}/{key}")) {
+            Some(node) => error.at(&node.span, "no such file"),
+            None => error,
+        };
+        let there = self.sql_files(folder);
+        let or = if there.is_empty() { String::new() } else { format!(", or name another: {there}") };
+        Err(error.hint(format!("write the file with one `SELECT`{or}")))
     }
 
     fn sql_files(&self, folder: &str) -> String {
@@ -231,11 +257,35 @@ pub fn built_in_files(start: &str) -> Vec<String> {
     paths
 }
 
+/// The files of a new project: what a user edits, each with its text. Templates, Lambdas and jobs stay built in.
+pub fn example(example: Example) -> Vec<(String, String)> {
+    let shared = |start: &str| {
+        let paths = built_in_files(start).into_iter().filter(|path| !path.ends_with(".gitkeep"));
+        paths.filter_map(|path| built_in(&path).map(|source| (path, source.text.clone()))).collect::<Vec<_>>()
+    };
+    let (stacks, workflows) = (shared("stacks/"), shared(".github/workflows/"));
+    match example {
+        Example::Shopify => [stacks, shared("sql/"), workflows].concat(),
+        Example::Files => {
+            let mut files: Vec<(String, String)> = FilesExample::iter()
+                .filter_map(|path| {
+                    let text = String::from_utf8_lossy(&FilesExample::get(&path)?.data).into_owned();
+                    Some((path.into_owned(), text))
+                })
+                .collect();
+            files.extend(stacks.into_iter().filter(|(path, _)| path == "stacks/prod.yaml"));
+            files.sort();
+            files.extend(workflows);
+            files
+        }
+    }
+}
+
 /// Writes a file as a whole or not at all.
 pub fn write(path: &Path, text: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::from)?;
+    let mut file = temporary(folder).map_err(Error::from)?;
     std::io::Write::write_all(&mut file, text).map_err(Error::from)?;
     file.persist(path).map_err(|error| Error::from(error.error).note(format!("while writing `{}`", path.display())))?;
     Ok(())
@@ -245,9 +295,16 @@ pub fn write(path: &Path, text: &[u8]) -> Result<()> {
 pub fn check_writable(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
-    tempfile::NamedTempFile::new_in(folder)
-        .map_err(|error| Error::from(error).note(format!("`{}` could not be written", path.display())))?;
+    temporary(folder).map_err(|error| Error::from(error).note(format!("`{}` could not be written", path.display())))?;
     Ok(())
+}
+
+/// A file that is given its name later. Others may read it as they may what an editor writes.
+fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 /// Used where a file is the user's mistake.

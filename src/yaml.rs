@@ -267,6 +267,11 @@ pub fn parse(source: &Arc<Source>) -> Result<Node> {
                     )
                 },
             );
+            if message.starts_with("multiple YAML documents") {
+                return Err(Error::project(format!("`{}` holds more than one YAML document", source.name))
+                    .at(&span, "the second one")
+                    .hint("keep one of them, without a line `---` between"));
+            }
             Err(Error::project(format!("`{}` is not valid YAML: {message}", source.name))
                 .at(&span, "")
                 .hint("mend the YAML here: look at indentation, quotes and keys that stand twice"))

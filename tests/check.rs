@@ -19,6 +19,110 @@ fn broken_yaml() {
 }
 
 #[test]
+fn files_that_are_no_yaml_of_a_pipeline() {
+    let check = |test: Test| test.run(&["check", "--env", "dev"]);
+    insta::assert_snapshot!(check(Test::reference().write("stacks/pipeline.yaml", "")), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `stacks/pipeline.yaml` is empty
+     --> stacks/pipeline.yaml:1:1
+      |
+    1 | 
+      | ^
+      = hint: write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at
+    ");
+    insta::assert_snapshot!(check(Test::reference().write("stacks/pipeline.yaml", "- a\n").write("stacks/dev.yaml", "")), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `stacks/pipeline.yaml` must be a mapping, not a list
+     --> stacks/pipeline.yaml:1:1
+      |
+    1 | - a
+      | ^
+      = hint: write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at
+
+    error: `stacks/dev.yaml` is empty
+     --> stacks/dev.yaml:1:1
+      |
+    1 | 
+      | ^
+      = hint: write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at
+
+    2 errors
+    ");
+    insta::assert_snapshot!(check(Test::reference().edit("stacks/pipeline.yaml", "\ntables:", "\n---\ntables:")), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `stacks/pipeline.yaml` holds more than one YAML document
+      --> stacks/pipeline.yaml:30:1
+       |
+    30 | tables:
+       | ^^^^^^^ the second one
+      = hint: keep one of them, without a line `---` between
+    ");
+    let test = Test::reference();
+    let latin = [b"# f\xfcr\n", std::fs::read(test.path("stacks/pipeline.yaml")).unwrap().as_slice()].concat();
+    std::fs::write(test.path("stacks/pipeline.yaml"), latin).unwrap();
+    insta::assert_snapshot!(check(test), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `stacks/pipeline.yaml` is not in UTF-8
+     --> stacks/pipeline.yaml:1:4
+      |
+    1 | # f�r
+      |    ^ no character of UTF-8
+      = hint: save the file as UTF-8
+    ");
+    let test = Test::reference();
+    for environment in ["dev", "local", "prod"] {
+        std::fs::remove_file(test.path(&format!("stacks/{environment}.yaml"))).unwrap();
+    }
+    insta::assert_snapshot!(test.run(&["check"]), @r#"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: the project has no environment: there is no `stacks/<env>.yaml`
+    = hint: write one, such as `stacks/dev.yaml` with `account: "111111111111"` and `region: eu-central-1`
+    "#);
+}
+
+#[test]
+fn a_slip_is_told_once() {
+    let test = Test::reference().edit("stacks/pipeline.yaml", "    columns:\n", "    colums:\n");
+    insta::assert_snapshot!(test.run(&["check", "--env", "dev"]), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: unknown key `colums` in `tables.customers`
+      --> stacks/pipeline.yaml:32:5
+       |
+    32 |     colums:
+       |     ^^^^^^ no such key
+      = hint: did you mean `columns`?
+    ");
+}
+
+#[test]
+fn a_mart_that_is_no_query() {
+    let test = Test::reference().write("sql/marts/daily_revenue.sql", "SELEC id FROM core.orders\n");
+    insta::assert_snapshot!(test.run(&["check", "--env", "dev"]), @"
+    exit code: 65
+    ----- stdout -----
+    ----- stderr -----
+    error: `sql/marts/daily_revenue.sql` does not begin with `SELECT` or `WITH`
+     --> sql/marts/daily_revenue.sql:1:1
+      |
+    1 | SELEC id FROM core.orders
+      | ^^^^^ not a query
+      = hint: write the `SELECT` alone: pipectl makes the table or view of it
+    ");
+}
+
+#[test]
 fn an_unknown_environment() {
     insta::assert_snapshot!(Test::reference().run(&["check", "--env", "de"]), @"
     exit code: 65
@@ -89,6 +193,18 @@ fn a_mistake_that_all_environments_share_is_told_once() {
     31 |     source: shp.customers
        |             ^^^^^^^^^^^^^ no source has this name
       = hint: did you mean `shop`?
+    ");
+}
+
+#[test]
+fn what_an_environment_adds_is_said() {
+    let test = Test::reference().edit("stacks/dev.yaml", "    shop:\n", "    shop2:\n");
+    insta::assert_snapshot!(test.run(&["check", "--env", "dev"]), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    checked dev: no errors
+    note: stacks/dev.yaml:8: `shop2` is only in this environment, in its sources; if stacks/pipeline.yaml has it no more, take it out here too
     ");
 }
 

@@ -12,6 +12,7 @@ fn a_newcomer_starts_with_init() {
     ----- stdout -----
     ----- stderr -----
     error: `my-shop/stacks/dev.yaml` is there already
+    = note: so are stacks/local.yaml, stacks/pipeline.yaml, stacks/prod.yaml, sql/marts/customer_value.sql, sql/marts/daily_revenue.sql, sql/marts/top_products.sql, .github/workflows/deploy.yml, .github/workflows/plan.yml
     = note: nothing was written
     = hint: name an empty folder: `pipectl init DIR`
     ");
@@ -21,6 +22,50 @@ fn a_newcomer_starts_with_init() {
     ----- stderr -----
     checked dev, local, prod: no errors
     ");
+}
+
+#[test]
+fn a_newcomer_without_a_shop_begins_with_files() {
+    let test = Test::empty();
+    insta::assert_snapshot!(test.run(&["init", ".", "--example", "files", "--name", "tea"]), @"
+    exit code: 0
+    ----- stdout -----
+    data/customers.csv
+    data/orders.csv
+    sql/marts/monthly_sales.sql
+    stacks/dev.yaml
+    stacks/local.yaml
+    stacks/pipeline.yaml
+    stacks/prod.yaml
+    .github/workflows/deploy.yml
+    .github/workflows/plan.yml
+    .gitignore
+    ----- stderr -----
+    next: edit stacks/pipeline.yaml, then `pipectl check` and `pipectl rehearse --env local --data exports=data`
+    ");
+    insta::assert_snapshot!(test.run(&["check"]), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    checked dev, local, prod: no errors
+    ");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As an editor writes it: whoever may read its folder may read it.
+        std::fs::write(test.path("own.txt"), "").unwrap();
+        let mode = |file: &str| std::fs::metadata(test.path(file)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode("stacks/pipeline.yaml"), mode("own.txt"));
+    }
+    insta::assert_snapshot!(test.run(&["init", "other", "--name", "Tea Shop"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value 'Tea Shop' for '--name <NAME>': use lower-case letters, digits and `-`, and start with a letter: it is part of the name of all that is deployed
+
+    For more information, try '--help'.
+    ");
+    assert!(!test.path("other").exists());
 }
 
 #[test]

@@ -44,7 +44,8 @@ const OBJECTS: [(&str, &str); 5] = [
 /// A row of the table and the call that it is about.
 type Row = (String, String, Place);
 
-/// One call of each operation for each thing that it is done to, and of what is asked again and again the third one too.
+/// One call of each operation for each thing that it is done to, and of the status of a stack the second one too: the
+/// first is asked for the plan, the others while the stack is followed.
 fn rows(calls: &[Call]) -> Vec<Row> {
     let mut rows: BTreeMap<(String, String, bool), Place> = BTreeMap::new();
     for Call { place, .. } in calls {
@@ -59,13 +60,13 @@ fn rows(calls: &[Call]) -> Vec<Row> {
         let again = (key.0.clone(), key.1.clone(), true);
         if place.nth == 1 {
             rows.insert(key, place.clone());
-        } else if place.nth == 3 && place.subject == "storage" {
+        } else if place.nth == 2 && place.operation == "DescribeStacks" && place.subject == "storage" {
             rows.insert(again, place.clone());
         }
     }
-    let third = |again: bool| if again { ", the third time" } else { "" };
+    let second = |again: bool| if again { ", followed" } else { "" };
     rows.into_iter()
-        .map(|((operation, what, again), place)| (operation, format!("{what}{}", third(again)), place))
+        .map(|((operation, what, again), place)| (operation, format!("{what}{}", second(again)), place))
         .collect()
 }
 
@@ -94,7 +95,8 @@ fn whatever_call_fails_the_deploy_ends_right_or_the_next_one_completes_it() {
         .collect();
     let (queue, outcomes) = (Mutex::new(cases.into_iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        // More than there are cores: those that wait for a late answer leave theirs to others.
+        for _ in 0..6 {
             scope.spawn(|| {
                 loop {
                     let Some((row, column)) = queue.lock().unwrap().next() else { break };

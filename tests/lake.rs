@@ -54,17 +54,18 @@ fn what_lands_counts_once_and_can_be_taken_again() {
     error: nobody can be asked here
     = hint: add `--yes` to upload without a question
     ");
-    let test = test.write("data/visits-bad.csv", "store_id;day\ns1;2026-11-01\n");
-    insta::assert_snapshot!(test.run(&[&upload[..], &["data/visits-bad.csv", "--yes"]].concat()), @r#"
+    let test = test.write("data/visits-bad.csv", "store_id,dya,visitors\ns1,2026-11-01,4\n");
+    insta::assert_snapshot!(test.run(&[&upload[..], &["data/visits-bad.csv", "--yes"]].concat()), @"
     exit code: 65
     ----- stdout -----
     ----- stderr -----
     note: data/stores.csv:1: the header lacks `opened_at`
     note: data/stores.csv:1: the header lacks `tax_rate`
-    error: data/visits-bad.csv:1: the header is divided by `;`, and the source says `,`
+    note: data/visits-bad.csv:1: the table has no columns dya: they are left out
+    error: data/visits-bad.csv:1: the header lacks `day`
     = note: nothing was uploaded
-    = hint: declare `csv: {delimiter: ";"}` for `erp`, or save the file with `,`
-    "#);
+    = hint: is `dya` meant? then rename it, or declare `from: dya` for the column
+    ");
     assert_eq!(keys(&test, "raw", "landing"), [""; 0]);
 
     // The same content is one object, under whatever name it comes again.
@@ -122,7 +123,10 @@ fn what_lands_counts_once_and_can_be_taken_again() {
 
     20261103T080000Z-bbbbbbbbbbbb: `stores` waits: the file lost the column `name`
     ----- stderr -----
+    note: why rows are in quarantine: `pipectl runs RUN --env local`
     ");
+    let newest = test.run(&["runs", "--env", "local", "latest"]);
+    assert!(newest.contains("run 20261103T080000Z-bbbbbbbbbbbb, 2026-11-03 08:00:09, FAILED"), "{newest}");
     insta::assert_snapshot!(test.run(&["runs", "--env", "local", "20261102"]), @r#"
     exit code: 0
     ----- stdout -----

@@ -22,12 +22,17 @@ pub(crate) fn project() -> Option<Test> {
     let test = Test::empty();
     let init = test.command(&["init", "."]).output().unwrap();
     assert!(init.status.success(), "{}", test.show(&init));
-    support::copy(&root().join(".pipectl/package"), &test.path(".pipectl/package"));
-    // The class archive is made once for all.
+    made_ready(&test, ".");
+    Some(test)
+}
+
+/// Gives a folder what `make test` has packaged, and Spark's class archive, which is made once for all.
+pub(crate) fn made_ready(test: &Test, folder: &str) {
+    let state = test.path(folder).join(".pipectl");
+    support::copy(&root().join(".pipectl/package"), &state.join("package"));
     let archive = root().join(".pipectl/spark");
     std::fs::create_dir_all(&archive).unwrap();
-    std::os::unix::fs::symlink(archive, test.path(".pipectl/spark")).unwrap();
-    Some(test)
+    std::os::unix::fs::symlink(archive, state.join("spark")).unwrap();
 }
 
 fn rehearse(test: &Test, more: &[&str]) -> Output {
@@ -234,6 +239,16 @@ fn into_a_job(test: &Test, more: &[&str]) -> Child {
 #[test]
 fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
     let Some(test) = project() else { return };
+    // Where a program puts its temporary files that is not told another place. Java looks at no TMPDIR.
+    let temporary = test.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let place = temporary.display().to_string();
+    let test = test.env("TMPDIR", &place).env("JAVA_TOOL_OPTIONS", &format!("-Djava.io.tmpdir={place}"));
+    let nothing_is_left = || {
+        let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "{left:?}");
+        assert!(!test.path(".pipectl/local/work").exists());
+    };
     let child = into_a_job(&test, &[]);
     signal("-INT", &child);
     let output = child.wait_with_output().unwrap();
@@ -247,6 +262,7 @@ fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
     = hint: run it again: what is in no ledger is taken up again
     ");
     until("something still runs after Ctrl-C", Duration::from_secs(5), || left_over(&test).is_empty());
+    nothing_is_left();
 
     let mut child = into_a_job(&test, &[]);
     std::thread::sleep(Duration::from_secs(8));
@@ -262,6 +278,8 @@ fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
         assert_eq!(count(&after, table), expected, "{table}: {after:#}");
     }
     assert!(left_over(&test).is_empty(), "{:?}", left_over(&test));
+    // Neither of this run nor of the one that was killed.
+    nothing_is_left();
 }
 
 #[test]
@@ -288,9 +306,27 @@ fn what_was_kept_up_ends_with_ctrl_c() {
 }
 
 #[test]
+fn a_sample_without_data_for_the_pipeline_is_told() {
+    let test = Test::empty();
+    assert!(test.command(&["init", ".", "--example", "files"]).output().unwrap().status.success());
+    insta::assert_snapshot!(test.run(&["rehearse", "--env", "local"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: there is nothing to rehearse with: the generated sample has no data for this pipeline
+    = hint: give it data of your own: `pipectl rehearse --env local --data exports=DIR`
+    ");
+}
+
+#[test]
 fn wrong_data_folders_are_told_at_once_and_nothing_starts() {
     let Some(test) = project() else { return };
-    let test = test.write("erp/raw_stores.csv", "id\n").write("erp/notes.txt", "").write("file", "");
+    let test = test
+        .write("erp/raw_stores.csv", "id\n")
+        .write("erp/notes.txt", "")
+        .write("erp/stores.jsonl", "")
+        .write("erp/visits.xlsx", "")
+        .write("file", "");
     std::fs::create_dir(test.path("empty")).unwrap();
     let run = |data: &[&str]| {
         let data: Vec<&str> = data.iter().flat_map(|one| ["--data", one]).collect();
@@ -316,13 +352,19 @@ fn wrong_data_folders_are_told_at_once_and_nothing_starts() {
     exit code: 65
     ----- stdout -----
     ----- stderr -----
-    error: `erp/notes.txt` is neither CSV nor JSONL
-    = note: the tables of `erp`: stores, supplies, visits
-    = hint: name it with one of the endings .csv, .csv.gz, .jsonl, .jsonl.gz
+    error: `erp/notes.txt` belongs to no table of the source `erp`
+    = note: its tables: stores, supplies, visits
+    = hint: name the file after its table, or move it out of the folder
 
     error: `erp/raw_stores.csv` belongs to no table of the source `erp`
     = note: its tables: stores, supplies, visits
     = hint: is it the data of `stores`? then rename it to `stores.csv`
+
+    error: `erp/stores.jsonl`: the source `erp` takes CSV, and this is none by its name
+    = hint: say `format: jsonl` in the source in place of `csv`, or name the file with one of the endings .csv, .tsv, .txt
+
+    error: `erp/visits.xlsx`: the source `erp` takes CSV, and this is none by its name
+    = hint: save the sheet as CSV
 
     error: `empty` holds none of the files customers.jsonl, inventoryItems.jsonl, orders.jsonl, products.jsonl
     = hint: put results of Shopify's bulk operations there, or make some with `pipectl sample`

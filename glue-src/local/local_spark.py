@@ -6,9 +6,9 @@ it, so that the jobs' paths are the same here and on Glue.
 
 import hashlib
 import importlib.util
-import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -119,7 +119,9 @@ def _verify(jar: Path, digest: str, wheel: str) -> None:
 
 def archive_path(cache: Path) -> Path:
     """Where the class archive for exactly this Java, these jars and these flags lies."""
-    version = subprocess.run([java(), "-version"], capture_output=True, text=True, check=True).stderr
+    said = subprocess.run([java(), "-version"], capture_output=True, text=True, check=True).stderr
+    # What Java takes from the environment, it says first.
+    version = "".join(line for line in said.splitlines(keepends=True) if not line.startswith("Picked up "))
     jars = Path(pyspark.__file__).parent / "jars"
     parts = [version, str(jars), *_JVM]
     for jar in [*sorted(jars.iterdir()), *drivers(), *iceberg()]:
@@ -150,11 +152,12 @@ def build_archive(cache: Path) -> Path:
 
 
 def start(mounts: dict[str, str], work: Path, jvm_options: list[str]) -> SparkSession:
-    """Starts the JVM and the session; `work` holds Spark's own scratch files."""
+    """Starts the JVM and the session; `work` holds Spark's own scratch files and those of the libraries in it."""
+    options = [*_JVM, f"-Djava.io.tmpdir={work}", *jvm_options]
     settings = _SETTINGS | {
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
-        "spark.driver.extraJavaOptions": " ".join([*_JVM, *jvm_options]),
+        "spark.driver.extraJavaOptions": " ".join(map(_quoted, options)),
     }
     settings |= {f"spark.hadoop.{_MOUNT.format(bucket)}": _folder(path) for bucket, path in mounts.items()}
     if iceberg():
@@ -163,8 +166,9 @@ def start(mounts: dict[str, str], work: Path, jvm_options: list[str]) -> SparkSe
     java()
     # A properties file, not a configuration folder: a folder on the class path makes the JVM refuse its archive.
     properties = work / "spark.properties"
-    properties.write_text("".join(f"{name} {_escape(value)}\n" for name, value in settings.items()))
-    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {json.dumps(str(properties))} pyspark-shell"
+    lines = [f"{name} {_escape(value)}\n" for name, value in settings.items()]
+    properties.write_text("".join(lines), encoding="utf-8")
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {shlex.quote(str(properties))} pyspark-shell"
     os.environ["SPARK_LAUNCHER_OPTS"] = " ".join(_JVM)
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ.pop("SPARK_CONF_DIR", None)
@@ -227,6 +231,11 @@ def stop(session: SparkSession) -> None:
 
 def _folder(path: str) -> str:
     return Path(path).absolute().as_uri()
+
+
+def _quoted(option: str) -> str:
+    """As one word where Spark divides options at their blanks."""
+    return '"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _escape(value: str) -> str:

@@ -1,6 +1,6 @@
 """Runs Glue jobs on one local Spark: a JSON command a line on stdin, a JSON answer a line on stdout.
 
-    runner.py --cache-dir DIR [--mounts '{"bucket": "/folder"}'] [--prepare]
+    runner.py --cache-dir DIR [--work-dir DIR] [--mounts '{"bucket": "/folder"}'] [--prepare]
 
 The first answer is `{"ready": true, "spark": "3.5.6"}`. A command is
 `{"run": "jr_1", "script": "…/clean.py", "py_files": ["….zip"], "arguments": {"pipeline_document": "s3://…"},
@@ -39,14 +39,17 @@ def main() -> int:
     _end_with_parent()
     answers = _take_stdout()
     cache = Path(options.cache_dir).absolute()
+    if options.work_dir:
+        # At once: it may be where temporary files go.
+        Path(options.work_dir).mkdir(parents=True, exist_ok=True)
     try:
         archive = local_spark.build_archive(cache)
         if options.prepare:
             return 0
-        with tempfile.TemporaryDirectory(prefix="pipectl-spark-") as work:
+        with _work(options.work_dir) as work:
             # A missing or refused archive costs seconds, not the rehearsal.
-            session = local_spark.start(options.mounts, Path(work), [f"-XX:SharedArchiveFile={archive}"])
-            reads = Path(work, "reads.log")
+            session = local_spark.start(options.mounts, work, [f"-XX:SharedArchiveFile={archive}"])
+            reads = work / "reads.log"
             local_spark.log_reads(session, reads)
             _answer(answers, {"ready": True, "spark": session.version})
             _serve(session, dict(options.mounts), reads, answers)
@@ -62,9 +65,19 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Runs Glue jobs on a local Spark.")
     parser.add_argument("--cache-dir", required=True, help="where the class archive is kept between rehearsals")
+    parser.add_argument("--work-dir", help="for Spark's scratch files; whoever names it removes it")
     parser.add_argument("--mounts", type=json.loads, default={}, help="JSON: the folder of each bucket")
     parser.add_argument("--prepare", action="store_true", help="only build the class archive")
     return parser.parse_args()
+
+
+@contextlib.contextmanager
+def _work(given: str | None) -> Iterator[Path]:
+    if given:
+        yield Path(given).absolute()
+    else:
+        with tempfile.TemporaryDirectory(prefix="pipectl-spark-") as folder:
+            yield Path(folder)
 
 
 def _end_with_parent() -> None:

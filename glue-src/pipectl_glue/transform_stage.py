@@ -72,7 +72,7 @@ def run(
             store, document.transformed, _STAGE, batch, run_id, inputs, counts, replays=replays, stopped=told
         )
         committed = batch
-        tell(f"committed batch {batch}: {len(inputs)} cleaned batches")
+        tell(f"committed batch {batch}: {len(inputs)} cleaned batch{'' if len(inputs) == 1 else 'es'}")
         report.write(store, document, entry, [given for given, _ in pending], time.monotonic() - began)
         done.append(entry)
     behind = iceberg.catch_up(spark, store, document, done, tell)

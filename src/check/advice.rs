@@ -1,8 +1,8 @@
-//! What must be done by hand before a deploy, as no template can do it.
+//! What is no mistake, and yet to be looked at: what no template can do, and what may be left over.
 
 use crate::spec::Spec;
 
-/// What a person must do first, a line each.
+/// What a person should look at, a line each.
 pub fn of(spec: &Spec) -> Vec<String> {
     let mut advice = Vec::new();
     if spec.pipeline.analytics.quicksight.is_some() && !spec.environment.local {
@@ -14,5 +14,24 @@ pub fn of(spec: &Spec) -> Vec<String> {
             spec.prefix()
         ));
     }
+    advice.extend(["sources", "tables", "marts"].into_iter().flat_map(|section| added(spec, section)));
     advice
+}
+
+/// What an environment adds to a section of the pipeline: often what the pipeline does not have any more.
+fn added(spec: &Spec, section: &str) -> Vec<String> {
+    let entries = spec.tree.get(section).map(crate::yaml::Node::entries).unwrap_or_default();
+    let pipeline = spec.tree.span.file();
+    let others = entries.iter().filter(|(key, _)| key.span.file() != pipeline);
+    others
+        .map(|(key, _)| {
+            format!(
+                "{}:{}: `{}` is only in this environment, in its {section}; if {pipeline} has it no more, take it out \
+                 here too",
+                key.span.file(),
+                key.span.line(),
+                key.name
+            )
+        })
+        .collect()
 }

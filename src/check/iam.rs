@@ -118,7 +118,9 @@ impl Known {
             let last = pattern.text().splitn(6, ':').last().unwrap_or_default();
             let start = last.trim_start_matches("function:").trim_start_matches("log-group:/pipectl/");
             let start = start.trim_start_matches("secret:").trim_start_matches("job/").trim_start_matches("workflow/");
-            start.strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with(['-', '/']))
+            // All that has the prefix is what the pipeline may have, be it none today.
+            let one = |rest: &str| rest.starts_with(['-', '/']) && !["-*", "/*"].contains(&rest);
+            start.strip_prefix(self.prefix.as_str()).is_some_and(one)
         };
         let index = names.patterns.iter().position(|pattern| own(&pattern) && !self.may_be(pattern.text()))?;
         let pattern = &names.patterns[index];

@@ -18,6 +18,11 @@ pub fn all(project: &Project, spec: &Spec) -> Result<()> {
     errors.extend(missing);
     errors.extend(transforms::check(spec, &transforms).err().map(Error::into_each).unwrap_or_default());
     errors.extend(project.crates(spec));
+    if errors.is_empty() {
+        // What goes wrong where statements are made of the queries.
+        let made = crate::document::document(spec, &marts).and_then(|made| made.with_transforms(spec, &transforms));
+        errors.extend(made.err().map(Error::into_each).unwrap_or_default());
+    }
     match project.render(spec) {
         Ok(stacks) => errors.extend(iam::check(spec, &stacks)),
         Err(error) => errors.extend(error.into_each()),

@@ -11,6 +11,10 @@ pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
         Some(name) => vec![name.to_owned()],
         None => project.environments(),
     };
+    if environments.is_empty() {
+        return Err(Error::project("the project has no environment: there is no `stacks/<env>.yaml`")
+            .hint("write one, such as `stacks/dev.yaml` with `account: \"111111111111\"` and `region: eu-central-1`"));
+    }
     let (mut errors, mut advice): (Vec<Error>, Vec<String>) = (Vec::new(), Vec::new());
     for name in &environments {
         let checked = project.spec(name).and_then(|spec| {

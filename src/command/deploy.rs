@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     plan: Option<PathBuf>,
 
-    /// The environment: NAME for `stacks/NAME.yaml` (default: that of the saved plan)
+    /// The environment: NAME for `stacks/NAME.yaml` [default: that of the saved plan]
     #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV", required_unless_present = "plan")]
     environment: Option<String>,
 
@@ -46,7 +46,7 @@ struct Way {
     #[arg(long)]
     continue_rollback: bool,
 
-    /// Leave this resource as it is in that rollback (repeat for each)
+    /// Leave this resource as it is in that rollback; repeatable
     #[arg(long, value_name = "STACK/LOGICAL-ID", requires = "continue_rollback")]
     skip: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub struct Agreement {
     #[arg(long, short = 'y')]
     yes: bool,
 
-    /// Go on although this resource is removed or replaced with the data that it holds (repeat for each)
+    /// Go on although this resource is removed or replaced with the data that it holds; repeatable
     #[arg(long, value_name = "STACK/LOGICAL-ID")]
     allow_data_loss: Vec<String>,
 }
@@ -156,12 +156,15 @@ pub(super) async fn into_account(
     settings: Settings,
 ) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
-    let migrations = match scope {
-        Scope::Pipeline => migration::changes(account, spec).await?,
-        Scope::Bootstrap => Vec::new(),
+    let migrations = async {
+        match scope {
+            Scope::Pipeline => migration::changes(account, spec).await,
+            Scope::Bootstrap => Ok(Vec::new()),
+        }
     };
     let mut asked = stop.clone();
-    let (session, mut steps) = Session::open_with(account.aws.clone(), spec, wanted, scope, stop, settings).await?;
+    let session = Session::open_with(account.aws.clone(), spec, wanted, scope, stop, settings);
+    let (migrations, (session, mut steps)) = tokio::try_join!(migrations, session)?;
     let mut lines = Lines::new(ui);
     let mut survey = survey::prepare(&session, &mut steps, &mut lines).await?;
     survey.plan.migrations = migrations;

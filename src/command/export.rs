@@ -15,7 +15,7 @@ pub struct Args {
     /// The mart
     mart: String,
 
-    /// The file to write (default: standard output)
+    /// The file to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, short = 'y', requires = "delete")]
     yes: bool,
 
-    /// How the result is printed
+    /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -1,11 +1,11 @@
 //! `pipectl package`
 
 use super::format::Format;
+use super::wanted::packaged;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::figure::size;
-use crate::package;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -17,8 +17,8 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     Error::all(project.crates(&spec))?;
-    let (architecture, crates) = (spec.pipeline.functions.architecture, spec.pipeline.crates());
-    let package = package::build_with(&project.root, architecture, &crates, &mut |line| context.ui.status(line))?;
+    let package = packaged(context, &project, &spec)?;
+    context.ui.clear();
     args.format.print(&context.ui, &package.artifacts, || {
         package.artifacts.iter().map(|artifact| format!("{:>9}  {}\n", size(artifact.size), artifact.key)).collect()
     })?;

@@ -45,8 +45,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let wanted = wanted(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
-    let migrations = migration::changes(&account, &spec).await?;
-    let (session, mut steps) = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop).await?;
+    let session = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop);
+    let (migrations, (session, mut steps)) = tokio::try_join!(migration::changes(&account, &spec), session)?;
     let mut lines = Lines::new(&context.ui);
     let plan = match &args.out {
         None if args.drift => Plan { migrations, ..overwrite::plan(&session, &mut steps, &mut lines).await? },

@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
 
-    /// How the result is printed
+    /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "SOURCE=FILE")]
     secret: Vec<String>,
 
-    /// How the result is printed
+    /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 
@@ -175,7 +175,7 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
     if !args.data.is_empty() {
         return source::given(&spec.pipeline, &args.data);
     }
-    let mut data = Data::default();
+    let (mut data, mut without) = (Data::default(), Vec::new());
     let sample = project.state().join("sample");
     for (name, kind) in &spec.pipeline.sources {
         if let Source::Lambda(_) = kind {
@@ -187,13 +187,33 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
             let what = Sample { orders: ORDERS, seed: 7, since: OPENED, broken_rows: 0 };
             what.write(&sample, false, &mut |_| true)?;
         }
-        // A database is rehearsed with data that is given.
+        // A database is rehearsed with data that is given; the report says so.
         if kind.database().is_some() {
+            without.push((name, false));
+            continue;
+        }
+        let files = matches!(kind, Source::Files(_));
+        let folder = sample.join(if files { "erp" } else { "shop" });
+        if files && source::arrivals(&spec.pipeline, name, &folder, true)?.is_empty() {
+            without.push((name, true));
             continue;
         }
         data.generated.push(name.clone());
-        let part = if matches!(kind, Source::Shopify(_)) { "shop" } else { "erp" };
-        data.folders.insert(name.clone(), sample.join(part));
+        data.folders.insert(name.clone(), folder);
+    }
+    if data.folders.is_empty() && data.run.is_empty() {
+        let options: String = without.iter().map(|(name, _)| format!(" --data {name}=DIR")).collect();
+        return Err(Error::new(
+            "there is nothing to rehearse with: the generated sample has no data for this pipeline",
+        )
+        .hint(format!("give it data of your own: `pipectl rehearse --env {}{options}`", spec.environment_name))
+        .exit(Exit::Usage));
+    }
+    for (name, _) in without.iter().filter(|(_, files)| *files) {
+        context.ui.note(format_args!(
+            "the source `{name}` takes no part: the generated sample has no data for its tables; to rehearse it too, give \
+             data to every source, with `--data SOURCE=DIR`"
+        ));
     }
     Ok(data)
 }

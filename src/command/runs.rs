@@ -16,9 +16,12 @@ use crate::spec::Spec;
 /// Of one folder no more than this is read to tell its reasons.
 const MOST_FILES: usize = 50;
 
+/// The newest run, in place of a name.
+const LATEST: &str = "latest";
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// One run, by its name or the beginning of it: all that is known of it
+    /// One run, by its name or the beginning of it, or `latest`: all that is known of it
     #[arg(value_name = "RUN")]
     run: Option<String>,
 
@@ -68,7 +71,11 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         });
     }
     if let Some(name) = &args.run {
-        let run = runs::one(s3, &buckets, name).await?;
+        let run = if name == LATEST {
+            runs::latest(s3, &buckets, 1).await?.pop().ok_or_else(|| Error::new("no run yet: nothing has arrived"))?
+        } else {
+            runs::one(s3, &buckets, name).await?
+        };
         let mut reasons = BTreeMap::new();
         for folder in &run.quarantine {
             reasons.insert(folder.clone(), reasons_of(s3, folder).await?);
@@ -84,6 +91,10 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
     args.format.print(&context.ui, &runs, || if runs.is_empty() { String::new() } else { runs::list(&runs) })?;
     if runs.is_empty() {
         context.ui.line("No run yet: nothing has arrived.");
+    }
+    if args.format == Format::Text && runs.iter().any(|run| !run.quarantine.is_empty()) {
+        let environment = &spec.environment_name;
+        context.ui.note(format_args!("why rows are in quarantine: `pipectl runs RUN --env {environment}`"));
     }
     Ok(Exit::Success)
 }

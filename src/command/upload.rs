@@ -22,11 +22,11 @@ pub struct Args {
     #[arg(value_name = "SOURCE")]
     source: String,
 
-    /// The files; each may be packed with gzip
+    /// The files; CSV and JSON lines may be packed with gzip or bzip2
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// The table that all of them are for [default: the one that each file's name or folder begins with]
+    /// The table that all of them are for [default: the one that each file is named after, or its folder]
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
 

@@ -6,7 +6,7 @@ use crate::deploy::artifacts::{Content, Upload};
 use crate::digest::sha256;
 use crate::document::{Document, document};
 use crate::error::{Error, Result};
-use crate::package::{self, Kind};
+use crate::package::{self, Kind, Package};
 use crate::plan::wanted::ArtifactKeys;
 use crate::project::Project;
 use crate::spec::Spec;
@@ -22,9 +22,7 @@ pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Resul
     Error::all(errors.into_iter().chain(missing).chain(project.crates(spec)))?;
     let bytes = document(spec, &marts)?.with_transforms(spec, &transforms)?.bytes()?;
     let key = Document::key(&bytes);
-    let architecture = spec.pipeline.functions.architecture;
-    let crates = spec.pipeline.crates();
-    let package = package::build_with(&project.root, architecture, &crates, &mut |line| context.ui.status(line))?;
+    let package = packaged(context, project, spec)?;
     let mut keys = ArtifactKeys { document: Some(key.clone()), ..ArtifactKeys::default() };
     let mut uploads = vec![Upload { key, sha256: sha256(&bytes), content: Content::Bytes(bytes) }];
     for artifact in package.artifacts {
@@ -33,6 +31,21 @@ pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Resul
         uploads.push(Upload { key: artifact.key, sha256: artifact.sha256, content: Content::File(artifact.path) });
     }
     Ok(Wanted { stacks, uploads, keys, commit: project.commit() })
+}
+
+/// Builds what has changed of the Lambdas and the jobs, and says so where that takes its time.
+pub(super) fn packaged(context: &Context, project: &Project, spec: &Spec) -> Result<Package> {
+    let mut told = false;
+    let mut progress = |line: &str| {
+        // Where nobody sees the status line, minutes would pass without a word.
+        if !told && ["Compiling", "Downloading", "Updating"].iter().any(|start| line.starts_with(start)) {
+            told = true;
+            context.ui.line("compiling the Lambdas; the first time takes some minutes");
+        }
+        context.ui.status(line);
+    };
+    let crates = spec.pipeline.crates();
+    package::build_with(&project.root, spec.pipeline.functions.architecture, &crates, &mut progress)
 }
 
 /// The stacks alone: to take them down, or for the bootstrap stack, which needs no artifact.

@@ -29,6 +29,8 @@ pub(super) enum Anchor {
     After(String),
     /// With the first event of this client request token.
     Token(String),
+    /// With the first event of the stack, which comes into being with the operation.
+    First,
     /// With the first event of the operation that is under way.
     Running,
 }
@@ -42,6 +44,7 @@ impl Anchor {
         move |event| match (&last, &anchor) {
             (Some(last), _) | (None, Self::After(last)) => event.id == *last,
             (None, Self::Token(token)) => event.token.as_deref() != Some(token),
+            (None, Self::First) => false,
             (None, Self::Running) => {
                 let own = event.token.clone().or_else(|| event.operation.clone());
                 if began || *operation.get_or_insert_with(|| own.clone()) != own {
@@ -69,18 +72,25 @@ impl Session {
         let mut events: Vec<Event> = Vec::new();
         let mut asked = 0;
         loop {
-            self.read_events(name, arn, &anchor, &mut events).await;
-            if let Some(found) = patience.bear(self.aws.cloudformation.stack(arn).await)? {
+            let (begun, over_before) = (!events.is_empty(), over(&events, token).is_some());
+            // Asked together, as the answers may come from far: what one of them tells may be older than the other.
+            let status = self.aws.cloudformation.stack(arn);
+            let (found, ()) = tokio::join!(status, self.read_events(name, arn, &anchor, &mut events));
+            if let Some(found) = patience.bear(found)? {
                 let stack = found.unwrap_or_else(|| gone(arn));
                 asked += 1;
-                let begun = !events.is_empty() || asked > STALE_ANSWERS;
-                if begun && stack.status.settled() {
-                    // The reason of a failure may have come after the last look.
-                    self.read_events(name, arn, &anchor, &mut events).await;
+                let over = over(&events, token).is_some();
+                // A stack that did not exist before has no older status to be at rest in.
+                let believed = begun || asked > STALE_ANSWERS || (over && anchor == Anchor::First);
+                if stack.status.settled() && believed {
+                    if !over {
+                        // The reason of a failure may have come after the last look.
+                        self.read_events(name, arn, &anchor, &mut events).await;
+                    }
                     return Ok(ended(stack, events, token));
                 }
                 // Somebody else was quick to begin the next operation: ours has ended all the same.
-                if over(&events, token).is_some() {
+                if over_before {
                     return Ok(ended(stack, events, token));
                 }
             }

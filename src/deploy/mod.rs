@@ -35,7 +35,7 @@ pub mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 
@@ -106,6 +106,8 @@ pub struct Session {
     secrets: Mutex<Map<Secrets>>,
     /// How many change sets the run has made, by the full name of the stack.
     made: Mutex<BTreeMap<String, u32>>,
+    /// The full names of the stacks of which nothing was there when the run last looked, until it begins to create them.
+    absent: Mutex<BTreeSet<String>>,
     /// Whether exactly what was shown is done, or nothing.
     exact: bool,
     parallel: usize,
@@ -267,6 +269,7 @@ impl Session {
             exact: run.is_some(),
             run: run.unwrap_or_else(run_name),
             made: Mutex::default(),
+            absent: Mutex::default(),
             scope,
             commit,
             journal: Journal::default(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 
 use super::consent::Consent;
 use super::progress::{Progress, Step};
@@ -95,9 +96,14 @@ async fn roll_out(
         report: Vec::new(),
         errors: Vec::new(),
         failed: Vec::new(),
+        policies: JoinSet::new(),
     };
     let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
-    let Rollout { mut report, errors, failed, .. } = work;
+    let Rollout { mut report, errors, failed, policies, .. } = work;
+    policies.join_all().await;
+    while let Ok(step) = steps.try_recv() {
+        progress.step(&step);
+    }
     report.extend(ended.running.iter().map(|name| (name.clone(), Outcome::Running)));
     report.extend(ended.waiting.iter().map(|name| skipped(name)));
     let result = if errors.is_empty() && ended.stopped {
@@ -155,6 +161,8 @@ struct Rollout<'a> {
     report: Report,
     errors: Vec<Error>,
     failed: Vec<String>,
+    /// The stack policies that are being set: no other stack has to wait for one.
+    policies: JoinSet<()>,
 }
 
 impl Work for Rollout<'_> {
@@ -184,6 +192,10 @@ impl Work for Rollout<'_> {
     fn finished(&mut self, name: &str, outcome: Self::Outcome) -> bool {
         match outcome {
             Ok((outcome, outputs)) => {
+                if let (Outcome::Created | Outcome::Updated, Some(wanted)) = (outcome, self.session.stack(name)) {
+                    let session = Arc::clone(self.session);
+                    self.policies.spawn(async move { session.close_policy(&wanted).await });
+                }
                 let outputs = outputs.into_iter().map(|(name, value)| (name, Some(value))).collect();
                 self.outputs.insert(name.to_owned(), outputs);
                 self.session.journal.ended(name, End::from(outcome));

@@ -1,6 +1,7 @@
 //! One stack: brought to what is wanted, whatever others do to it meanwhile.
 
 use super::consent::Consent;
+use super::follow::Anchor;
 use super::overtaken::{Attempt, Halt, TRIES, restless};
 use super::progress::Step;
 use super::rollout::Outcome;
@@ -23,7 +24,8 @@ struct Task<'a> {
 }
 
 impl Session {
-    /// Brings one stack to what is wanted. Returns what was done and the outputs.
+    /// Brings one stack to what is wanted. Returns what was done and the outputs. The policy of a stack that was changed is
+    /// still to be closed: no other stack has to wait for that.
     pub(super) async fn deploy_stack(
         &self,
         wanted: &RenderedStack,
@@ -146,7 +148,6 @@ impl Session {
                 .hint("a stack needs at least one resource whose condition holds")
         })?;
         let stack = self.execute(wanted, &change_set.stack_id, &change_set.id, true).await?;
-        self.close_policy(wanted).await;
         Ok((Outcome::Created, stack))
     }
 
@@ -161,7 +162,7 @@ impl Session {
             // The stack is what it was, so what it replicates shall go on as well.
             self.resume(&wanted.name, &stopped).await;
         }
-        if done.is_ok() || opened {
+        if done.is_err() && opened {
             self.close_policy(wanted).await;
         }
         done
@@ -176,7 +177,7 @@ impl Session {
         create: bool,
     ) -> Attempt<Stack> {
         let token = self.client_token(&wanted.name);
-        let anchor = self.anchor(stack, &token).await;
+        let anchor = if create { Anchor::First } else { self.anchor(stack, &token).await };
         self.aws.cloudformation.execute(change_set, &token, create).await?;
         let what = if create { "is being created" } else { "is being updated" };
         self.say(Step::Stack { stack: wanted.name.clone(), what: what.to_owned() });

@@ -1,5 +1,8 @@
 //! What is done about the state in which a stack is found.
 
+use std::collections::BTreeSet;
+use std::sync::{MutexGuard, PoisonError};
+
 use super::follow::Ended;
 use super::overtaken::{Attempt, Halt};
 use super::progress::Step;
@@ -17,11 +20,18 @@ const ROLLBACK_FAILED: &str = "UPDATE_ROLLBACK_FAILED";
 const LEFT_BEHIND: time::Duration = time::Duration::hours(1);
 
 impl Session {
+    fn absent(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A stack with its template; none if there is nothing to update. Waits for what others do to it, and takes it out
     /// of a failed rollback if that was asked for.
     pub(super) async fn read(&self, wanted: &RenderedStack) -> Result<Option<Known>> {
         loop {
-            let Some(stack) = self.settled(&wanted.name, &wanted.stack_name).await? else { return Ok(None) };
+            let Some(stack) = self.settled(&wanted.name, &wanted.stack_name).await? else {
+                self.absent().insert(wanted.stack_name.clone());
+                return Ok(None);
+            };
             match stack.status.standing() {
                 Standing::Absent => return Ok(None),
                 Standing::Shell => {
@@ -45,7 +55,11 @@ impl Session {
     }
 
     /// Clears away what stands in the way of a creation: the shell of one that failed, or of one that was never begun.
+    /// Where the survey has found nothing at all it does not look again: CloudFormation refuses to create what is there.
     pub(super) async fn make_way(&self, wanted: &RenderedStack) -> Attempt<()> {
+        if self.absent().remove(&wanted.stack_name) {
+            return Ok(());
+        }
         let Some(stack) = self.settled(&wanted.name, &wanted.stack_name).await? else { return Ok(()) };
         match stack.status.standing() {
             Standing::Absent => self.clear_review(wanted, &stack).await,

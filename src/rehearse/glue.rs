@@ -50,6 +50,8 @@ pub struct Start {
     pub runner: PathBuf,
     /// Where the class archive is kept between rehearsals.
     pub cache: PathBuf,
+    /// For Spark's scratch files and Python's. It is the caller's to remove, once this has ended.
+    pub work: PathBuf,
     /// The folder of each bucket.
     pub buckets: BTreeMap<String, PathBuf>,
 }
@@ -133,11 +135,14 @@ impl Glue {
             .arg(&start.runner)
             .arg("--cache-dir")
             .arg(&start.cache)
+            .arg("--work-dir")
+            .arg(&start.work)
             .arg("--mounts")
             .arg(json!(start.buckets).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .env("TMPDIR", &start.work)
             .env_remove("SPARK_HOME")
             .env_remove("PYTHONPATH")
             .kill_on_drop(true);
@@ -280,6 +285,7 @@ mod tests {
             python: "/usr/bin/python3".into(),
             runner,
             cache: directory.path().join("cache"),
+            work: directory.path().to_owned(),
             buckets: BTreeMap::from([("raw".into(), "/data/raw".into())]),
         };
         (directory, start)
@@ -311,7 +317,7 @@ for line in sys.stdin:
         let mut run = glue.run(&job(Duration::from_secs(20))).await.unwrap();
         assert_eq!(run, glue.run(&job(Duration::from_secs(20))).await.unwrap());
         assert_eq!((run.state.as_str(), run.seconds), ("SUCCEEDED", 1.5));
-        assert_eq!(run.output.split_off(3), ["--mounts", r#"{"raw":"/data/raw"}"#]);
+        assert_eq!(run.output.split_off(5), ["--mounts", r#"{"raw":"/data/raw"}"#]);
         insta::assert_snapshot!(run.output[0], @r#"{"run":"jr_1","script":"s3://artifacts/glue/clean.py","py_files":["s3://artifacts/glue/library.zip"],"arguments":{"--JOB_NAME":"clean"},"environment":{}}"#);
     }
 

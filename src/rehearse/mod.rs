@@ -24,11 +24,13 @@ mod run;
 mod runner;
 pub mod runtime;
 pub mod shopify;
+mod socket;
 pub mod source;
 pub mod timeline;
 pub mod toolchain;
 pub mod warehouse;
 pub mod wiring;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

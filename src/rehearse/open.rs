@@ -20,6 +20,7 @@ use super::place::Place;
 use super::replication::{self, Replication};
 use super::shopify::{Credentials, StandIn};
 use super::warehouse::{DataApi, Warehouse, WarehouseConfig};
+use super::work::Work;
 use crate::resource::{Resource, Resources};
 
 /// Where the parts of the project lie that the rehearsal runs.
@@ -59,10 +60,12 @@ impl Place {
             .of("AWS::S3::Bucket")
             .map(|bucket| (bucket.name.clone(), account.bucket_directory(&bucket.name)))
             .collect();
+        let work = Work::begin(parts.state.join(&spec.environment_name).join("work"))?;
         let glue = Glue::start(&Start {
             python: parts.python.clone(),
             runner: parts.runner.clone(),
             cache: parts.cache.clone(),
+            work: work.folder().join("spark"),
             buckets: buckets.clone(),
         })?;
         let (sender, statements) = unbounded_channel();
@@ -79,9 +82,9 @@ impl Place {
         judge.follow(data_api.downgrade());
         account.judge(judge.of_wire());
         register(account, &data_api);
-        let shops = open_shops(account, spec, folders).await?;
+        let shops = open_shops(account, spec, folders, work.folder()).await?;
         let databases = open_databases(account, spec, parts, folders).await?;
-        let replications = open_replications(account, endpoint, spec, &resources, &databases).await?;
+        let replications = open_replications(account, endpoint, spec, &resources, &databases, work.folder()).await?;
         Ok(Self {
             resources,
             account: account.clone(),
@@ -97,6 +100,7 @@ impl Place {
             judge,
             shops,
             state: parts.state.clone(),
+            work,
         })
     }
 
@@ -199,6 +203,7 @@ async fn open_shops(
     account: &LocalAccount,
     spec: &Spec,
     folders: &BTreeMap<String, PathBuf>,
+    work: &Path,
 ) -> Result<BTreeMap<String, StandIn>> {
     let mut shops = BTreeMap::new();
     for (name, source) in &spec.pipeline.sources {
@@ -206,7 +211,7 @@ async fn open_shops(
         let credentials = Credentials { client_id: "rehearsal".into(), client_secret: made_up_secret(folder) };
         let value = serde_json::json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
         account.put_secret_value(&format!("{}/{name}", spec.prefix()), &value.to_string())?;
-        shops.insert(name.clone(), StandIn::start(folder.clone(), &source.store, credentials).await?);
+        shops.insert(name.clone(), StandIn::start(folder.clone(), &source.store, credentials, work).await?);
     }
     Ok(shops)
 }
@@ -237,6 +242,7 @@ async fn open_replications(
     spec: &Spec,
     resources: &Resources,
     databases: &Databases,
+    work: &Path,
 ) -> Result<BTreeMap<String, Replication>> {
     let mut replications = BTreeMap::new();
     for configuration in replication::configurations(resources)? {
@@ -247,7 +253,7 @@ async fn open_replications(
         let Some((name, server)) = source else { continue };
         let started = account.is_replicating(&configuration.arn);
         let configuration = replication::Configuration { started, ..configuration };
-        let opened = Replication::open(configuration, server, endpoint, account.region()).await?;
+        let opened = Replication::open(configuration, server, endpoint, account.region(), work).await?;
         replications.insert(name.to_owned(), opened);
     }
     Ok(replications)

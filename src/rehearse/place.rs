@@ -17,6 +17,7 @@ use super::replication::Replication;
 use super::runtime::{Function, extract};
 use super::shopify::StandIn;
 use super::warehouse::{DataApi, Warehouse};
+use super::work::Work;
 use crate::resource::{Resource, Resources};
 
 /// The account and the services of a rehearsal.
@@ -43,6 +44,8 @@ pub struct Place {
     pub shops: BTreeMap<String, StandIn>,
     /// Where pipectl keeps what it makes.
     pub state: PathBuf,
+    /// Where all of these keep what nobody needs afterwards. Last, so that it goes after those who use it.
+    pub work: Work,
 }
 
 /// The name of the role behind an ARN.

@@ -11,7 +11,7 @@ use fs_err as fs;
 
 use crate::error::{Error, Result, closest, did_you_mean};
 use crate::exit::Exit;
-use crate::spec::{Pipeline, Source};
+use crate::spec::{FileFormat, Pipeline, Source};
 
 use super::Data;
 
@@ -22,8 +22,6 @@ pub struct Arrival {
     /// `landing/<table>/<file>`.
     pub key: String,
 }
-
-const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"];
 
 /// Reads `--data SOURCE=DIR`, repeated, and all that can be told of the folders before anything starts.
 ///
@@ -85,24 +83,17 @@ fn folder(pipeline: &Pipeline, text: &str) -> Result<(String, PathBuf)> {
     Ok((source.to_owned(), path))
 }
 
-/// The files of a `files` source: `DIR/<table>.csv` or `DIR/<table>/*`.
+/// The files of a `files` source: `DIR/<table>.csv` or `DIR/<table>/*`, named as files of its format are.
 ///
-/// A name that is no table's is an error, unless `lenient`.
+/// A name that is no table's, or another format's, is an error, unless `lenient`.
 pub fn arrivals(pipeline: &Pipeline, source: &str, folder: &Path, lenient: bool) -> Result<Vec<Arrival>> {
     let tables: BTreeSet<&str> =
         pipeline.tables.iter().filter(|(_, table)| table.source == source).map(|(name, _)| name.as_str()).collect();
+    let format = pipeline.sources.get(source).and_then(Source::files).map(|files| files.format).unwrap_or_default();
     let (mut arrivals, mut errors) = (Vec::new(), Vec::new());
-    let no_data = |path: &Path| {
-        let message = format!("`{}` is neither CSV nor JSONL", path.display());
-        wrong_data(message).hint(format!("name it with one of the endings {}", ENDINGS.join(", ")))
-    };
     for (name, path) in entries(folder)? {
-        let table = if path.is_dir() { name.as_str() } else { stem(&name).unwrap_or(&name) };
+        let table = if path.is_dir() { name.as_str() } else { stem(&name, format).unwrap_or_else(|| bare(&name)) };
         if !tables.contains(table) {
-            if path.is_file() && stem(&name).is_none() && !tables.contains(bare(&name)) {
-                errors.push(no_data(&path).note(format!("the tables of `{source}`: {}", list(&tables))));
-                continue;
-            }
             let ending = name.strip_prefix(bare(&name)).unwrap_or_default();
             let hint = match meant(table, &tables) {
                 Some(meant) => format!("is it the data of `{meant}`? then rename it to `{meant}{ending}`"),
@@ -110,17 +101,14 @@ pub fn arrivals(pipeline: &Pipeline, source: &str, folder: &Path, lenient: bool)
             };
             let message = format!("`{}` belongs to no table of the source `{source}`", path.display());
             errors.push(wrong_data(message).note(format!("its tables: {}", list(&tables))).hint(hint));
-        } else if path.is_dir() {
-            for (file, path) in entries(&path)?.into_iter().filter(|(_, path)| path.is_file()) {
-                match stem(&file) {
-                    Some(_) => arrivals.push(Arrival { path, key: format!("landing/{table}/{file}") }),
-                    None => errors.push(no_data(&path)),
-                }
+            continue;
+        }
+        let files = if path.is_dir() { entries(&path)? } else { vec![(name.clone(), path)] };
+        for (file, path) in files.into_iter().filter(|(_, path)| path.is_file()) {
+            match stem(&file, format) {
+                Some(_) => arrivals.push(Arrival { path, key: format!("landing/{table}/{file}") }),
+                None => errors.push(other_format(&path, source, format)),
             }
-        } else if stem(&name).is_none() {
-            errors.push(no_data(&path));
-        } else {
-            arrivals.push(Arrival { path, key: format!("landing/{table}/{name}") });
         }
     }
     if !lenient {
@@ -131,6 +119,47 @@ pub fn arrivals(pipeline: &Pipeline, source: &str, folder: &Path, lenient: bool)
         }
     }
     Ok(arrivals)
+}
+
+/// A file whose name is not one of the source's format.
+fn other_format(path: &Path, source: &str, format: FileFormat) -> Error {
+    let (reads, key) = spoken(format);
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let error =
+        wrong_data(format!("`{}`: the source `{source}` takes {reads}, and this is none by its name", path.display()));
+    let other = FORMATS.into_iter().find(|other| *other != format && stem(&name, *other).is_some());
+    let endings = endings(format).join(", ");
+    match other {
+        _ if name.ends_with(".xlsx") || name.ends_with(".xls") || name.ends_with(".ods") => {
+            let source = if format == FileFormat::Csv { "" } else { ", for a source with `format: csv`" };
+            error.hint(format!("save the sheet as CSV{source}"))
+        }
+        Some(other) => error.hint(format!(
+            "say `format: {}` in the source in place of `{key}`, or name the file with one of the endings {endings}",
+            spoken(other).1
+        )),
+        None => error.hint(format!("name the file with one of the endings {endings}, or move it out of the folder")),
+    }
+}
+
+const FORMATS: [FileFormat; 3] = [FileFormat::Csv, FileFormat::Jsonl, FileFormat::Parquet];
+
+/// A format in words, and in the spec.
+fn spoken(format: FileFormat) -> (&'static str, &'static str) {
+    match format {
+        FileFormat::Csv => ("CSV", "csv"),
+        FileFormat::Jsonl => ("JSON lines", "jsonl"),
+        FileFormat::Parquet => ("Parquet", "parquet"),
+    }
+}
+
+/// How the names of a format's files end; of texts also with `.gz` or `.bz2` behind it.
+fn endings(format: FileFormat) -> &'static [&'static str] {
+    match format {
+        FileFormat::Csv => &[".csv", ".tsv", ".txt"],
+        FileFormat::Jsonl => &[".jsonl", ".ndjson", ".json"],
+        FileFormat::Parquet => &[".parquet"],
+    }
 }
 
 /// The table whose name a file's name holds (`raw_stores`), or is near to.
@@ -165,8 +194,15 @@ fn bare(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-fn stem(name: &str) -> Option<&str> {
-    ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))
+/// A file's name without the endings of its format; none if it has none of them.
+fn stem(name: &str, format: FileFormat) -> Option<&str> {
+    let packed = if format == FileFormat::Parquet { &[][..] } else { &[".gz", ".bz2"] };
+    let plain = packed.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    endings(format).iter().find_map(|ending| {
+        // Windows writes `.CSV` as well.
+        let (stem, end) = plain.split_at_checked(plain.len().checked_sub(ending.len())?)?;
+        end.eq_ignore_ascii_case(ending).then_some(stem)
+    })
 }
 
 /// What is in a folder, in name order, without hidden files.

@@ -68,7 +68,8 @@ pub fn whole(run: &Run, reasons: &BTreeMap<String, Reasons>) -> String {
         say(format_args!("`{table}` waits: {why}"));
     }
     if run.batches.len() > 1 || run.batches.first().is_some_and(|batch| *batch != run.name) {
-        say(format_args!("of the cleaned batches {}", run.batches.join(", ")));
+        let batches = if run.batches.len() == 1 { "batch" } else { "batches" };
+        say(format_args!("of the cleaned {batches} {}", run.batches.join(", ")));
     }
     if !run.replays.is_empty() {
         say(format_args!("replayed because of {}", run.replays.join(", ")));

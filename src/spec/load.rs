@@ -43,6 +43,9 @@ impl Spec {
             (Ok(tree), Ok(place)) => (tree, place),
             (one, other) => return Err(join(one.err().into_iter().chain(other.err()))),
         };
+        // Without a mapping there is nothing to lay overrides over, nor to say more of.
+        let mappings = [&tree, &place].map(not_a_mapping);
+        Error::all(mappings.into_iter().flatten())?;
         let mut errors = shape::check(&mut place, &ENVIRONMENT_SCHEMA);
         if let Some(overrides) = place.get("overrides") {
             tree.merge(overrides.clone());
@@ -87,6 +90,16 @@ impl Spec {
     pub fn iceberg_database(&self) -> Option<String> {
         self.pipeline.zones.transformed.iceberg.then(|| format!("{}_iceberg", self.prefix().replace('-', "_")))
     }
+}
+
+fn not_a_mapping(file: &Node) -> Option<Error> {
+    let name = file.span.file();
+    let error = match file.value {
+        yaml::Value::Mapping(_) => return None,
+        yaml::Value::Null => Error::project(format!("`{name}` is empty")).at(&file.span, ""),
+        _ => Error::project(format!("`{name}` must be a mapping, not {}", file.kind())).at(&file.span, ""),
+    };
+    Some(error.hint("write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at"))
 }
 
 fn join(errors: impl Iterator<Item = Error>) -> Error {

@@ -48,5 +48,6 @@ pub enum Refresh {
 pub enum Unload {
     /// Comma-separated, with a header.
     Csv,
+    /// With the types of the mart.
     Parquet,
 }

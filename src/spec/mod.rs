@@ -115,7 +115,7 @@ pub struct Environment {
     /// The AWS account, 12 digits. A deploy with the credentials of another account is refused.
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     pub account: String,
-    /// The AWS region.
+    /// The AWS region, such as `eu-central-1`.
     #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
     pub region: String,
     /// Production: stacks are protected against termination.

@@ -61,6 +61,7 @@ fn sources(pipeline: &Node, prefix: &str, errors: &mut Vec<Error>) {
         if let Some(custom) = source.get("lambda") {
             custom::check(key, custom, errors);
         }
+        files::dialect(key, source, errors);
         if !is_resource_part(&key.name) {
             errors.push(
                 Error::project(format!("`{}` cannot be the name of a source", key.name))

@@ -6,7 +6,7 @@
 use regex_lite::Regex;
 use serde_json::Value as Schema;
 
-use crate::error::{Error, did_you_mean};
+use crate::error::{Error, closest, did_you_mean};
 use crate::yaml::{Node, Span, Value};
 
 /// Checks a node against a schema. Scalars that the schema wants as text are turned into the text that was written,
@@ -227,7 +227,14 @@ impl<'a> Checker<'a> {
         let additional = schema.get("additionalProperties");
         let Value::Mapping(entries) = &mut node.value else { return };
         for name in schema.get("required").and_then(Schema::as_array).into_iter().flatten().filter_map(Schema::as_str) {
-            if !entries.iter().any(|(known, _)| known.name == name) {
+            // One that is there and misspelt is told as that.
+            let misspelt = entries.iter().any(|(known, _)| {
+                let known = known.name.as_str();
+                properties.is_some_and(|all| {
+                    !all.contains_key(known) && closest(known, all.keys().map(String::as_str)) == Some(name)
+                })
+            });
+            if !misspelt && !entries.iter().any(|(known, _)| known.name == name) {
                 self.errors.push(
                     Error::project(format!("{} lacks `{name}`", place(path)))
                         .at(&span, "here")

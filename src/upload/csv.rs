@@ -26,7 +26,14 @@ struct Cell<'a> {
 pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings) -> io::Result<(u64, Text)> {
     let declared = target.csv().delimiter.bytes().next().unwrap_or(b',');
     let own = own_delimiter(&mut text)?;
-    let (delimiter, before) = own.map_or((declared, 0), |delimiter| (delimiter, 1));
+    let (delimiter, before) = match own {
+        Some(delimiter) => (delimiter, 1),
+        None => (other_delimiter(text.fill_buf()?, declared, target).unwrap_or(declared), 0),
+    };
+    if own.is_none() && delimiter != declared {
+        let (found, declared) = (shown(delimiter), shown(declared));
+        findings.note(Finding::new(format!("it is divided by `{found}` and not by `{declared}`, and read so")));
+    }
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -47,12 +54,17 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
                 findings.error(Finding::new("the first line is no text").at(line).hint("is it a CSV file?"));
                 break;
             }
-            cells = columns(&header, line, own.is_some(), target, findings);
+            cells = columns(&header, line, delimiter, target, findings);
+            continue;
+        }
+        // What spreadsheets write for formatted cells is no row, and behind the last column no field.
+        let blank = |cell: &[u8]| value::trimmed(&String::from_utf8_lossy(cell)).is_empty();
+        if record.iter().all(blank) {
             continue;
         }
         rows += 1;
         last = Some((line, record.iter().any(|cell| cell.contains(&b'\n'))));
-        if record.len() != width {
+        if record.len() < width || !record.iter().skip(width).all(blank) {
             findings.bad_row(line, format!("{} fields, and the header has {width}", record.len()));
         } else if rows <= TYPED
             && let Some(reason) = fault(&record, &cells, target.csv())
@@ -94,38 +106,93 @@ fn own_delimiter(text: &mut Text) -> io::Result<Option<u8>> {
     Ok(Some(delimiter))
 }
 
+/// The delimiter that divides the header into the table's columns where the declared one does not divide it at all: a
+/// program's language decides what it writes, and the jobs look at the same ones in the same order.
+fn other_delimiter(start: &[u8], declared: u8, target: &Target<'_>) -> Option<u8> {
+    let header = |delimiter: u8| {
+        let mut reader = ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(start);
+        let mut record = ByteRecord::new();
+        reader.read_byte_record(&mut record).ok()?;
+        let names = record.iter().map(|name| value::trimmed(&String::from_utf8_lossy(name)).to_owned());
+        Some(names.collect::<Vec<String>>())
+    };
+    if header(declared)?.len() > 1 {
+        return None;
+    }
+    [b';', b',', b'\t', b'|'].into_iter().find(|other| {
+        let names = header(*other).unwrap_or_default();
+        let known = |(name, column): (&String, &Column)| place(&names, column.from().unwrap_or(name)).is_some();
+        names.len() > 1 && target.table.columns.iter().any(known)
+    })
+}
+
+fn shown(delimiter: u8) -> String {
+    if delimiter == b'\t' { "\\t".to_owned() } else { char::from(delimiter).to_string() }
+}
+
+/// Where a column stands: under its exact name, else under the only one that differs in case, blanks, `-` and `_`.
+fn place(header: &[String], wanted: &str) -> Option<usize> {
+    if let Some(at) = header.iter().position(|name| name == wanted) {
+        return Some(at);
+    }
+    let like = alike(wanted);
+    let mut found = header.iter().enumerate().filter(|(_, name)| alike(name) == like);
+    match (found.next(), found.next()) {
+        (Some((at, _)), None) => Some(at),
+        _ => None,
+    }
+}
+
+fn alike(name: &str) -> String {
+    let mut folded = String::new();
+    for c in name.trim().to_lowercase().chars() {
+        let c = if c.is_whitespace() || c == '-' { '_' } else { c };
+        if c != '_' || !folded.ends_with('_') {
+            folded.push(c);
+        }
+    }
+    folded
+}
+
 /// Finds the table's columns in the header.
 fn columns<'a>(
     header: &[String],
     line: u64,
-    own_delimiter: bool,
+    read_by: u8,
     target: &Target<'a>,
     findings: &mut Findings,
 ) -> Vec<Cell<'a>> {
     let table = target.table;
     let from = |name: &'a str, column: &'a Column| column.from().unwrap_or(name);
     let names: Vec<&str> = table.columns.iter().map(|(name, column)| from(name, column)).collect();
-    if let Some(finding) = delimiter(header, &names, target).filter(|_| !own_delimiter) {
+    let declared = target.csv().delimiter.bytes().next() == Some(read_by);
+    if let Some(finding) = delimiter(header, &names, target).filter(|_| declared) {
         findings.error(finding.at(line));
         return Vec::new();
     }
     let mut cells = Vec::new();
-    let mut lacking = Vec::new();
+    let (mut lacking, mut used) = (Vec::new(), BTreeSet::new());
     for (name, column) in &table.columns {
         let wanted = from(name, column);
         let required = column.required() || table.key.contains(name);
-        let places: Vec<usize> =
-            header.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(at, _)| at).collect();
-        match places.as_slice() {
-            [at] => cells.push(Cell { at: *at, name, kind: column.kind(), required }),
-            [] => lacking.push((wanted, required)),
-            _ => findings.error(
+        if header.iter().filter(|name| *name == wanted).count() > 1 {
+            findings.error(
                 Finding::new(format!("the header names `{wanted}` twice")).at(line).hint("drop or rename one of them"),
-            ),
+            );
+            continue;
         }
+        let Some(at) = place(header, wanted) else {
+            lacking.push((wanted, required));
+            continue;
+        };
+        if header[at] != wanted {
+            findings.note(Finding::new(format!("the header `{}` is taken for `{wanted}`", header[at])).at(line));
+        }
+        used.insert(at);
+        cells.push(Cell { at, name, kind: column.kind(), required });
     }
-    let unknown: BTreeSet<&str> =
-        header.iter().map(String::as_str).filter(|name| !name.is_empty() && !names.contains(name)).collect();
+    let others = header.iter().enumerate().filter(|(at, name)| !used.contains(at) && !name.is_empty());
+    let unknown: BTreeSet<&str> = others.map(|(_, name)| name.as_str()).filter(|name| !names.contains(name)).collect();
     if cells.is_empty() {
         findings.error(
             Finding::new(format!("the header has none of the columns of `{}`: {}", target.name, header.join(", ")))
@@ -164,7 +231,7 @@ fn delimiter(header: &[String], names: &[&str], target: &Target<'_>) -> Option<F
         let parts: Vec<&str> = line.split(other).collect();
         parts.len() > 1 && known(&parts) > now
     })?;
-    let shown = |text: &str| if text == "\t" { "\\t".to_owned() } else { text.to_owned() };
+    let shown = |text: &str| text.bytes().next().map(shown).unwrap_or_default();
     Some(
         Finding::new(format!("the header is divided by `{}`, and the source says `{}`", shown(other), shown(declared)))
             .hint(format!(

@@ -112,12 +112,13 @@ fn what_a_run_could_not_take() {
         ("clicks.jsonl", b"{\"a\": 1}\n{\"id\": \n".to_vec()),
     ];
     let said: Vec<String> = cases.iter().map(|(name, bytes)| say(name, bytes)).collect();
-    insta::assert_snapshot!(said.join("\n"), @r#"
+    insta::assert_snapshot!(said.join("\n"), @"
     0 rows, landing/visits/visits-e3b0c44298fc1c14.csv
     error the file is empty
 
     1 rows, landing/visits/visits-ee5f913464b0a57a.csv
-    error 1: the header is divided by `;`, and the source says `,` [declare `csv: {delimiter: ";"}` for `erp`, or save the file with `,`]
+    note it is divided by `;` and not by `,`, and read so
+    note 1: the header lacks `Note`
 
     1 rows, landing/visits/visits-ca2391457ae81e34.csv
     error 1: the header lacks `day` [is `dya` meant? then rename it, or declare `from: dya` for the column]
@@ -165,7 +166,7 @@ fn what_a_run_could_not_take() {
     error 2 of 2 rows are bad, and `quarantine_limit` allows 10%: the run would fail [correct the rows, or raise the table's `quarantine_limit`]
     bad 1: `id` is missing, and it is required
     bad 2: the line is not one JSON object
-    "#);
+    ");
 }
 
 /// What spreadsheets write: their own delimiter on a first line, numbers with a comma, days the other way round.
@@ -181,6 +182,17 @@ fn spreadsheets_are_understood_where_the_source_says_so() {
     bad 4: `visitors`: "1,5" is not an integer (decimal comma)
     note it is not UTF-8, and will be read as windows-1252
     "#);
+    // Another delimiter than the declared one, headers written otherwise, formatted cells without content.
+    let csv = b"Store-ID;Day ;VISITORS;note;\r\ns1;31.12.2026;1.234;x;\r\n;;;;\r\ns2;1.11.2026;2;y;;;\r\ns3;1.11.2026;3;z;;b\r\n";
+    insta::assert_snapshot!(say_of(&pipeline, "visits.csv", csv), @"
+    3 rows, landing/visits/visits-2f3d57e12f10ae6c.csv
+    bad 5: 6 fields, and the header has 5
+    note it is divided by `;` and not by `,`, and read so
+    note 1: the header `Store-ID` is taken for `store_id`
+    note 1: the header `Day` is taken for `day`
+    note 1: the header `VISITORS` is taken for `visitors`
+    note 1: the header `note` is taken for `Note`
+    ");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use super::folder::Folder;
 use super::{mysql, postgresql};
 use crate::error::{Error, Result};
+use crate::rehearse::socket::SocketFolder;
 use crate::rehearse::warehouse::account::Account;
 use crate::rehearse::warehouse::server::{lock, serves};
 use crate::spec::Engine;
@@ -79,8 +79,7 @@ pub struct Server {
     pub schema: String,
     pub credentials: Credentials,
     pub(super) programs: Programs,
-    /// Short, as a socket's path may have no more than 107 bytes, and closed to other users.
-    pub(super) socket: TempDir,
+    pub(super) socket: SocketFolder,
     child: Child,
     log: PathBuf,
     /// Held as long as this process uses the data.
@@ -126,10 +125,7 @@ impl Server {
             account.own(folder)?;
         }
         made(programs.initialise(&account, &data, &scratch), wanted.engine)?;
-        let short = std::env::temp_dir();
-        let parent = if short.as_os_str().len() > 60 { Path::new("/tmp") } else { short.as_path() };
-        let socket = tempfile::Builder::new().prefix(SOCKET_PREFIX).tempdir_in(parent)?;
-        account.own(socket.path())?;
+        let socket = SocketFolder::new(SOCKET_PREFIX, &account)?;
         let log = directory.join("server.log");
         let output = fs::File::create(&log)?.into_parts().0;
         let port = free_port()?;

@@ -18,6 +18,7 @@ pub mod row;
 mod write;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_s3::error::DisplayErrorContext;
@@ -63,8 +64,15 @@ enum Database {
 }
 
 impl Replication {
-    /// Connects to the database, which is on this machine, and to the S3 of the account at `endpoint`.
-    pub async fn open(configuration: Configuration, server: &Server, endpoint: &str, region: &str) -> Result<Self> {
+    /// Connects to the database, which is on this machine, and to the S3 of the account at `endpoint`. Files are made in
+    /// the folder `work`.
+    pub async fn open(
+        configuration: Configuration,
+        server: &Server,
+        endpoint: &str,
+        region: &str,
+        work: &Path,
+    ) -> Result<Self> {
         let access = Access {
             port: server.port,
             database: server.database.clone(),
@@ -86,7 +94,7 @@ impl Replication {
                 configuration.role.rsplit('/').next().unwrap_or_default(),
             ),
             database,
-            directory: tempfile::tempdir()?,
+            directory: TempDir::new_in(work)?,
             names: Names::default(),
             followed: BTreeSet::new(),
             configuration,

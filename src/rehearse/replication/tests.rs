@@ -30,7 +30,7 @@ struct World {
     account: LocalAccount,
     endpoint: Endpoint,
     databases: Databases,
-    _place: tempfile::TempDir,
+    place: tempfile::TempDir,
 }
 
 impl World {
@@ -52,7 +52,7 @@ impl World {
         let endpoint = account.serve(0).await.unwrap();
         let client = crate::rehearse::source::client(&endpoint.url(), "eu-central-1");
         client.create_bucket().bucket("raw").send().await.unwrap();
-        Some(Self { account, endpoint, databases, _place: place })
+        Some(Self { account, endpoint, databases, place })
     }
 
     fn server(&self) -> &Server {
@@ -61,7 +61,8 @@ impl World {
 
     async fn replication(&self, settings: &serde_json::Value) -> Replication {
         let configuration = configurations(&resources(self.server(), settings)).unwrap().remove(0);
-        Replication::open(configuration, self.server(), &self.endpoint.url(), "eu-central-1").await.unwrap()
+        let (server, endpoint) = (self.server(), self.endpoint.url());
+        Replication::open(configuration, server, &endpoint, "eu-central-1", self.place.path()).await.unwrap()
     }
 
     fn file(&self, key: &str) -> std::path::PathBuf {

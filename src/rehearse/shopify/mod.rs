@@ -53,11 +53,11 @@ pub struct StandIn {
 
 impl StandIn {
     /// Serves the files of a directory (`orders.jsonl`, …) on a free port of loopback.
-    pub async fn start(data: PathBuf, domain: &str, credentials: Credentials) -> Result<Self> {
+    pub async fn start(data: PathBuf, domain: &str, credentials: Credentials, work: &Path) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (later, faults) = (changes::steps(&data)?, Faults::read(&data)?);
-        let shop = Arc::new(Shop::new(data, credentials, format!("http://{address}"))?);
+        let shop = Arc::new(Shop::new(data, credentials, format!("http://{address}"), work)?);
         *shop.faults() = faults;
         let router = server::router(Arc::clone(&shop));
         let server = tokio::spawn(async move {

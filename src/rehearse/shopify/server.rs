@@ -70,7 +70,12 @@ struct Shared {
 }
 
 impl Shop {
-    pub(super) fn new(data: PathBuf, credentials: Credentials, endpoint: String) -> Result<Self> {
+    pub(super) fn new(
+        data: PathBuf,
+        credentials: Credentials,
+        endpoint: String,
+        work: &std::path::Path,
+    ) -> Result<Self> {
         let state = Shared {
             operations: BTreeMap::new(),
             tokens: 0,
@@ -86,7 +91,7 @@ impl Shop {
             later: Mutex::default(),
             credentials,
             endpoint,
-            results: tempfile::tempdir()?,
+            results: TempDir::new_in(work)?,
             state: Mutex::new(state),
             faults: Mutex::default(),
         })
@@ -235,7 +240,7 @@ impl Shop {
 
     /// From now on its rows are those that they are after a step.
     pub(super) fn change(&self, step: &std::path::Path) -> Result<Vec<Webhook>> {
-        let after = tempfile::tempdir()?;
+        let after = TempDir::new_in(self.results.path())?;
         let webhooks = changes::apply(&self.data(), step, after.path())?;
         after.path().clone_into(&mut self.data.lock().unwrap_or_else(PoisonError::into_inner));
         self.later.lock().unwrap_or_else(PoisonError::into_inner).push(after);

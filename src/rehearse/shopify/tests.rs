@@ -54,7 +54,8 @@ async fn shop() -> (tempfile::TempDir, StandIn) {
     let rows = (1..=10).map(row).collect::<Vec<_>>().join("\n");
     fs::write(directory.path().join("orders.jsonl"), rows).unwrap();
     let credentials = Credentials { client_id: "id".into(), client_secret: "secret".into() };
-    let stand_in = StandIn::start(directory.path().to_owned(), "local.myshopify.com", credentials).await.unwrap();
+    let (data, work) = (directory.path().to_owned(), directory.path());
+    let stand_in = StandIn::start(data, "local.myshopify.com", credentials, work).await.unwrap();
     (directory, stand_in)
 }
 

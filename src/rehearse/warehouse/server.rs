@@ -7,11 +7,11 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use tempfile::TempDir;
 
 use super::account::Account;
 use super::binaries::{self, Binaries};
 use crate::error::{Error, Result};
+use crate::rehearse::socket::SocketFolder;
 
 /// The database superuser.
 pub(crate) const USER: &str = "pipectl_admin";
@@ -26,9 +26,7 @@ pub(crate) struct Server {
     binaries: Binaries,
     account: Account,
     data: PathBuf,
-    /// Short, as a socket's path may have no more than 107 bytes, and closed to other users: who can reach it is
-    /// trusted.
-    socket: TempDir,
+    socket: SocketFolder,
     child: Child,
     /// Held as long as this process uses the data.
     #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
@@ -49,7 +47,7 @@ impl Server {
         if !data.join("PG_VERSION").exists() {
             initialise(&binaries, &account, &directory, &data)?;
         }
-        let socket = socket_directory(&account)?;
+        let socket = SocketFolder::new(SOCKET_PREFIX, &account)?;
         let child = spawn(&binaries, &account, &data, socket.path())?;
         let mut server = Self { binaries, account, data, socket, child, lock };
         server.wait_until_listening()?;
@@ -187,14 +185,6 @@ fn initialise(binaries: &Binaries, account: &Account, directory: &Path, data: &P
     }
     fs_err::rename(&fresh, data)?;
     Ok(())
-}
-
-fn socket_directory(account: &Account) -> Result<TempDir> {
-    let short = std::env::temp_dir();
-    let parent = if short.as_os_str().len() > 60 { Path::new("/tmp") } else { short.as_path() };
-    let directory = tempfile::Builder::new().prefix(SOCKET_PREFIX).tempdir_in(parent)?;
-    account.own(directory.path())?;
-    Ok(directory)
 }
 
 fn spawn(binaries: &Binaries, account: &Account, data: &Path, socket: &Path) -> Result<Child> {

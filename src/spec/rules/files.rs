@@ -1,7 +1,91 @@
 //! What must hold of a table that is read from files.
 
-use crate::error::Error;
+use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
+
+/// The encodings of CSV that the jobs can read: Python looks at a file's start by this name, Java at the rest.
+const ENCODINGS: [&str; 66] = [
+    "ascii",
+    "auto",
+    "big5",
+    "big5-hkscs",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "cp1258",
+    "cp437",
+    "cp850",
+    "cp852",
+    "cp855",
+    "cp857",
+    "cp858",
+    "cp860",
+    "cp861",
+    "cp862",
+    "cp863",
+    "cp864",
+    "cp865",
+    "cp866",
+    "cp869",
+    "euc-jp",
+    "euc-kr",
+    "gb18030",
+    "gb2312",
+    "gbk",
+    "iso-2022-jp",
+    "iso-8859-1",
+    "iso-8859-13",
+    "iso-8859-15",
+    "iso-8859-2",
+    "iso-8859-3",
+    "iso-8859-4",
+    "iso-8859-5",
+    "iso-8859-6",
+    "iso-8859-7",
+    "iso-8859-8",
+    "iso-8859-9",
+    "koi8-r",
+    "koi8-u",
+    "latin1",
+    "shift_jis",
+    "tis-620",
+    "us-ascii",
+    "utf-16",
+    "utf-16be",
+    "utf-16le",
+    "utf-32",
+    "utf-8",
+    "utf8",
+    "windows-1250",
+    "windows-1251",
+    "windows-1252",
+    "windows-1253",
+    "windows-1254",
+    "windows-1255",
+    "windows-1256",
+    "windows-1257",
+    "windows-1258",
+    "windows-31j",
+];
+
+/// Checks how a source's files are written.
+pub(super) fn dialect(key: &Key, source: &Node, errors: &mut Vec<Error>) {
+    let csv = source.pointer("/files/csv").or(source.pointer("/lambda/files/csv"));
+    let Some(encoding) = csv.and_then(|csv| csv.get("encoding")) else { return };
+    let Some(name) = encoding.as_str().filter(|name| !ENCODINGS.contains(&name.to_lowercase().as_str())) else {
+        return;
+    };
+    errors.push(
+        Error::project(format!("the source `{}` has an encoding that the jobs do not know: `{name}`", key.name))
+            .at(&encoding.span, "unknown")
+            .hint(did_you_mean(name, ENCODINGS)),
+    );
+}
 
 /// Checks what a table needs when each of its files is the whole table.
 pub(super) fn check(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {

@@ -1,7 +1,7 @@
 //! A source of the user's own: a Lambda in the project's `lambda-src`.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Error;
 use crate::spec::Map;
@@ -24,7 +24,8 @@ pub struct Custom {
     #[serde(default)]
     pub secret: bool,
     /// How its objects are written: JSON lines, unless this says otherwise.
-    #[serde(default = "default_files")]
+    #[serde(default = "default_files", deserialize_with = "json_lines_unless_said")]
+    #[schemars(with = "Files", default = "default_files")]
     pub files: Files,
     /// Memory in MiB. Default: `functions.memory`.
     #[serde(default)]
@@ -45,6 +46,13 @@ fn default_schedule() -> String {
 
 fn default_files() -> Files {
     Files { format: FileFormat::Jsonl, ..Files::default() }
+}
+
+/// Files whose format, where none is named, is JSON lines and not CSV.
+fn json_lines_unless_said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Files, D::Error> {
+    let mut files = serde_json::Map::deserialize(deserializer)?;
+    files.entry("format").or_insert_with(|| "jsonl".into());
+    serde_json::from_value(files.into()).map_err(serde::de::Error::custom)
 }
 
 /// What pipectl itself sets.
@@ -87,5 +95,21 @@ pub(in crate::spec) fn check(source: &Key, node: &Node, errors: &mut Vec<Error>)
                     .hint("rename the variable"),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_files_are_json_lines_unless_another_format_is_named() {
+        let format = |files: &str| {
+            let custom: Custom = serde_json::from_str(&format!(r#"{{"crate": "weather"{files}}}"#)).unwrap();
+            (custom.files.format, custom.files.snapshot)
+        };
+        assert_eq!(format(""), (FileFormat::Jsonl, false));
+        assert_eq!(format(r#", "files": {"snapshot": true}"#), (FileFormat::Jsonl, true));
+        assert_eq!(format(r#", "files": {"format": "csv"}"#), (FileFormat::Csv, false));
     }
 }

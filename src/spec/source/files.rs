@@ -32,7 +32,7 @@ pub struct Csv {
     /// One character. A file that begins with a line such as `sep=;` says its own.
     #[schemars(length(min = 1, max = 1))]
     pub delimiter: String,
-    /// The encoding, as Python names it: `utf-8`, `windows-1252`, … A byte order mark at the start of a file says more. `auto` takes a file that is not UTF-8 for `windows-1252`.
+    /// The encoding: `utf-8`, `windows-1252`, `iso-8859-15`, `cp850`, … A byte order mark at the start of a file says more. `auto` takes a file that is not UTF-8 for `windows-1252`.
     pub encoding: String,
     /// Texts that mean "no value".
     pub null: Vec<String>,
