@@ -33,8 +33,9 @@ const STACKS: [(&str, &str); 5] = [
 ];
 
 /// Objects of the artifact bucket, and what they are.
-const OBJECTS: [(&str, &str); 4] = [
+const OBJECTS: [(&str, &str); 5] = [
     ("config/pipeline.json", "the pipeline document"),
+    ("deploys/…", "the record of a deploy"),
     ("glue/clean.py", "an artifact that is there"),
     ("lambda/load.zip", "an artifact that is not there"),
     ("templates/storage.yaml", "a long template"),

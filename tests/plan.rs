@@ -1,6 +1,10 @@
 //! `pipectl plan`: what would change, and nothing left behind.
 
+use std::time::Duration;
+
 use crate::support::Test;
+use crate::support::cloud::{Cloud, ENVIRONMENT, told};
+use crate::support::ground::Ground;
 
 /// The lines of a plan about one stack.
 fn stack<'a>(plan: &'a str, name: &str) -> &'a str {
@@ -146,4 +150,24 @@ fn after_a_deploy_only_an_edit_is_a_change() {
     !   LoadLogs  AWS::Logs::LogGroup
     ");
     assert!(markdown.len() < 65_536);
+}
+
+#[test]
+fn a_plan_that_is_ended_leaves_nothing_behind() {
+    let Some(ground) = Ground::lay() else { return };
+    let cloud = Cloud::copy_of(ground.mixed.path());
+    let (before, left) = (cloud.state(), cloud.leftovers());
+    cloud.proxy.delay(Duration::from_millis(500));
+    // By Ctrl-C, and by a CI that cancels the job.
+    for signal in ["-INT", "-TERM"] {
+        let child = cloud.start(&ground.after, &["plan", "--env", ENVIRONMENT]);
+        while !cloud.calls().iter().any(|call| call.place.operation == "CreateChangeSet") {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let told = told(child);
+        assert_eq!(told.code, Some(130), "{}", told.text);
+        assert!(told.text.contains("error: interrupted: "), "{}", told.text);
+        assert_eq!((cloud.state(), cloud.leftovers()), (before.clone(), left.clone()), "{}", told.text);
+    }
 }

@@ -378,35 +378,3 @@ fn wrong_data_folders_are_told_at_once_and_nothing_starts() {
     ");
     assert!(!test.path(".pipectl/local").exists());
 }
-
-#[test]
-fn a_permission_that_is_missing_fails_the_rehearsal() {
-    let Some(test) = project() else { return };
-    // The role of the load may write no ledger entry, and the workgroup is another pipeline's.
-    let template = std::fs::read_to_string(root().join("templates/iam.yaml.hbs")).unwrap();
-    let write = "Sid: WriteLedger\n                Effect: Allow\n                Action: \"s3:PutObject\"";
-    assert!(template.contains(write), "{template}");
-    let template = template.replace(write, &write.replace("PutObject", "PutObjectAcl"));
-    std::fs::create_dir_all(test.path("templates")).unwrap();
-    std::fs::write(test.path("templates/iam.yaml.hbs"), template).unwrap();
-    let data = test.path("stores");
-    std::fs::create_dir_all(&data).unwrap();
-    std::fs::write(data.join("stores.csv"), "id,name,opened_at,tax_rate\n1,One,2024-01-01,0.1\n").unwrap();
-    let (code, report) = report(&test, &["--data", &format!("erp={}", data.display())]);
-    let found = findings(&report);
-    assert_eq!(code, Some(1), "{found}");
-    // The cause comes first; what it led to comes after it.
-    assert!(
-        found.starts_with(
-            "error: error: IAM: the role `shop-local-load` may not s3:PutObject on arn:aws:s3:::shop-local-transformed-\
-             000000000000-us-east-1/_ledger/setup/*: `WriteLedger` allows other actions on it"
-        ),
-        "{found}"
-    );
-    assert!(
-        found.contains("Action: \"s3:PutObjectAcl\"") && found.contains("hint: add `s3:PutObject` to `Action`"),
-        "{found}"
-    );
-    assert!(found.contains("the function `shop-local-load` failed") && found.contains("AccessDenied"), "{found}");
-    assert_eq!(count(&report, "stores"), 0, "{found}");
-}

@@ -12,6 +12,7 @@ pub mod drift;
 mod fixes;
 mod follow;
 pub mod gc;
+mod imports;
 mod leave;
 mod leftover;
 mod orphan;

@@ -10,16 +10,24 @@ use crate::exit::Exit;
 pub struct Stop(watch::Receiver<u8>);
 
 impl Stop {
-    /// Listens to Ctrl-C.
+    /// Listens to Ctrl-C, and to the signal by which a CI ends a job that nobody wants any more.
     pub fn on_ctrl_c() -> Self {
         let (sender, receiver) = watch::channel(0);
+        let count = |sender: &watch::Sender<u8>| sender.send_modify(|times| *times = times.saturating_add(1));
+        let ctrl_c = sender.clone();
         tokio::spawn(async move {
-            for times in 1..=3 {
-                if tokio::signal::ctrl_c().await.is_err() || sender.send(times).is_err() {
-                    return;
-                }
+            while tokio::signal::ctrl_c().await.is_ok() {
+                count(&ctrl_c);
             }
         });
+        #[cfg(unix)]
+        if let Ok(mut ended) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            tokio::spawn(async move {
+                while ended.recv().await.is_some() {
+                    count(&sender);
+                }
+            });
+        }
         Self(receiver)
     }
 

@@ -116,12 +116,14 @@ pub(super) async fn survey(
     for (wanted, found) in &found {
         sides.push(plan::Side { wanted, known: found.known.as_ref(), plan: &found.plan });
     }
+    let mut warnings = plan::between(&sides, &session.place)?;
+    warnings.extend(session.foreign_imports(&sides).await?);
     let plan = Plan {
         environment: session.environment.clone(),
         account: session.place.account.clone(),
         region: session.place.region.clone(),
         stacks: found.iter().map(|(_, found)| found.plan.clone()).collect(),
-        warnings: plan::between(&sides, &session.place)?,
+        warnings,
         migrations: Vec::new(),
     };
     Ok(Survey { plan: session.hide_in_plan(plan), stacks })

@@ -13,19 +13,11 @@ use super::warning::{Side, Warning, WarningKind};
 pub(super) fn find(sides: &[Side<'_>], place: &Place) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for owner in sides {
-        let Some(Known { template: Some(old), stack, .. }) = owner.known else { continue };
+        let Some(Known { template: Some(old), .. }) = owner.known else { continue };
         let others = || sides.iter().filter(|side| side.wanted.name != owner.wanted.name);
         warnings.extend(others().flat_map(|user| through_parameters(owner, old, user)));
-        let given = owner.given();
-        let exports = Evaluation::new(old, &given, place, &stack.name, Some(&stack.id)).exports()?;
-        let kept = Evaluation::new(&owner.wanted.template, &given, place, &stack.name, Some(&stack.id)).exports()?;
-        for (export, output) in &exports {
-            let changes = owner.plan.outputs.iter().any(|change| change.name == *output);
-            if kept.contains_key(export) && !changes {
-                continue;
-            }
-            let goes = if kept.contains_key(export) { "would change" } else { "goes" };
-            warnings.extend(others().filter_map(|user| through_import(owner, user, export, goes)));
+        for Leaving { export, how, .. } in leaving(owner, place)? {
+            warnings.extend(others().filter_map(|user| through_import(owner, user, &export, how)));
         }
         let parameters = removed(owner).filter(|resource| resource.resource_type == "AWS::SSM::Parameter");
         for resource in parameters {
@@ -34,6 +26,51 @@ pub(super) fn find(sides: &[Side<'_>], place: &Place) -> Result<Vec<Warning>> {
         }
     }
     Ok(warnings)
+}
+
+/// An export that a deploy takes away or changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// The short name of the stack that exports it.
+    pub stack: String,
+    pub export: String,
+    how: &'static str,
+}
+
+/// The exports of a stack that a deploy takes away or changes.
+pub fn leaving(owner: &Side<'_>, place: &Place) -> Result<Vec<Leaving>> {
+    let Some(Known { template: Some(old), stack, .. }) = owner.known else { return Ok(Vec::new()) };
+    let given = owner.given();
+    let of = |template| Evaluation::new(template, &given, place, &stack.name, Some(&stack.id)).exports();
+    let (exports, kept) = (of(old)?, of(&owner.wanted.template)?);
+    let mut leaving = Vec::new();
+    for (export, output) in exports {
+        let how = match kept.contains_key(&export) {
+            true if owner.plan.outputs.iter().any(|change| change.name == output) => "would change",
+            true => continue,
+            false => "goes",
+        };
+        leaving.push(Leaving { stack: owner.wanted.name.clone(), export, how });
+    }
+    Ok(leaving)
+}
+
+/// The warning about an export that stacks import which are none of the project's.
+pub fn imported_elsewhere(leaving: &Leaving, users: &[String]) -> Warning {
+    let Leaving { stack, export, how } = leaving;
+    let users = users.join("`, `");
+    Warning {
+        kind: WarningKind::InUse,
+        stack: stack.clone(),
+        name: Some(export.clone()),
+        message: format!(
+            "the export `{export}` of `{stack}` {how} while `{users}` imports it, which is no stack of this project: CloudFormation refuses that"
+        ),
+        steps: vec![
+            format!("leave `{stack}` as it is deployed for now, and have the import taken out of `{users}`"),
+            format!("then change `{stack}` and deploy again"),
+        ],
+    }
 }
 
 fn removed<'a>(side: &Side<'a>) -> impl Iterator<Item = &'a ResourcePlan> + use<'a> {

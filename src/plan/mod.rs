@@ -30,6 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use access::{AccessChange, Rule};
+pub use in_use::{Leaving, imported_elsewhere, leaving};
 pub use local::Place;
 pub use loss::Loss;
 pub use migration::TableMigration;

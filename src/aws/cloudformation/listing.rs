@@ -52,6 +52,26 @@ impl CloudFormation {
         Ok(stacks)
     }
 
+    /// The names of the stacks that import an export.
+    pub async fn importers(&self, export: &str) -> Result<Vec<String>, Failure> {
+        let (mut names, mut token) = (Vec::new(), None);
+        loop {
+            let page = match self.0.list_imports().export_name(export).set_next_token(token).send().await {
+                Ok(page) => page,
+                Err(error) => match Failure::new("ListImports", &error) {
+                    // CloudFormation calls it an error that nobody does.
+                    failure if failure.message.contains("is not imported by any stack") => return Ok(names),
+                    failure => return Err(failure),
+                },
+            };
+            names.extend(page.imports().iter().cloned());
+            match page.next_token {
+                Some(next) if !next.is_empty() => token = Some(next),
+                _ => return Ok(names),
+            }
+        }
+    }
+
     /// The change sets of a stack that were not executed; none of a stack that is not there.
     pub async fn waiting_change_sets(&self, stack: &str) -> Result<Vec<WaitingChangeSet>, Failure> {
         let (mut waiting, mut token) = (Vec::new(), None);

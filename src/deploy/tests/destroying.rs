@@ -103,6 +103,7 @@ async fn destroy_waits_for_what_another_does_to_a_stack() {
     storage is being deleted
     storage waits for another operation to end (UPDATE_IN_PROGRESS)
     storage Bucket DELETE_SKIPPED
+    storage Bucket DELETE_SKIPPED
     storage is deleted
     network is being deleted
     network Bucket DELETE_SKIPPED

@@ -101,3 +101,35 @@ fn the_template_of_a_plan_lies_where_no_deploy_looks() {
     assert_eq!(crate::deploy::Purpose::Plan.template_key("glue", "ab"), "plan/glue-ab.yaml");
     assert_eq!(crate::deploy::Purpose::Deploy.template_key("glue", "ab"), "templates/glue-ab.yaml");
 }
+
+#[tokio::test]
+async fn an_export_that_a_stack_of_others_imports_is_told() {
+    let exported = NETWORK.replace("!Ref Vpc}", "!Ref Vpc, Export: {Name: shop-vpc}}");
+    let imports =
+        Reply::Result("<Imports><member>their-stack</member><member>shop-dev-storage</member></Imports>".into());
+    let fake = Fake::start()
+        .await
+        .on("DescribeStacks:shop-dev-network", result(&described("network", "CREATE_COMPLETE")))
+        .on("GetTemplate:arn:network", result(&json!({"TemplateBody": exported})))
+        .on("ListImports", imports);
+    let fake = update(fake, "CREATE_COMPLETE", "");
+    insta::assert_snapshot!(plan(&fake, wanted()).await.unwrap().text(false), @"
+    shop-dev-network
+      ~ Vpc  AWS::EC2::VPC
+          ~ Tags
+
+    Unchanged: storage
+
+    Between stacks:
+      the export `shop-vpc` of `network` goes while `their-stack` imports it, which is no stack of this project: CloudFormation refuses that
+        1. leave `network` as it is deployed for now, and have the import taken out of `their-stack`
+        2. then change `network` and deploy again
+
+    Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 2 stacks.
+    ");
+    assert_eq!(fake.requests("ListImports")[0].fields["ExportName"], "shop-vpc");
+    // Nothing goes, nothing is asked.
+    let fake = update(Fake::start().await, "CREATE_COMPLETE", "");
+    plan(&fake, wanted()).await.unwrap();
+    assert!(fake.requests("ListImports").is_empty());
+}
