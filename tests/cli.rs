@@ -69,6 +69,26 @@ fn a_newcomer_without_a_shop_begins_with_files() {
 }
 
 #[test]
+fn an_export_is_looked_at_before_anything_starts() {
+    let test = Test::reference();
+    insta::assert_snapshot!(test.run(&["export", "daily_revenu", "--env", "local"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: unknown mart `daily_revenu`
+    = hint: did you mean `daily_revenue`?
+    ");
+    insta::assert_snapshot!(test.run(&["export", "daily_revenue", "--env", "local", "--format", "parquet", "--out", "r"]), @"
+    exit code: 64
+    ----- stdout -----
+    ----- stderr -----
+    error: the mart `daily_revenue` is not written as Parquet
+    = hint: add `unload: parquet` to it and deploy; or take `--format csv`
+    ");
+    assert!(!test.path(".pipectl").exists() && !test.path("r").exists());
+}
+
+#[test]
 fn wrong_usage_is_told_apart() {
     let test = Test::empty();
     insta::assert_snapshot!(test.run(&["rendr"]), @"

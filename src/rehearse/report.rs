@@ -324,6 +324,7 @@ mod tests {
             duplicates: 6,
             transformed: 1_000,
             staged: 1_000,
+            waiting: 0,
             late: 0,
             changed: 1_000,
         };
