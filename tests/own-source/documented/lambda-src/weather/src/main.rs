@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let config = aws_config::load_from_env().await;
+    let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let s3 = aws_sdk_s3::Client::from_conf(
         // Path style, so that a rehearsal's bucket on this machine is found.
         aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
