@@ -14,17 +14,25 @@ use crate::warehouse::ADMIN_USER;
 
 /// Writes the rows of a mart. Returns how many there were, where it is known.
 pub async fn export(aws: &Aws, spec: &Spec, mart: &str, format: Unload, out: &mut dyn Write) -> Result<Option<u64>> {
+    if check(spec, mart, format)? {
+        files(aws, spec, mart, format, out).await.map(|()| None)
+    } else {
+        rows(aws, spec, mart, out).await.map(Some)
+    }
+}
+
+/// Whether a mart's rows are taken from the files of the last run, and not from the warehouse. Fails if there is no such
+/// mart, or not in this format.
+pub fn check(spec: &Spec, mart: &str, format: Unload) -> Result<bool> {
     let marts = &spec.pipeline.marts;
     let Some(known) = marts.get(mart) else {
         return Err(Error::new(format!("unknown mart `{mart}`"))
             .hint(did_you_mean(mart, marts.keys().map(String::as_str)))
             .exit(Exit::Usage));
     };
-    if known.unload == Some(format) {
-        return files(aws, spec, mart, format, out).await.map(|()| None);
-    }
     match format {
-        Unload::Csv => rows(aws, spec, mart, out).await.map(Some),
+        _ if known.unload == Some(format) => Ok(true),
+        Unload::Csv => Ok(false),
         Unload::Parquet => Err(Error::new(format!("the mart `{mart}` is not written as Parquet"))
             .hint("add `unload: parquet` to it and deploy; or take `--format csv`")
             .exit(Exit::Usage)),

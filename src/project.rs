@@ -285,22 +285,31 @@ pub fn example(example: Example) -> Vec<(String, String)> {
 pub fn write(path: &Path, text: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
-    let mut file = temporary(folder).map_err(Error::from)?;
-    std::io::Write::write_all(&mut file, text).map_err(Error::from)?;
-    file.persist(path).map_err(|error| Error::from(error.error).note(format!("while writing `{}`", path.display())))?;
+    let failed = |error: std::io::Error| unwritten(path, &error);
+    let mut file = temporary(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// That a file cannot be written, by its own name and not by the one that it has until it is whole.
+fn unwritten(path: &Path, error: &std::io::Error) -> Error {
+    // For its hint where the disk is full.
+    let error = Error::from(std::io::Error::from(error.kind()));
+    let told = Error::new(format!("cannot write `{}`: {}", path.display(), error.message()));
+    error.hints().iter().fold(told, |told, hint| told.hint(hint))
 }
 
 /// Fails if a file could not be written: asked before work whose result must not be lost.
 pub fn check_writable(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
-    temporary(folder).map_err(|error| Error::from(error).note(format!("`{}` could not be written", path.display())))?;
+    temporary(folder).map_err(|error| unwritten(path, &error))?;
     Ok(())
 }
 
 /// A file that is given its name later. Others may read it as they may what an editor writes.
-fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+pub fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -310,4 +319,25 @@ fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
 /// Used where a file is the user's mistake.
 pub fn misuse(message: impl Into<String>) -> Error {
     Error::new(message).exit(Exit::Usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_has_its_own_name() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        insta::assert_snapshot!(unwritten(Path::new("r/iam.yaml"), &full), @"
+        error: cannot write `r/iam.yaml`: no storage space
+        = hint: free some space on this disk and run the command again: it goes on where it stopped
+        ");
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(folder.path().join("iam.yaml/other")).unwrap();
+        let error = write(&folder.path().join("iam.yaml"), b"a").unwrap_err().to_string();
+        let error = error.replace(&folder.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(error, @"error: cannot write `DIR/iam.yaml`: is a directory");
+        // And nothing half-written stays.
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -77,10 +77,10 @@ fn failures_arrive_as_mails_and_are_sent_again() {
 
         to data@example.com: AWS Notification Message
         shop-local: the Glue job shop-local-clean ended as FAILED
-        Reason: table `stores`: 1 of 1 rows (100.0%) are bad, and `quarantine_limit` allows 10.0%. `opened_at`: "yesterday" is not a timestamp (1 rows). The rows are under s3://shop-local-cleaned-000000000000-us-east-1/quarantine/stores/batch=[BATCH]/; correct the source, or raise the limit; nothing is committed
+        Reason: table `stores`: 1 of 1 rows (100.0%) are bad, and `quarantine_limit` allows 10.0%. `opened_at`: "yesterday" is not a timestamp (1 row). The rows are under s3://shop-local-cleaned-000000000000-us-east-1/quarantine/stores/batch=[BATCH]/; correct the source, or raise the limit; nothing is committed
         Run: jr_00000001, ended at [TIME]
         Run and log: https://us-east-1.console.aws.amazon.com/gluestudio/home?region=us-east-1#/job/shop-local-clean/run/jr_00000001
-        Nothing of the run counts. The next run takes up what it had: start it from the workflow shop-local, or wait for new data.
+        What it did not commit, the next run takes up: start it from the workflow shop-local, or wait for new data.
 
         to data@example.com: ALARM: "shop-local-ingest-weather-errors" in us-east-1
         to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1

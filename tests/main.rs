@@ -5,6 +5,8 @@
 #[cfg(feature = "rehearse")]
 mod alerts;
 #[cfg(feature = "rehearse")]
+mod away;
+#[cfg(feature = "rehearse")]
 mod catalog;
 mod check;
 mod cli;
@@ -53,3 +55,5 @@ mod support;
 mod terminal;
 #[cfg(feature = "rehearse")]
 mod together;
+#[cfg(feature = "rehearse")]
+mod wires;

@@ -88,7 +88,7 @@ def run(
             store, document.cleaned, _STAGE, batch, run_id, inputs_, counts, replays=replays, stopped=told
         )
         committed = batch
-        tell(f"committed batch {batch}: {len(taken)} objects")
+        tell(f"committed batch {batch}: {output.counted(len(taken), 'object')}")
     if stopped:
         report.write_clean(store, document, batch, run_id, committed and entry, stopped, time.monotonic() - began)
     output.end(_STAGE, committed, stopped)

@@ -85,7 +85,9 @@ def _too_many(table: Table, counts: Counts, path: str) -> str | None:
     if counts.quarantined <= counts.rows_in * table.quarantine_limit:
         return None
     share = counts.quarantined / counts.rows_in
-    reasons = "; ".join(f"{found['reason']} ({found['rows']} rows)" for found in counts.reasons[:_REASONS_SHOWN])
+    reasons = "; ".join(
+        f"{found['reason']} ({counted(found['rows'], 'row')})" for found in counts.reasons[:_REASONS_SHOWN]
+    )
     return (
         f"table `{table.name}`: {counts.quarantined} of {counts.rows_in} rows ({share:.1%}) are bad, and "
         f"`quarantine_limit` allows {table.quarantine_limit:.1%}. {reasons}. The rows are under {path}; "
@@ -101,6 +103,11 @@ def verify(table: Table, counts: Counts) -> None:
             f"table `{table.name}`: {counts.rows_in} rows came in, and {accounted} are accounted for ({counts}); "
             "nothing is committed, run it again"
         )
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def summary(stage: str, name: str, counts: Counts) -> str:

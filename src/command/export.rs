@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::export;
-use crate::project::misuse;
+use crate::figure::counted;
+use crate::project::{check_writable, misuse, temporary};
 use crate::spec::Unload;
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         }
         Format::Parquet => Unload::Parquet,
     };
+    // What can be told without an account is told first.
+    export::check(&spec, &args.mart, format)?;
+    if let Some(path) = &args.out {
+        check_writable(path)?;
+    }
     let account = Account::open(&project, &spec).await?;
     #[cfg(feature = "rehearse")]
     let warehouse = match &account.local {
@@ -52,7 +58,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         Some(path) => {
             let folder =
                 path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let mut file = temporary(folder)?;
             let exported = export::export(&account.aws, &spec, &args.mart, format, &mut file).await;
             // The file is there as a whole or not at all.
             match exported {
@@ -71,7 +77,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     context.ui.clear();
     match &args.out {
         Some(path) => {
-            let rows = rows.map(|rows| format!("{rows} rows of ")).unwrap_or_default();
+            let rows = rows.map(|rows| format!("{} of ", counted(rows, "row"))).unwrap_or_default();
             context.ui.line(format_args!("wrote {rows}marts.{} to {}", args.mart, path.display()));
         }
         None => {

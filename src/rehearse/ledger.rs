@@ -16,15 +16,18 @@ pub struct TableRows {
     pub duplicates: u64,
     pub transformed: u64,
     pub staged: u64,
+    /// Cleaned rows that wait: the transform job has stopped the table.
+    pub waiting: u64,
     /// Rows of batches that an earlier run left unloaded.
     pub late: u64,
     pub changed: u64,
 }
 
 impl TableRows {
-    /// Whether every row is accounted for: in = out + quarantined + duplicates, at every stage.
+    /// Whether every row is accounted for: in = out + quarantined + duplicates + waiting, at every stage.
     pub fn adds_up(&self) -> bool {
-        self.read == self.transformed + self.quarantined + self.duplicates && self.staged == self.transformed
+        self.read == self.transformed + self.quarantined + self.duplicates + self.waiting
+            && self.staged == self.transformed
     }
 }
 
@@ -34,6 +37,21 @@ pub(super) struct Ledgers {
     clean: BTreeMap<String, Stage>,
     transform: BTreeMap<String, Stage>,
     load: BTreeMap<(String, String), Load>,
+    reports: BTreeMap<String, JobReport>,
+}
+
+/// What the report of a job says of tables that wait.
+#[derive(Debug, Clone, Deserialize)]
+struct JobReport {
+    #[serde(default)]
+    stage: String,
+    #[serde(default)]
+    tables: BTreeMap<String, Stopped>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Stopped {
+    stopped: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -42,8 +60,6 @@ struct Stage {
     inputs: Vec<Input>,
     #[serde(default)]
     tables: BTreeMap<String, Counts>,
-    #[serde(default)]
-    replays: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -52,6 +68,9 @@ struct Input {
     key: String,
     table: Option<String>,
     duplicate_of: Option<String>,
+    /// A cleaned batch that a run of `transform` has taken, and the tables of it if not all.
+    batch: Option<String>,
+    tables: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -91,6 +110,7 @@ impl Ledgers {
             clean: entries(&cleaned.join("_ledger/clean")),
             transform: entries(&transformed.join("_ledger/transform")),
             load: BTreeMap::new(),
+            reports: entries(&transformed.join("reports")),
         };
         for folder in fs_err::read_dir(transformed.join("_ledger/load")).into_iter().flatten().flatten() {
             let batch = folder.file_name().to_string_lossy().into_owned();
@@ -103,6 +123,8 @@ impl Ledgers {
     /// The rows of what has come since an earlier reading, by table.
     pub(super) fn since(&self, earlier: &Self) -> BTreeMap<String, TableRows> {
         let mut tables: BTreeMap<String, TableRows> = BTreeMap::new();
+        // Of the rows that were cleaned since then, those that `transform` has taken.
+        let mut taken: BTreeMap<&str, u64> = BTreeMap::new();
         for (_, stage) in self.clean.iter().filter(|(batch, _)| !earlier.clean.contains_key(*batch)) {
             for table in stage.inputs.iter().filter_map(|input| input.table.as_ref()) {
                 tables.entry(table.clone()).or_default().objects += 1;
@@ -115,17 +137,35 @@ impl Ledgers {
                 rows.duplicates += counts.duplicates + counts.unchanged;
             }
         }
+        let mut seen = BTreeSet::new();
         for (_, stage) in self.transform.iter().filter(|(batch, _)| !earlier.transform.contains_key(*batch)) {
             for (table, counts) in &stage.tables {
                 let rows = tables.entry(table.clone()).or_default();
-                // What SQL makes, and what a request takes once more, begins here.
-                let begins = rows.objects == 0 && rows.cleaned == 0;
-                if begins || !stage.replays.is_empty() {
-                    rows.read += counts.rows_in.saturating_sub(rows.cleaned);
-                }
+                // What SQL makes, what an earlier run has cleaned, and what a request takes once more begins here.
+                let known: u64 = stage
+                    .inputs
+                    .iter()
+                    .filter(|input| input.tables.as_ref().is_none_or(|tables| tables.contains(table)))
+                    .filter_map(|input| input.batch.as_ref())
+                    .filter(|batch| {
+                        !earlier.clean.contains_key(*batch) && seen.insert(((*batch).clone(), table.clone()))
+                    })
+                    .filter_map(|batch| Some(self.clean.get(batch)?.tables.get(table)?.rows_out))
+                    .sum();
+                *taken.entry(table).or_default() += known;
+                rows.read += counts.rows_in.saturating_sub(known);
                 rows.transformed += counts.rows_out;
                 rows.quarantined += counts.quarantined;
                 rows.duplicates += counts.duplicates + counts.unchanged;
+            }
+        }
+        for (_, report) in self.reports.iter().filter(|(batch, _)| !earlier.reports.contains_key(*batch)) {
+            let stopped =
+                report.tables.iter().filter(|(_, table)| report.stage == "transform" && table.stopped.is_some());
+            for (table, _) in stopped {
+                if let Some(rows) = tables.get_mut(table) {
+                    rows.waiting = rows.cleaned.saturating_sub(taken.get(table.as_str()).copied().unwrap_or_default());
+                }
             }
         }
         for ((batch, table), load) in self.load.iter().filter(|(load, _)| !earlier.load.contains_key(*load)) {
@@ -221,6 +261,7 @@ mod tests {
             duplicates: 2,
             transformed: 6,
             staged: 6,
+            waiting: 0,
             late: 0,
             changed: 5,
         };
@@ -236,5 +277,59 @@ mod tests {
             quarantined("transform", "b2"),
         ];
         assert_eq!(after.remarks(&before), expected);
+    }
+
+    #[test]
+    fn a_table_that_transform_has_stopped_waits_with_its_rows() {
+        let directory = tempfile::tempdir().unwrap();
+        let (cleaned, transformed) = (directory.path().join("cleaned"), directory.path().join("transformed"));
+        let write = |path: std::path::PathBuf, text: &str| crate::project::write(&path, text.as_bytes()).unwrap();
+        let before = Ledgers::read(&cleaned, &transformed);
+        write(
+            cleaned.join("_ledger/clean/b1.json"),
+            r#"{"inputs":[{"key":"landing/sales/a","table":"sales"}],
+               "tables":{"sales":{"rows_in":10,"rows_out":9,"quarantined":1}}}"#,
+        );
+        let sales = || Ledgers::read(&cleaned, &transformed).since(&before)["sales"].clone();
+        assert!(!sales().adds_up(), "{:?}", sales());
+        let report =
+            |stage: &str| format!(r#"{{"stage":"{stage}","tables":{{"sales":{{"stopped":"too many bad rows"}}}}}}"#);
+        write(transformed.join("reports/b2.json"), &report("clean"));
+        assert!(!sales().adds_up(), "{:?}", sales());
+        write(transformed.join("reports/b2.json"), &report("transform"));
+        assert!(sales().adds_up() && sales().waiting == 9, "{:?}", sales());
+        // The next run takes them.
+        write(
+            transformed.join("_ledger/transform/b3.json"),
+            r#"{"inputs":[{"batch":"b1"}],"tables":{"sales":{"rows_in":9,"rows_out":9}}}"#,
+        );
+        write(transformed.join("_ledger/load/b3/sales.json"), r#"{"staged":9,"changed":9}"#);
+        assert!(sales().adds_up() && sales().waiting == 0, "{:?}", sales());
+    }
+
+    /// A request to take cleaned rows again, and then new rows of the same table, each in a run of its own.
+    #[test]
+    fn what_is_taken_again_is_read_again() {
+        let counts = |rows: u64| Counts { rows_in: rows, rows_out: rows, ..Counts::default() };
+        let stage = |inputs: &[&str], rows: u64| Stage {
+            inputs: inputs
+                .iter()
+                .map(|batch| serde_json::from_value(serde_json::json!({"batch": batch})).unwrap())
+                .collect(),
+            tables: BTreeMap::from([("rates".to_owned(), counts(rows))]),
+        };
+        let named = |stages: &[(&str, Stage)]| {
+            stages.iter().map(|(name, stage)| ((*name).to_owned(), stage.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let load = |batch: &str, staged: u64| ((batch.to_owned(), "rates".to_owned()), Load { staged, changed: 0 });
+        let before = Ledgers { clean: named(&[("c1", stage(&[], 90))]), ..Ledgers::default() };
+        let after = Ledgers {
+            clean: named(&[("c1", stage(&[], 90)), ("c2", stage(&[], 2))]),
+            transform: named(&[("t1", stage(&["c1"], 90)), ("t2", stage(&["c2"], 2)), ("t3", stage(&["c2"], 2))]),
+            load: BTreeMap::from([load("t1", 90), load("t2", 2), load("t3", 2)]),
+            ..Ledgers::default()
+        };
+        let rows = &after.since(&before)["rates"];
+        assert_eq!((rows.read, rows.transformed, rows.adds_up()), (94, 94, true), "{rows:?}");
     }
 }

@@ -84,7 +84,7 @@ impl Place {
         register(account, &data_api);
         let shops = open_shops(account, spec, folders, work.folder()).await?;
         let databases = open_databases(account, spec, parts, folders).await?;
-        let replications = open_replications(account, endpoint, spec, &resources, &databases, work.folder()).await?;
+        let replications = open_replications(account, endpoint, spec, &resources, &databases, work.folder())?;
         Ok(Self {
             resources,
             account: account.clone(),
@@ -236,7 +236,7 @@ async fn open_databases(
 }
 
 /// Opens a stand-in for each deployed replication whose database has data.
-async fn open_replications(
+fn open_replications(
     account: &LocalAccount,
     endpoint: &str,
     spec: &Spec,
@@ -253,7 +253,7 @@ async fn open_replications(
         let Some((name, server)) = source else { continue };
         let started = account.is_replicating(&configuration.arn);
         let configuration = replication::Configuration { started, ..configuration };
-        let opened = Replication::open(configuration, server, endpoint, account.region(), work).await?;
+        let opened = Replication::open(configuration, server, endpoint, account.region(), work)?;
         replications.insert(name.to_owned(), opened);
     }
     Ok(replications)

@@ -176,9 +176,13 @@ impl<'a> Run<'a> {
 
     /// Lets the next thing happen in the databases, and their schedules come round again.
     async fn change_databases(&mut self, step: usize) -> Result<()> {
-        for (source, file) in self.place.databases.change(step).await? {
+        let changed = self.place.databases.change(step).await?;
+        for (source, file) in changed.made {
             let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.timeline.happened(Kind::Database, &source, &file);
+        }
+        for (source, gone) in changed.gone {
+            self.gone(&source, &gone);
         }
         self.follow_databases().await?;
         self.fire_jobs();

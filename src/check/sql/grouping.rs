@@ -8,7 +8,7 @@ use sqlparser::ast::{Expr, OrderByExpr, Select, SelectItem, Spanned, WindowType}
 use super::expression::arguments;
 use super::query::is_number;
 use super::scope::{Place, Scope, folded};
-use super::{Checker, function};
+use super::{Checker, signatures};
 
 static QUALIFIER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""?[a-z_][a-z0-9_]*"?\s*\.\s*"#).ok());
 
@@ -97,10 +97,10 @@ impl Checker<'_> {
             }
             Expr::Function(call) => {
                 let name = call.name.to_string().to_lowercase();
-                if function::is_aggregate(&name) && call.over.is_none() {
+                if signatures::is_aggregate(&name) && call.over.is_none() {
                     return;
                 }
-                let first = usize::from(function::takes_part(&name));
+                let first = usize::from(signatures::takes_part(&name));
                 for argument in arguments(call).into_iter().skip(first) {
                     self.grouped(argument, groups, aliases, scope);
                 }
@@ -172,7 +172,7 @@ fn normal(expression: &Expr) -> String {
 fn has_aggregate(expression: &Expr) -> bool {
     match expression {
         Expr::Function(call) => {
-            let own = function::is_aggregate(&call.name.to_string().to_lowercase()) && call.over.is_none();
+            let own = signatures::is_aggregate(&call.name.to_string().to_lowercase()) && call.over.is_none();
             own || arguments(call).into_iter().any(has_aggregate)
         }
         other => children(other).into_iter().any(has_aggregate),

@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! query       FROM, SELECT, set operations, WITH       scope        which names can be seen where
-//! expression  types of expressions                     function     what functions take and give
-//! grouping    columns beside aggregates                kind         types
+//! expression  types of expressions                     function     calls of functions
+//! grouping    columns beside aggregates                signatures   what functions take and give
+//! kind        types
 //! ```
 
 mod expression;
@@ -14,6 +15,7 @@ mod grouping;
 mod kind;
 mod query;
 mod scope;
+mod signatures;
 
 use std::sync::Arc;
 

@@ -89,17 +89,30 @@ impl Databases {
         self.open.values().map(|open| open.folder.changes.len()).max().unwrap_or(0)
     }
 
-    /// Makes the changes of a step; answers the source and the file of each.
-    pub async fn change(&self, step: usize) -> Result<Vec<(String, PathBuf)>> {
-        let mut made = Vec::new();
+    /// Makes the changes of a step. A server that has gone away keeps the others from nothing.
+    pub async fn change(&self, step: usize) -> Result<Changed> {
+        let mut changed = Changed::default();
         for (name, open) in &self.open {
-            if let Some(file) = open.folder.changes.get(step) {
-                open.server.run_file(file).await?;
-                made.push((name.clone(), file.clone()));
+            let Some(file) = open.folder.changes.get(step) else { continue };
+            match open.server.run_file(file).await {
+                Ok(()) => changed.made.push((name.clone(), file.clone())),
+                Err(error) => match open.server.gone().await {
+                    Some(gone) => changed.gone.push((name.clone(), gone)),
+                    None => return Err(error),
+                },
             }
         }
-        Ok(made)
+        Ok(changed)
     }
+}
+
+/// What came of a step of changes.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// The sources whose step has happened, and its file.
+    pub made: Vec<(String, PathBuf)>,
+    /// The sources whose server has gone away.
+    pub gone: Vec<(String, Error)>,
 }
 
 /// Says whether a server for this engine is on this machine, and if not, how to get one.

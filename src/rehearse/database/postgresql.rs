@@ -70,7 +70,7 @@ async fn connect(server: &Server, database: &str) -> Result<Client> {
                 return Ok(client);
             }
             // It listens before it answers.
-            Err(_) if Instant::now() < limit => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(_) if Instant::now() < limit && server.listens() => tokio::time::sleep(Duration::from_millis(20)).await,
             Err(error) => return Err(told(&error)),
         }
     }

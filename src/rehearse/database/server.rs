@@ -213,6 +213,22 @@ impl Server {
         }
     }
 
+    /// Whether somebody listens there.
+    pub(super) fn listens(&self) -> bool {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
+    }
+
+    /// What there is to say of a server that has gone away; nothing if it answers.
+    pub async fn gone(&self) -> Option<Error> {
+        if self.run("SELECT 1").await.is_ok() {
+            return None;
+        }
+        let error = Error::new(format!("its {} server has gone away", self.engine)).note(self.log_tail());
+        Some(error.hint(
+            "look for what ended it (memory, a full disk, a statement of its data), and rehearse again: its data is made anew",
+        ))
+    }
+
     async fn wait_until_listening(&mut self) -> Result<()> {
         let limit = Instant::now() + START_LIMIT;
         loop {
@@ -220,7 +236,7 @@ impl Server {
                 let error = Error::new(format!("the {} server ended while it started ({exit})", self.engine));
                 return Err(error.note(self.log_tail()));
             }
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            if self.listens() {
                 return Ok(());
             }
             if Instant::now() > limit {

@@ -64,9 +64,9 @@ enum Database {
 }
 
 impl Replication {
-    /// Connects to the database, which is on this machine, and to the S3 of the account at `endpoint`. Files are made in
-    /// the folder `work`.
-    pub async fn open(
+    /// Prepares to read the database, which is on this machine, and to write to the S3 of the account at `endpoint`. Files
+    /// are made in the folder `work`.
+    pub fn open(
         configuration: Configuration,
         server: &Server,
         endpoint: &str,
@@ -81,7 +81,7 @@ impl Replication {
         };
         let database = match configuration.source.engine.as_str() {
             "mysql" => Database::Mysql(Mysql::new(&access)),
-            "postgres" => Database::Postgres(Postgres::connect(&access, &configuration).await?),
+            "postgres" => Database::Postgres(Postgres::new(&access, &configuration)),
             engine => {
                 return Err(Error::project(format!("the rehearsal cannot replicate the engine `{engine}`"))
                     .hint("it knows `mysql` and `postgres`"));
@@ -145,7 +145,8 @@ impl Replication {
         Ok(files)
     }
 
-    /// Writes what has changed since the last time.
+    /// Writes what has changed since the last time that it came to its end. One that fails has written nothing that counts:
+    /// the next begins where this one began, as DMS goes on from what it has written last.
     pub async fn changes(&mut self) -> Result<Vec<File>> {
         let mut writer = Writer::new(&self.configuration, &self.directory, Load::Changes);
         let names = &mut self.names;
@@ -155,34 +156,35 @@ impl Replication {
             Database::Postgres(postgres) => postgres.changes(&mut take).await?,
         }
         let files = writer.finish()?;
+        // The database is asked for the last time before anything is put.
+        let there: BTreeSet<String> = self.tables().await?.iter().map(|table| table.label()).collect();
         self.put(&files).await?;
-        self.look_for_dropped().await?;
+        match &mut self.database {
+            Database::Mysql(mysql) => mysql.landed(),
+            Database::Postgres(postgres) => postgres.landed(),
+        }
+        self.look_for_dropped(&there);
         Ok(files)
     }
 
     /// The log of a table just ends where it is dropped.
-    async fn look_for_dropped(&mut self) -> Result<()> {
-        let there: BTreeSet<String> = self.tables().await?.iter().map(|table| table.label()).collect();
-        let gone = self.followed.difference(&there).map(|table| {
+    fn look_for_dropped(&mut self, there: &BTreeSet<String>) {
+        let gone = self.followed.difference(there).map(|table| {
             format!(
                 "`{table}` was dropped or renamed: DMS tells nobody, and the warehouse keeps its rows\n\
                  remove it from `tables`, or name its new table as `source`"
             )
         });
         let gone: Vec<String> = gone.collect();
-        match &mut self.database {
-            Database::Mysql(mysql) => mysql.findings.extend(gone),
-            Database::Postgres(postgres) => postgres.findings.extend(gone),
-        }
+        self.findings().extend(gone);
         self.followed.retain(|table| there.contains(table));
-        Ok(())
     }
 
     /// What the database's log could not tell so far.
-    pub fn findings(&self) -> &BTreeSet<String> {
-        match &self.database {
-            Database::Mysql(mysql) => &mysql.findings,
-            Database::Postgres(postgres) => &postgres.findings,
+    pub fn findings(&mut self) -> &mut BTreeSet<String> {
+        match &mut self.database {
+            Database::Mysql(mysql) => mysql.findings(),
+            Database::Postgres(postgres) => postgres.findings(),
         }
     }
 

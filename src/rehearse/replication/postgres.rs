@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::types::{PgLsn, ToSql};
+use tokio_postgres::{Client, Config, NoTls};
 
 use crate::error::{Error, Result};
 
@@ -14,23 +15,24 @@ use super::row::{self, Change, Column, DIGITS, Kind, Operation, Table, Value};
 use super::{Access, Configuration};
 
 const SLOT: &str = "pipectl_rehearsal";
-/// Changes that are asked for at once; PostgreSQL ends an answer with a whole transaction.
-const CHUNK: i32 = 100_000;
 
-/// A connection that follows a database.
+/// A database that is followed.
 pub(super) struct Postgres {
-    client: Client,
+    config: Config,
     /// Booleans as such, and not as texts.
     booleans: bool,
     /// Relations that were told, with the table that they are for us.
     known: BTreeMap<u32, (Relation, Option<Arc<Table>>)>,
+    /// The end of what was told last, and of what has landed: the slot is moved there before it is read again.
+    told: Option<PgLsn>,
+    landed: Option<PgLsn>,
     /// What the log could not tell, once each.
-    pub(super) findings: BTreeSet<String>,
+    findings: BTreeSet<String>,
 }
 
 impl Postgres {
-    pub(super) async fn connect(access: &Access, configuration: &Configuration) -> Result<Self> {
-        let mut config = tokio_postgres::Config::new();
+    pub(super) fn new(access: &Access, configuration: &Configuration) -> Self {
+        let mut config = Config::new();
         config
             .host("127.0.0.1")
             .port(access.port)
@@ -38,9 +40,20 @@ impl Postgres {
             .password(&access.password)
             .dbname(&access.database)
             .options("-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c lc_monetary=C");
-        let (client, connection) = config.connect(NoTls).await.map_err(|error| failed("be reached", &error))?;
+        Self {
+            config,
+            booleans: configuration.source.booleans,
+            known: BTreeMap::new(),
+            told: None,
+            landed: None,
+            findings: BTreeSet::new(),
+        }
+    }
+
+    async fn connect(&self) -> Result<Client> {
+        let (client, connection) = self.config.connect(NoTls).await.map_err(|error| failed("be reached", &error))?;
         tokio::spawn(connection);
-        Ok(Self { client, booleans: configuration.source.booleans, known: BTreeMap::new(), findings: BTreeSet::new() })
+        Ok(client)
     }
 
     /// What a superuser runs before: the tables whose changes are told.
@@ -52,11 +65,12 @@ impl Postgres {
 
     /// Remembers this place of the log: changes from here on are told.
     pub(super) async fn mark(&self) -> Result<()> {
+        let client = self.connect().await?;
         let exists = "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1";
-        let exists = self.client.query_opt(exists, &[&SLOT]).await.map_err(|error| failed("be followed", &error))?;
+        let exists = client.query_opt(exists, &[&SLOT]).await.map_err(|error| failed("be followed", &error))?;
         if exists.is_none() {
             let create = "SELECT pg_create_logical_replication_slot($1, 'pgoutput')";
-            self.client.query_one(create, &[&SLOT]).await.map_err(|error| failed("be followed", &error))?;
+            client.query_one(create, &[&SLOT]).await.map_err(|error| failed("be followed", &error))?;
         }
         Ok(())
     }
@@ -65,23 +79,24 @@ impl Postgres {
     pub(super) async fn tables(&self, configuration: &Configuration) -> Result<Vec<Arc<Table>>> {
         let sql = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                    WHERE c.relkind IN ('r', 'p') ORDER BY 1, 2";
-        let rows = self.client.query(sql, &[]).await.map_err(|error| failed("be read", &error))?;
+        let client = self.connect().await?;
+        let rows = client.query(sql, &[]).await.map_err(|error| failed("be read", &error))?;
         let mut tables = Vec::new();
         for row in rows {
             let (schema, name): (String, String) = (row.get(0), row.get(1));
             if configuration.mappings.selects(&schema, &name) {
-                tables.push(Arc::new(self.table(&schema, &name).await?));
+                tables.push(Arc::new(self.table(&client, &schema, &name).await?));
             }
         }
         Ok(tables)
     }
 
-    async fn table(&self, schema: &str, name: &str) -> Result<Table> {
+    async fn table(&self, client: &Client, schema: &str, name: &str) -> Result<Table> {
         let sql = "SELECT a.attname, a.atttypid, a.atttypmod, coalesce(a.attnum = ANY (i.indkey), false) \
                    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
                    LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary \
                    WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-        let rows = self.client.query(sql, &[&schema, &name]).await.map_err(|error| failed("be read", &error))?;
+        let rows = client.query(sql, &[&schema, &name]).await.map_err(|error| failed("be read", &error))?;
         let columns = rows.iter().map(|row| Column {
             name: row.get(0),
             kind: kind(row.get(1), row.get(2), self.booleans),
@@ -95,8 +110,9 @@ impl Postgres {
         let columns: Vec<String> =
             table.columns.iter().map(|column| format!("{}::text", quote(&column.name))).collect();
         let sql = format!("SELECT {} FROM {}.{}", columns.join(", "), quote(&table.schema), quote(&table.name));
-        let none: [&(dyn tokio_postgres::types::ToSql + Sync); 0] = [];
-        let rows = self.client.query_raw(&sql, none).await.map_err(|error| failed("be read", &error))?;
+        let none: [&(dyn ToSql + Sync); 0] = [];
+        let client = self.connect().await?;
+        let rows = client.query_raw(&sql, none).await.map_err(|error| failed("be read", &error))?;
         let mut rows = pin!(rows);
         while let Some(row) = rows.try_next().await.map_err(|error| failed("be read", &error))? {
             let values = table.columns.iter().enumerate();
@@ -105,31 +121,49 @@ impl Postgres {
         Ok(())
     }
 
-    /// Gives each change since the last time to `take`, in the order of their commits.
+    /// Gives each change since what has landed to `take`, in the order of their commits.
+    ///
+    /// The slot keeps what is only looked at: after a reading that breaks off, all of it is told again.
     pub(super) async fn changes(&mut self, take: &mut dyn FnMut(Change) -> Result<()>) -> Result<()> {
-        let sql = "SELECT data FROM pg_logical_slot_get_binary_changes($1, NULL, $2, 'proto_version', '1', \
-                   'publication_names', $3)";
-        loop {
-            let rows = self.client.query(sql, &[&SLOT, &CHUNK, &SLOT]).await;
-            let rows = rows.map_err(|error| failed("be followed", &error))?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let mut committed = 0;
-            for row in rows {
-                let Some(message) = pgoutput::read(row.get(0)) else {
-                    return Err(Error::new("a message of PostgreSQL's log cannot be read"));
-                };
-                if let Message::Begin { committed: at } = message {
-                    committed = at;
-                } else if let Some(change) = self.change(message, committed).await? {
-                    take(change)?;
-                }
+        let (client, catalog) = (self.connect().await?, self.connect().await?);
+        let followed = |error| failed("be followed", &error);
+        if let Some(landed) = self.landed {
+            let advance = "SELECT pg_replication_slot_advance($1, $2)";
+            client.query_one(advance, &[&SLOT, &landed]).await.map_err(followed)?;
+            self.landed = None;
+        }
+        self.told = None;
+        let sql = "SELECT lsn, data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', \
+                   'publication_names', $2)";
+        let parameters: [&(dyn ToSql + Sync); 2] = [&SLOT, &SLOT];
+        let rows = client.query_raw(sql, parameters).await.map_err(followed)?;
+        let mut rows = pin!(rows);
+        let mut committed = 0;
+        while let Some(row) = rows.try_next().await.map_err(followed)? {
+            let Some(message) = pgoutput::read(row.get(1)) else {
+                return Err(Error::new("a message of PostgreSQL's log cannot be read"));
+            };
+            self.told = Some(row.get(0));
+            if let Message::Begin { committed: at } = message {
+                committed = at;
+            } else if let Some(change) = self.change(&catalog, message, committed).await? {
+                take(change)?;
             }
         }
+        Ok(())
     }
 
-    async fn change(&mut self, message: Message, committed: i64) -> Result<Option<Change>> {
+    /// What was told has landed: the next time begins after it.
+    pub(super) fn landed(&mut self) {
+        self.landed = self.told.take();
+    }
+
+    /// What the log could not tell, once each.
+    pub(super) fn findings(&mut self) -> &mut BTreeSet<String> {
+        &mut self.findings
+    }
+
+    async fn change(&mut self, catalog: &Client, message: Message, committed: i64) -> Result<Option<Change>> {
         let (relation, operation, old, new) = match message {
             Message::Relation(relation) => {
                 self.known.insert(relation.id, (relation, None));
@@ -146,21 +180,21 @@ impl Postgres {
             }
             Message::Begin { .. } | Message::Other => return Ok(None),
         };
-        let table = self.known_table(relation).await?;
+        let table = self.known_table(catalog, relation).await?;
         let row = self.row(&table, &new, old.as_ref())?;
         let before = old.map(|old| self.row(&table, &old, None)).transpose()?;
         Ok(Some(Change { table, operation, row, before, committed }))
     }
 
     /// The table as the log tells it; which columns are its key only the catalog knows.
-    async fn known_table(&mut self, id: u32) -> Result<Arc<Table>> {
+    async fn known_table(&mut self, catalog: &Client, id: u32) -> Result<Arc<Table>> {
         let Some((relation, table)) = self.known.get(&id) else {
             return Err(Error::new("PostgreSQL's log speaks of a table that it has not told"));
         };
         if let Some(table) = table {
             return Ok(Arc::clone(table));
         }
-        let now = self.table(&relation.schema, &relation.name).await?;
+        let now = self.table(catalog, &relation.schema, &relation.name).await?;
         let key = |name: &str| now.columns.iter().any(|column| column.name == name && column.key);
         let columns = relation.columns.iter().map(|column| Column {
             kind: kind(column.kind, column.modifier, self.booleans),

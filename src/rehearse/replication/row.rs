@@ -102,7 +102,17 @@ pub fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         }
         // NUMERIC has no NaN and no infinity, and DMS writes none.
         Kind::Numeric { .. } if !text.contains(|c: char| c.is_ascii_digit()) => Value::Null,
-        Kind::Numeric { scale, .. } => Value::Integer(digits(text, scale).ok_or_else(wrong)?),
+        Kind::Numeric { precision, scale } => {
+            let number = digits(text, scale).ok_or_else(wrong)?;
+            // A file that held it could not be read: whoever reads a decimal trusts its precision.
+            if number.unsigned_abs() >= 10_u128.pow(precision.into()) {
+                return Err(format!(
+                    "`{text}` has more digits than the {precision} that DMS keeps, {scale} of them behind the \
+                                    point: give the column a precision"
+                ));
+            }
+            Value::Integer(number)
+        }
         Kind::Real4 | Kind::Real8 => Value::Float(text.parse().map_err(|_| wrong())?),
         Kind::Boolean => match text {
             "t" | "true" | "1" => Value::Boolean(true),
@@ -224,5 +234,7 @@ mod tests {
             assert_eq!(text(kind, &value).unwrap_or("NULL".into()), expected, "{kind:?} {given}");
         }
         assert_eq!(parse(Kind::Int4, "x").unwrap_err(), "`x` is no Int4");
+        let error = parse(Kind::Numeric { precision: 4, scale: 2 }, "-100").unwrap_err();
+        assert!(error.starts_with("`-100` has more digits than the 4 that DMS keeps"), "{error}");
     }
 }

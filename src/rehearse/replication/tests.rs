@@ -1,5 +1,7 @@
 //! Both engines through the stand-in: what is in the files, column by column.
 
+mod away;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -59,10 +61,10 @@ impl World {
         self.databases.all().next().unwrap().1
     }
 
-    async fn replication(&self, settings: &serde_json::Value) -> Replication {
+    fn replication(&self, settings: &serde_json::Value) -> Replication {
         let configuration = configurations(&resources(self.server(), settings)).unwrap().remove(0);
         let (server, endpoint) = (self.server(), self.endpoint.url());
-        Replication::open(configuration, server, &endpoint, "eu-central-1", self.place.path()).await.unwrap()
+        Replication::open(configuration, server, &endpoint, "eu-central-1", self.place.path()).unwrap()
     }
 
     fn file(&self, key: &str) -> std::path::PathBuf {
@@ -161,7 +163,7 @@ INSERT INTO things VALUES (1, E'Żółć, \"x\"\\n2', 12345678901234567890123456
     'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11');
 INSERT INTO things (id) VALUES (2);";
     let Some(world) = World::open("pg", schema).await else { return };
-    let mut replication = world.replication(&json!({})).await;
+    let mut replication = world.replication(&json!({}));
     let loaded = replication.full_load(world.server()).await.unwrap();
     insta::assert_snapshot!("postgresql-full-load", world.shown(&loaded));
     assert!(replication.changes().await.unwrap().is_empty());
@@ -203,7 +205,7 @@ INSERT INTO things VALUES (18446744073709551615, 'Żółć, \"x\"\\n2', 12345678
     '2024-02-29 23:59:59.123456', '2024-03-31 01:30:00', '{\"a\": [1, null]}', x'00ff10', 'größer', 'b c', 'x,z', 1999);
 INSERT INTO things (id) VALUES (2);";
     let Some(world) = World::open("my", schema).await else { return };
-    let mut replication = world.replication(&json!({})).await;
+    let mut replication = world.replication(&json!({}));
     let loaded = replication.full_load(world.server()).await.unwrap();
     insta::assert_snapshot!("mysql-full-load", world.shown(&loaded));
     assert!(replication.changes().await.unwrap().is_empty());
@@ -241,7 +243,7 @@ SET sql_mode = '';
 INSERT INTO things VALUES (1, 'café €', 'Łódź', 'é', '0000-00-00', '0000-00-00');
 INSERT INTO parts VALUES (1);";
     let Some(world) = World::open("my", schema).await else { return };
-    let mut replication = world.replication(&json!({})).await;
+    let mut replication = world.replication(&json!({}));
     let mut shown = world.shown(&replication.full_load(world.server()).await.unwrap());
     let later = "SET sql_mode = ''; INSERT INTO parts VALUES (2); DROP TABLE parts;
         INSERT INTO things SELECT 2, old, wide, kind, day, seen FROM things;
@@ -265,4 +267,49 @@ INSERT INTO parts VALUES (1);";
     remove it from `tables`, or name its new table as `source`
     ");
     assert!(replication.changes().await.unwrap().is_empty());
+}
+
+/// What PostgreSQL has and a warehouse has not: endless times, numbers that are none, texts of many lines, 300 columns.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_with_odd_values() {
+    let wide: Vec<String> = (0..300).map(|number| format!("c{number} int")).collect();
+    let schema = format!(
+        "CREATE TABLE things (id bigint PRIMARY KEY, note text, free numeric, exact double precision, day date, \
+         seen timestamp);
+         INSERT INTO things VALUES (1, E'a\\r\\nb\\t\\\"', 'NaN', 'Infinity', 'infinity', '-infinity'),
+             (2, '', 1234567890123456789012.1234565, 'NaN', '0044-03-15 BC', '294276-12-31 23:59:59');
+         CREATE TABLE parts (id bigint PRIMARY KEY, {});
+         INSERT INTO parts (id, c299) VALUES (1, 7);",
+        wide.join(", ")
+    );
+    let Some(world) = World::open("pg", &schema).await else { return };
+    let mut replication = world.replication(&json!({}));
+    let mut shown = world.shown(&replication.full_load(world.server()).await.unwrap());
+    let later = "INSERT INTO things SELECT id + 10, note, free, exact, day, seen FROM things; UPDATE parts SET c0 = 1;
+        DROP TABLE parts;";
+    world.server().run(later).await.unwrap();
+    shown.push_str(&world.shown(&replication.changes().await.unwrap()));
+    let shown = shown.replace("\r\n", "\\r\\n").replace('\t', "\\t");
+    let rows = shown.lines().filter(|line| !line.starts_with("  ") || line.starts_with("  |"));
+    let nulls = " | null".repeat(290);
+    let rows = rows.map(|line| line.replace(&nulls, " | …"));
+    insta::assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r#"
+    landing/crm/parts/LOAD00000001.parquet: 1 rows
+      | "I" | <time> | 1 | … | null | null | null | null | null | null | null | null | null | 7
+    landing/crm/things/LOAD00000001.parquet: 2 rows
+      | "I" | <time> | 1 | "a\r\nb\t"" | null | inf | null | null
+      | "I" | <time> | 2 | "" | 1234567890123456789012.123457 | NaN | null | null
+    landing/crm/parts/<time>.parquet: 1 rows
+      | "U" | <time> | 1 | 1 | … | null | null | null | null | null | null | null | null | 7
+    landing/crm/things/<time>.parquet: 2 rows
+      | "I" | <time> | 11 | "a\r\nb\t"" | null | inf | null | null | null
+      | "I" | <time> | 12 | "" | 1234567890123456789012.123457 | NaN | null | null | null
+    "#);
+    insta::assert_snapshot!(Vec::from_iter(replication.findings().clone()).join("\n"), @"
+    `public.parts` was dropped or renamed: DMS tells nobody, and the warehouse keeps its rows
+    remove it from `tables`, or name its new table as `source`
+    ");
+    world.server().run("INSERT INTO things (id, free) VALUES (3, 1e22);").await.unwrap();
+    let error = replication.changes().await.unwrap_err().to_string();
+    assert!(error.contains("`public.things`.`free`: `10000000000000000000000` has more digits than the 28"), "{error}");
 }

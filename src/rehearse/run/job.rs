@@ -61,12 +61,22 @@ impl Run<'_> {
         self.actor = None;
         let message = ended.error.unwrap_or_default();
         if failed {
-            self.timeline.find(Severity::Error, format!("the job `{name}` ended as {}: {message}", ended.state));
+            self.timeline
+                .find(Severity::Error, format!("the job `{name}` ended as {}:{}", ended.state, in_lines(&message)));
         }
         let event = wiring::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
         self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()), goes_on });
         Ok(ended.state)
     }
+}
+
+/// A job's message, with a line for each table that it tells of.
+fn in_lines(message: &str) -> String {
+    let mut text = message.to_owned();
+    for start in ["table `", "the other tables are ", "nothing is committed"] {
+        text = text.replace(&format!("; {start}"), &format!("\n{start}"));
+    }
+    if text.contains('\n') { format!("\n{text}") } else { format!(" {text}") }
 }
 
 fn last_word(output: &[String]) -> String {
@@ -76,4 +86,22 @@ fn last_word(output: &[String]) -> String {
         .find(|line| !line.trim().is_empty())
         .map(|line| line.chars().take(100).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_table_has_its_line() {
+        assert_eq!(in_lines("it ran out of memory"), " it ran out of memory");
+        insta::assert_snapshot!(
+            in_lines("table `a`: 1 of 2 rows are bad; raise the limit; table `b`: lost; the other tables are committed in batch 1"),
+            @"
+        table `a`: 1 of 2 rows are bad; raise the limit
+        table `b`: lost
+        the other tables are committed in batch 1
+        "
+        );
+    }
 }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Run;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::rehearse::folder::Folders;
 use crate::rehearse::replication::File;
 use crate::rehearse::timeline::{Kind, Severity};
@@ -28,8 +29,15 @@ impl Run<'_> {
             (self.status)(&format!("copying {name}"));
             let began = Instant::now();
             if let Some(server) = self.place.databases.get(&name) {
-                let files = replication.full_load(server).await?;
-                self.landed(&files, began.elapsed());
+                match replication.full_load(server).await {
+                    Ok(files) => self.landed(&files, began.elapsed()),
+                    Err(error) => {
+                        let note = "nothing of it has landed, and its changes are not followed in this rehearsal; on AWS DMS \
+                                    begins the copy of an unfinished table again";
+                        self.broke_off(&name, error, note)?;
+                        continue;
+                    }
+                }
             }
             self.place.replications.insert(name, replication);
         }
@@ -45,14 +53,40 @@ impl Run<'_> {
             (self.status)(&format!("following {name}"));
             let began = Instant::now();
             let told = replication.findings().clone();
-            let files = replication.changes().await?;
-            self.landed(&files, began.elapsed());
+            match replication.changes().await {
+                Ok(files) => self.landed(&files, began.elapsed()),
+                Err(error) => {
+                    let note = "nothing of what has changed since the last file has landed; the next reading begins after \
+                                that file, as that of DMS does";
+                    self.broke_off(&name, error, note)?;
+                }
+            }
             for finding in replication.findings().difference(&told) {
                 self.timeline.find(Severity::Warning, finding.clone());
             }
             self.place.replications.insert(name, replication);
         }
         Ok(())
+    }
+
+    /// A database could not be read to the end: the others go on. What is wrong in the project ends the rehearsal.
+    fn broke_off(&mut self, source: &str, error: Error, note: &str) -> Result<()> {
+        if error.exit_code() == Exit::Project {
+            return Err(error);
+        }
+        let mut error = error.note(note);
+        if error.hints().is_empty() {
+            error = error.hint("look into the database's log for what ended the connection, and rehearse again");
+        }
+        self.gone(source, &error);
+        Ok(())
+    }
+
+    /// Finds fault with the database of a source.
+    pub(super) fn gone(&mut self, source: &str, error: &Error) {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        self.timeline.find(Severity::Error, format!("the source `{source}`: {text}"));
     }
 
     fn landed(&mut self, files: &[File], took: Duration) {

@@ -9,7 +9,7 @@ use super::pages;
 use super::query::{self, Field, Operation, Selection};
 use super::rows::Seen;
 use super::search::Search;
-use super::server::Shop;
+use super::shop::Shop;
 
 /// Five concurrent bulk queries an app and shop, since 2026-01.
 const MOST_CONCURRENT: usize = 5;

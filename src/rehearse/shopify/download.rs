@@ -13,7 +13,7 @@ use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, BufReader};
 
 use super::operation::Operation;
-use super::server::Shop;
+use super::shop::Shop;
 
 /// The largest piece that is held in memory.
 const PIECE: usize = 1 << 16;

@@ -17,6 +17,7 @@ mod query;
 mod rows;
 mod search;
 mod server;
+mod shop;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ use crate::error::{Error, Result};
 
 pub use changes::Webhook;
 pub use faults::Faults;
-use server::Shop;
+use shop::Shop;
 
 /// The credentials that the stand-in accepts.
 #[derive(Clone)]

@@ -24,6 +24,8 @@ struct Inner {
     age: f64,
     /// The columns of `core.orders`: name and type.
     columns: Vec<(String, String)>,
+    /// How many statements are let through before one never gets its answer, and whether that one is run.
+    stop: Option<(usize, bool)>,
 }
 
 #[derive(Debug)]
@@ -70,6 +72,16 @@ impl Warehouse {
         self.lock().columns = columns.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect();
     }
 
+    /// Lets so many statements through; the next one never gets an answer, whether it is run or not.
+    pub(crate) fn stop_after(&self, statements: usize, is_run: bool) {
+        self.lock().stop = Some((statements, is_run));
+    }
+
+    /// Answers again.
+    pub(crate) fn go_on(&self) {
+        self.lock().stop = None;
+    }
+
     /// The names of what was submitted, in order.
     pub(crate) fn submitted(&self) -> Vec<String> {
         let inner = self.lock();
@@ -89,7 +101,19 @@ impl Inner {
     fn answer(&mut self, request: &Request) -> Reply {
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         match request.header("x-amz-target") {
-            "RedshiftData.BatchExecuteStatement" | "RedshiftData.ExecuteStatement" => self.execute(&body),
+            "RedshiftData.BatchExecuteStatement" | "RedshiftData.ExecuteStatement" => match self.stop {
+                Some((0, is_run)) => {
+                    if is_run {
+                        self.execute(&body);
+                    }
+                    self.stop = Some((0, false));
+                    Reply::hang()
+                }
+                stop => {
+                    self.stop = stop.map(|(left, is_run)| (left - 1, is_run));
+                    self.execute(&body)
+                }
+            },
             "RedshiftData.GetStatementResult" => self.result(body["Id"].as_str().unwrap()),
             "RedshiftData.DescribeStatement" => self.describe(body["Id"].as_str().unwrap()),
             other => Reply::new(400, json!({"__type": "UnknownOperation", "message": other}).to_string()),

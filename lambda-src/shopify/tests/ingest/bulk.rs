@@ -208,3 +208,39 @@ async fn large_results_go_in_parts_and_equal_rows_make_equal_parts() {
     let text = setting.s3.text("raw/landing/orders/2026/10/01/20261001T000000Z-1.jsonl").unwrap();
     assert_eq!((text.lines().count(), text), (200, rows(&all)));
 }
+
+/// Shopify's clock is what counts, not this machine's, which is weeks away from it here. A row that claims to have changed
+/// in the future comes, and comes again, and hides no row that changes before.
+#[tokio::test]
+async fn clocks_that_disagree_hide_no_row() {
+    let setting = Setting::new().await;
+    let ahead = order(1, "2027-01-01T00:00:00Z");
+    setting.shop.result(&[ahead.clone(), order(2, "2026-09-01T00:00:00Z")]);
+    assert_eq!(setting.rows().await, 4);
+    // Bulk operations say themselves when they began.
+    assert_eq!(setting.cursor().as_deref(), Some("2026-10-01T00:00:00Z"));
+    for hour in 1..3 {
+        setting.shop.hours(hour);
+        setting.shop.result(&[
+            ahead.clone(),
+            order(2 + u32::try_from(hour).unwrap(), &format!("2026-10-01T0{}:30:00Z", hour - 1)),
+        ]);
+        setting.invoke().await.result.unwrap();
+        // Of pages it is the time of the answer.
+        let cursor = setting.cursor().unwrap();
+        assert!(cursor.starts_with(&format!("2026-10-01T0{hour}:0")), "{cursor}");
+    }
+    let orders: Vec<String> = setting.warehouse().into_keys().filter(|key| key.starts_with("orders ")).collect();
+    let expected = [1, 2, 3, 4].map(|number| format!("orders gid://shopify/Order/{number}"));
+    assert_eq!(orders, expected);
+}
+
+/// A row that a result has twice lands twice, both times whole: the job `clean` keeps one and counts the other.
+#[tokio::test]
+async fn a_row_that_comes_twice_in_one_result_is_no_error() {
+    let setting = Setting::new().await;
+    let twice = json!({"id": "gid://shopify/Order/1", "updatedAt": "2026-09-01T00:00:00Z"});
+    setting.shop.result(&[twice.clone(), twice]);
+    assert_eq!(setting.rows().await, 2);
+    assert_eq!(setting.warehouse().len(), 1);
+}
