@@ -60,8 +60,6 @@ struct Stage {
     inputs: Vec<Input>,
     #[serde(default)]
     tables: BTreeMap<String, Counts>,
-    #[serde(default)]
-    replays: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -70,6 +68,9 @@ struct Input {
     key: String,
     table: Option<String>,
     duplicate_of: Option<String>,
+    /// A cleaned batch that a run of `transform` has taken, and the tables of it if not all.
+    batch: Option<String>,
+    tables: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -122,6 +123,7 @@ impl Ledgers {
     /// The rows of what has come since an earlier reading, by table.
     pub(super) fn since(&self, earlier: &Self) -> BTreeMap<String, TableRows> {
         let mut tables: BTreeMap<String, TableRows> = BTreeMap::new();
+        // Of the rows that were cleaned since then, those that `transform` has taken.
         let mut taken: BTreeMap<&str, u64> = BTreeMap::new();
         for (_, stage) in self.clean.iter().filter(|(batch, _)| !earlier.clean.contains_key(*batch)) {
             for table in stage.inputs.iter().filter_map(|input| input.table.as_ref()) {
@@ -135,15 +137,23 @@ impl Ledgers {
                 rows.duplicates += counts.duplicates + counts.unchanged;
             }
         }
+        let mut seen = BTreeSet::new();
         for (_, stage) in self.transform.iter().filter(|(batch, _)| !earlier.transform.contains_key(*batch)) {
             for (table, counts) in &stage.tables {
-                *taken.entry(table).or_default() += counts.rows_in;
                 let rows = tables.entry(table.clone()).or_default();
-                // What SQL makes, and what a request takes once more, begins here.
-                let begins = rows.objects == 0 && rows.cleaned == 0;
-                if begins || !stage.replays.is_empty() {
-                    rows.read += counts.rows_in.saturating_sub(rows.cleaned);
-                }
+                // What SQL makes, what an earlier run has cleaned, and what a request takes once more begins here.
+                let known: u64 = stage
+                    .inputs
+                    .iter()
+                    .filter(|input| input.tables.as_ref().is_none_or(|tables| tables.contains(table)))
+                    .filter_map(|input| input.batch.as_ref())
+                    .filter(|batch| {
+                        !earlier.clean.contains_key(*batch) && seen.insert(((*batch).clone(), table.clone()))
+                    })
+                    .filter_map(|batch| Some(self.clean.get(batch)?.tables.get(table)?.rows_out))
+                    .sum();
+                *taken.entry(table).or_default() += known;
+                rows.read += counts.rows_in.saturating_sub(known);
                 rows.transformed += counts.rows_out;
                 rows.quarantined += counts.quarantined;
                 rows.duplicates += counts.duplicates + counts.unchanged;
@@ -289,8 +299,37 @@ mod tests {
         write(transformed.join("reports/b2.json"), &report("transform"));
         assert!(sales().adds_up() && sales().waiting == 9, "{:?}", sales());
         // The next run takes them.
-        write(transformed.join("_ledger/transform/b3.json"), r#"{"tables":{"sales":{"rows_in":9,"rows_out":9}}}"#);
+        write(
+            transformed.join("_ledger/transform/b3.json"),
+            r#"{"inputs":[{"batch":"b1"}],"tables":{"sales":{"rows_in":9,"rows_out":9}}}"#,
+        );
         write(transformed.join("_ledger/load/b3/sales.json"), r#"{"staged":9,"changed":9}"#);
         assert!(sales().adds_up() && sales().waiting == 0, "{:?}", sales());
+    }
+
+    /// A request to take cleaned rows again, and then new rows of the same table, each in a run of its own.
+    #[test]
+    fn what_is_taken_again_is_read_again() {
+        let counts = |rows: u64| Counts { rows_in: rows, rows_out: rows, ..Counts::default() };
+        let stage = |inputs: &[&str], rows: u64| Stage {
+            inputs: inputs
+                .iter()
+                .map(|batch| serde_json::from_value(serde_json::json!({"batch": batch})).unwrap())
+                .collect(),
+            tables: BTreeMap::from([("rates".to_owned(), counts(rows))]),
+        };
+        let named = |stages: &[(&str, Stage)]| {
+            stages.iter().map(|(name, stage)| ((*name).to_owned(), stage.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let load = |batch: &str, staged: u64| ((batch.to_owned(), "rates".to_owned()), Load { staged, changed: 0 });
+        let before = Ledgers { clean: named(&[("c1", stage(&[], 90))]), ..Ledgers::default() };
+        let after = Ledgers {
+            clean: named(&[("c1", stage(&[], 90)), ("c2", stage(&[], 2))]),
+            transform: named(&[("t1", stage(&["c1"], 90)), ("t2", stage(&["c2"], 2)), ("t3", stage(&["c2"], 2))]),
+            load: BTreeMap::from([load("t1", 90), load("t2", 2), load("t3", 2)]),
+            ..Ledgers::default()
+        };
+        let rows = &after.since(&before)["rates"];
+        assert_eq!((rows.read, rows.transformed, rows.adds_up()), (94, 94, true), "{rows:?}");
     }
 }
