@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::check;
-use crate::check::transforms::Transform;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::spec::{Capture, Database, Engine, Map, Source, Spec};
+use crate::sql::transforms::{self, Transform};
 use crate::warehouse;
 use crate::yaml;
 
@@ -156,7 +155,7 @@ pub fn document(spec: &Spec, marts: &[(String, Arc<yaml::Source>)]) -> Result<Do
 impl Document {
     /// Adds the tables that are made by SQL. Fails with everything that is wrong in it.
     pub fn with_transforms(mut self, spec: &Spec, sources: &[(String, Arc<yaml::Source>)]) -> Result<Self> {
-        self.transforms = check::transforms::check(spec, sources)?;
+        self.transforms = transforms::check(spec, sources)?;
         Ok(self)
     }
 

@@ -13,6 +13,11 @@ pub fn thousands(number: u64) -> String {
     out
 }
 
+/// `1 row`, `2,000 rows`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
 /// A size in the unit that keeps it short.
 #[expect(clippy::cast_precision_loss, reason = "a size for people")]
 pub fn size(bytes: u64) -> String {

@@ -9,6 +9,7 @@
 //!   package/  cargo, zip, elf                         aws/      concrete SDK clients
 //!   upload/   files on their way into the raw zone
 //!   render    spec + templates → CloudFormation: pure  document  what jobs and Lambdas know: pure
+//!   check/    rules over a whole project               sql/      the project's queries, without a database: pure
 //!   template/ a CloudFormation document: pure          spec/     what the user wrote: pure
 //!   yaml, error, exit
 //! feature `rehearse`:
@@ -49,6 +50,7 @@ pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod spec;
+pub mod sql;
 pub mod template;
 pub mod ui;
 pub mod upload;

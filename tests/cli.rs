@@ -68,6 +68,25 @@ fn a_newcomer_without_a_shop_begins_with_files() {
     assert!(!test.path("other").exists());
 }
 
+/// Ctrl-C on a terminal ends cargo, too: that is no fault of the Lambdas.
+#[cfg(unix)]
+#[test]
+fn a_build_that_is_interrupted_is_told_as_that() {
+    use std::os::unix::fs::PermissionsExt;
+    let test = Test::reference().write("bin/cargo", "#!/bin/sh\necho '   Compiling load' >&2\nkill -INT $$\n");
+    std::fs::set_permissions(test.path("bin/cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", test.path("bin").display());
+    let test = test.env("PATH", &path);
+    insta::assert_snapshot!(test.run(&["package", "--env", "local"]), @"
+    exit code: 130
+    ----- stdout -----
+    ----- stderr -----
+    compiling the Lambdas; the first time takes some minutes
+    error: interrupted
+    = hint: run it again: what is compiled already is not compiled again
+    ");
+}
+
 #[test]
 fn an_export_is_looked_at_before_anything_starts() {
     let test = Test::reference();

@@ -2,13 +2,11 @@
 
 pub mod advice;
 pub mod iam;
-pub mod marts;
-pub mod sql;
-pub mod transforms;
 
 use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::spec::Spec;
+use crate::sql::{marts, transforms};
 
 /// Runs every rule. Fails with everything that is wrong.
 pub fn all(project: &Project, spec: &Spec) -> Result<()> {

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::export;
+use crate::figure::counted;
 use crate::project::{check_writable, misuse, temporary};
 use crate::spec::Unload;
 
@@ -76,7 +77,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     context.ui.clear();
     match &args.out {
         Some(path) => {
-            let rows = rows.map(|rows| format!("{rows} rows of ")).unwrap_or_default();
+            let rows = rows.map(|rows| format!("{} of ", counted(rows, "row"))).unwrap_or_default();
             context.ui.line(format_args!("wrote {rows}marts.{} to {}", args.mart, path.display()));
         }
         None => {

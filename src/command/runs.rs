@@ -71,11 +71,15 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         });
     }
     if let Some(name) = &args.run {
-        let run = if name == LATEST {
+        let mut run = if name == LATEST {
             runs::latest(s3, &buckets, 1).await?.pop().ok_or_else(|| Error::new("no run yet: nothing has arrived"))?
         } else {
             runs::one(s3, &buckets, name).await?
         };
+        for (table, columns) in &mut run.unknown_columns {
+            columns.retain(|column| !spec.pipeline.is_read_apart(table, column));
+        }
+        run.unknown_columns.retain(|_, columns| !columns.is_empty());
         let mut reasons = BTreeMap::new();
         for folder in &run.quarantine {
             reasons.insert(folder.clone(), reasons_of(s3, folder).await?);

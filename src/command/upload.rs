@@ -12,7 +12,7 @@ use crate::aws::error::Failure;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::figure::{size, thousands};
+use crate::figure::{counted, size, thousands};
 use crate::spec::Spec;
 use crate::upload::{Checked, Finding, check, targets};
 
@@ -140,8 +140,8 @@ fn confirm(context: &Context, spec: &Spec, args: &Args, files: &[Checked]) -> Re
         return Ok(());
     }
     for file in files {
-        let (path, rows) = (file.path.display(), thousands(file.rows));
-        context.ui.line(format_args!("{path}: {rows} rows, {}, for `{}`", size(file.digests.size), file.table));
+        let (path, rows) = (file.path.display(), counted(file.rows, "row"));
+        context.ui.line(format_args!("{path}: {rows}, {}, for `{}`", size(file.digests.size), file.table));
     }
     match context.ui.confirm(format_args!("Upload to `{}`?", spec.environment_name)) {
         Some(true) => Ok(()),
@@ -240,6 +240,6 @@ fn line(row: &Row) -> String {
         Outcome::Uploaded => "uploaded",
         Outcome::AlreadyThere => "is already there",
     };
-    let (path, rows, size) = (row.file.path.display(), thousands(row.file.rows), size(row.file.digests.size));
-    format!("{path}: {outcome}, {rows} rows, {size}: s3://{}/{}\n", row.bucket, row.file.key)
+    let (path, rows, size) = (row.file.path.display(), counted(row.file.rows, "row"), size(row.file.digests.size));
+    format!("{path}: {outcome}, {rows}, {size}: s3://{}/{}\n", row.bucket, row.file.key)
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use super::elf::{self, NEWEST_GLIBC, Unfit};
 use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::spec::Architecture;
 
 /// The most lines of cargo's that an error repeats.
@@ -120,6 +121,11 @@ fn run(
     }
     let status = child.wait()?;
     let messages = messages.join().map_err(|_| Error::new("cannot read the messages of `cargo`"))??;
+    if was_interrupted(status) {
+        return Err(Error::new("interrupted")
+            .hint("run it again: what is compiled already is not compiled again")
+            .exit(Exit::Interrupted));
+    }
     if !status.success() {
         let lines: Vec<String> = last.into();
         let mut error = Error::new(format!("cannot build the Lambdas in `{}`", source.folder.display()));
@@ -128,6 +134,14 @@ fn run(
     }
     let made = executables(&messages);
     packages.iter().map(|name| Ok(((*name).to_owned(), binary(&made, name)?))).collect()
+}
+
+/// Whether Ctrl-C ended it, which on a terminal reaches cargo as well.
+fn was_interrupted(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::process::ExitStatusExt::signal(&status) == Some(rustix::process::Signal::INT.as_raw());
+    #[cfg(not(unix))]
+    return false;
 }
 
 fn command(source: &Source, packages: &[&str], tool: Tool, architecture: Architecture) -> Command {

@@ -73,8 +73,9 @@ pub(super) async fn report(
         timeline.find(Severity::Error, format!("the batch {batch} of `{table}` was not loaded into the warehouse"));
     }
     for remark in after.remarks(before) {
-        let (severity, text) = worded(place, spec, &remark);
-        timeline.find(severity, text);
+        if let Some((severity, text)) = worded(place, spec, &remark) {
+            timeline.find(severity, text);
+        }
     }
     find_duplicates(place, spec, &now, &mut timeline).await?;
     for (source, shop) in &place.shops {
@@ -116,8 +117,8 @@ pub(super) async fn report(
     })
 }
 
-fn worded(place: &Place, spec: &Spec, remark: &Remark) -> (Severity, String) {
-    match remark {
+fn worded(place: &Place, spec: &Spec, remark: &Remark) -> Option<(Severity, String)> {
+    Some(match remark {
         Remark::Quarantined { stage, batch, table, rows } => {
             let zone = if *stage == "clean" { "cleaned" } else { "transformed" };
             let bucket = place.buckets.get(&spec.bucket(zone)).cloned().unwrap_or_default();
@@ -127,9 +128,14 @@ fn worded(place: &Place, spec: &Spec, remark: &Remark) -> (Severity, String) {
             (Severity::Note, format!("{key} holds the same as {first}: it was not loaded again"))
         }
         Remark::UnknownColumns { table, columns } => {
+            let apart = |column: &&str| !spec.pipeline.is_read_apart(table, column);
+            let columns: Vec<&str> = columns.iter().map(String::as_str).filter(apart).collect();
+            if columns.is_empty() {
+                return None;
+            }
             (Severity::Note, format!("the data of `{table}` has columns that it does not take: {}", columns.join(", ")))
         }
-    }
+    })
 }
 
 /// Redshift enforces no key, so a row may stand there twice.

@@ -10,6 +10,7 @@ use super::iceberg::IcebergTable;
 use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
+use crate::figure::counted;
 pub use crate::figure::{size, thousands};
 
 /// What a rehearsal has shown.
@@ -126,7 +127,7 @@ impl Report {
             } else {
                 String::new()
             };
-            heading(&mut out, &format!("marts.{} ({} rows{shown})", mart.name, thousands(mart.count)));
+            heading(&mut out, &format!("marts.{} ({}{shown})", mart.name, counted(mart.count, "row")));
             out += &indented(&mart_table(mart));
         }
         if !self.findings.is_empty() {
@@ -221,7 +222,7 @@ impl Report {
 
 fn iceberg_line(table: &IcebergTable) -> Vec<String> {
     let states = if table.snapshots == 1 { "1 snapshot".to_owned() } else { format!("{} snapshots", table.snapshots) };
-    vec![table.table.clone(), format!("{} rows", thousands(table.rows)), states]
+    vec![table.table.clone(), counted(table.rows, "row"), states]
 }
 
 fn mart_table(mart: &Mart) -> String {
@@ -453,6 +454,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
+        assert_eq!([0, 1, 2_000].map(|count| counted(count, "row")), ["0 rows", "1 row", "2,000 rows"]);
         assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([999, 2_048, 3 << 20].map(size), ["999 B", "2.0 KiB", "3.0 MiB"]);
     }

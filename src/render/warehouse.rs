@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::Templates;
 use super::context::logical_id;
-use crate::check;
-use crate::check::sql::Kind;
+
 use crate::error::{Error, Result};
 use crate::spec::Spec;
+use crate::sql::{Kind, marts};
 
 #[derive(Serialize)]
 pub(super) struct Outlets {
@@ -75,7 +75,7 @@ fn data_sets(spec: &Spec, files: Templates<'_>) -> Result<Vec<DataSet>> {
             sources.push((name.clone(), source));
         }
     }
-    let (errors, columns) = check::marts::checked(spec, &sources);
+    let (errors, columns) = marts::checked(spec, &sources);
     Error::all(errors)?;
     let mut errors = Vec::new();
     let mut sets = Vec::new();

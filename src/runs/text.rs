@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::figure::{columns, thousands};
+use crate::figure::{columns, counted, thousands};
 
 use super::{Run, Stage};
 
@@ -76,7 +76,7 @@ pub fn whole(run: &Run, reasons: &BTreeMap<String, Reasons>) -> String {
     }
     let repeated =
         if run.repeated > 0 { format!(", {} with content that was there before", run.repeated) } else { String::new() };
-    say(format_args!("{} objects{repeated}\n", thousands(run.objects as u64)));
+    say(format_args!("{}{repeated}\n", counted(run.objects as u64, "object")));
     let heading = ["TABLE", "IN", "LOADED", "UNCHANGED", "QUARANTINED", "WAREHOUSE"];
     let mut cells = vec![heading.map(str::to_owned).to_vec()];
     for (table, rows) in &run.tables {

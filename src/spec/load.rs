@@ -159,6 +159,18 @@ tables:
     }
 
     #[test]
+    fn what_has_a_table_of_its_own_is_read_apart() {
+        let pipeline = PIPELINE.replace(
+            "tables:\n",
+            "tables:\n  refunds: {source: web.orders.refunds, key: [id], columns: {id: bigint}}\n",
+        );
+        let spec = load(&pipeline, ENVIRONMENT).unwrap();
+        let found = ["refunds", "transactions", "total"].map(|column| spec.pipeline.is_read_apart("orders", column));
+        assert_eq!(found, [true, false, false]);
+        assert!(!spec.pipeline.is_read_apart("refunds", "refunds") && !spec.pipeline.is_read_apart("none", "refunds"));
+    }
+
+    #[test]
     fn overrides_lie_over_the_pipeline() {
         let environment = format!("{ENVIRONMENT}overrides:\n  warehouse: {{max_capacity: 16}}\n");
         let spec = load(PIPELINE, &environment).unwrap();

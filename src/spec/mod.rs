@@ -92,6 +92,13 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Whether what stands in this column of a table's data becomes the rows of another table, as `refunds` of an order.
+    pub fn is_read_apart(&self, table: &str, column: &str) -> bool {
+        let Some(table) = self.tables.get(table).filter(|table| !table.source.is_empty()) else { return false };
+        let part = format!("{}.{column}", table.source);
+        self.tables.values().any(|other| other.source == part)
+    }
+
     /// The crates of the user's own sources, each once, sorted.
     pub fn crates(&self) -> Vec<&str> {
         let mut crates: Vec<&str> = self

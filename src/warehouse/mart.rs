@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::check;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::spec::{MartKind, Spec, Unload};
+use crate::sql::blank::blank;
+use crate::sql::marts;
 use crate::yaml::{Source, Span};
 
 use serde::Serialize;
@@ -33,7 +34,7 @@ const LONGEST: usize = 100_000;
 /// The statements that make each mart anew, each after the marts that it reads. Fails with everything that is wrong in
 /// their SQL.
 pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Vec<Mart>> {
-    let mut errors = check::marts::check(spec, sources);
+    let mut errors = marts::check(spec, sources);
     let mut made = Vec::new();
     for (name, source) in sources {
         let kind = spec.pipeline.marts.get(name).map(|mart| mart.kind).unwrap_or_default();
@@ -50,7 +51,7 @@ pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Ve
     }
     Error::all(errors)?;
     let reads = |source: &Arc<Source>| {
-        let references = check::marts::references(source).into_iter();
+        let references = marts::references(source).into_iter();
         references.filter(|found| found.schema == "marts").map(|found| found.name).collect::<Vec<_>>()
     };
     let graph = Graph::new(sources.iter().map(|(name, source)| (name.clone(), reads(source))))?;
@@ -100,7 +101,7 @@ fn unload(spec: &Spec, name: &str) -> Option<String> {
 
 /// The one SELECT of a file, without what stands around it. Fails if there is none, or more than one statement.
 fn select(source: &Arc<Source>) -> Result<&str> {
-    let code = check::marts::blank(&source.text);
+    let code = blank(&source.text);
     let end = code.trim_end().trim_end_matches(';').trim_end().len();
     let start = code.len() - code.trim_start().len();
     let wrong = |at: usize, length: usize, message: String, label: &str, hint: &str| {

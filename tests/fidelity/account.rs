@@ -124,14 +124,22 @@ fn arn(stack: &str) -> String {
     format!("arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/{stack}")
 }
 
-/// The recordings hold contexts as structures; AWS sends them as JSON text.
+/// The recordings hold contexts and values as structures; AWS sends them as JSON text.
 fn on_the_wire(change: &Value) -> Value {
     let mut change = change.clone();
     for context in ["BeforeContext", "AfterContext"] {
-        let Some(value) = change.pointer_mut(&format!("/ResourceChange/{context}")) else { continue };
-        if !value.is_string() && !value.is_null() {
-            *value = value.to_string().into();
+        change.pointer_mut(&format!("/ResourceChange/{context}")).into_iter().for_each(as_text);
+    }
+    for detail in change.pointer_mut("/ResourceChange/Details").and_then(Value::as_array_mut).into_iter().flatten() {
+        for value in ["BeforeValue", "AfterValue"] {
+            detail.pointer_mut(&format!("/Target/{value}")).into_iter().for_each(as_text);
         }
     }
     change
+}
+
+fn as_text(value: &mut Value) {
+    if !value.is_string() && !value.is_null() {
+        *value = value.to_string().into();
+    }
 }

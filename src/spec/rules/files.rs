@@ -4,7 +4,7 @@ use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
 /// The encodings of CSV that the jobs can read: Python looks at a file's start by this name, Java at the rest.
-const ENCODINGS: [&str; 66] = [
+const ENCODINGS: [&str; 65] = [
     "ascii",
     "auto",
     "big5",
@@ -70,7 +70,6 @@ const ENCODINGS: [&str; 66] = [
     "windows-1256",
     "windows-1257",
     "windows-1258",
-    "windows-31j",
 ];
 
 /// Checks how a source's files are written.

@@ -1,4 +1,5 @@
-//! A query, checked against the tables that it may read: names, number and types of arguments, without a database.
+//! The SQL of a project, read without a database: a query is checked against the tables that it may read, down to the
+//! names, and to the number and types of arguments.
 //!
 //! What is not understood is let pass as unknown: an error here is one that the database would report as well.
 //!
@@ -6,16 +7,21 @@
 //! query       FROM, SELECT, set operations, WITH       scope        which names can be seen where
 //! expression  types of expressions                     function     calls of functions
 //! grouping    columns beside aggregates                signatures   what functions take and give
-//! kind        types
+//! kind        types                                    blank        what is no code
+//!
+//! marts       queries in the warehouse                 transforms   queries in Spark, which make tables of the lake
 //! ```
 
+pub mod blank;
 mod expression;
 mod function;
 mod grouping;
 mod kind;
+pub mod marts;
 mod query;
 mod scope;
 mod signatures;
+pub mod transforms;
 
 use std::sync::Arc;
 
@@ -31,6 +37,8 @@ use crate::spec::ColumnType;
 use crate::yaml::{Source, Span};
 
 pub use kind::Kind;
+
+use blank::blank;
 
 /// A line with this comment keeps a file from being checked.
 const UNCHECKED: &str = "-- pipectl: unchecked";
@@ -201,7 +209,7 @@ fn parse(source: &Arc<Source>, dialect: Dialect) -> Result<Box<sqlparser::ast::Q
 
 /// Words of Redshift's that the grammars lack, blanked out, every byte at its place.
 fn prepared(text: &str) -> String {
-    let code = super::marts::blank(text);
+    let code = blank(text);
     let mut out = text.to_owned();
     for word in ["approximate"] {
         let lower = code.to_ascii_lowercase();

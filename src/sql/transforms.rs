@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::marts::blank;
-use super::sql::{self, Catalog, Column, Dialect, Kind, Relation};
+use super::blank::blank;
 use crate::error::{Error, Result, closest};
 use crate::spec::rules::CHANGED;
 use crate::spec::{ColumnType, Map, Spec, Table};
+use crate::sql::{self, Catalog, Column, Dialect, Kind, Relation};
 use crate::yaml::{Source, Span};
 
 /// A table made by SQL, as the job sees it.
