@@ -18,7 +18,7 @@ from tables import table
 WIDE = [f"c{number}" for number in range(300)]
 COLUMNS = (
     "id bigint!, note varchar(40), short varchar(4), small smallint, whole bigint, money decimal(12,2), ratio double, "
-    "day date, at timestamp, paid boolean, " + ", ".join(f"{name} integer" for name in WIDE)
+    "day date, at timestamp, paid boolean"
 )
 # What is wrong, the row, and the reason for which it is in quarantine: none if it is loaded.
 ROWS: list[tuple[str, dict[str, Any], str | None]] = [
@@ -55,48 +55,55 @@ ROWS: list[tuple[str, dict[str, Any], str | None]] = [
     ("a key for the second time in the file", {"id": 1, "note": "second"}, None),
     ("a clock that runs ahead", {"id": 20, "at": "2099-01-01 00:00:00"}, None),
 ]
-NAMES = ["id", "note", "short", "small", "whole", "money", "ratio", "day", "at", "paid", *WIDE]
+NAMES = ["id", "note", "short", "small", "whole", "money", "ratio", "day", "at", "paid"]
+
+Rows = list[dict[str, Any]]
 
 
-def as_csv(_: Lake) -> bytes:
+def as_csv(_: Lake, names: list[str], given: Rows) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, NAMES)
+    writer = csv.DictWriter(text, names)
     writer.writeheader()
-    writer.writerows(row for _, row, _ in ROWS)
+    writer.writerows(given)
     return text.getvalue().encode()
 
 
-def as_jsonl(_: Lake) -> bytes:
-    return "".join(f"{json.dumps(row)}\n" for _, row, _ in ROWS).encode()
+def as_jsonl(_: Lake, names: list[str], given: Rows) -> bytes:
+    return "".join(f"{json.dumps(row)}\n" for row in given).encode()
 
 
-def as_parquet(lake: Lake, *beside: tuple[str, str]) -> bytes:
-    schema = T.StructType([T.StructField(name, T.StringType()) for name in [*dict(beside), *NAMES]])
-    given = [dict(beside) | {name: str(value) for name, value in row.items()} for _, row, _ in ROWS]
+def as_parquet(lake: Lake, names: list[str], given: Rows, *beside: tuple[str, str]) -> bytes:
+    schema = T.StructType([T.StructField(name, T.StringType()) for name in [*dict(beside), *names]])
+    given = [dict(beside) | {name: str(value) for name, value in row.items()} for row in given]
     frame = lake.spark.createDataFrame([[row.get(name) for name in schema.names] for row in given], schema)
     frame.coalesce(1).write.mode("overwrite").parquet(f"s3://{BUCKETS['raw']}/work/")
     (file,) = (lake.path("raw") / "work").glob("*.parquet")
     return file.read_bytes()
 
 
-def as_changes(lake: Lake) -> bytes:
+def as_changes(lake: Lake, names: list[str], given: Rows) -> bytes:
     """As DMS writes them; a real one has no text where a date should be, but may have any other of these."""
-    return as_parquet(lake, ("Op", "I"), ("_commit_timestamp", "2026-11-21 10:00:00.000000"))
+    return as_parquet(lake, names, given, ("Op", "I"), ("_commit_timestamp", "2026-11-21 10:00:00.000000"))
 
 
 @pytest.mark.parametrize(
-    ("write", "name", "options"),
+    ("write", "name", "width", "options"),
     [
-        (as_csv, "a.csv", {"csv": {"delimiter": ",", "encoding": "utf-8", "header": True, "null": [""]}}),
-        (as_jsonl, "a.jsonl", {}),
-        (as_parquet, "a.parquet", {"format": "parquet"}),
-        (as_changes, "20261121-100001000.parquet", {"format": "changes", "deletes": True}),
+        # What 300 columns cost is Spark's code for them, which is the same for two of the forms as for the other two.
+        (as_csv, "a.csv", 300, {"csv": {"delimiter": ",", "encoding": "utf-8", "header": True, "null": [""]}}),
+        (as_jsonl, "a.jsonl", 20, {}),
+        (as_parquet, "a.parquet", 20, {"format": "parquet"}),
+        (as_changes, "20261121-100001000.parquet", 300, {"format": "changes", "deletes": True}),
     ],
     ids=["csv", "jsonl", "parquet", "changes"],
 )
-def test_every_row_is_accounted_for(lake: Lake, write: Any, name: str, options: dict[str, Any]):
-    lake.document(t=table(COLUMNS, key=["id"], load="upsert", **options))
-    lake.drop(f"t/{name}", write(lake))
+def test_every_row_is_accounted_for(lake: Lake, write: Any, name: str, width: int, options: dict[str, Any]):
+    wide = WIDE[-width:]
+    columns = ", ".join([COLUMNS, *[f"{name} integer" for name in wide]])
+    lake.document(t=table(columns, key=["id"], load="upsert", **options))
+    names = [*NAMES, *wide]
+    given = [{name: value for name, value in row.items() if name in names} for _, row, _ in ROWS]
+    lake.drop(f"t/{name}", write(lake, names, given))
     entry = lake.clean()
     counts = entry["tables"]["t"]
     bad = [(reason, what) for what, _, reason in ROWS if reason]
