@@ -297,7 +297,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Error {
     // For its hint where the disk is full.
     let error = Error::from(std::io::Error::from(error.kind()));
     let told = Error::new(format!("cannot write `{}`: {}", path.display(), error.message()));
-    error.hints().iter().fold(told, |told, hint| told.hint(hint))
+    error.hints().iter().fold(told, Error::hint)
 }
 
 /// Fails if a file could not be written: asked before work whose result must not be lost.

@@ -130,7 +130,7 @@ fn other_format(path: &Path, source: &str, format: FileFormat) -> Error {
     let other = FORMATS.into_iter().find(|other| *other != format && stem(&name, *other).is_some());
     let endings = endings(format).join(", ");
     match other {
-        _ if name.ends_with(".xlsx") || name.ends_with(".xls") || name.ends_with(".ods") => {
+        _ if SHEETS.iter().any(|ending| name.ends_with(ending)) => {
             let source = if format == FileFormat::Csv { "" } else { ", for a source with `format: csv`" };
             error.hint(format!("save the sheet as CSV{source}"))
         }
@@ -141,6 +141,9 @@ fn other_format(path: &Path, source: &str, format: FileFormat) -> Error {
         None => error.hint(format!("name the file with one of the endings {endings}, or move it out of the folder")),
     }
 }
+
+/// The endings of spreadsheets.
+const SHEETS: [&str; 3] = [".xlsx", ".xls", ".ods"];
 
 const FORMATS: [FileFormat; 3] = [FileFormat::Csv, FileFormat::Jsonl, FileFormat::Parquet];
 
