@@ -196,12 +196,17 @@ fn full(value: &Value) -> String {
 
 /// Two values on one line. Of two long ones only the part is shown in which they differ.
 pub(super) fn pair(before: &Value, after: &Value) -> (String, String) {
+    let lists = (before.as_array(), after.as_array());
     let (before, after) = (full(before), full(after));
     if before == SECRET && after == SECRET {
         return (before, "(another secret)".to_owned());
     }
     if before.chars().count() <= WIDTH && after.chars().count() <= WIDTH {
         return (before, after);
+    }
+    if let (Some(before), Some(after)) = lists {
+        let (before, after) = middles(before, after);
+        return (shorten(&before), shorten(&after));
     }
     let same = before.chars().zip(after.chars()).take_while(|(one, other)| one == other).count();
     let from = same.saturating_sub(20);
@@ -211,6 +216,21 @@ pub(super) fn pair(before: &Value, after: &Value) -> (String, String) {
         format!("{start}{}", shorten(&rest))
     };
     (cut(&before), cut(&after))
+}
+
+/// Two lists without the items with which both begin and end.
+fn middles(before: &[Value], after: &[Value]) -> (String, String) {
+    let alike = |(one, other): &(&Value, &Value)| one == other;
+    let first = before.iter().zip(after).take_while(alike).count();
+    let (before, after) = (&before[first..], &after[first..]);
+    let last = before.iter().rev().zip(after.iter().rev()).take_while(alike).count();
+    let told = |items: &[Value]| {
+        let start = (first > 0).then(|| "…".to_owned());
+        let end = (last > 0).then(|| "…".to_owned());
+        let items = items[..items.len() - last].iter().map(Value::to_string);
+        format!("[{}]", start.into_iter().chain(items).chain(end).collect::<Vec<_>>().join(", "))
+    };
+    (told(before), told(after))
 }
 
 fn shorten(text: &str) -> String {
@@ -236,4 +256,27 @@ pub(super) fn bold(text: &str, colour: bool) -> String {
 
 fn paint(text: &str, style: Style, colour: bool) -> String {
     if colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_long_lists_the_items_are_shown_that_differ() {
+        let column = |name: &str| json!({"Name": name, "Type": "string"});
+        let list = |names: &[&str]| Value::Array(names.iter().map(|name| column(name)).collect());
+        let shown = |before: &[&str], after: &[&str]| {
+            let (before, after) = pair(&list(before), &list(after));
+            format!("{before} → {after}")
+        };
+        let five = ["id", "email", "first_name", "last_name", "state"];
+        let mut six = five.to_vec();
+        six.insert(4, "nickname");
+        insta::assert_snapshot!(shown(&five, &six), @r#"[…, …] → […, {"Name":"nickname","Type":"string"}, …]"#);
+        insta::assert_snapshot!(shown(&six, &five[..4]), @r#"[…, {"Name":"nickname","Type":"string"}, {"Name":"state","Type":"string"}] → […]"#);
+        insta::assert_snapshot!(shown(&five, &["id", "email", "first_name", "surname", "state"]), @r#"[…, {"Name":"last_name","Type":"string"}, …] → […, {"Name":"surname","Type":"string"}, …]"#);
+    }
 }
