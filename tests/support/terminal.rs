@@ -93,6 +93,8 @@ impl Terminal {
 fn plain(sent: &str) -> String {
     // Of a line that is begun anew the last version counts.
     let erased = Regex::new("\u{1b}\\[[0-9;?]*[A-Za-z]").unwrap();
+    // The terminal echoes it after it has sent the signal, so that it may stand before, after or within what follows.
+    let sent = sent.replace("^C", "");
     let mut text = String::new();
     for line in sent.split_inclusive('\n') {
         let (line, end) = line.strip_suffix("\r\n").map_or((line, ""), |line| (line, "\n"));
