@@ -43,6 +43,13 @@ fn stuck() -> Option<(Test, Cloud, Told)> {
     Some((test, cloud, failed))
 }
 
+/// All of these parts are in what was told.
+fn says(told: &Told, parts: &[&str]) {
+    for part in parts {
+        assert!(told.text.contains(part), "{}", told.text);
+    }
+}
+
 #[test]
 fn a_failed_rollback_is_gone_on_with_without_what_is_skipped() {
     let Some((test, cloud, failed)) = stuck() else { return };
@@ -86,13 +93,14 @@ fn a_failed_rollback_is_gone_on_with_without_what_is_skipped() {
     let test = with_warehouse(test, "Enabled");
     let skipped = cloud.run(&test, &[&DEPLOY[..], &["--continue-rollback", "--skip", "warehouse/Raw"]].concat());
     assert_eq!(skipped.code, Some(0), "{}", skipped.text);
-    for part in [
-        "warehouse goes on with its rollback, without `Raw`",
-        "what was skipped in `shop-trial-warehouse` is no longer as its template says: `Raw`",
-        "No changes. 9 stacks are up to date.",
-    ] {
-        assert!(skipped.text.contains(part), "{}", skipped.text);
-    }
+    says(
+        &skipped,
+        &[
+            "warehouse goes on with its rollback, without `Raw`",
+            "what was skipped in `shop-trial-warehouse` is no longer as its template says: `Raw`",
+            "No changes. 9 stacks are up to date.",
+        ],
+    );
     assert!(cloud.state().contains("shop-trial-warehouse UPDATE_ROLLBACK_COMPLETE"), "{}", cloud.state());
 }
 
@@ -102,12 +110,13 @@ fn once_it_is_mended_the_rollback_is_gone_on_with_and_the_deploy_too() {
     cloud.create_bucket(BUCKET);
     let done = cloud.run(&test, &[&DEPLOY[..], &["--continue-rollback"]].concat());
     assert_eq!(done.code, Some(0), "{}", done.text);
-    for part in [
-        "warehouse goes on with its rollback\n",
-        "warehouse is being updated",
-        "Done: 0 created, 1 updated, 8 up to date.",
-    ] {
-        assert!(done.text.contains(part), "{}", done.text);
-    }
+    says(
+        &done,
+        &[
+            "warehouse goes on with its rollback\n",
+            "warehouse is being updated",
+            "Done: 0 created, 1 updated, 8 up to date.",
+        ],
+    );
     assert!(cloud.state().contains("shop-trial-warehouse UPDATE_COMPLETE"), "{}", cloud.state());
 }

@@ -46,7 +46,7 @@ impl Session {
             let session = Arc::clone(self);
             tasks.spawn(async move { session.close_policy(&wanted).await });
         }
-        while tasks.join_next().await.is_some() {}
+        tasks.join_all().await;
     }
 
     pub(super) fn action(&self) -> Action {

@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 
+use tokio::sync::mpsc::UnboundedReceiver;
+
 use super::stop::Stop;
 
 /// What somebody answers.
@@ -35,6 +37,13 @@ pub trait Progress {
     fn cancel<'a>(&'a mut self, stacks: &'a [String], stop: Stop) -> Answer<'a> {
         let _ = (stacks, stop);
         Box::pin(std::future::ready(false))
+    }
+}
+
+/// Tells what was said so far and not told yet.
+pub(super) fn catch_up(steps: &mut UnboundedReceiver<Step>, progress: &mut dyn Progress) {
+    while let Ok(step) = steps.try_recv() {
+        progress.step(&step);
     }
 }
 

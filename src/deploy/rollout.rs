@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 use super::consent::Consent;
-use super::progress::{Progress, Step};
+use super::progress::{Progress, Step, catch_up};
 use super::record::{self, End};
 use super::schedule::{self, Ended, Work};
 use super::stop::Stop;
@@ -58,6 +58,8 @@ pub async fn carry_out(
             if behind && ending.result.is_ok() {
                 session.set_left_policies(&ending.report).await;
             }
+            // The policies were set after the last stack had ended.
+            catch_up(steps, progress);
             record::end(session, record, ending.result.as_ref().err(), progress).await;
             ending
         }
@@ -101,9 +103,6 @@ async fn roll_out(
     let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
     let Rollout { mut report, errors, failed, policies, .. } = work;
     policies.join_all().await;
-    while let Ok(step) = steps.try_recv() {
-        progress.step(&step);
-    }
     report.extend(ended.running.iter().map(|name| (name.clone(), Outcome::Running)));
     report.extend(ended.waiting.iter().map(|name| skipped(name)));
     let result = if errors.is_empty() && ended.stopped {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use super::progress::{Progress, Step};
+use super::progress::{Progress, Step, catch_up};
 use super::stop::Stop;
 use crate::graph::Graph;
 
@@ -80,9 +80,7 @@ pub(super) async fn run<W: Work>(
             }
         }
     }
-    while let Ok(step) = steps.try_recv() {
-        progress.step(&step);
-    }
+    catch_up(steps, progress);
     let waiting = graph.names().iter().filter(|name| !started.contains(*name)).cloned().collect();
     Ended { waiting, running: if left { running.into_iter().collect() } else { Vec::new() }, stopped: stopping }
 }
