@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use regex_lite::Regex;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::support::{Test, write};
 
@@ -15,6 +17,11 @@ const RUN: &str = "20260101T000000Z-0123456789abcdef";
 
 fn days_ago(days: u64) -> SystemTime {
     SystemTime::now() - Duration::from_hours(24 * days) - Duration::from_mins(5)
+}
+
+/// The time in the form in which the account stores it.
+fn timestamp(time: SystemTime) -> String {
+    OffsetDateTime::from(time).format(&Rfc3339).unwrap()
 }
 
 /// Makes a file as old as that; a folder with all in it.
@@ -54,9 +61,9 @@ fn what_nobody_refers_to_goes_when_told_and_all_else_stays() {
         let saved = state["change_sets"].as_array().unwrap().iter().find(|one| one["execution_status"] == "AVAILABLE");
         let mut all = vec![saved.unwrap().clone()];
         for (name, created) in [
-            (format!("deploy-{RUN}"), "2026-01-01T00:00:00.000Z"),
-            (format!("plan-{RUN}"), "2099-01-01T00:00:00.000Z"),
-            ("of-a-colleague".to_owned(), "2026-01-01T00:00:00.000Z"),
+            (format!("deploy-{RUN}"), timestamp(days_ago(324))),
+            (format!("plan-{RUN}"), timestamp(days_ago(0) + Duration::from_hours(24))),
+            ("of-a-colleague".to_owned(), timestamp(days_ago(324))),
         ] {
             let mut one = all[0].clone();
             one["id"] = one["id"].as_str().unwrap().replace("saved", &name).into();
@@ -121,8 +128,7 @@ fn a_run_removes_what_killed_runs_have_left_where_it_comes_by() {
         let mut all = vec![saved];
         for (name, hours) in [("plan", 7), ("deploy", 7), ("plan-drift", 1)] {
             let mut one = all[0].clone();
-            let created = time::OffsetDateTime::from(SystemTime::now() - Duration::from_hours(hours));
-            one["created"] = created.format(&time::format_description::well_known::Rfc3339).unwrap().into();
+            one["created"] = timestamp(SystemTime::now() - Duration::from_hours(hours)).into();
             one["name"] = format!("{name}-{RUN}").into();
             one["id"] = one["id"].as_str().unwrap().replace("saved", name).into();
             all.push(one);
