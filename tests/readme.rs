@@ -100,6 +100,50 @@ fn the_examples_of_the_spec_are_right() {
     }
 }
 
+/// Every relative link of a page leads to a file, and its anchor to a heading.
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let mut pages = vec![root().join("README.md"), root().join("CHANGELOG.md"), root().join("CONTRIBUTING.md")];
+    pages.extend(["docs", "docs/sources"].iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(root().join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md"))
+    }));
+    let mut dead = Vec::new();
+    let mut checked = 0;
+    for page in &pages {
+        let text = std::fs::read_to_string(page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") || target.contains(char::is_whitespace) {
+                continue;
+            }
+            checked += 1;
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            let leads = match std::fs::read_to_string(&file) {
+                Ok(text) => anchor.is_empty() || text.lines().any(|line| anchor_of(line).as_deref() == Some(anchor)),
+                Err(_) => file.is_dir(),
+            };
+            if !leads {
+                dead.push(format!("{}: {target}", page.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+    assert!(checked > 50, "{checked} links were checked");
+}
+
+/// The anchor that GitHub gives a heading: lower case, without punctuation, `-` for blanks.
+fn anchor_of(line: &str) -> Option<String> {
+    let title = line.trim_start_matches('#');
+    let kept = title.trim().to_lowercase();
+    (title.len() < line.len() && title.starts_with(' ')).then(|| {
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
+    })
+}
+
 #[test]
 fn an_ellipsis_stands_for_any_lines() {
     assert!(matches(&["a", "…", "d"], &["a", "b", "c", "d"]) && matches(&["…"], &[]));

@@ -1,0 +1,124 @@
+"""Reports words that a reader of pipectl's text would have to guess the meaning of, each with the term to use.
+
+Reads what people see: pages, help texts, and the string literals of errors, hints and notes. Comments and names of the
+code are reviewed by people. `make lint` fails on any line that this prints.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+# The word, as a regular expression, and what to write instead.
+WORDS = {
+    r"told|tells?|telling": "reports, prints, returns, announces",
+    r"wanted": "desired",
+    r"mend(s|ed|ing)?": "fix",
+    r"anew": "again, new",
+    r"weigh(s|ed|ing)?|judg(e|es|ed|ing)": "evaluate, authorize",
+    r"standing": "status, state",
+    r"look(s|ed|ing)? (at|into|for|whether|again|out)|takes? a look": "inspect, check, search",
+    r"restless|overtak(e|es|en|ing)": "conflict, changed concurrently",
+    r"leftovers?|left over": "stale, orphaned",
+    r"carr(y|ies|ied|ying) (it |them |that |this )?out": "apply, execute",
+    r"places?": "location, path, account and region, range",
+    r"wires?|wired": "HTTP client, protocol, connection",
+    r"figures?": "number, count, table",
+    r"rooms?|houses?": "module, package",
+    r"near match(es)?": "closest match, suggestion",
+    r"sheets?": "CSV dialect",
+    r"tak(es|en|ing) place|took place|comes? round|came round": "runs, happens",
+    r"goes|gone": "runs, fires, is deleted",
+    r"shall": "must",
+    r"of (its|his|her|their|one's|your|our) own": "own, separate",
+    r"as good as": "treated as",
+    r"not a word of": "nothing about",
+    r"what must not be|that which|what (is|was) no": "name the thing",
+    r"lies|lie (in|below|under|at)": "is",
+    r"whoever|whatever": "name the subject",
+    r"is at hand|at hand": "available",
+    r"borne|heed(s|ed)?": "tolerated, used",
+}
+
+# True uses: the term of AWS, of a tool, or plain English.
+ALLOWED = re.compile(r"in-place|in place|placeholder|spreadsheets?|data sheet", re.IGNORECASE)
+
+PATTERN = re.compile(r"\b(" + "|".join(f"(?P<w{i}>{word})" for i, word in enumerate(WORDS)) + r")\b", re.IGNORECASE)
+REPLACEMENTS = list(WORDS.values())
+
+RUST_STRING = re.compile(r'(?<![\w\'])b?"((?:[^"\\]|\\.)*)"|r(#+)"(.*?)"\2', re.DOTALL)
+# A doc comment of a command or of the pipeline file's model is a help text or an editor's tooltip.
+RUST_DOC = re.compile(r"^\s*///? ?(.*)$")
+
+
+def main() -> int:
+    """Prints every finding as `file:line: word: replacement` and returns the exit code."""
+    listed = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.split()
+    findings = [finding for name in listed for finding in check(Path(name))]
+    print("\n".join(findings))
+    if findings:
+        print(f"lint-words: {len(findings)} words to replace", file=sys.stderr)
+        return 1
+    return 0
+
+
+def check(path: Path) -> list[str]:
+    """Returns the findings of one file; none for a file that no user reads."""
+    name = str(path)
+    if not path.is_file() or name in {"scripts/lint-words.py", "LICENSE"}:
+        return []
+    if path.suffix == ".md":
+        lines = prose(path.read_text())
+    elif name.startswith("tests/snapshots/") or path.name.startswith("help"):
+        lines = enumerate(path.read_text().splitlines(), 1)
+    elif path.suffix == ".rs" and not is_test(name):
+        lines = rust(name, path.read_text())
+    elif path.suffix == ".hbs" or name.startswith("stacks/"):
+        lines = enumerate(path.read_text().splitlines(), 1)
+    else:
+        return []
+    return [
+        f"{name}:{number}: `{match.group()}`: write {replacement(match)}"
+        for number, line in lines
+        for match in PATTERN.finditer(ALLOWED.sub("", line))
+    ]
+
+
+def is_test(name: str) -> bool:
+    """Tells a test's file by its name."""
+    return "tests" in re.split(r"[/.]", name) or name.startswith(("benches/", "lambda-src/wire/", "lambda-src/test_"))
+
+
+def prose(text: str):
+    """Yields the lines of a page with their numbers, without blocks of code."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced:
+            yield number, re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)
+
+
+def rust(name: str, text: str):
+    """Yields the string literals of a file, and its doc comments where they are help texts."""
+    text = text.split("#[cfg(test)]\nmod ")[0]
+    for match in RUST_STRING.finditer(text):
+        literal = match.group(1) or match.group(3) or ""
+        # A name, a key or a pattern is no sentence.
+        if " " in literal:
+            first = text.count("\n", 0, match.start()) + 1
+            for offset, line in enumerate(literal.split("\n")):
+                yield first + offset, re.sub(r"\{[^}]*\}|`[^`]*`", "", line)
+    if "/command/" in name or "/spec/" in name or name.endswith("cli.rs"):
+        for number, line in enumerate(text.splitlines(), 1):
+            if doc := RUST_DOC.match(line):
+                yield number, doc.group(1)
+
+
+def replacement(match: re.Match[str]) -> str:
+    """Returns what to write instead of the word that matched."""
+    return next(term for i, term in enumerate(REPLACEMENTS) if match.group(f"w{i}"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
