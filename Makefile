@@ -24,8 +24,8 @@ demo: build ## Deploy the reference pipeline to an account on this machine, run 
 	@scripts/demo.sh $(PIPECTL)
 
 lint: build ## Format, clippy, ruff, cfn-lint
-	cargo fmt --check
-	cargo clippy --quiet --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(LAMBDA) fmt --check
 	$(LAMBDA) clippy --quiet --locked --all-targets -- -D warnings
 	.venv/bin/ruff check glue-src scripts tests benches
@@ -36,7 +36,7 @@ test: servers lint ## Run all tests
 	$(LAMBDA) test --quiet --locked
 	cd glue-src && PIPECTL_GLUE_CACHE=../.pipectl/spark ../.venv/bin/python -m pytest -q
 	$(PIPECTL) package --env local
-	cargo test --quiet --locked
+	cargo test --quiet --locked --workspace
 	.venv/bin/python scripts/test_ministack.py $(PIPECTL)
 
 bench: setup ## Measure, and print the table of docs/performance.md

@@ -7,6 +7,7 @@ mod table;
 
 use std::sync::Arc;
 
+use pipectl_contract::schema_change;
 use serde::Serialize;
 
 use crate::digest::sha256;
@@ -95,7 +96,7 @@ struct Warehouse {
     /// Run first: what is not there is made.
     setup: Vec<String>,
     /// The tables as they shall be: what is there already is made so.
-    schema: Map<warehouse::migrate::Table>,
+    schema: Map<schema_change::Table>,
     /// Run when the tables are as they shall be.
     complete: Vec<String>,
     /// The users that may only read, each with the secret of its password.

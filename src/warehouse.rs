@@ -6,11 +6,12 @@
 
 mod load;
 mod mart;
-#[path = "../lambda-src/pipeline/src/migration.rs"]
-pub mod migrate;
 pub mod migration;
 
 use std::sync::Arc;
+
+use pipectl_contract::limits::{STATEMENT_BYTES, TRANSACTION_STATEMENTS};
+use pipectl_contract::schema_change;
 
 use crate::error::{Error, Result};
 use crate::spec::names::is_reserved;
@@ -22,10 +23,8 @@ pub use mart::Mart;
 /// The user that Redshift makes for the namespace, and whose password it keeps in a secret.
 pub const ADMIN_USER: &str = "pipectl_admin";
 
-/// The longest statement that the Redshift Data API takes, less what a batch and its path may add.
-const LONGEST: usize = 100_000 - 2_000;
-/// The most statements that it takes in one transaction.
-const MOST: usize = 40;
+/// The longest statement before a batch and its path are put in.
+const LONGEST: usize = STATEMENT_BYTES - 2_000;
 
 /// The statements that make what is not there yet: schemas, what pipectl keeps for itself, and the tables.
 pub fn setup(spec: &Spec) -> Vec<String> {
@@ -42,7 +41,7 @@ pub fn setup(spec: &Spec) -> Vec<String> {
             .to_owned(),
     );
     for (name, table) in schema(spec) {
-        statements.push(migrate::create(&name, &table));
+        statements.push(schema_change::create(&name, &table));
         // Once written it stays: what it says against a later spec is that the key has changed.
         statements.push(format!(
             "INSERT INTO pipectl.tables (table_name, key_columns) SELECT '{name}', '{}' \
@@ -54,13 +53,16 @@ pub fn setup(spec: &Spec) -> Vec<String> {
 }
 
 /// The tables as they shall be, with their schema: those of the spec, and those that remember what was deleted.
-pub fn schema(spec: &Spec) -> Map<migrate::Table> {
+pub fn schema(spec: &Spec) -> Map<schema_change::Table> {
     let mut tables = Map::new();
     for (name, table) in &spec.pipeline.tables {
         let inferred = spec.has_stubs(name);
-        let column =
-            |name: &str, kind: &str, required| migrate::Column { name: quoted(name), kind: kind.to_owned(), required };
-        let mut columns: Vec<migrate::Column> = table
+        let column = |name: &str, kind: &str, required| schema_change::Column {
+            name: quoted(name),
+            kind: kind.to_owned(),
+            required,
+        };
+        let mut columns: Vec<schema_change::Column> = table
             .columns
             .iter()
             .map(|(name, definition)| {
@@ -71,14 +73,14 @@ pub fn schema(spec: &Spec) -> Map<migrate::Table> {
             })
             .collect();
         if spec.deletes(table) && remembers(table) {
-            let kept = |column: &migrate::Column| {
+            let kept = |column: &schema_change::Column| {
                 table.key.contains(&column.name) || table.order_by.as_ref() == Some(&column.name)
             };
             let columns = columns.iter().filter(|column| kept(column)).cloned().collect();
             // It has no column of a parent, which the table itself may lie by.
             let by_key = distribution(table).is_some_and(|column| table.key.iter().any(|key| key == column));
             let attributes = if by_key { distributed(table) } else { "DISTSTYLE AUTO".to_owned() };
-            let gone_table = migrate::Table { columns, key: table.key.clone(), attributes };
+            let gone_table = schema_change::Table { columns, key: table.key.clone(), attributes };
             tables.insert(gone(name), gone_table);
         }
         if inferred {
@@ -87,7 +89,10 @@ pub fn schema(spec: &Spec) -> Map<migrate::Table> {
         let sort =
             sort_key(table).map_or_else(|| "SORTKEY AUTO".to_owned(), |column| format!("SORTKEY ({})", quoted(column)));
         let attributes = format!("{} {sort}", distributed(table));
-        tables.insert(format!("core.{}", quoted(name)), migrate::Table { columns, key: table.key.clone(), attributes });
+        tables.insert(
+            format!("core.{}", quoted(name)),
+            schema_change::Table { columns, key: table.key.clone(), attributes },
+        );
     }
     tables
 }
@@ -138,7 +143,8 @@ pub fn check(spec: &Spec) -> Vec<Error> {
     for (name, table) in &spec.pipeline.tables {
         let statements = load(spec, name, table);
         let longest = statements.iter().map(String::len).max().unwrap_or_default();
-        let created = made.get(&format!("core.{}", quoted(name))).map_or(0, |table| migrate::create(name, table).len());
+        let created =
+            made.get(&format!("core.{}", quoted(name))).map_or(0, |table| schema_change::create(name, table).len());
         let span = spec.tree.pointer(&format!("/tables/{name}")).map(|node| &node.span);
         let at = |error: Error| match span {
             Some(span) => error.at(span, ""),
@@ -155,9 +161,9 @@ pub fn check(spec: &Spec) -> Vec<Error> {
             );
             errors.push(at(error.hint(hint)));
         }
-        if statements.len() > MOST {
+        if statements.len() > TRANSACTION_STATEMENTS {
             let error = Error::project(format!(
-                "table `{name}` has too many columns with `late: stub`: {} statements, and a transaction takes {MOST}",
+                "table `{name}` has too many columns with `late: stub`: {} statements, and a transaction takes {TRANSACTION_STATEMENTS}",
                 statements.len()
             ));
             errors.push(at(error.hint("drop `late: stub` from some of them")));
@@ -201,10 +207,6 @@ fn quoted(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         && name.starts_with(|c: char| !c.is_ascii_digit());
     if plain && !is_reserved(name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
-}
-
-fn sql_type(kind: &ColumnType) -> String {
-    migrate::sql_type(&kind.to_string())
 }
 
 #[cfg(test)]

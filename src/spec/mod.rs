@@ -21,9 +21,9 @@ pub mod shape;
 pub mod shopify;
 pub mod source;
 pub mod table;
-pub mod types;
 
 use indexmap::IndexMap;
+pub use pipectl_contract::ColumnType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,6 @@ pub use settings::{
 };
 pub use source::{Capture, Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
 pub use table::{Column, FullColumn, Late, Load, SchemaChanges, Table};
-pub use types::ColumnType;
 
 /// A map that keeps the order in which the user wrote it.
 pub type Map<T> = IndexMap<String, T>;

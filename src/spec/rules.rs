@@ -3,6 +3,8 @@
 //! The rules read the merged YAML tree and not the types, so that they run, and report, even where the shape of some
 //! other part is wrong.
 
+use pipectl_contract::types::{ColumnType, PLAIN};
+
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
@@ -14,7 +16,6 @@ use super::late;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::shopify;
 use super::source::{custom, database};
-use super::types::{ColumnType, PLAIN};
 
 /// Zones whose buckets carry the pipeline's name, the longest first.
 const LONGEST_ZONE: &str = "cleaned-archive";

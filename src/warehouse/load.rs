@@ -1,9 +1,11 @@
 //! The statements that bring one batch into a table, for one transaction. `{batch}` and `{path}` stand for the batch and
 //! the folder of its files.
 
+use pipectl_contract::limits::VARCHAR_BYTES;
+
 use crate::spec::{Column, ColumnType, Load, Spec, Table};
 
-use super::{distribution, gone, list, quoted, remembers, same, sql_type};
+use super::{distribution, gone, list, quoted, remembers, same};
 
 /// Rows on their way into a table: the columns of its files, whatever the table has beside them.
 const STAGE: &str = "pipectl_stage";
@@ -60,7 +62,7 @@ impl Loading<'_> {
         let is_json = |column: &Column| *column.kind() == ColumnType::Super;
         let create = |into: &str, json: &str| {
             let columns = self.table.columns.iter().map(|(name, column)| {
-                let kind = if is_json(column) { json.to_owned() } else { sql_type(column.kind()) };
+                let kind = if is_json(column) { json.to_owned() } else { column.kind().sql() };
                 format!("{} {kind}", quoted(name))
             });
             let deleted = self.deletes.then(|| "_deleted BOOLEAN".to_owned());
@@ -81,7 +83,7 @@ impl Loading<'_> {
         let values: Vec<String> = values.chain(deleted.clone()).collect();
         let columns: Vec<String> = self.columns.iter().cloned().chain(deleted).collect();
         vec![
-            create(INCOMING, "VARCHAR(65535)"),
+            create(INCOMING, &ColumnType::Varchar(VARCHAR_BYTES).sql()),
             copy(INCOMING),
             create(STAGE, "SUPER"),
             format!("INSERT INTO {STAGE} ({}) SELECT {} FROM {INCOMING}", columns.join(", "), values.join(", ")),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use pipectl_contract::limits::STATEMENT_BYTES;
+
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::spec::{MartKind, Spec, Unload};
@@ -27,9 +29,6 @@ pub struct Mart {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unload: Option<String>,
 }
-
-/// The longest statement that the Redshift Data API takes.
-const LONGEST: usize = 100_000;
 
 /// The statements that make each mart anew, each after the marts that it reads. Fails with everything that is wrong in
 /// their SQL.
@@ -125,8 +124,9 @@ fn select(source: &Arc<Source>) -> Result<&str> {
         let hint = "write the `SELECT` alone: pipectl makes the table or view of it";
         return wrong(start, word.len().max(1), message, "not a query", hint);
     }
-    if text.len() > LONGEST - 1000 {
-        let message = format!("`{}` is {} bytes long; the Redshift Data API takes {LONGEST}", source.name, text.len());
+    if text.len() > STATEMENT_BYTES - 1000 {
+        let message =
+            format!("`{}` is {} bytes long; the Redshift Data API takes {STATEMENT_BYTES}", source.name, text.len());
         return wrong(start, 1, message, "", "split it into two marts, of which one reads the other");
     }
     Ok(text)

@@ -1,9 +1,9 @@
 //! What a change of the spec does to the tables that are deployed: pure.
 
+use pipectl_contract::schema_change::{self, Migration, Refusal, Table};
+
 use crate::error::{Error, Result};
 use crate::spec::{Map, Spec};
-
-use super::migrate::{self, Migration, Refusal, Table};
 
 /// Compares the tables of the deployed pipeline document with those that the spec wants. Fails with every change that
 /// would lose data, each at its place in the spec. A table that is in one of the two only is none.
@@ -11,7 +11,7 @@ pub fn between(spec: &Spec, deployed: &Map<Table>) -> Result<Vec<(String, Migrat
     let (mut migrations, mut errors) = (Vec::new(), Vec::new());
     for (name, wanted) in super::schema(spec) {
         let Some(existing) = deployed.get(&name) else { continue };
-        match migrate::compare(&name, existing, &wanted) {
+        match schema_change::compare(&name, existing, &wanted) {
             Ok(migration) if migration.changes.is_empty() => {}
             Ok(migration) => migrations.push((name, migration)),
             Err(refusals) => errors.extend(refusals.into_iter().map(|refusal| placed(spec, refusal))),

@@ -12,7 +12,7 @@ fn spec(tables: &str, marts: &str) -> Spec {
 
 fn table_sql(table: &str) -> String {
     let spec = spec(&format!("  t: {{source: erp, {table}}}\n"), "");
-    let created = migrate::create("core.t", &schema(&spec)["core.t"]);
+    let created = schema_change::create("core.t", &schema(&spec)["core.t"]);
     [created].into_iter().chain(load(&spec, "t", &spec.pipeline.tables["t"])).collect::<Vec<_>>().join(";\n")
 }
 
@@ -208,7 +208,7 @@ fn a_row_that_is_pointed_to_is_there_before_it_comes() {
         "",
     );
     let of = |name: &str| load(&spec, name, &spec.pipeline.tables[name]);
-    insta::assert_snapshot!(format!("{}\n{}\n{}", migrate::create("core.d", &schema(&spec)["core.d"]), of("f")[3], of("d")[3]), @r"
+    insta::assert_snapshot!(format!("{}\n{}\n{}", schema_change::create("core.d", &schema(&spec)["core.d"]), of("f")[3], of("d")[3]), @r"
     CREATE TABLE IF NOT EXISTS core.d (id BIGINT NOT NULL, n VARCHAR(9), _inferred BOOLEAN, PRIMARY KEY (id)) DISTSTYLE AUTO SORTKEY AUTO
     INSERT INTO core.d (id, _inferred) SELECT DISTINCT pipectl_stage.d, TRUE FROM pipectl_stage WHERE pipectl_stage.d IS NOT NULL AND NOT EXISTS (SELECT 1 FROM core.d AS known WHERE known.id = pipectl_stage.d)
     MERGE INTO core.d USING pipectl_stage ON d.id = pipectl_stage.id WHEN MATCHED THEN UPDATE SET n = pipectl_stage.n, _inferred = FALSE WHEN NOT MATCHED THEN INSERT (id, n, _inferred) VALUES (pipectl_stage.id, pipectl_stage.n, FALSE)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::document::Warehouse;
-use pipeline::migration::{self, Change, Column, Refusal, Table};
+use pipectl_contract::schema_change::{self, Change, Column, Refusal, Table};
 use pipeline::{Error, Result};
 
 /// The questions, in the order in which `Found::read` takes the answers. Redshift answers those about its catalog on
@@ -42,7 +42,7 @@ impl Found {
             let number = |index: usize| text(index).parse::<i64>().ok();
             let column = Column {
                 name: text(2),
-                kind: migration::kind(&text(3), number(4), number(5), number(6)),
+                kind: schema_change::kind(&text(3), number(4), number(5), number(6)),
                 required: text(7).eq_ignore_ascii_case("no"),
             };
             found.tables.entry(format!("{}.{}", text(0), text(1))).or_default().columns.push(column);
@@ -86,7 +86,7 @@ pub fn need(warehouse: &Warehouse, found: &Found) -> Need {
     let mut unused = BTreeMap::new();
     for (name, wanted) in &warehouse.schema {
         let Some(existing) = found.tables.get(name) else { continue };
-        match migration::compare(name, existing, wanted) {
+        match schema_change::compare(name, existing, wanted) {
             Ok(migration) => {
                 let left = migration.changes.iter().filter_map(|change| match change {
                     Change::Leave { column } => Some(column.clone()),

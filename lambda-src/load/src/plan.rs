@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::document::Warehouse;
-use pipeline::migration::Refusal;
+use pipectl_contract::limits::TRANSACTION_STATEMENTS;
+use pipectl_contract::schema_change::Refusal;
 
 use crate::event::Name;
 use crate::inspect::{Found, Need, QUESTIONS, need};
 use crate::statement::digest;
-
-/// The most statements that the Data API takes in one batch.
-const LARGEST: usize = 40;
 
 /// What the ledgers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +62,7 @@ pub enum Step {
 
 /// Cuts the set-up into batches that the Data API takes.
 pub fn setup_parts(warehouse: &Warehouse) -> Vec<&[String]> {
-    warehouse.setup.chunks(LARGEST).collect()
+    warehouse.setup.chunks(TRANSACTION_STATEMENTS).collect()
 }
 
 /// Returns the next step, or `None` when the warehouse holds all there is.
@@ -129,7 +127,7 @@ fn set_up(warehouse: &Warehouse, document: &str, view: &View) -> Step {
         return Step::Users { name: Name::Complete { document, part: 1 }, found: found.clone() };
     }
     let done = view.completed.saturating_sub(1);
-    if let Some(part) = warehouse.complete.chunks(LARGEST).nth(done) {
+    if let Some(part) = warehouse.complete.chunks(TRANSACTION_STATEMENTS).nth(done) {
         let name = Name::Complete { document, part: done + 2 };
         return Step::Run { name, statements: part.to_vec() };
     }
@@ -221,7 +219,7 @@ mod tests {
             assert!(walked.len() < 50, "{walked:?}");
             match step {
                 Step::Run { name, statements } => {
-                    assert!(statements.len() <= LARGEST);
+                    assert!(statements.len() <= TRANSACTION_STATEMENTS);
                     walked.push(name.text("p"));
                     view.done(&name);
                     if matches!(name, Name::Inspect { .. }) {

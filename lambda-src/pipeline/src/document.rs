@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Error, Result, migration, s3};
+use pipectl_contract::schema_change;
+
+use crate::{Error, Result, s3};
 
 /// The version of the document's form that this code reads.
 const VERSION: u32 = 1;
@@ -110,7 +112,7 @@ pub struct Warehouse {
     pub setup: Vec<String>,
     /// The tables as they shall be, with their schema: `core.orders`.
     #[serde(default)]
-    pub schema: BTreeMap<String, migration::Table>,
+    pub schema: BTreeMap<String, schema_change::Table>,
     /// Run when the tables are as they shall be.
     #[serde(default)]
     pub complete: Vec<String>,

@@ -9,7 +9,6 @@ pub mod error;
 pub mod instant;
 pub mod lambda;
 pub mod logging;
-pub mod migration;
 pub mod s3;
 
 pub use deadline::Deadline;

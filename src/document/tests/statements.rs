@@ -246,7 +246,9 @@ async fn deletions_late_rows_migrations_and_ways_out() {
     let third = with_marts("id: bigint, at: timestamp, n: varchar(9), v: \"decimal(14,3)\"");
     let changed = |before: &Document, after: &Document| {
         let (before, after) = (&before.warehouse.schema["core.t"], &after.warehouse.schema["core.t"]);
-        warehouse::migrate::compare("core.t", before, after).unwrap_or_else(|refused| panic!("{refused:?}")).steps
+        pipectl_contract::schema_change::compare("core.t", before, after)
+            .unwrap_or_else(|refused| panic!("{refused:?}"))
+            .steps
     };
     run(&api, &["DROP MATERIALIZED VIEW IF EXISTS marts.\"m\" CASCADE".to_owned()]).await;
     for step in changed(&first, &second).into_iter().chain(changed(&second, &third)) {

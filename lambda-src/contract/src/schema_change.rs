@@ -1,18 +1,18 @@
-//! How a table becomes what the pipeline wants it to be, without losing a row or a value: pure.
+//! Changes of a table in the warehouse that keep every row and every value.
 //!
-//! pipectl compiles this file as well: what `plan` shows is what the loader will do.
+//! `plan` shows what this module returns, and the loader runs it.
 //!
-//! Columns are added by ALTER TABLE, and a VARCHAR made longer. Redshift changes no other type in place, so any other
-//! widening makes the table anew beside the old one, copies, and takes its name, in one transaction.
+//! ALTER TABLE adds columns and lengthens a VARCHAR. Redshift changes no other type in place: for any other widening a
+//! new table is created beside the old one, filled from it, and renamed, in one transaction.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a table while it is made anew.
+use crate::limits::TRANSACTION_STATEMENTS;
+
+/// The name of a table while it is rebuilt.
 const REBUILD: &str = "pipectl_rebuild";
-/// The most statements of one transaction.
-const MOST: usize = 40;
 
 /// A column of a table in the warehouse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Table {
     pub attributes: String,
 }
 
-/// One difference between a table and what is wanted.
+/// One difference between a table and the desired one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Add {
@@ -53,7 +53,7 @@ pub enum Change {
     Loosen {
         column: String,
     },
-    /// A column that is wanted no more: it stays, and new rows have no value in it.
+    /// A column that the spec no longer has: it stays, and new rows have no value in it.
     Leave {
         column: String,
     },
@@ -82,7 +82,7 @@ pub struct Refusal {
     pub hint: String,
 }
 
-/// What turns a table into what is wanted.
+/// The steps from a table to the desired one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Migration {
     pub changes: Vec<Change>,
@@ -90,7 +90,7 @@ pub struct Migration {
     pub steps: Vec<Vec<String>>,
 }
 
-/// Writes the statement that makes a table. Names of the spec need no quotes.
+/// Returns the statement that creates a table. Names of the spec need no quotes.
 pub fn create(name: &str, table: &Table) -> String {
     format!("CREATE TABLE IF NOT EXISTS {name} ({}) {}", definitions(table), table.attributes).trim_end().to_owned()
 }
@@ -128,23 +128,23 @@ pub fn kind(data_type: &str, length: Option<i64>, precision: Option<i64>, scale:
     }
 }
 
-/// Compares a table with what is wanted of it. Fails with every change that would lose data.
-pub fn compare(name: &str, existing: &Table, wanted: &Table) -> Result<Migration, Vec<Refusal>> {
+/// Compares a table with the desired one. Fails with every change that would lose data.
+pub fn compare(name: &str, existing: &Table, desired: &Table) -> Result<Migration, Vec<Refusal>> {
     let mut changes = Vec::new();
     let mut refusals = Vec::new();
-    if !existing.key.is_empty() && existing.key != wanted.key {
+    if !existing.key.is_empty() && existing.key != desired.key {
         refusals.push(Refusal {
             table: name.to_owned(),
             column: None,
             message: format!(
                 "the key of `{name}` would change from ({}) to ({}): rows that are there would not be found again",
                 existing.key.join(", "),
-                wanted.key.join(", ")
+                desired.key.join(", ")
             ),
             hint: format!("keep the key, or give the table another name; `{name}` then stays as it is"),
         });
     }
-    for column in &wanted.columns {
+    for column in &desired.columns {
         let Some(known) = existing.columns.iter().find(|known| known.name == column.name) else {
             changes.push(Change::Add { column: column.name.clone(), kind: column.kind.clone() });
             continue;
@@ -162,7 +162,7 @@ pub fn compare(name: &str, existing: &Table, wanted: &Table) -> Result<Migration
             changes.push(Change::Loosen { column: column.name.clone() });
         }
     }
-    let left = existing.columns.iter().filter(|known| !wanted.columns.iter().any(|column| column.name == known.name));
+    let left = existing.columns.iter().filter(|known| !desired.columns.iter().any(|column| column.name == known.name));
     for column in left {
         if column.required {
             changes.push(Change::Loosen { column: column.name.clone() });
@@ -172,7 +172,7 @@ pub fn compare(name: &str, existing: &Table, wanted: &Table) -> Result<Migration
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let steps = steps(name, existing, wanted, &changes);
+    let steps = steps(name, existing, desired, &changes);
     Ok(Migration { changes, steps })
 }
 
@@ -219,15 +219,15 @@ fn digits(kind: &str) -> Option<i64> {
     }
 }
 
-fn steps(name: &str, existing: &Table, wanted: &Table, changes: &[Change]) -> Vec<Vec<String>> {
+fn steps(name: &str, existing: &Table, desired: &Table, changes: &[Change]) -> Vec<Vec<String>> {
     let in_place = |change: &Change| match change {
         Change::Add { .. } | Change::Leave { .. } => true,
         // Redshift refuses to alter the type of a column of a key.
-        Change::Widen { column, to, .. } => to.starts_with("varchar") && !wanted.key.contains(column),
+        Change::Widen { column, to, .. } => to.starts_with("varchar") && !desired.key.contains(column),
         Change::Loosen { .. } => false,
     };
     if !changes.iter().all(in_place) {
-        return vec![rebuild(name, existing, wanted)];
+        return vec![rebuild(name, existing, desired)];
     }
     let added: Vec<String> = changes
         .iter()
@@ -242,15 +242,15 @@ fn steps(name: &str, existing: &Table, wanted: &Table, changes: &[Change]) -> Ve
         }
         _ => None,
     });
-    added.chunks(MOST).map(<[String]>::to_vec).chain(widened).collect()
+    added.chunks(TRANSACTION_STATEMENTS).map(<[String]>::to_vec).chain(widened).collect()
 }
 
-fn rebuild(name: &str, existing: &Table, wanted: &Table) -> Vec<String> {
+fn rebuild(name: &str, existing: &Table, desired: &Table) -> Vec<String> {
     let (schema, table) = name.split_once('.').unwrap_or(("core", name));
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let mut columns = Vec::new();
     let mut copied = Vec::new();
-    for column in &wanted.columns {
+    for column in &desired.columns {
         let known = existing.columns.iter().find(|known| known.name == column.name);
         // Rows that are there have no value in a column that is new, and may have none where none was asked for.
         let required = column.required && known.is_some_and(|known| known.required);
@@ -258,14 +258,14 @@ fn rebuild(name: &str, existing: &Table, wanted: &Table) -> Vec<String> {
         copied.extend(known.map(|known| known.name.clone()));
     }
     for column in &existing.columns {
-        if !wanted.columns.iter().any(|wanted| wanted.name == column.name) {
+        if !desired.columns.iter().any(|desired| desired.name == column.name) {
             let name = quoted(&column.name);
             copied.push(name.clone());
             columns.push(Column { name, kind: column.kind.clone(), required: false });
         }
     }
     let list = copied.join(", ");
-    let made = Table { columns, ..wanted.clone() };
+    let made = Table { columns, ..desired.clone() };
     vec![
         format!("CREATE TABLE {schema}.{REBUILD} ({}) {}", definitions(&made), made.attributes).trim_end().to_owned(),
         format!("INSERT INTO {schema}.{REBUILD} ({list}) SELECT {list} FROM {name}"),
@@ -291,8 +291,8 @@ mod tests {
         }
     }
 
-    fn said(existing: &Table, wanted: &Table) -> String {
-        match compare("core.t", existing, wanted) {
+    fn described(existing: &Table, desired: &Table) -> String {
+        match compare("core.t", existing, desired) {
             Ok(migration) => {
                 let changes = migration.changes.iter().map(ToString::to_string);
                 let steps = migration.steps.iter().map(|step| format!("  {}", step.join(";\n  ")));
@@ -308,26 +308,26 @@ mod tests {
     fn columns_are_added_and_texts_made_longer_in_place() {
         let existing =
             table(&[("id", "bigint", true), ("name", "varchar(10)", false), ("old", "date", false)], &["id"]);
-        let wanted =
+        let desired =
             table(&[("id", "bigint", true), ("name", "varchar(20)", true), ("at", "timestamp", true)], &["id"]);
         assert_eq!(
-            said(&existing, &wanted),
+            described(&existing, &desired),
             "widens `name` from varchar(10) to varchar(20)\n\
              adds `at` timestamp\n\
              leaves `old`, which the spec names no more: new rows have no value in it\n  \
              ALTER TABLE core.t ADD COLUMN at TIMESTAMP\n  \
              ALTER TABLE core.t ALTER COLUMN name TYPE VARCHAR(20)"
         );
-        assert_eq!(said(&existing, &existing), "");
+        assert_eq!(described(&existing, &existing), "");
     }
 
     #[test]
-    fn what_redshift_cannot_alter_is_made_anew_with_all_its_columns() {
+    fn a_table_that_redshift_cannot_alter_is_rebuilt_with_all_its_columns() {
         let existing =
             table(&[("id", "integer", true), ("gone", "double", true), ("v", "decimal(10,2)", false)], &["id"]);
-        let wanted = table(&[("id", "bigint", true), ("v", "decimal(12,3)", false), ("w", "date", true)], &["id"]);
+        let desired = table(&[("id", "bigint", true), ("v", "decimal(12,3)", false), ("w", "date", true)], &["id"]);
         assert_eq!(
-            said(&existing, &wanted),
+            described(&existing, &desired),
             "widens `id` from integer to bigint\n\
              widens `v` from decimal(10,2) to decimal(12,3)\n\
              adds `w` date\n\
@@ -353,10 +353,10 @@ mod tests {
             ("varchar(20)", "bigint"),
             ("super", "varchar(65535)"),
         ] {
-            let text = said(&table(&[("v", from, false)], &[]), &table(&[("v", to, false)], &[]));
+            let text = described(&table(&[("v", from, false)], &[]), &table(&[("v", to, false)], &[]));
             assert!(text.starts_with(&format!("`v` of `core.t` would change from {from} to {to}")), "{text}");
         }
-        let text = said(&table(&[("a", "date", true)], &["a"]), &table(&[("a", "date", true)], &["a", "b"]));
+        let text = described(&table(&[("a", "date", true)], &["a"]), &table(&[("a", "date", true)], &["a", "b"]));
         assert!(text.starts_with("the key of `core.t` would change from (a) to (a, b)"), "{text}");
     }
 
