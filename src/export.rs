@@ -4,13 +4,13 @@
 
 use std::io::Write;
 
+use pipectl_contract::{keys, names};
 use serde_json::{Value, json};
 
 use crate::aws::{Aws, Failure};
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::spec::{Spec, Unload};
-use crate::warehouse::ADMIN_USER;
 
 /// Writes the rows of a mart. Returns how many there were, where it is known.
 pub async fn export(aws: &Aws, spec: &Spec, mart: &str, format: Unload, out: &mut dyn Write) -> Result<Option<u64>> {
@@ -41,7 +41,7 @@ pub fn check(spec: &Spec, mart: &str, format: Unload) -> Result<bool> {
 
 /// The files of the last run.
 async fn files(aws: &Aws, spec: &Spec, mart: &str, format: Unload, out: &mut dyn Write) -> Result<()> {
-    let (bucket, prefix) = (spec.bucket("transformed"), format!("exports/{mart}/"));
+    let (bucket, prefix) = (spec.bucket("transformed"), keys::export_folder(mart));
     let failed = |failure: Failure| Error::from(failure).note(format!("while reading s3://{bucket}/{prefix}"));
     let objects = aws.s3.list(&bucket, &prefix).await.map_err(failed)?;
     if objects.is_empty() {
@@ -69,7 +69,7 @@ async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result
     let body = json!({
         "WorkgroupName": prefix,
         "Database": spec.pipeline.warehouse.database,
-        "SecretArn": reader.unwrap_or_else(|| format!("redshift!{prefix}-{ADMIN_USER}")),
+        "SecretArn": reader.unwrap_or_else(|| names::warehouse_secret(&prefix)),
         "StatementName": format!("{prefix}/export/{mart}"),
         "Sql": format!("SELECT * FROM marts.{mart}"),
     });

@@ -1,90 +1,17 @@
-//! The ledgers of the jobs and of the loader, as they lie in the buckets.
+//! Reads the ledgers of the jobs and of the loader from their buckets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use pipectl_contract::ledger::{Entry, Loaded, Stage};
+use pipectl_contract::report::Report;
+use pipectl_contract::{keys, timestamps};
+use serde::de::DeserializeOwned;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{PrimitiveDateTime, UtcDateTime};
 
 use crate::aws::{Failure, S3};
 use crate::error::{Error, Result};
-
-/// How a batch's name begins.
-const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
-
-/// What a job has committed.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Entry {
-    pub batch: String,
-    pub committed_at: String,
-    /// Glue's id of the job's run.
-    pub run: String,
-    pub inputs: Vec<Input>,
-    pub tables: BTreeMap<String, Counts>,
-    /// The replay requests that are done with it.
-    pub replays: Vec<String>,
-    /// Tables that wait, and why.
-    pub stopped: BTreeMap<String, String>,
-}
-
-/// What a job took in: an object (`clean`) or a batch (`transform`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Input {
-    pub key: String,
-    pub etag: String,
-    pub size: u64,
-    pub table: String,
-    pub batch: String,
-    pub duplicate_of: Option<String>,
-    /// The object that this one is a copy of, when it is taken once more.
-    pub replay_of: Option<String>,
-}
-
-/// What became of a table's rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Counts {
-    pub path: Option<String>,
-    pub rows_in: u64,
-    pub rows_out: u64,
-    pub quarantined: u64,
-    pub duplicates: u64,
-    /// Rows of a snapshot that were the same in the one before.
-    pub unchanged: u64,
-    pub unknown_columns: Vec<String>,
-}
-
-/// What the loader has recorded of one table of a batch.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Loaded {
-    pub table: String,
-    pub committed_at: String,
-    pub staged: u64,
-    pub changed: u64,
-}
-
-/// The report of a run that failed: of such a run no ledger need know.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    pub batch: String,
-    pub state: String,
-    pub ended_at: String,
-    pub tables: BTreeMap<String, ReportTable>,
-}
-
-/// A table in a report.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct ReportTable {
-    pub objects: usize,
-    /// Why the table waits.
-    pub stopped: Option<String>,
-}
 
 /// Reads ledgers out of one bucket.
 #[derive(Debug, Clone)]
@@ -94,27 +21,25 @@ pub struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    /// The names of all entries directly in a folder of `_ledger/`, sorted: of batches that is the order of time.
-    pub async fn names(&self, folder: &str) -> Result<BTreeSet<String>, Failure> {
-        let prefix = format!("_ledger/{folder}/");
-        let objects = self.s3.list(&self.bucket, &prefix).await?;
-        let name = |key: &str| {
-            let name = key.strip_prefix(&prefix)?.strip_suffix(".json")?;
-            (!name.contains('/')).then(|| name.to_owned())
-        };
-        Ok(objects.iter().filter_map(|object| name(&object.key)).collect())
+    /// The batches of a ledger, oldest first.
+    pub async fn names(&self, stage: Stage) -> Result<BTreeSet<String>, Failure> {
+        self.entry_names(&keys::ledger_folder(stage)).await
     }
 
-    /// The entries of some batches, in the order of time.
-    pub async fn entries(&self, stage: &str, batches: impl IntoIterator<Item = &String>) -> Result<Vec<Entry>> {
-        let keys: Vec<String> = batches.into_iter().map(|batch| format!("_ledger/{stage}/{batch}.json")).collect();
+    /// The entries of some batches, oldest first.
+    pub async fn entries<I: DeserializeOwned>(
+        &self,
+        stage: Stage,
+        batches: impl IntoIterator<Item = &String>,
+    ) -> Result<Vec<Entry<I>>> {
+        let keys: Vec<String> = batches.into_iter().map(|batch| keys::ledger_entry(stage, batch)).collect();
         let found = self.s3.get_all(&self.bucket, &keys).await?;
         found.iter().map(|(key, bytes)| self.parse(key, bytes)).collect()
     }
 
     /// What the loader has recorded of a batch, by table.
     pub async fn loaded(&self, batch: &str) -> Result<BTreeMap<String, Loaded>> {
-        let folder = format!("_ledger/load/{batch}/");
+        let folder = keys::load_entries_folder(batch);
         let keys: Vec<String> =
             self.s3.list(&self.bucket, &folder).await?.into_iter().map(|object| object.key).collect();
         let found = self.s3.get_all(&self.bucket, &keys).await?;
@@ -124,19 +49,22 @@ impl Ledger<'_> {
 
     /// The batches that have a report.
     pub async fn reports(&self) -> Result<BTreeSet<String>, Failure> {
-        let objects = self.s3.list(&self.bucket, "reports/").await?;
-        let name = |key: &str| Some(key.strip_prefix("reports/")?.strip_suffix(".json")?.to_owned());
-        Ok(objects.iter().filter_map(|object| name(&object.key)).collect())
+        self.entry_names(keys::REPORTS).await
+    }
+
+    async fn entry_names(&self, folder: &str) -> Result<BTreeSet<String>, Failure> {
+        let objects = self.s3.list(&self.bucket, folder).await?;
+        Ok(objects.iter().filter_map(|object| Some(keys::entry_name(folder, &object.key)?.to_owned())).collect())
     }
 
     /// The report of a batch.
     pub async fn report(&self, batch: &str) -> Result<Option<Report>> {
-        let key = format!("reports/{batch}.json");
+        let key = keys::report(batch);
         let bytes = self.s3.get(&self.bucket, &key).await?;
         bytes.map(|bytes| self.parse(&key, &bytes)).transpose()
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
+    fn parse<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
         serde_json::from_slice(bytes).map_err(|error| {
             Error::new(format!("the ledger entry s3://{}/{key} cannot be read", self.bucket))
                 .cause(&error)
@@ -145,15 +73,14 @@ impl Ledger<'_> {
     }
 }
 
-/// When a batch was begun, from its name.
+/// When a batch began, from its name.
 pub fn begun(batch: &str) -> Option<UtcDateTime> {
-    let stamp = batch.split('-').next()?;
-    Some(PrimitiveDateTime::parse(stamp, STAMP).ok()?.as_utc())
+    UtcDateTime::from_unix_timestamp(timestamps::begun(batch)?).ok()
 }
 
 /// A time as names begin with it.
 pub fn stamp(time: UtcDateTime) -> String {
-    time.format(STAMP).unwrap_or_default()
+    timestamps::stamp(time.unix_timestamp())
 }
 
 /// Reads a day or a time as people write it: `2026-11-01`, `2026-11-01T08:00`, `2026-11-01 08:00:00Z`; in UTC.
@@ -170,8 +97,7 @@ pub fn parse_time(text: &str) -> Result<UtcDateTime, String> {
 
 /// A time as the ledgers write it: `2026-11-01T08:00:00Z`.
 pub fn written(time: UtcDateTime) -> String {
-    const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    time.format(FORMAT).unwrap_or_default()
+    timestamps::rfc3339(time.unix_timestamp())
 }
 
 #[cfg(test)]

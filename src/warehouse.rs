@@ -11,17 +11,14 @@ pub mod migration;
 use std::sync::Arc;
 
 use pipectl_contract::limits::{STATEMENT_BYTES, TRANSACTION_STATEMENTS};
-use pipectl_contract::schema_change;
+use pipectl_contract::{Map, schema_change};
 
 use crate::error::{Error, Result};
 use crate::spec::names::is_reserved;
-use crate::spec::{Column, ColumnType, Map, Spec, Table};
+use crate::spec::{Column, ColumnType, Spec, Table};
 
 use crate::yaml::Source;
 pub use mart::Mart;
-
-/// The user that Redshift makes for the namespace, and whose password it keeps in a secret.
-pub const ADMIN_USER: &str = "pipectl_admin";
 
 /// The longest statement before a batch and its path are put in.
 const LONGEST: usize = STATEMENT_BYTES - 2_000;

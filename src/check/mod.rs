@@ -18,7 +18,7 @@ pub fn all(project: &Project, spec: &Spec) -> Result<()> {
     errors.extend(project.crates(spec));
     if errors.is_empty() {
         // What goes wrong where statements are made of the queries.
-        let made = crate::document::document(spec, &marts).and_then(|made| made.with_transforms(spec, &transforms));
+        let made = crate::document::document(spec, &marts, &transforms);
         errors.extend(made.err().map(Error::into_each).unwrap_or_default());
     }
     match project.render(spec) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use pipectl_contract::keys;
 use serde_json::{Value, json};
 use time::UtcDateTime;
 
@@ -137,9 +138,10 @@ fn instead(source: &Source, name: &str, spec: &Spec) -> Option<String> {
             "what has arrived is taken once more by `pipectl replay --from raw --since DATE --env {environment}`"
         ),
         (Source::Lambda(_), _) => format!(
-            "its state is s3://{}/state/{name}.json: set it back there; or take what has arrived once more with \
+            "its state is s3://{}/{}: set it back there; or take what has arrived once more with \
              `pipectl replay --from raw --since DATE --env {environment}`",
-            spec.bucket("raw")
+            spec.bucket("raw"),
+            keys::source_state(name)
         ),
         (_, Some(Capture::Cdc)) => "start its replication anew: docs/sources/cdc.md".to_owned(),
         _ => "take what has arrived once more with `pipectl replay`; docs/sources/watermark.md says what is kept of a \

@@ -1,11 +1,12 @@
 //! What a deploy will do to the warehouse's tables, from the pipeline document that is deployed.
 
+use pipectl_contract::Map;
 use pipectl_contract::schema_change::Migration;
 
 use super::account::Account;
 use crate::error::Result;
 use crate::plan::TableMigration;
-use crate::spec::{Map, Spec};
+use crate::spec::Spec;
 use crate::warehouse::migration;
 
 /// What the warehouse will change of its tables. Fails if a change would lose data. Before the first deploy there is

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use pipectl_contract::names;
+
 use super::account::Account;
 use super::deploy::bring_up_to_date;
 use super::wanted::wanted;
@@ -232,7 +234,7 @@ fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
         };
         match spec.pipeline.sources.get(source) {
             Some(Source::Lambda(custom)) if custom.secret => match fs_err::read_to_string(file) {
-                Ok(value) => secrets.push((format!("{}/{source}", spec.prefix()), value.trim_end().to_owned())),
+                Ok(value) => secrets.push((names::source_secret(&spec.prefix(), source), value.trim_end().to_owned())),
                 Err(error) => errors
                     .push(misuse(format!("`--secret {text}`: {error}")).hint("name a file with the secret's value")),
             },

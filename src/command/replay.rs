@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use pipectl_contract::ledger::Stage;
+use pipectl_contract::replay::Request;
 use serde::Serialize;
 use time::UtcDateTime;
 
@@ -126,9 +128,9 @@ async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Accou
     let (tables, left_out) = replay::tables(spec, &args.table)?;
     ui.status("reading the ledger");
     let ledger = Ledger { s3, bucket: spec.bucket("cleaned") };
-    let all = ledger.names("clean").await.map_err(|failure| not_deployed(failure, spec))?;
+    let all = ledger.names(Stage::Clean).await.map_err(|failure| not_deployed(failure, spec))?;
     let since: Vec<&String> = all.iter().filter(|batch| begun(batch).is_some_and(|at| at >= args.since)).collect();
-    let entries = ledger.entries("clean", since).await?;
+    let entries = ledger.entries(Stage::Clean, since).await?;
     let (origin, zone) = match args.from {
         From::Raw => (Origin::Raw, "raw"),
         From::Cleaned => (Origin::Cleaned, "cleaned"),
@@ -345,7 +347,7 @@ async fn restore(
 /// What is copied from where to where.
 fn copies<'a>(
     places: &'a [(Item, Place)],
-    request: &replay::Request,
+    request: &Request,
     from: From,
     zones: &'a Zones,
 ) -> Vec<(&'a str, &'a Object, String)> {

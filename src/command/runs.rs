@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipectl_contract::keys;
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
@@ -61,7 +62,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
 
 async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Exit> {
     let buckets = Buckets { cleaned: spec.bucket("cleaned"), transformed: spec.bucket("transformed") };
-    if let Err(failure) = s3.list(&buckets.cleaned, "_ledger/none/").await {
+    if let Err(failure) = s3.list(&buckets.cleaned, &format!("{}none/", keys::LEDGER)).await {
         let missing = failure.kind == Kind::NoSuchBucket;
         let error = Error::from(failure);
         return Err(if missing {

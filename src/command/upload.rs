@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pipectl_contract::keys;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -167,7 +168,7 @@ async fn store_all(
     for file in files {
         // The archive has what the landing zone has lost again.
         let same = format!("{}.", &file.digests.sha256[..16]);
-        let folder = format!("landing/{}/", file.table);
+        let folder = keys::landing_folder(&file.table);
         let mut there = None;
         for bucket in [&bucket, &archive] {
             let found = s3.list(bucket, &folder).await.map_err(|failure| explained(failure, spec))?;

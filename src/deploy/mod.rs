@@ -39,8 +39,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 
+use pipectl_contract::timestamps;
 use time::OffsetDateTime;
-use time::macros::format_description;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::aws::Aws;
@@ -313,8 +313,7 @@ impl Session {
 
 /// A name that no other run has: the time, so that people can tell runs apart, and a random number.
 fn run_name() -> String {
-    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let time = OffsetDateTime::now_utc().format(&format).unwrap_or_default();
+    let time = timestamps::stamp(OffsetDateTime::now_utc().unix_timestamp());
     format!("{time}-{:016x}", random())
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use pipectl_contract::timestamps;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 use tokio::task::JoinHandle;
 
 use super::Session;
@@ -225,7 +225,7 @@ impl Session {
             unset_policies: Vec::new(),
         };
         // A saved plan may be carried out in several goes: each has a record, so the time is that of the go.
-        let time = now.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
+        let time = timestamps::stamp(now.unix_timestamp());
         let key = format!("{FOLDER}{time}-{}.json", self.run.rsplit('-').next().unwrap_or(&self.run));
         let (s3, bucket, bytes) = (self.aws.s3.clone(), self.bucket.clone(), bytes(&record));
         let to = key.clone();

@@ -1,58 +1,12 @@
 //! What the tables of a Shopify source need of the shop: objects, fields, children and lists.
 
-use serde::Serialize;
+use pipectl_contract::document::{Child, List, Object};
 
 use crate::error::{Error, Result};
 use crate::spec::shopify::{self, FIELD_SCOPES, OBJECTS, Place, QUANTITIES};
 use crate::spec::{Map, Spec, Table};
 
 pub(super) use crate::spec::shopify::camel_case;
-
-/// A kind of object that the Lambda reads, and the tables that its rows belong to.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Object {
-    name: &'static str,
-    /// The connection at the root of a query.
-    connection: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    arguments: &'static str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    /// What is selected of a row, without children and lists.
-    fields: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    children: Vec<Child>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lists: Vec<List>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pivots: Vec<&'static str>,
-    /// The type whose `updatedAt` moves the cursor.
-    cursor: &'static str,
-    /// From a type in a global id to a table.
-    tables: Map<String>,
-    scopes: Vec<&'static str>,
-    /// From what an event calls its subject to the type that is deleted.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    deletions: Map<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Child {
-    connection: &'static str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    fields: String,
-}
-
-#[derive(Debug, Serialize)]
-struct List {
-    field: &'static str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    fields: String,
-    /// A column of the row's own table reads it, too.
-    keep: bool,
-}
 
 /// The objects of one source. Fails if two tables are made from one of them.
 pub(super) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
@@ -65,29 +19,34 @@ pub(super) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
             }
             Place::Child { .. } | Place::List { .. } => continue,
         };
-        let mut object = Object { name: shopify::last(root.name), connection, arguments, cursor, ..Object::default() };
+        let mut object = Object {
+            name: shopify::last(root.name).to_owned(),
+            connection: connection.to_owned(),
+            arguments: arguments.to_owned(),
+            cursor: cursor.to_owned(),
+            ..Object::default()
+        };
         let own = only(spec, source, root.name)?;
         let mut selection = Selection::default();
         for field in ["id", "updatedAt"] {
             selection.add(field);
         }
-        object.take(root, own);
+        take(&mut object, root, own);
         selection.columns(own.map(|(_, table)| table));
-        object.scopes.extend(root.scopes);
-        object.scopes.extend(selection.scopes());
+        object.scopes.extend(root.scopes.iter().copied().chain(selection.scopes()).map(str::to_owned));
         if let Some((kind, connection)) = below {
             if selection.0.shift_remove("quantities").is_some() {
-                object.pivots.push("quantities");
+                object.pivots.push("quantities".to_owned());
             }
             let quantities = own.map(|(_, table)| quantities(table)).unwrap_or_default();
             let fields = format!("{selection}{quantities}");
-            object.kind = kind;
+            kind.clone_into(&mut object.kind);
             "id".clone_into(&mut object.fields);
-            object.children.push(Child { connection, kind: root.kind, fields });
+            object.children.push(child(connection, root.kind, fields));
         } else {
-            object.kind = root.kind;
+            root.kind.clone_into(&mut object.kind);
             for part in &OBJECTS {
-                object.part(spec, source, root.name, part, &mut selection)?;
+                add_part(&mut object, spec, source, root.name, part, &mut selection)?;
             }
             object.fields = selection.to_string();
         }
@@ -100,47 +59,51 @@ pub(super) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
     Ok(objects)
 }
 
-impl Object {
-    /// Takes what a table of one of its parts needs.
-    fn part(
-        &mut self,
-        spec: &Spec,
-        source: &str,
-        root: &str,
-        part: &'static shopify::Object,
-        own: &mut Selection,
-    ) -> Result<()> {
-        let (connection, list) = match part.place {
-            Place::Child { of, connection } if of == root => (connection, false),
-            Place::List { of, field } if of == root => (field, true),
-            _ => return Ok(()),
-        };
-        // A column of the root's own table may read the list as a whole.
-        let keep = list && own.0.shift_remove(connection).is_some();
-        let table = only(spec, source, part.name)?;
-        if table.is_none() && !keep {
-            return Ok(());
-        }
-        let mut selection = Selection::default();
-        selection.add("id");
-        selection.columns(table.map(|(_, table)| table));
-        self.take(part, table);
-        self.scopes.extend(part.scopes.iter().copied().chain(selection.scopes()));
-        let (kind, fields) = (part.kind, selection.to_string());
-        if list {
-            self.lists.push(List { field: connection, kind, fields, keep });
-        } else {
-            self.children.push(Child { connection, kind, fields });
-        }
-        Ok(())
-    }
+fn child(connection: &str, kind: &str, fields: String) -> Child {
+    Child { connection: connection.to_owned(), kind: kind.to_owned(), fields }
+}
 
-    fn take(&mut self, part: &'static shopify::Object, table: Option<(&str, &Table)>) {
-        let Some((name, table)) = table else { return };
-        self.tables.insert(part.kind.to_owned(), name.to_owned());
-        if let Some(event) = part.event.filter(|_| shopify::deletes(table)) {
-            self.deletions.insert(event.to_owned(), part.kind);
-        }
+/// Adds what a table of one of its parts needs.
+fn add_part(
+    object: &mut Object,
+    spec: &Spec,
+    source: &str,
+    root: &str,
+    part: &'static shopify::Object,
+    own: &mut Selection,
+) -> Result<()> {
+    let (connection, list) = match part.place {
+        Place::Child { of, connection } if of == root => (connection, false),
+        Place::List { of, field } if of == root => (field, true),
+        _ => return Ok(()),
+    };
+    // A column of the root's own table may read the list as a whole.
+    let keep = list && own.0.shift_remove(connection).is_some();
+    let table = only(spec, source, part.name)?;
+    if table.is_none() && !keep {
+        return Ok(());
+    }
+    let mut selection = Selection::default();
+    selection.add("id");
+    selection.columns(table.map(|(_, table)| table));
+    take(object, part, table);
+    object.scopes.extend(part.scopes.iter().copied().chain(selection.scopes()).map(str::to_owned));
+    let fields = selection.to_string();
+    if list {
+        let (field, kind) = (connection.to_owned(), part.kind.to_owned());
+        object.lists.push(List { field, kind, fields, keep });
+    } else {
+        object.children.push(child(connection, part.kind, fields));
+    }
+    Ok(())
+}
+
+/// Adds the table that is made from an object or a part of it.
+fn take(object: &mut Object, part: &'static shopify::Object, table: Option<(&str, &Table)>) {
+    let Some((name, table)) = table else { return };
+    object.tables.insert(part.kind, name.to_owned());
+    if let Some(event) = part.event.filter(|_| shopify::deletes(table)) {
+        object.deletions.insert(event, part.kind.to_owned());
     }
 }
 

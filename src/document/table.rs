@@ -1,95 +1,13 @@
 //! A table of the document: where its objects are, how they are read, and what must hold of its rows.
 
-use serde::Serialize;
+use pipectl_contract::document::{self, Checks, Csv, Format, Reference};
+use pipectl_contract::keys;
 
-use crate::spec::{
-    Capture, CheckName, Column, ColumnType, Database, FileFormat, Files, Load, Map, RowBounds, SchemaChanges, Source,
-    Spec, Table,
-};
+use crate::spec::{Capture, Column, Database, FileFormat, Files, Source, Spec, Table};
 
 use super::query;
 
-#[derive(Debug, Serialize)]
-pub(super) struct TableEntry {
-    source: String,
-    /// The table in the database, of a database source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<String>,
-    /// The prefix of the table's objects in the raw bucket.
-    landing: String,
-    format: Format,
-    csv: Option<CsvEntry>,
-    /// Each object is the whole table.
-    snapshot: bool,
-    /// Rows may be marked as deleted: cleaned and transformed rows have a last column `_deleted`.
-    deletes: bool,
-    /// Objects count only when an entry below this prefix of the raw bucket names them.
-    ingest_ledger: Option<String>,
-    pub(super) columns: Vec<ColumnEntry>,
-    key: Vec<String>,
-    order_by: Option<String>,
-    /// The column that tells what is new, of a database that is read by it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    watermark: Option<String>,
-    load: Load,
-    schema_changes: SchemaChanges,
-    checks: ChecksEntry,
-    quarantine_limit: f64,
-}
-
-/// The reader that the jobs take.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    Csv,
-    Jsonl,
-    Parquet,
-    /// The files of DMS.
-    Changes,
-}
-
-#[derive(Debug, Serialize)]
-struct CsvEntry {
-    delimiter: String,
-    encoding: String,
-    header: bool,
-    null: Vec<String>,
-    decimal: String,
-    thousands: Option<String>,
-    date_format: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct ColumnEntry {
-    pub(super) name: String,
-    #[serde(rename = "type")]
-    pub(super) kind: ColumnType,
-    from: String,
-    required: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct ChecksEntry {
-    not_null: Vec<String>,
-    /// Each list of columns is unique together.
-    unique: Vec<Vec<String>>,
-    accepted_values: Map<Vec<String>>,
-    between: Map<crate::spec::Bounds>,
-    matches: Map<String>,
-    references: Map<ReferenceEntry>,
-    rows: RowBounds,
-    fresh_within_hours: Map<u64>,
-    /// The checks that only warn.
-    warn: Vec<CheckName>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReferenceEntry {
-    table: String,
-    column: String,
-}
-
-pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
+pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> document::Table {
     let (source, object) = table.source();
     let database = database(spec, table);
     let files = spec.pipeline.sources.get(source).and_then(Source::files);
@@ -101,7 +19,7 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
         Some(FileFormat::Jsonl) | None => Format::Jsonl,
     };
     let snapshot = files.is_some_and(|files| files.snapshot);
-    TableEntry {
+    document::Table {
         source: source.to_owned(),
         object: database.and(object).map(str::to_owned),
         landing: landing(spec, name, table),
@@ -111,7 +29,7 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> TableEntry {
         deletes: spec.deletes(table),
         ingest_ledger: database
             .filter(|database| database.capture == Capture::Watermark)
-            .map(|_| format!("_ledger/ingest/{source}/")),
+            .map(|_| keys::ingest_entries_folder(source)),
         columns: table
             .columns
             .iter()
@@ -138,9 +56,9 @@ fn database<'a>(spec: &'a Spec, table: &Table) -> Option<&'a Database> {
     Some(database)
 }
 
-fn csv(files: &Files) -> CsvEntry {
+fn csv(files: &Files) -> Csv {
     let csv = &files.csv;
-    CsvEntry {
+    Csv {
         delimiter: csv.delimiter.clone(),
         encoding: csv.encoding.clone(),
         header: true,
@@ -151,8 +69,8 @@ fn csv(files: &Files) -> CsvEntry {
     }
 }
 
-fn column(name: &str, column: &Column, by_name: bool) -> ColumnEntry {
-    ColumnEntry {
+fn column(name: &str, column: &Column, by_name: bool) -> document::Column {
+    document::Column {
         name: name.to_owned(),
         kind: column.kind().clone(),
         from: match column.from() {
@@ -164,18 +82,18 @@ fn column(name: &str, column: &Column, by_name: bool) -> ColumnEntry {
     }
 }
 
-fn checks(table: &Table) -> ChecksEntry {
+fn checks(table: &Table) -> Checks {
     let checks = &table.checks;
     let reference = |to: &String| {
         let (table, column) = to.split_once('.').unwrap_or((to, ""));
-        ReferenceEntry { table: table.to_owned(), column: column.to_owned() }
+        Reference { table: table.to_owned(), column: column.to_owned() }
     };
-    ChecksEntry {
+    Checks {
         not_null: checks.not_null.clone(),
         unique: checks.unique.iter().map(|column| vec![column.clone()]).collect(),
-        accepted_values: checks.accepted_values.clone(),
-        between: checks.between.clone(),
-        matches: checks.matches.clone(),
+        accepted_values: in_order(&checks.accepted_values),
+        between: in_order(&checks.between),
+        matches: in_order(&checks.matches),
         references: checks.references.iter().map(|(column, to)| (column.clone(), reference(to))).collect(),
         rows: checks.rows.clone(),
         fresh_within_hours: checks
@@ -185,4 +103,8 @@ fn checks(table: &Table) -> ChecksEntry {
             .collect(),
         warn: checks.warn.clone(),
     }
+}
+
+fn in_order<T: Clone>(entries: &crate::spec::Map<T>) -> pipectl_contract::Map<T> {
+    entries.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }

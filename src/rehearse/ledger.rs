@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use pipectl_contract::keys;
+use pipectl_contract::ledger::{Clean, Counts, Loaded, Stage, Transform};
+use pipectl_contract::report::Report;
+use serde::Serialize;
 
 /// What happened to a table's rows in one rehearsal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -34,55 +37,10 @@ impl TableRows {
 /// The entries of all ledgers that are there.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledgers {
-    clean: BTreeMap<String, Stage>,
-    transform: BTreeMap<String, Stage>,
-    load: BTreeMap<(String, String), Load>,
-    reports: BTreeMap<String, JobReport>,
-}
-
-/// What the report of a job says of tables that wait.
-#[derive(Debug, Clone, Deserialize)]
-struct JobReport {
-    #[serde(default)]
-    stage: String,
-    #[serde(default)]
-    tables: BTreeMap<String, Stopped>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Stopped {
-    stopped: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Stage {
-    #[serde(default)]
-    inputs: Vec<Input>,
-    #[serde(default)]
-    tables: BTreeMap<String, Counts>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Input {
-    #[serde(default)]
-    key: String,
-    table: Option<String>,
-    duplicate_of: Option<String>,
-    /// A cleaned batch that a run of `transform` has taken, and the tables of it if not all.
-    batch: Option<String>,
-    tables: Option<Vec<String>>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct Counts {
-    rows_in: u64,
-    rows_out: u64,
-    quarantined: u64,
-    duplicates: u64,
-    /// Rows of a whole table that are as they were.
-    unchanged: u64,
-    unknown_columns: Vec<String>,
+    clean: BTreeMap<String, Clean>,
+    transform: BTreeMap<String, Transform>,
+    load: BTreeMap<(String, String), Loaded>,
+    reports: BTreeMap<String, Report>,
 }
 
 /// Something of a new batch that is worth a word.
@@ -96,23 +54,18 @@ pub(super) enum Remark {
     UnknownColumns { table: String, columns: Vec<String> },
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-struct Load {
-    staged: u64,
-    changed: u64,
-}
-
 impl Ledgers {
     /// Reads the ledgers in the folders of the cleaned and the transformed bucket.
     pub(super) fn read(cleaned: &Path, transformed: &Path) -> Self {
         let mut ledgers = Self {
-            clean: entries(&cleaned.join("_ledger/clean")),
-            transform: entries(&transformed.join("_ledger/transform")),
+            clean: entries(&cleaned.join(keys::ledger_folder(Stage::Clean))),
+            transform: entries(&transformed.join(keys::ledger_folder(Stage::Transform))),
             load: BTreeMap::new(),
-            reports: entries(&transformed.join("reports")),
+            reports: entries(&transformed.join(keys::REPORTS)),
         };
-        for folder in fs_err::read_dir(transformed.join("_ledger/load")).into_iter().flatten().flatten() {
+        for folder in
+            fs_err::read_dir(transformed.join(keys::ledger_folder(Stage::Load))).into_iter().flatten().flatten()
+        {
             let batch = folder.file_name().to_string_lossy().into_owned();
             let tables = entries(&folder.path()).into_iter().map(|(table, load)| ((batch.clone(), table), load));
             ledgers.load.extend(tables);
@@ -126,8 +79,8 @@ impl Ledgers {
         // Of the rows that were cleaned since then, those that `transform` has taken.
         let mut taken: BTreeMap<&str, u64> = BTreeMap::new();
         for (_, stage) in self.clean.iter().filter(|(batch, _)| !earlier.clean.contains_key(*batch)) {
-            for table in stage.inputs.iter().filter_map(|input| input.table.as_ref()) {
-                tables.entry(table.clone()).or_default().objects += 1;
+            for input in &stage.inputs {
+                tables.entry(input.table.clone()).or_default().objects += 1;
             }
             for (table, counts) in &stage.tables {
                 let rows = tables.entry(table.clone()).or_default();
@@ -146,7 +99,7 @@ impl Ledgers {
                     .inputs
                     .iter()
                     .filter(|input| input.tables.as_ref().is_none_or(|tables| tables.contains(table)))
-                    .filter_map(|input| input.batch.as_ref())
+                    .map(|input| &input.batch)
                     .filter(|batch| {
                         !earlier.clean.contains_key(*batch) && seen.insert(((*batch).clone(), table.clone()))
                     })
@@ -160,8 +113,10 @@ impl Ledgers {
             }
         }
         for (_, report) in self.reports.iter().filter(|(batch, _)| !earlier.reports.contains_key(*batch)) {
-            let stopped =
-                report.tables.iter().filter(|(_, table)| report.stage == "transform" && table.stopped.is_some());
+            let stopped = report
+                .tables
+                .iter()
+                .filter(|(_, table)| report.stage == Stage::Transform.as_str() && table.stopped.is_some());
             for (table, _) in stopped {
                 if let Some(rows) = tables.get_mut(table) {
                     rows.waiting = rows.cleaned.saturating_sub(taken.get(table.as_str()).copied().unwrap_or_default());
@@ -172,11 +127,11 @@ impl Ledgers {
             let rows = tables.entry(table.clone()).or_default();
             // An earlier run broke off before this load: its rows were read then.
             if earlier.transform.contains_key(batch) {
-                rows.late += load.staged;
+                rows.late += load.staged.unwrap_or_default();
             } else {
-                rows.staged += load.staged;
+                rows.staged += load.staged.unwrap_or_default();
             }
-            rows.changed += load.changed;
+            rows.changed += load.changed.unwrap_or_default();
         }
         tables
     }
@@ -184,23 +139,14 @@ impl Ledgers {
     /// What is worth a word of the batches that have come since an earlier reading.
     pub(super) fn remarks(&self, earlier: &Self) -> Vec<Remark> {
         let mut remarks = Vec::new();
-        let stages = [("clean", &self.clean, &earlier.clean), ("transform", &self.transform, &earlier.transform)];
-        for (stage, now, before) in stages {
-            for (batch, entry) in now.iter().filter(|(batch, _)| !before.contains_key(*batch)) {
-                for (table, counts) in &entry.tables {
-                    let (batch, table) = (batch.clone(), table.clone());
-                    if !counts.unknown_columns.is_empty() {
-                        let columns = counts.unknown_columns.clone();
-                        remarks.push(Remark::UnknownColumns { table: table.clone(), columns });
-                    }
-                    if counts.quarantined > 0 {
-                        remarks.push(Remark::Quarantined { stage, batch, table, rows: counts.quarantined });
-                    }
-                }
-                remarks.extend(entry.inputs.iter().filter_map(|input| {
-                    Some(Remark::SameFile { key: input.key.clone(), first: input.duplicate_of.clone()? })
-                }));
-            }
+        for (batch, entry) in self.clean.iter().filter(|(batch, _)| !earlier.clean.contains_key(*batch)) {
+            remarks.extend(remarks_of(Stage::Clean, batch, &entry.tables));
+            remarks.extend(entry.inputs.iter().filter_map(|input| {
+                Some(Remark::SameFile { key: input.key.clone(), first: input.duplicate_of.clone()? })
+            }));
+        }
+        for (batch, entry) in self.transform.iter().filter(|(batch, _)| !earlier.transform.contains_key(*batch)) {
+            remarks.extend(remarks_of(Stage::Transform, batch, &entry.tables));
         }
         remarks
     }
@@ -213,6 +159,21 @@ impl Ledgers {
         });
         pending.collect()
     }
+}
+
+fn remarks_of(stage: Stage, batch: &str, tables: &BTreeMap<String, Counts>) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    for (table, counts) in tables {
+        let (batch, table) = (batch.to_owned(), table.clone());
+        if !counts.unknown_columns.is_empty() {
+            let columns = counts.unknown_columns.clone();
+            remarks.push(Remark::UnknownColumns { table: table.clone(), columns });
+        }
+        if counts.quarantined > 0 {
+            remarks.push(Remark::Quarantined { stage: stage.as_str(), batch, table, rows: counts.quarantined });
+        }
+    }
+    remarks
 }
 
 /// The JSON files of a folder, by name; what cannot be read is left to the jobs, which fail on it.
@@ -228,6 +189,7 @@ fn entries<T: serde::de::DeserializeOwned>(folder: &Path) -> BTreeMap<String, T>
 #[cfg(test)]
 mod tests {
     use fs_err as fs;
+    use pipectl_contract::ledger::{BatchInput, Entry};
 
     use super::*;
 
@@ -307,25 +269,29 @@ mod tests {
         assert!(sales().adds_up() && sales().waiting == 0, "{:?}", sales());
     }
 
+    fn entry<I>(inputs: Vec<I>, rows: Counts) -> Entry<I> {
+        Entry { inputs, tables: BTreeMap::from([("rates".to_owned(), rows)]), ..Entry::default() }
+    }
+
+    fn named<T: Clone>(entries: &[(&str, T)]) -> BTreeMap<String, T> {
+        entries.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone())).collect()
+    }
+
     /// A request to take cleaned rows again, and then new rows of the same table, each in a run of its own.
     #[test]
     fn what_is_taken_again_is_read_again() {
         let counts = |rows: u64| Counts { rows_in: rows, rows_out: rows, ..Counts::default() };
-        let stage = |inputs: &[&str], rows: u64| Stage {
-            inputs: inputs
-                .iter()
-                .map(|batch| serde_json::from_value(serde_json::json!({"batch": batch})).unwrap())
-                .collect(),
-            tables: BTreeMap::from([("rates".to_owned(), counts(rows))]),
+        let clean = |rows| entry(Vec::new(), counts(rows));
+        let transform =
+            |batch: &str, rows| entry(vec![BatchInput { batch: batch.to_owned(), tables: None }], counts(rows));
+        let load = |batch: &str, staged: u64| {
+            let loaded = Loaded { staged: Some(staged), ..Loaded::default() };
+            ((batch.to_owned(), "rates".to_owned()), loaded)
         };
-        let named = |stages: &[(&str, Stage)]| {
-            stages.iter().map(|(name, stage)| ((*name).to_owned(), stage.clone())).collect::<BTreeMap<_, _>>()
-        };
-        let load = |batch: &str, staged: u64| ((batch.to_owned(), "rates".to_owned()), Load { staged, changed: 0 });
-        let before = Ledgers { clean: named(&[("c1", stage(&[], 90))]), ..Ledgers::default() };
+        let before = Ledgers { clean: named(&[("c1", clean(90))]), ..Ledgers::default() };
         let after = Ledgers {
-            clean: named(&[("c1", stage(&[], 90)), ("c2", stage(&[], 2))]),
-            transform: named(&[("t1", stage(&["c1"], 90)), ("t2", stage(&["c2"], 2)), ("t3", stage(&["c2"], 2))]),
+            clean: named(&[("c1", clean(90)), ("c2", clean(2))]),
+            transform: named(&[("t1", transform("c1", 90)), ("t2", transform("c2", 2)), ("t3", transform("c2", 2))]),
             load: BTreeMap::from([load("t1", 90), load("t2", 2), load("t3", 2)]),
             ..Ledgers::default()
         };

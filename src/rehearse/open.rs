@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pipectl_contract::names;
 use serde_json::Value;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -210,7 +211,7 @@ async fn open_shops(
         let (Source::Shopify(source), Some(folder)) = (source, folders.get(name)) else { continue };
         let credentials = Credentials { client_id: "rehearsal".into(), client_secret: made_up_secret(folder) };
         let value = serde_json::json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
-        account.put_secret_value(&format!("{}/{name}", spec.prefix()), &value.to_string())?;
+        account.put_secret_value(&names::source_secret(&spec.prefix(), name), &value.to_string())?;
         shops.insert(name.clone(), StandIn::start(folder.clone(), &source.store, credentials, work).await?);
     }
     Ok(shops)

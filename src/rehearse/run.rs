@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use pipectl_contract::keys;
+use pipectl_contract::ledger::Stage;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -280,7 +282,7 @@ impl<'a> Run<'a> {
             self.place.judge.touched(role, &touched);
         }
         self.folders = folders;
-        let committed = written.iter().any(|object| object.key.starts_with("_ledger/transform/"));
+        let committed = written.iter().any(|object| object.key.starts_with(&keys::ledger_folder(Stage::Transform)));
         for object in written {
             self.object(&object);
         }

@@ -8,6 +8,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use fs_err as fs;
+use pipectl_contract::keys;
 
 use crate::error::{Error, Result, closest, did_you_mean};
 use crate::exit::Exit;
@@ -106,7 +107,7 @@ pub fn arrivals(pipeline: &Pipeline, source: &str, folder: &Path, lenient: bool)
         let files = if path.is_dir() { entries(&path)? } else { vec![(name.clone(), path)] };
         for (file, path) in files.into_iter().filter(|(_, path)| path.is_file()) {
             match stem(&file, format) {
-                Some(_) => arrivals.push(Arrival { path, key: format!("landing/{table}/{file}") }),
+                Some(_) => arrivals.push(Arrival { path, key: format!("{}{file}", keys::landing_folder(table)) }),
                 None => errors.push(other_format(&path, source, format)),
             }
         }

@@ -12,7 +12,7 @@ use fs_err as fs;
 
 use super::shopify::Faults;
 use super::*;
-use crate::document::{Document, document};
+use crate::document::{self, document};
 use crate::local::LocalAccount;
 use crate::package::{self, Package};
 use crate::project::Project;
@@ -60,7 +60,7 @@ async fn deploy(account: &LocalAccount, endpoint: &str, stacks: &[RenderedStack]
         println!("deploying {}", stack.name);
         let key = |from: &InputSource| match from {
             InputSource::Output { stack, output } => outputs[&(stack.clone(), output.clone())].clone(),
-            InputSource::Document => Document::key(document),
+            InputSource::Document => document::key(document),
             InputSource::Artifact { name } => {
                 let known = |artifact: &&package::Artifact| {
                     artifact.name == *name || artifact.kind == package::Kind::Library && name == "library"
@@ -110,7 +110,7 @@ async fn deploy(account: &LocalAccount, endpoint: &str, stacks: &[RenderedStack]
                 fs::create_dir_all(to.parent().unwrap()).unwrap();
                 fs::copy(&artifact.path, to).unwrap();
             }
-            let to = bucket.join(Document::key(document));
+            let to = bucket.join(document::key(document));
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::write(to, document).unwrap();
         }
@@ -125,7 +125,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let spec = project.spec("local").unwrap();
     let package =
         package::build(&project.root, spec.pipeline.functions.architecture, &mut |text| println!("… {text}")).unwrap();
-    let bytes = document(&spec, &project.marts(&spec).0).unwrap().bytes().unwrap();
+    let bytes = document::bytes(&document(&spec, &project.marts(&spec).0, &[]).unwrap()).unwrap();
     let account = LocalAccount::open(&directory.path().join("account"), "000000000000", "us-east-1").unwrap();
     let endpoint = account.serve(0).await.unwrap();
     deploy(&account, &endpoint.url(), &project.render(&spec).unwrap(), &package, &bytes).await;

@@ -20,12 +20,12 @@
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
 
 use handlebars::Context;
+use pipectl_contract::names;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::spec::{ColumnType, Spec, TriggerMode};
-use crate::warehouse::ADMIN_USER;
 
 use super::catalog;
 use super::functions::{self, CustomNames, FunctionNames, ShopifyNames};
@@ -172,8 +172,8 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
         call_failed_rule: format!("{prefix}-call-failed"),
         console: functions::console(&spec.environment.region),
         load_log_link: functions::log_link(spec, &format!("{prefix}-load")),
-        admin_user: ADMIN_USER,
-        warehouse_secret: format!("redshift!{prefix}-{ADMIN_USER}"),
+        admin_user: names::ADMIN_USER,
+        warehouse_secret: names::warehouse_secret(&prefix),
         job_log_prefix: format!("/pipectl/{prefix}/glue"),
         scheduled: !shopify.is_empty() || !customs.is_empty(),
         shopify,

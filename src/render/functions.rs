@@ -1,5 +1,6 @@
 //! What a template says of the Lambdas and jobs: their names, their sources, the links of AWS's console.
 
+use pipectl_contract::names;
 use serde::Serialize;
 
 use super::context::{logical_id, unique};
@@ -59,7 +60,7 @@ pub(super) fn shopify(spec: &Spec) -> Vec<ShopifyNames> {
             id: logical_id(name),
             name: name.clone(),
             function: format!("{prefix}-ingest-{name}"),
-            secret: format!("{prefix}/{name}"),
+            secret: names::source_secret(&prefix, name),
             schedule: source.schedule.clone(),
             tables: spec
                 .pipeline
@@ -100,7 +101,7 @@ pub(super) fn customs(spec: &Spec) -> Vec<CustomNames> {
             name: name.clone(),
             package: source.package.clone(),
             function: format!("{prefix}-ingest-{name}"),
-            secret: source.secret.then(|| format!("{prefix}/{name}")),
+            secret: source.secret.then(|| names::source_secret(&prefix, name)),
             schedule: source.schedule.clone(),
             table_list: tables.join(","),
             tables,

@@ -9,27 +9,20 @@ mod find;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use pipectl_contract::keys;
+use pipectl_contract::ledger::Clean;
+use pipectl_contract::replay::{Input, Request, VERSION};
 use time::UtcDateTime;
 
 use crate::aws::s3::Object;
 use crate::digest::sha256;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
-use crate::ledger::{self, Entry};
+use crate::ledger;
 use crate::spec::{Load, Spec, Table};
 
 pub use find::{Place, Zones, find};
-
-/// The zone from whose archive it begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// The objects as they arrived: cleaned, transformed and loaded anew.
-    Raw,
-    /// The cleaned rows: transformed and loaded anew.
-    Cleaned,
-}
+pub use pipectl_contract::replay::Origin;
 
 /// What is to be taken once more.
 #[derive(Debug, Clone)]
@@ -53,32 +46,6 @@ pub struct Item {
     pub etag: String,
     pub size: u64,
     pub rows: u64,
-}
-
-/// The request, as the jobs read it.
-#[derive(Debug, Serialize)]
-pub struct Request {
-    version: u32,
-    pub id: String,
-    from: Origin,
-    since: String,
-    requested_at: String,
-    tables: BTreeSet<String>,
-    batches: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub inputs: Vec<RequestInput>,
-}
-
-/// An object that the job `clean` takes once more.
-#[derive(Debug, Serialize)]
-pub struct RequestInput {
-    table: String,
-    batch: String,
-    /// Where its copy is. The batch is a part of it, so that what arrived later sorts later.
-    pub key: String,
-    of: String,
-    etag: String,
-    size: u64,
 }
 
 /// The tables that can take part: those asked for, else all. Tables that keep every row they are given would have them
@@ -116,7 +83,7 @@ pub fn tables(spec: &Spec, asked: &[String]) -> Result<(BTreeSet<String>, Vec<St
 }
 
 /// Chooses from the entries of the job `clean`, which must be those since the time that was asked for.
-pub fn wanted(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Entry]) -> Wanted {
+pub fn wanted(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Clean]) -> Wanted {
     let mut items: Vec<Item> = Vec::new();
     for entry in entries {
         let found: Vec<Item> = match from {
@@ -170,16 +137,16 @@ pub fn request(wanted: &Wanted, now: UtcDateTime) -> Request {
     let marks: Vec<String> =
         wanted.items.iter().map(|item| format!("{} {} {}", item.batch, item.key, item.etag)).collect();
     let id = format!("{}-{}", ledger::stamp(now), &sha256(marks.join("\n"))[..12]);
-    let inputs = wanted.items.iter().filter(|_| wanted.from == Origin::Raw).map(|item| RequestInput {
+    let inputs = wanted.items.iter().filter(|_| wanted.from == Origin::Raw).map(|item| Input {
         table: item.table.clone(),
         batch: item.batch.clone(),
-        key: format!("replay/{id}/{}/{}", item.batch, item.key),
+        key: keys::replay_copy(&id, &item.batch, &item.key),
         of: item.key.clone(),
         etag: item.etag.clone(),
         size: item.size,
     });
     Request {
-        version: 1,
+        version: VERSION,
         from: wanted.from,
         since: ledger::written(wanted.since),
         requested_at: ledger::written(now),
@@ -187,13 +154,6 @@ pub fn request(wanted: &Wanted, now: UtcDateTime) -> Request {
         batches: wanted.batches.clone(),
         inputs: inputs.collect(),
         id,
-    }
-}
-
-impl Request {
-    /// The key of the request in the raw bucket. Its name begins as no data's does.
-    pub fn key(&self) -> String {
-        format!("landing/_replay/{}.json", self.id)
     }
 }
 

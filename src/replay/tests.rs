@@ -3,7 +3,7 @@
 use super::*;
 use crate::project::built_in;
 
-fn entries() -> Vec<Entry> {
+fn entries() -> Vec<Clean> {
     serde_json::from_str(
         r#"[
         {"batch": "20261101T080000Z-aaaaaaaaaaaa", "inputs": [

@@ -8,9 +8,10 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipectl_contract::keys;
+use pipectl_contract::ledger::{Clean, Loaded, Transform};
+use pipectl_contract::report::Report;
 use serde::Serialize;
-
-use crate::ledger::{Entry, Loaded, Report};
 
 pub use read::{Buckets, latest, one};
 pub use text::{Reasons, list, whole};
@@ -77,15 +78,16 @@ impl Run {
 /// Puts a run together from what its stages have committed.
 pub fn run(
     buckets: &Buckets,
-    clean: &[&Entry],
-    transform: Option<&Entry>,
+    clean: &[&Clean],
+    transform: Option<&Transform>,
     loaded: &BTreeMap<String, Loaded>,
     closed: bool,
 ) -> Run {
-    let last = transform.or(clean.last().copied());
+    let last = transform.map(|entry| (&entry.batch, &entry.committed_at));
+    let last = last.or(clean.last().map(|entry| (&entry.batch, &entry.committed_at)));
     let mut run = Run {
-        name: last.map(|entry| entry.batch.clone()).unwrap_or_default(),
-        at: last.map(|entry| entry.committed_at.clone()).unwrap_or_default(),
+        name: last.map(|(batch, _)| batch.clone()).unwrap_or_default(),
+        at: last.map(|(_, at)| at.clone()).unwrap_or_default(),
         stage: match (transform, closed) {
             (None, _) => Stage::Cleaned,
             (Some(_), false) => Stage::Transformed,
@@ -95,7 +97,13 @@ pub fn run(
         objects: clean.iter().map(|entry| entry.inputs.len()).sum(),
         repeated: clean.iter().flat_map(|entry| &entry.inputs).filter(|input| input.duplicate_of.is_some()).count(),
         tables: BTreeMap::new(),
-        stopped: clean.iter().copied().chain(transform).flat_map(|entry| entry.stopped.clone()).collect(),
+        stopped: clean
+            .iter()
+            .map(|entry| &entry.stopped)
+            .chain(transform.map(|entry| &entry.stopped))
+            .flatten()
+            .map(|(name, why)| (name.clone(), why.clone()))
+            .collect(),
         replays: Vec::new(),
         unknown_columns: BTreeMap::new(),
         quarantine: Vec::new(),
@@ -114,7 +122,7 @@ pub fn run(
                 rows.loaded += counts.rows_out;
             }
             if counts.quarantined > 0 {
-                run.quarantine.push(format!("s3://{}/quarantine/{name}/batch={}/", buckets.cleaned, entry.batch));
+                run.quarantine.push(quarantine(&buckets.cleaned, name, &entry.batch));
             }
             if !counts.unknown_columns.is_empty() {
                 run.unknown_columns.entry(name.clone()).or_default().extend(counts.unknown_columns.iter().cloned());
@@ -131,15 +139,19 @@ pub fn run(
             rows.quarantined += counts.quarantined;
             let load = loaded.get(name);
             rows.in_warehouse = closed || load.is_some();
-            rows.changed = load.map(|load| load.changed);
+            rows.changed = load.and_then(|load| load.changed);
             if counts.quarantined > 0 {
-                run.quarantine.push(format!("s3://{}/quarantine/{name}/batch={}/", buckets.transformed, entry.batch));
+                run.quarantine.push(quarantine(&buckets.transformed, name, &entry.batch));
             }
         }
     }
     run.replays = replays.into_iter().collect();
     run.tables.retain(|_, rows| rows.rows_in > 0);
     run
+}
+
+fn quarantine(bucket: &str, table: &str, batch: &str) -> String {
+    format!("s3://{bucket}/{}", keys::quarantine_folder(table, batch))
 }
 
 /// A run that has committed nothing, from its report.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipectl_contract::ledger::{Clean, Stage, Transform};
+
 use crate::aws::S3;
 use crate::error::{Error, Result, closest};
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::Ledger;
 
 use super::{Run, failed, run};
 
@@ -37,9 +39,9 @@ impl<'a> Reader<'a> {
         let clean = Ledger { s3, bucket: buckets.cleaned.clone() };
         let transform = Ledger { s3, bucket: buckets.transformed.clone() };
         let mut names = Names {
-            clean: clean.names("clean").await?,
-            transform: transform.names("transform").await?,
-            closed: transform.names("loaded").await?,
+            clean: clean.names(Stage::Clean).await?,
+            transform: transform.names(Stage::Transform).await?,
+            closed: transform.names(Stage::Loaded).await?,
             failed: transform.reports().await?,
         };
         names.failed.retain(|batch| !names.clean.contains(batch) && !names.transform.contains(batch));
@@ -49,8 +51,8 @@ impl<'a> Reader<'a> {
     /// A run for each of these batches of `transform`, and one for each batch of `clean` that none of them takes and
     /// that is younger than what they take.
     async fn runs(&self, transforms: &[String]) -> Result<Vec<Run>> {
-        let transformed = self.transform.entries("transform", transforms).await?;
-        let first_taken = |entry: &Entry| -> Vec<String> {
+        let transformed: Vec<Transform> = self.transform.entries(Stage::Transform, transforms).await?;
+        let first_taken = |entry: &Transform| -> Vec<String> {
             // What a request takes once more was counted when it came first: by a run between it and this one.
             let again = |batch: &String| {
                 let mut between = self.names.transform.range(batch.clone()..entry.batch.clone());
@@ -62,11 +64,11 @@ impl<'a> Reader<'a> {
         // Where all of them are replays, what is older than they are was taken by others.
         let oldest = taken.first().or(transforms.iter().min()).cloned().unwrap_or_default();
         let waiting = self.names.clean.iter().filter(|batch| **batch > oldest && !taken.contains(*batch));
-        let cleaned = self.clean.entries("clean", taken.iter().chain(waiting)).await?;
-        let cleaned: BTreeMap<&str, &Entry> = cleaned.iter().map(|entry| (entry.batch.as_str(), entry)).collect();
+        let cleaned: Vec<Clean> = self.clean.entries(Stage::Clean, taken.iter().chain(waiting)).await?;
+        let cleaned: BTreeMap<&str, &Clean> = cleaned.iter().map(|entry| (entry.batch.as_str(), entry)).collect();
         let mut runs = Vec::new();
         for entry in &transformed {
-            let parts: Vec<&Entry> =
+            let parts: Vec<&Clean> =
                 first_taken(entry).iter().filter_map(|batch| cleaned.get(batch.as_str()).copied()).collect();
             let loaded = self.transform.loaded(&entry.batch).await?;
             let closed = self.names.closed.contains(&entry.batch);
@@ -131,8 +133,8 @@ pub async fn one(s3: &S3, buckets: &Buckets, name: &str) -> Result<Run> {
     // A batch of `clean` is told with the batch of `transform` that took it: one of those that came after it.
     let mut after: Vec<String> = names.transform.iter().filter(|transform| **transform >= batch).cloned().collect();
     if !names.transform.contains(&batch) {
-        let entries = reader.transform.entries("transform", after.iter().take(8)).await?;
-        let takes = |entry: &Entry| entry.inputs.iter().any(|input| input.batch == batch);
+        let entries = reader.transform.entries(Stage::Transform, after.iter().take(8)).await?;
+        let takes = |entry: &Transform| entry.inputs.iter().any(|input| input.batch == batch);
         after = entries.into_iter().filter(takes).map(|entry| entry.batch).collect();
     }
     after.truncate(1);

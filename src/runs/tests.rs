@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn entry(text: &str) -> Entry {
+fn entry<T: serde::de::DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).unwrap()
 }
 
@@ -26,7 +26,8 @@ fn rows_are_counted_where_they_end() {
         r#"{"batch": "20261101T090100Z-t", "committed_at": "2026-11-01T09:01:40Z", "inputs": [{"batch": "20261101T080000Z-a"}],
             "tables": {"visits": {"rows_in": 12, "rows_out": 9, "quarantined": 1, "duplicates": 2}}}"#,
     );
-    let loaded = BTreeMap::from([("visits".to_owned(), Loaded { changed: 4, staged: 9, ..Loaded::default() })]);
+    let loaded =
+        BTreeMap::from([("visits".to_owned(), Loaded { changed: Some(4), staged: Some(9), ..Loaded::default() })]);
     let through = run(&buckets(), &[&one, &two], Some(&transform), &loaded, true);
     let waiting = run(&buckets(), &[&one], None, &BTreeMap::new(), false);
     let rows = &through.tables["visits"];

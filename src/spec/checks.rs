@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Map;
+use super::{Bounds, CheckName, Map, RowBounds};
 
 /// What must hold. A row that breaks a rule goes to quarantine with the reason; a broken rule of the whole (`rows`, `fresh_within`) stops the table.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -45,26 +45,6 @@ impl Default for Checks {
     }
 }
 
-/// The least and the most that a value may be.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Bounds {
-    /// The least, itself allowed.
-    pub min: Option<String>,
-    /// The most, itself allowed.
-    pub max: Option<String>,
-}
-
-/// Bounds of a row count.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RowBounds {
-    /// The fewest rows.
-    pub min: Option<u64>,
-    /// The most rows.
-    pub max: Option<u64>,
-}
-
 /// A length of time, such as `36 hours` or `2 days`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -99,17 +79,4 @@ impl JsonSchema for Age {
             "pattern": "^[1-9][0-9]{0,4} (hours?|days?)$",
         })
     }
-}
-
-/// A check by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckName {
-    NotNull,
-    AcceptedValues,
-    Between,
-    Matches,
-    References,
-    Rows,
-    FreshWithin,
 }

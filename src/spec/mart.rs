@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::MartKind;
+
 /// A table or view made from the tables by a SQL file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,19 +20,6 @@ pub struct Mart {
     /// Written as files below `exports/<mart>/` of the transformed bucket after each refresh, in this format.
     #[serde(default)]
     pub unload: Option<Unload>,
-}
-
-/// What a mart is in the warehouse.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MartKind {
-    /// Computed after each load, as a whole.
-    #[default]
-    Table,
-    /// Computed whenever it is read.
-    View,
-    /// Computed after each load, from what has changed where Redshift can. It may read tables and other materialized views.
-    MaterializedView,
 }
 
 /// When a mart is made anew.

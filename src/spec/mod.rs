@@ -24,22 +24,23 @@ pub mod table;
 
 use indexmap::IndexMap;
 pub use pipectl_contract::ColumnType;
+pub use pipectl_contract::options::{Bounds, Capture, CheckName, Load, MartKind, RowBounds, SchemaChanges};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use alerts::Alerts;
 pub use analytics::{Analytics, QuickSight};
-pub use checks::{Age, Bounds, CheckName, Checks, RowBounds};
+pub use checks::{Age, Checks};
 pub use load::Spec;
 pub use lock::{Lock, LockMode};
 pub use log_pattern::LogPattern;
-pub use mart::{Mart, MartKind, Refresh, Unload};
+pub use mart::{Mart, Refresh, Unload};
 pub use settings::{
     Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, TransformedZone,
     Trigger, TriggerMode, Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Capture, Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
-pub use table::{Column, FullColumn, Late, Load, SchemaChanges, Table};
+pub use source::{Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
+pub use table::{Column, FullColumn, Late, Table};
 
 /// A map that keeps the order in which the user wrote it.
 pub type Map<T> = IndexMap<String, T>;

@@ -1,5 +1,7 @@
 //! Who reads the warehouse, and which tables hold rows that came before themselves.
 
+use pipectl_contract::names;
+
 use super::Spec;
 
 impl Spec {
@@ -13,6 +15,6 @@ impl Spec {
     pub fn readers(&self) -> impl Iterator<Item = (&str, String)> {
         let quicksight = self.pipeline.analytics.quicksight.as_ref().map(|_| "quicksight");
         let users = self.pipeline.warehouse.read_only_users.iter().map(String::as_str).chain(quicksight);
-        users.map(|user| (user, format!("{}/warehouse/{user}", self.prefix())))
+        users.map(|user| (user, names::reader_secret(&self.prefix(), user)))
     }
 }

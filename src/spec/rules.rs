@@ -3,6 +3,8 @@
 //! The rules read the merged YAML tree and not the types, so that they run, and report, even where the shape of some
 //! other part is wrong.
 
+use pipectl_contract::keys;
+use pipectl_contract::names::ADMIN_USER;
 use pipectl_contract::types::{ColumnType, PLAIN};
 
 use crate::error::{Error, did_you_mean};
@@ -208,7 +210,7 @@ fn table_source(node: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
         Some(object) if source.get("files").or(source.get("lambda")).is_some() => errors.push(
             Error::project(format!("`{name}` is a source of files and has no objects"))
                 .at(&node.span, format!("drop `.{object}`"))
-                .hint(format!("write `source: {name}`; the files belong under `landing/<table>/`")),
+                .hint(format!("write `source: {name}`; the files belong under `{}`", keys::landing_folder("<table>"))),
         ),
         _ => {}
     }
@@ -348,7 +350,7 @@ fn read_only_users(warehouse: &Node, errors: &mut Vec<Error>) {
     let mut seen: Vec<&str> = Vec::new();
     for user in warehouse.get("read_only_users").map_or(&[][..], Node::items) {
         let name = user.as_str().unwrap_or_default();
-        let taken = [crate::warehouse::ADMIN_USER, "awsuser", "rdsdb", "public", "quicksight"].contains(&name);
+        let taken = [ADMIN_USER, "awsuser", "rdsdb", "public", "quicksight"].contains(&name);
         if !is_identifier(name) || is_reserved(name) || taken {
             errors.push(
                 Error::project(format!("`{name}` cannot be the name of a user of the warehouse"))

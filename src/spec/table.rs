@@ -1,9 +1,10 @@
 //! The tables of the warehouse.
 
+use pipectl_contract::keys;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Checks, ColumnType, Map, Pipeline};
+use super::{Checks, ColumnType, Load, Map, Pipeline, SchemaChanges};
 
 /// One table of the warehouse.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -53,37 +54,15 @@ impl Table {
             (source, Some(object))
                 if pipeline.sources.get(source).is_some_and(|source| source.database().is_some()) =>
             {
-                format!("landing/{source}/{object}/")
+                keys::landing_object_folder(source, object)
             }
-            _ => format!("landing/{name}/"),
+            _ => keys::landing_folder(name),
         }
     }
 }
 
 fn default_quarantine_limit() -> f64 {
     0.1
-}
-
-/// What happens when a source's schema changes in a way that may lose data.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SchemaChanges {
-    /// The table waits, and the run fails in the end; other tables go on.
-    #[default]
-    Stop,
-    /// A lost column is empty from now on, and values of another type are read as far as they fit.
-    Accept,
-}
-
-/// How rows come into the warehouse.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Load {
-    /// A row is added, and never changed: for facts. With a key, a row whose key is there already is left out.
-    Append,
-    /// A row replaces the one with the same key: for what changes over time.
-    #[default]
-    Upsert,
 }
 
 /// A column: its type alone (`bigint`), or a mapping with `type`.

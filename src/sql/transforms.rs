@@ -5,24 +5,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Serialize;
+use pipectl_contract::Map;
+use pipectl_contract::document::Transform;
 
 use super::blank::blank;
 use crate::error::{Error, Result, closest};
 use crate::spec::rules::CHANGED;
-use crate::spec::{ColumnType, Map, Spec, Table};
+use crate::spec::{ColumnType, Spec, Table};
 use crate::sql::{self, Catalog, Column, Dialect, Kind, Relation};
 use crate::yaml::{Source, Span};
-
-/// A table made by SQL, as the job sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Transform {
-    pub sql: String,
-    /// The tables of which it reads all rows.
-    pub reads: Vec<String>,
-    /// The tables of which it reads the rows of the run.
-    pub reads_changed: Vec<String>,
-}
 
 /// Checks the SQL of all of them. Fails with everything that is wrong.
 pub fn check(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Map<Transform>> {

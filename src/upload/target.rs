@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use pipectl_contract::keys;
+
 use crate::error::{Error, Result, closest, did_you_mean};
 use crate::exit::Exit;
 use crate::spec::{Csv, FileFormat, Files, Source, Spec, Table};
@@ -71,7 +73,7 @@ impl Target<'_> {
             FileFormat::Parquet => "parquet",
         };
         let ending = format!("{ending}{}", packing.ending());
-        format!("landing/{}/{start}{}.{ending}", self.name, &sha256[..16])
+        format!("{}{start}{}.{ending}", keys::landing_folder(self.name), &sha256[..16])
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pipectl_contract::limits::STATEMENT_BYTES;
+use pipectl_contract::{document, keys};
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -11,23 +12,14 @@ use crate::sql::blank::blank;
 use crate::sql::marts;
 use crate::yaml::{Source, Span};
 
-use serde::Serialize;
-
 use super::quoted;
 
-/// A mart, and the statements that make it anew.
-#[derive(Debug, Clone, Serialize)]
+/// A mart, and the statements that create it.
+#[derive(Debug, Clone)]
 pub struct Mart {
-    pub name: String,
-    pub kind: MartKind,
-    /// What makes a materialized view, once for each change of the pipeline.
-    #[serde(skip)]
+    pub document: document::Mart,
+    /// The statements that create a materialized view, run once for each change of the pipeline.
     pub create: Vec<String>,
-    /// One transaction; a single statement is sent alone.
-    pub refresh: Vec<String>,
-    /// The statement that writes its files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unload: Option<String>,
 }
 
 /// The statements that make each mart anew, each after the marts that it reads. Fails with everything that is wrong in
@@ -39,11 +31,13 @@ pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Ve
         let kind = spec.pipeline.marts.get(name).map(|mart| mart.kind).unwrap_or_default();
         match select(source) {
             Ok(select) => made.push(Mart {
-                name: name.clone(),
-                kind,
                 create: if kind == MartKind::MaterializedView { materialize(name, select) } else { Vec::new() },
-                refresh: refresh(name, kind, select),
-                unload: unload(spec, name),
+                document: document::Mart {
+                    name: name.clone(),
+                    kind,
+                    refresh: refresh(name, kind, select),
+                    unload: unload(spec, name),
+                },
             }),
             Err(error) => errors.push(error),
         }
@@ -55,7 +49,7 @@ pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Ve
     };
     let graph = Graph::new(sources.iter().map(|(name, source)| (name.clone(), reads(source))))?;
     let order = graph.order();
-    made.sort_by_key(|mart| order.iter().position(|name| *name == mart.name));
+    made.sort_by_key(|mart| order.iter().position(|name| *name == mart.document.name));
     Ok(made)
 }
 
@@ -92,9 +86,10 @@ fn unload(spec: &Spec, name: &str) -> Option<String> {
         Unload::Parquet => "PARQUET",
     };
     Some(format!(
-        "UNLOAD ('SELECT * FROM marts.{}') TO 's3://{}/exports/{name}/' IAM_ROLE default FORMAT AS {format} PARALLEL OFF CLEANPATH",
+        "UNLOAD ('SELECT * FROM marts.{}') TO 's3://{}/{}' IAM_ROLE default FORMAT AS {format} PARALLEL OFF CLEANPATH",
         quoted(name),
-        spec.bucket("transformed")
+        spec.bucket("transformed"),
+        keys::export_folder(name)
     ))
 }
 

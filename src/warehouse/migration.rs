@@ -1,9 +1,10 @@
 //! What a change of the spec does to the tables that are deployed: pure.
 
+use pipectl_contract::Map;
 use pipectl_contract::schema_change::{self, Migration, Refusal, Table};
 
 use crate::error::{Error, Result};
-use crate::spec::{Map, Spec};
+use crate::spec::Spec;
 
 /// Compares the tables of the deployed pipeline document with those that the spec wants. Fails with every change that
 /// would lose data, each at its place in the spec. A table that is in one of the two only is none.

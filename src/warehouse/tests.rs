@@ -97,7 +97,7 @@ fn made(marts: &[(&str, &str)]) -> String {
     match super::marts(&spec, &sources) {
         Ok(marts) => marts
             .iter()
-            .map(|mart| format!("{}: {}", mart.name, mart.refresh.join(";\n")))
+            .map(|mart| format!("{}: {}", mart.document.name, mart.document.refresh.join(";\n")))
             .collect::<Vec<_>>()
             .join("\n"),
         Err(error) => error.to_string(),

@@ -5,10 +5,15 @@
 //!
 //! The crate depends on serde alone. It reads no clock, no file and no network, and leaves JSON to its callers.
 
+pub mod document;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod map;
+pub mod names;
+pub mod options;
+pub mod replay;
+pub mod report;
 pub mod schema_change;
 pub mod timestamps;
 pub mod types;

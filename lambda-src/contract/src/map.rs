@@ -34,6 +34,11 @@ impl<T> Map<T> {
         }
     }
 
+    pub fn remove(&mut self, name: &str) -> Option<T> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(at).1)
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&String, &T)> {
         self.0.iter().map(|(name, value)| (name, value))
     }

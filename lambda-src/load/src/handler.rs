@@ -1,7 +1,7 @@
 //! One invocation: from the environment and the event to the run.
 
 use pipeline::s3::Bucket;
-use pipeline::{Deadline, Document, Error, Result, aws};
+use pipeline::{Deadline, Result, aws, document};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -14,11 +14,9 @@ use crate::statement::{Statements, hex};
 pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
     let config = aws::config()?;
     let s3 = aws::s3(&config);
-    let bytes = Document::fetch(&s3, &aws::variable("PIPELINE_DOCUMENT")?).await?;
-    let document = Document::parse(&bytes)?;
-    let warehouse = document.warehouse.as_ref().ok_or_else(|| {
-        Error::new("the pipeline document has no `warehouse`").hint("run `pipectl deploy`, which writes it")
-    })?;
+    let bytes = document::fetch(&s3, &aws::variable("PIPELINE_DOCUMENT")?).await?;
+    let document = document::parse(&bytes)?;
+    let warehouse = &document.warehouse;
     let sha = hex(&Sha256::digest(&bytes)[..6]);
     let run = Run {
         prefix: &document.prefix,

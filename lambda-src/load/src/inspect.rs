@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::document::Warehouse;
 use pipectl_contract::schema_change::{self, Change, Column, Refusal, Table};
+use pipeline::document::Warehouse;
 use pipeline::{Error, Result};
 
 /// The questions, in the order in which `Found::read` takes the answers. Redshift answers those about its catalog on
@@ -113,7 +113,7 @@ pub fn need(warehouse: &Warehouse, found: &Found) -> Need {
     }
     let other = warehouse.marts.iter().find_map(|mart| {
         let kind = *found.marts.get(&mart.name)?;
-        (!mart.kind.is_empty() && kind != mart.kind).then(|| {
+        (kind != mart.kind.as_str()).then(|| {
             let word = kind.replace('_', " ").to_ascii_uppercase();
             vec![format!("DROP {word} IF EXISTS marts.\"{}\"", mart.name)]
         })
@@ -133,6 +133,7 @@ pub fn refusal(refused: &[Refusal]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pipectl_contract::options::MartKind;
     use pipeline::document::Mart;
 
     fn rows(rows: &[&[&str]]) -> Vec<Vec<Value>> {
@@ -154,7 +155,7 @@ mod tests {
         .unwrap()
     }
 
-    fn wanted(columns: &[(&str, &str, bool)], marts: &[(&str, &str)]) -> Warehouse {
+    fn wanted(columns: &[(&str, &str, bool)], marts: &[(&str, MartKind)]) -> Warehouse {
         let column = |(name, kind, required): &(&str, &str, bool)| Column {
             name: (*name).into(),
             kind: (*kind).into(),
@@ -162,9 +163,9 @@ mod tests {
         };
         let table =
             Table { columns: columns.iter().map(column).collect(), key: vec!["id".into()], attributes: String::new() };
-        let mart = |(name, kind): &(&str, &str)| Mart {
+        let mart = |(name, kind): &(&str, MartKind)| Mart {
             name: (*name).into(),
-            kind: (*kind).into(),
+            kind: *kind,
             refresh: Vec::new(),
             unload: None,
         };
@@ -178,14 +179,14 @@ mod tests {
     #[test]
     fn what_is_as_it_shall_be_needs_nothing() {
         let table = [("id", "bigint", true), ("name", "varchar(9)", false)];
-        let need = need(&wanted(&table, &[("a", "table"), ("m", "materialized_view")]), &found());
+        let need = need(&wanted(&table, &[("a", MartKind::Table), ("m", MartKind::MaterializedView)]), &found());
         assert_eq!(need, Need::Nothing { unused: BTreeMap::new() });
     }
 
     #[test]
     fn materialized_views_make_room_and_marts_change_their_kind() {
         let wider = [("id", "bigint", true), ("name", "varchar(19)", false)];
-        let marts = [("a", "view"), ("v", "view")];
+        let marts = [("a", MartKind::View), ("v", MartKind::View)];
         let drop = |sql: &str| Need::Run(vec![sql.to_owned()]);
         assert_eq!(
             need(&wanted(&wider, &marts), &found()),

@@ -10,13 +10,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipectl_contract::keys;
+use pipectl_contract::ledger::{Closed, Counts, Loaded, MartRefreshed, Setup, Stage, Transform, VERSION};
 use pipeline::s3::Bucket;
 use pipeline::{Error, Result, instant};
-use serde::Deserialize;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::event::Name;
-use crate::plan::{Pending, Staged, View, unloaded};
+use crate::plan::{Pending, Staged, View};
 use crate::statement::Outcome;
 
 #[derive(Debug)]
@@ -26,29 +27,18 @@ pub struct Ledger {
     pub document: String,
 }
 
-#[derive(Deserialize)]
-struct Transform {
-    tables: BTreeMap<String, Table>,
-}
-
-#[derive(Deserialize)]
-struct Table {
-    path: String,
-    rows_out: u64,
-}
-
 impl Ledger {
     /// Reads the state of things.
     pub async fn view(&self) -> Result<View> {
-        let staged = self.names("_ledger/transform/").await?;
-        let loaded = self.names("_ledger/loaded/").await?;
+        let staged = self.names(&keys::ledger_folder(Stage::Transform)).await?;
+        let loaded = self.names(&keys::ledger_folder(Stage::Loaded)).await?;
         let mut pending = BTreeMap::new();
         for batch in staged.difference(&loaded) {
             pending.insert(batch.clone(), self.pending(batch).await?);
         }
         let latest = staged.into_iter().next_back();
         let refreshed = match &latest {
-            Some(batch) => self.names(&format!("_ledger/marts/{batch}/{}/", self.document)).await?,
+            Some(batch) => self.names(&keys::mart_entries_folder(batch, &self.document)).await?,
             None => BTreeSet::new(),
         };
         let set_up = self.transformed.get(&self.setup_key()).await?.is_some();
@@ -57,48 +47,78 @@ impl Ledger {
 
     /// Records what a statement did. A record is written once; a second one changes nothing.
     pub async fn record(&self, name: &Name, outcome: &Outcome) -> Result<()> {
-        let (key, mut entry) = match name {
-            // What they did is seen in the warehouse; the set-up is recorded as a whole.
-            Name::Setup { .. } | Name::Inspect { .. } | Name::Migrate { .. } | Name::Complete { .. } => return Ok(()),
-            Name::Load { batch, table } => (
-                format!("_ledger/load/{batch}/{table}.json"),
-                json!({"stage": "load", "batch": batch, "table": table, "staged": outcome.staged, "changed": outcome.changed, "deleted": outcome.deleted}),
-            ),
-            Name::Mart { batch, mart } => (
-                format!("_ledger/marts/{batch}/{}/{mart}.json", self.document),
-                json!({"stage": "marts", "batch": batch, "mart": mart, "document": self.document}),
-            ),
-            Name::Unload { batch, mart } => (
-                format!("_ledger/marts/{batch}/{}/{}.json", self.document, unloaded(mart)),
-                json!({"stage": "unload", "batch": batch, "mart": mart, "document": self.document, "rows": outcome.rows}),
-            ),
-        };
-        entry["statement_id"] = json!(outcome.id);
-        self.write(&key, entry).await
+        match name {
+            // Their result is in the warehouse itself; the set-up is recorded as a whole.
+            Name::Setup { .. } | Name::Inspect { .. } | Name::Migrate { .. } | Name::Complete { .. } => Ok(()),
+            Name::Load { batch, table } => {
+                let entry = Loaded {
+                    version: VERSION,
+                    stage: Stage::Load.as_str().to_owned(),
+                    batch: batch.clone(),
+                    table: table.clone(),
+                    staged: count(outcome.staged),
+                    changed: count(outcome.changed),
+                    deleted: count(outcome.deleted),
+                    statement_id: outcome.id.clone(),
+                    committed_at: now(),
+                };
+                self.write(&keys::load_entry(batch, table), &entry).await
+            }
+            Name::Mart { batch, mart } => {
+                let entry = self.refreshed(Stage::Marts, batch, mart, outcome, None);
+                self.write(&keys::mart_entry(batch, &self.document, mart), &entry).await
+            }
+            Name::Unload { batch, mart } => {
+                let entry = self.refreshed(Stage::Unload, batch, mart, outcome, count(outcome.rows));
+                self.write(&keys::unload_entry(batch, &self.document, mart), &entry).await
+            }
+        }
+    }
+
+    fn refreshed(&self, stage: Stage, batch: &str, mart: &str, outcome: &Outcome, rows: Option<u64>) -> MartRefreshed {
+        MartRefreshed {
+            version: VERSION,
+            stage: stage.as_str().to_owned(),
+            batch: batch.to_owned(),
+            mart: mart.to_owned(),
+            document: self.document.clone(),
+            rows,
+            statement_id: outcome.id.clone(),
+            committed_at: now(),
+        }
     }
 
     /// Records that the warehouse is as the document has it, and which columns no table of it names any more.
     pub async fn set_up(&self, unused: &BTreeMap<String, Vec<String>>) -> Result<()> {
-        let entry = json!({"stage": "setup", "document": self.document, "unused_columns": unused});
-        self.write(&self.setup_key(), entry).await
+        let entry = Setup {
+            version: VERSION,
+            stage: Stage::Setup.as_str().to_owned(),
+            document: self.document.clone(),
+            unused_columns: unused.clone(),
+            committed_at: now(),
+        };
+        self.write(&self.setup_key(), &entry).await
     }
 
     /// Marks a batch as wholly loaded.
     pub async fn close(&self, batch: &str) -> Result<()> {
-        self.write(&format!("_ledger/loaded/{batch}.json"), json!({"stage": "loaded", "batch": batch})).await
+        let stage = Stage::Loaded;
+        let entry =
+            Closed { version: VERSION, stage: stage.as_str().to_owned(), batch: batch.to_owned(), committed_at: now() };
+        self.write(&keys::ledger_entry(stage, batch), &entry).await
     }
 
-    async fn write(&self, key: &str, mut entry: serde_json::Value) -> Result<()> {
-        entry["version"] = json!(1);
-        entry["committed_at"] = json!(instant::format(&instant::now()));
-        if !self.transformed.put_new(key, entry.to_string().into_bytes()).await? {
+    async fn write(&self, key: &str, entry: &impl Serialize) -> Result<()> {
+        let bytes = serde_json::to_vec(entry)
+            .map_err(|error| Error::new(format!("the ledger entry {key} cannot be written")).cause(error))?;
+        if !self.transformed.put_new(key, bytes).await? {
             tracing::info!(key, "was recorded before");
         }
         Ok(())
     }
 
     async fn pending(&self, batch: &str) -> Result<Pending> {
-        let key = format!("_ledger/transform/{batch}.json");
+        let key = keys::ledger_entry(Stage::Transform, batch);
         let broken = |cause: String| {
             let error = Error::new(format!("the ledger entry s3://{}/{key} cannot be read", self.transformed.name));
             error.cause(cause).hint("restore an earlier version of the object; the transform job writes it once")
@@ -106,27 +126,33 @@ impl Ledger {
         let bytes = self.transformed.get(&key).await?;
         let bytes = bytes.ok_or_else(|| broken("it is gone".to_owned()))?;
         let entry: Transform = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
-        let staged = |(name, table): (String, Table)| {
-            let staged = Staged { path: table.path, rows: table.rows_out };
+        let staged = |(name, counts): (String, Counts)| {
+            // A table without rows has no path.
+            let staged = Staged { path: counts.path.unwrap_or_default(), rows: counts.rows_out };
             (name, staged)
         };
         Ok(Pending {
             tables: entry.tables.into_iter().map(staged).collect(),
-            recorded: self.names(&format!("_ledger/load/{batch}/")).await?,
+            recorded: self.names(&keys::load_entries_folder(batch)).await?,
         })
     }
 
     /// Lists the entries of a folder by their names, without `.json`.
     async fn names(&self, folder: &str) -> Result<BTreeSet<String>> {
         let keys = self.transformed.list(folder).await?;
-        let name = |key: &String| {
-            let name = key.strip_prefix(folder)?.strip_suffix(".json")?;
-            (!name.contains('/')).then(|| name.to_owned())
-        };
-        Ok(keys.iter().filter_map(name).collect())
+        Ok(keys.iter().filter_map(|key| Some(keys::entry_name(folder, key)?.to_owned())).collect())
     }
 
     fn setup_key(&self) -> String {
-        format!("_ledger/setup/{}.json", self.document)
+        keys::setup_entry(&self.document)
     }
+}
+
+fn now() -> String {
+    instant::format(&instant::now())
+}
+
+/// A count of rows; Redshift never reports a negative one here.
+fn count(rows: Option<i64>) -> Option<u64> {
+    rows.and_then(|rows| u64::try_from(rows).ok())
 }

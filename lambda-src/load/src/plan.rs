@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::document::Warehouse;
+use pipectl_contract::keys::unloaded;
 use pipectl_contract::limits::TRANSACTION_STATEMENTS;
 use pipectl_contract::schema_change::Refusal;
+use pipeline::document::Warehouse;
 
 use crate::event::Name;
 use crate::inspect::{Found, Need, QUESTIONS, need};
@@ -99,11 +100,6 @@ pub fn next(warehouse: &Warehouse, document: &str, view: &View) -> Option<Step> 
     Some(Step::Run { name, statements: vec![unload.clone()] })
 }
 
-/// Under which name it is kept that a mart's files were written.
-pub fn unloaded(mart: &str) -> String {
-    format!("{mart}.unload")
-}
-
 /// Makes what is missing, looks at what is there, changes what is otherwise, looks again, and completes.
 fn set_up(warehouse: &Warehouse, document: &str, view: &View) -> Step {
     let document = document.to_owned();
@@ -171,10 +167,11 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipeline::document::{Load, Mart};
+    use pipectl_contract::options::MartKind;
+    use pipeline::document::{LoadStatements, Mart};
 
     fn warehouse(setup: usize) -> Warehouse {
-        let load = Load { load: vec!["COPY stage FROM '{path}'".into(), "INSERT '{batch}'".into()] };
+        let load = LoadStatements { load: vec!["COPY stage FROM '{path}'".into(), "INSERT '{batch}'".into()] };
         Warehouse {
             workgroup: "w".into(),
             database: "d".into(),
@@ -186,7 +183,7 @@ mod tests {
             marts: ["z", "y"]
                 .map(|name| Mart {
                     name: name.into(),
-                    kind: "table".into(),
+                    kind: MartKind::Table,
                     refresh: vec![format!("refresh {name}")],
                     unload: (name == "z").then(|| "unload".to_owned()),
                 })

@@ -12,5 +12,4 @@ pub mod logging;
 pub mod s3;
 
 pub use deadline::Deadline;
-pub use document::Document;
 pub use error::{Error, Result};

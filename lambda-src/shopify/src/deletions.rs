@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aws_smithy_types::DateTime;
+use pipectl_contract::keys;
 use pipeline::document::Shopify;
 use pipeline::s3::Bucket;
 use pipeline::{Error, Result, instant};
@@ -110,7 +111,7 @@ pub async fn read(
         let mut hasher = DefaultHasher::new();
         rows.hash(&mut hasher);
         let name = landing::name(&now, &format!("deleted-{:016x}", hasher.finish()));
-        let mut upload = Upload::new(raw.clone(), format!("landing/{table}/{name}"), lane());
+        let mut upload = Upload::new(raw.clone(), format!("{}{name}", keys::landing_folder(table)), lane());
         for row in &rows {
             upload.write(&[row]).await?;
         }

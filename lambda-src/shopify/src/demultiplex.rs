@@ -300,7 +300,7 @@ mod tests {
         object.tables.remove("Order");
         let line = r#"{"id":"gid://shopify/Order/1","updatedAt":"x","refunds":[{"id":1}]}"#;
         assert_eq!(rows(&object, line).unwrap(), [r#"refunds: {"id":1,"__parentId":"gid://shopify/Order/1"}"#]);
-        object.tables.insert("Order".into(), "orders".into());
+        object.tables.insert("Order", "orders".into());
         assert_eq!(rows(&object, line).unwrap()[0], format!("orders: {line}"));
     }
 
@@ -309,7 +309,7 @@ mod tests {
         let object = Object {
             kind: "InventoryLevel".into(),
             pivots: vec!["quantities".into()],
-            tables: [("InventoryLevel".into(), "levels".into())].into(),
+            tables: [("InventoryLevel", "levels".into())].into(),
             ..Object::default()
         };
         let line = r#"{"id":"gid://shopify/InventoryLevel/1?inventory_item_id=2","quantities":[{"name":"on_hand","quantity":5},{"name":"available","quantity":-1}],"x":1}"#;

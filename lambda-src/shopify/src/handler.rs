@@ -1,7 +1,7 @@
 //! One invocation: from the environment and the event to what is to be done.
 
 use aws_smithy_types::DateTime;
-use pipeline::document::{Document, Shopify, Source};
+use pipeline::document::{self, Shopify, Source};
 use pipeline::lambda::Invocation;
 use pipeline::s3::Bucket;
 use pipeline::{Deadline, Error, Result, aws, instant};
@@ -52,7 +52,7 @@ pub async fn handle(invocation: Invocation) -> Result<Value> {
     let name = aws::variable("SOURCE")?;
     let config = aws::config()?;
     let s3 = aws::s3(&config);
-    let document = Document::parse(&Document::fetch(&s3, &address).await?)?;
+    let document = document::parse(&document::fetch(&s3, &address).await?)?;
     let Some(Source::Shopify(source)) = document.sources.get(&name) else {
         let error = Error::new(format!("the pipeline has no Shopify source `{name}`"));
         return Err(error.hint("SOURCE must name one of `sources`; run `pipectl deploy`, which sets it"));

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use aws_smithy_types::DateTime;
+use pipectl_contract::keys;
 use pipeline::document::{Object, Shopify};
 use pipeline::s3::Bucket;
 use pipeline::{Error, Result, instant};
@@ -219,7 +220,7 @@ impl Ingest<'_> {
         let mut fetches = 0;
         loop {
             let operation = self.wait(object, id).await?;
-            let folder = format!("parked/{}/{}", self.name, number_of(id));
+            let folder = format!("{}{}", keys::parked_folder(self.name), number_of(id));
             let deadline = self.client.deadline();
             let route = Route { http: self.http, raw: self.raw, object, folder: &folder, deadline };
             let parked = self.store.object(&object.name).operation.and_then(|started| started.parked);

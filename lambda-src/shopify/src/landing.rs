@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_smithy_types::DateTime;
+use pipectl_contract::keys;
 use pipeline::document::Object;
 use pipeline::s3::Bucket;
 use pipeline::{Error, Result, instant};
@@ -185,7 +186,7 @@ fn upload<'u>(
 ) -> &'u mut Upload {
     // The entry of a map would need the name as a text of its own, for each row.
     if !uploads.contains_key(table) {
-        let new = Upload::new(raw.clone(), format!("landing/{table}/{name}"), lane.clone());
+        let new = Upload::new(raw.clone(), format!("{}{name}", keys::landing_folder(table)), lane.clone());
         uploads.insert(table.to_owned(), new);
     }
     uploads.get_mut(table).unwrap_or_else(|| unreachable!("it was put in above"))

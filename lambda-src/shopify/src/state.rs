@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_types::DateTime;
+use pipectl_contract::keys;
 use pipeline::s3::Bucket;
 use pipeline::{Error, Result, instant};
 use serde::{Deserialize, Serialize};
@@ -151,7 +152,7 @@ pub struct Store {
 impl Store {
     pub async fn open(raw: &Bucket, source: &str) -> Result<Self> {
         let store =
-            Self { raw: raw.clone(), key: format!("state/{source}.json"), inner: Mutex::new((State::default(), None)) };
+            Self { raw: raw.clone(), key: keys::source_state(source), inner: Mutex::new((State::default(), None)) };
         store.load().await?;
         Ok(store)
     }

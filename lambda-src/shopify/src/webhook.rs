@@ -4,6 +4,7 @@
 //! it would be large. So only the id is taken from it, and the row is fetched as the scheduled run would fetch it.
 
 use aws_smithy_types::DateTime;
+use pipectl_contract::keys;
 use pipeline::document::{Object, Shopify};
 use pipeline::s3::Bucket;
 use pipeline::{Error, Result, instant};
@@ -85,7 +86,7 @@ async fn delete(raw: &Bucket, object: &Object, webhook: &Webhook<'_>, name: &str
     };
     let row = pages::deleted(&webhook.id, &instant::format(&webhook.triggered));
     let row = serde_json::to_vec(&row).map_err(|error| Error::new("a row cannot be written").cause(error))?;
-    let mut upload = Upload::new(raw.clone(), format!("landing/{table}/{name}"), lane());
+    let mut upload = Upload::new(raw.clone(), format!("{}{name}", keys::landing_folder(table)), lane());
     upload.write(&[row]).await?;
     Ok(Landed { rows: 1, files: vec![upload.complete().await?], ..Landed::default() })
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::table::ColumnEntry;
 use super::super::*;
 use super::reference;
 use crate::rehearse::warehouse::{DataApi, Warehouse as StandIn, WarehouseConfig};
 use crate::spec::ColumnType;
 
 /// A literal for a column; `day` makes rows that are older or newer.
-fn literal(column: &ColumnEntry, day: u32) -> String {
+fn literal(column: &document::Column, day: u32) -> String {
     match &column.kind {
         // A cancelled order is no revenue.
         _ if column.name == "cancelled_at" => "NULL".into(),
@@ -44,7 +43,7 @@ async fn rows(warehouse: &StandIn, sql: &str) -> String {
 #[tokio::test]
 async fn every_statement_runs_and_a_batch_counts_once() {
     let (spec, marts) = reference("local");
-    let document = document(&spec, &marts).unwrap();
+    let document = document(&spec, &marts, &[]).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let warehouse = StandIn::start(WarehouseConfig {
         directory: directory.path().join("warehouse"),
@@ -120,7 +119,7 @@ fn with_marts(columns: &str) -> Document {
         sql("v", "select id, n from marts.a"),
         sql("m", "select count(*) as rows from core.t"),
     ];
-    document(&spec, &marts).unwrap_or_else(|error| panic!("{error}"))
+    document(&spec, &marts, &[]).unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn start(directory: &std::path::Path) -> Option<(StandIn, DataApi)> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pipectl_contract::keys;
 use serde_json::Value;
 
 use super::{Actor, Due, Run};
@@ -25,7 +26,7 @@ impl Run<'_> {
             stops.extend(more);
         }
         // Only what lands is meant to start something.
-        if !reached && object.bucket == self.raw && object.key.starts_with("landing/") {
+        if !reached && object.bucket == self.raw && object.key.starts_with(keys::LANDING) {
             let text = format!("nothing starts when s3://{}/{} arrives", object.bucket, object.key);
             self.timeline.find(Severity::Error, format!("{text}\n{}", explain(&stops)));
         }

@@ -4,8 +4,11 @@ pub mod rules;
 
 use std::fmt;
 
+use pipectl_contract::names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::spec::Capture;
 
 /// Which kind of database a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -127,19 +130,8 @@ impl Database {
 
     /// The name of the secret with the credentials.
     pub fn secret(&self, prefix: &str, source: &str) -> String {
-        self.secret.clone().unwrap_or_else(|| format!("{prefix}/{source}"))
+        self.secret.clone().unwrap_or_else(|| names::source_secret(prefix, source))
     }
-}
-
-/// How changes are found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Capture {
-    /// A Glue job reads, on a schedule, the rows whose `watermark` column has moved. It does not see deleted rows.
-    #[default]
-    Watermark,
-    /// DMS Serverless follows the database's log: inserts, updates and deletes, within minutes.
-    Cdc,
 }
 
 /// A network from which a database can be reached.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use custom::Custom;
-pub use database::{Capture, Database, Engine};
+pub use database::{Database, Engine};
 pub use files::{Csv, FileFormat, Files};
 pub use shopify::Shopify;
 

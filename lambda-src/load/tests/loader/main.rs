@@ -37,16 +37,20 @@ impl Setting {
             json!({"load": ["CREATE TEMP TABLE stage (LIKE core.t)", "COPY stage FROM '{path}'",
             format!("MERGE INTO core.{table} USING stage"), "INSERT INTO pipectl.ledger SELECT '{batch}'"]})
         };
-        let document = json!({"version": 1, "prefix": "shop-dev", "buckets": {"raw": "raw", "transformed": "t"}, "warehouse": {
+        let document = json!({"version": 1, "pipeline": "shop", "environment": "dev", "prefix": "shop-dev",
+            "buckets": {"raw": "raw", "cleaned": "c", "transformed": "t", "raw_archive": "ra", "cleaned_archive": "ca"},
+            "empty_after_load": false, "sources": {}, "tables": {}, "warehouse": {
             "workgroup": "shop-dev", "database": "warehouse", "secret": "redshift!shop-dev-pipectl_admin",
             "setup": ["CREATE SCHEMA IF NOT EXISTS core"], "schema": schema, "tables": {"orders": load("orders"), "lines": load("lines")},
-            "marts": [{"name": "daily", "refresh": [mart]}]}});
+            "complete": [], "users": {}, "marts": [{"name": "daily", "kind": "table", "refresh": [mart]}]}});
         self.s3.put("artifacts/config/pipeline-1.json", document.to_string());
     }
 
     fn batch(&self, batch: &str, tables: &[(&str, u64)]) {
         let table = |(name, rows): &(&str, u64)| {
-            let entry = json!({"path": format!("s3://t/{name}/batch={batch}/"), "rows_in": rows, "rows_out": rows, "quarantined": 0, "duplicates": 0});
+            // As the job writes it: a table without rows has no path.
+            let path = (*rows > 0).then(|| format!("s3://t/{name}/batch={batch}/"));
+            let entry = json!({"path": path, "rows_in": rows, "rows_out": rows, "quarantined": 0, "duplicates": 0});
             ((*name).to_owned(), entry)
         };
         let tables: serde_json::Map<String, Value> = tables.iter().map(table).collect();

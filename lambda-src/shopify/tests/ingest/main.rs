@@ -42,7 +42,9 @@ impl Setting {
     async fn of(secret: Value, object: &Value) -> Self {
         let shop = Shop::default();
         let (server, s3) = (shop.serve(secret).await, S3::default());
-        let document = json!({"version": 1, "prefix": "shop-dev", "buckets": {"raw": "raw", "transformed": "t"}, "sources": {"shop": {
+        let document = json!({"version": 1, "pipeline": "shop", "environment": "dev", "prefix": "shop-dev",
+            "buckets": {"raw": "raw", "cleaned": "c", "transformed": "t", "raw_archive": "ra", "cleaned_archive": "ca"},
+            "empty_after_load": false, "tables": {}, "warehouse": pipeline::document::Warehouse::default(), "sources": {"shop": {
             "type": "shopify", "store": "example.myshopify.com", "api_version": "2026-10", "secret": "shop-dev/shop",
             "start": "2020-01-01T00:00:00Z", "objects": [object]}}});
         s3.put("artifacts/config/pipeline-1.json", document.to_string());

@@ -1,5 +1,7 @@
 //! What must hold of database sources and the tables made from them.
 
+use pipectl_contract::keys;
+
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node};
 
@@ -266,7 +268,7 @@ fn shared_name(key: &Key, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     if let Some((source, _)) = sources.iter().find(|(name, node)| name.name == key.name && database(node).is_some()) {
         errors.push(
             Error::project(format!("the table `{0}` and the database source `{0}` share their name", key.name))
-                .at(&key.span, format!("both would have their objects under `landing/{}/`", key.name))
+                .at(&key.span, format!("both would have their objects under `{}`", keys::landing_folder(&key.name)))
                 .note(format!("the source is in line {}", source.span.line()))
                 .hint("rename one of them"),
         );
