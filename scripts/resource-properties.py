@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes src/template/properties.json: what AWS's published resource schemas say about the types that pipectl renders.
+"""Writes crates/core/src/template/properties.json: what AWS's published resource schemas say about the types that pipectl renders.
 
 Run it with the Python that has cfn-lint (its package ships the schemas):
 
-    .venv/bin/python scripts/resource-properties.py > src/template/properties.json
+    .venv/bin/python scripts/resource-properties.py > crates/core/src/template/properties.json
 """
 
 import json

@@ -32,6 +32,7 @@ mod iceberg;
 mod kills;
 #[cfg(feature = "rehearse")]
 mod lake;
+mod layers;
 #[cfg(feature = "rehearse")]
 mod own_source;
 #[cfg(feature = "rehearse")]
@@ -43,7 +44,6 @@ mod reference;
 #[cfg(feature = "rehearse")]
 mod rehearse;
 mod render;
-mod rooms;
 #[cfg(feature = "rehearse")]
 mod saved;
 #[cfg(feature = "rehearse")]

@@ -7,8 +7,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::export;
-use crate::figure::counted;
 use crate::project::{check_writable, misuse, temporary};
+use crate::quantity::counted;
 use crate::spec::Unload;
 
 #[derive(Debug, clap::Args)]

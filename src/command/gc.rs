@@ -13,7 +13,8 @@ use crate::deploy::BOOTSTRAP;
 use crate::deploy::gc::{self, Garbage, Place};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::figure::{columns, size};
+use crate::quantity::size;
+use crate::text_table::columns;
 
 const DAY: Duration = Duration::from_hours(24);
 

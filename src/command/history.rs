@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::deploy::record::{End, FOLDER, Record, VERSION};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::figure::columns;
+use crate::text_table::columns;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

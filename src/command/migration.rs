@@ -7,7 +7,7 @@ use super::account::Account;
 use crate::error::Result;
 use crate::plan::TableMigration;
 use crate::spec::Spec;
-use crate::warehouse::migration;
+use crate::warehouse::schema_changes;
 
 /// What the warehouse will change of its tables. Fails if a change would lose data. Before the first deploy there is
 /// nothing to compare with.
@@ -29,5 +29,5 @@ pub(super) async fn changes(account: &Account, spec: &Spec) -> Result<Vec<TableM
         changes: migration.changes.iter().map(ToString::to_string).collect(),
         statements: migration.steps.into_iter().flatten().collect(),
     };
-    Ok(migration::between(spec, &deployed)?.into_iter().map(planned).collect())
+    Ok(schema_changes::between(spec, &deployed)?.into_iter().map(planned).collect())
 }

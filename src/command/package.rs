@@ -5,7 +5,7 @@ use super::wanted::packaged;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::figure::size;
+use crate::quantity::size;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -9,10 +9,10 @@ use super::account::Account;
 use super::format::Format;
 use crate::aws::{Failure, Kind, Wire};
 use crate::context::Context;
+use crate::dead_letters::{self, Destination, Letter, QUEUES};
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
-use crate::figure::columns;
-use crate::redrive::{self, Destination, Letter, QUEUES};
+use crate::text_table::columns;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -157,7 +157,7 @@ async fn read(wire: &Wire, url: &str) -> Result<Vec<Held>> {
             held.push(Held {
                 receipt: text("ReceiptHandle").to_owned(),
                 sent: sent.unwrap_or_default(),
-                letter: redrive::read(text("Body"), &attributes),
+                letter: dead_letters::read(text("Body"), &attributes),
             });
         }
     }

@@ -14,10 +14,11 @@ use crate::aws::s3::{Object, Readable};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::figure::{columns, size, thousands};
 use crate::ledger::{Ledger, begun, parse_time};
+use crate::quantity::{size, thousands};
 use crate::replay::{self, Item, Origin, Place, Zones};
 use crate::spec::Spec;
+use crate::text_table::columns;
 
 /// S3 copies an object of at most this size in one go.
 const LARGEST_COPY: u64 = 5 * 1024 * 1024 * 1024;

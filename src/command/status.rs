@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::deploy::replication;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::figure::columns;
+use crate::text_table::columns;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -13,7 +13,7 @@ use crate::aws::error::Failure;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::figure::{counted, size, thousands};
+use crate::quantity::{counted, size, thousands};
 use crate::spec::Spec;
 use crate::upload::{Checked, Finding, check, targets};
 

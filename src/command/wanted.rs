@@ -7,7 +7,7 @@ use crate::digest::sha256;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::package::{self, Kind, Package};
-use crate::plan::wanted::ArtifactKeys;
+use crate::plan::stack_parameters::ArtifactKeys;
 use crate::project::Project;
 use crate::spec::Spec;
 

@@ -50,7 +50,7 @@ use crate::graph::Graph;
 use crate::plan::Place;
 use crate::plan::saved::Commit;
 use crate::plan::secrets::Secrets;
-use crate::plan::wanted::{ArtifactKeys, Outputs};
+use crate::plan::stack_parameters::{ArtifactKeys, Outputs};
 use crate::render::RenderedStack;
 use crate::spec::{Map, Spec};
 

@@ -15,7 +15,7 @@ use super::survey::{Survey, Surveyed};
 use super::{BOOTSTRAP, Session};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::plan::wanted::Outputs;
+use crate::plan::stack_parameters::Outputs;
 use crate::spec::Map;
 
 /// What became of a stack.

@@ -12,7 +12,7 @@ use crate::aws::Kind;
 use crate::error::{Error, Result};
 use crate::plan::change_set::Progress as Making;
 use crate::plan::saved::{Commit, SavedPlan, SavedStack};
-use crate::plan::wanted::{Outputs, parameters};
+use crate::plan::stack_parameters::{Outputs, parameters};
 use crate::plan::{Comparison, Known, StackAction, StackPlan};
 use crate::render::RenderedStack;
 use crate::spec::Map;

@@ -7,7 +7,7 @@ use super::progress::Step;
 use crate::aws::cloudformation::{Event, FailedEvent};
 use crate::error::Error;
 use crate::plan::secrets::Secrets;
-use crate::plan::wanted::ParameterValue;
+use crate::plan::stack_parameters::ParameterValue;
 use crate::plan::{Comparison, Known, Plan};
 use crate::render::RenderedStack;
 use crate::spec::Map;

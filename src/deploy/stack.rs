@@ -9,7 +9,7 @@ use super::survey::{Surveyed, decided};
 use super::{Purpose, Session, replication};
 use crate::error::{Error, Result};
 use crate::plan::deployed::Stack;
-use crate::plan::wanted::{Outputs, ParameterValue, parameters};
+use crate::plan::stack_parameters::{Outputs, ParameterValue, parameters};
 use crate::plan::{Comparison, Known, StackAction, StackPlan};
 use crate::render::RenderedStack;
 use crate::spec::Map;

@@ -12,7 +12,7 @@ use super::schedule::{self, Work};
 use super::stop::Stop;
 use super::{Purpose, Session};
 use crate::error::{Error, Result};
-use crate::plan::wanted::{Outputs, ParameterValue, parameters};
+use crate::plan::stack_parameters::{Outputs, ParameterValue, parameters};
 use crate::plan::{self, Comparison, Known, Plan, StackPlan};
 use crate::render::RenderedStack;
 use crate::spec::Map;

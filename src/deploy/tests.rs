@@ -14,7 +14,7 @@ use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::plan::wanted::ArtifactKeys;
+use crate::plan::stack_parameters::ArtifactKeys;
 use crate::render::{Input, InputSource, RenderedStack};
 use crate::spec::{Map, Spec};
 use crate::template::Template;

@@ -275,7 +275,7 @@ mod tests {
     use fs_err as fs;
 
     use super::*;
-    use crate::resource::testing::resources;
+    use pipectl_core::resource::testing::resources;
 
     fn start(script: &str) -> (tempfile::TempDir, Start) {
         let directory = tempfile::tempdir().unwrap();

@@ -10,8 +10,8 @@ use super::iceberg::IcebergTable;
 use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
-use crate::figure::counted;
-pub use crate::figure::{size, thousands};
+use crate::quantity::counted;
+pub use crate::quantity::{size, thousands};
 
 /// What a rehearsal has shown.
 #[derive(Debug, Clone, Serialize)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::figure::{columns, counted, thousands};
+use crate::quantity::{counted, thousands};
+use crate::text_table::columns;
 
 use super::{Run, Stage};
 

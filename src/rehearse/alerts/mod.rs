@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::wiring::Stop;
+use crate::log_pattern::LogPattern;
 use crate::resource::{Resource, Resources};
-use crate::spec::LogPattern;
 
 pub(super) use transform::target_input;
 

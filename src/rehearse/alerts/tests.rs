@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::error::Error;
 use crate::rehearse::wiring;
-use crate::resource::testing::resources;
+use pipectl_core::resource::testing::resources;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:shop-alerts";
 

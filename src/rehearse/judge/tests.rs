@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 use super::*;
 use crate::local::LocalAccount;
-use crate::resource::testing::resources;
+use pipectl_core::resource::testing::resources;
 
 const TEMPLATE: &str = r#"Reader:
   Type: AWS::IAM::Role

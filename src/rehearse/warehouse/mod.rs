@@ -201,4 +201,6 @@ impl Warehouse {
 }
 
 #[cfg(test)]
+mod document_statements;
+#[cfg(test)]
 mod tests;

@@ -2,11 +2,11 @@
 
 use super::tests::object;
 use super::*;
-use crate::project::built_in;
 use crate::rehearse::judge::Judge;
 use crate::render::{edited, forecast};
 use crate::spec::Spec;
 use crate::yaml::Source;
+use pipectl_core::testing::built_in;
 
 /// What is deployed once a text of a template is another.
 fn deployed(path: &str, from: &str, to: &str) -> Resources {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::rehearse::judge::Judge;
-use crate::resource::testing::resources;
+use pipectl_core::resource::testing::resources;
 
 const TEMPLATE: &str = r#"Raw:
   Type: AWS::S3::Bucket

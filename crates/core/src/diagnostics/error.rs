@@ -1,0 +1,269 @@
+//! The one error type: what is wrong, where, and an edit or a command that mends it.
+
+use std::fmt;
+
+use super::exit::Exit;
+use super::source::Span;
+
+/// A result whose error is meant for people.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What is wrong, where, and how to mend it.
+///
+/// The message is a lower-case fragment without a full stop; names stand in backticks. A hint is an edit or a command.
+#[derive(Debug, Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    message: String,
+    places: Vec<Quote>,
+    notes: Vec<String>,
+    hints: Vec<String>,
+    causes: Vec<String>,
+    more: Vec<Error>,
+    summary: Option<String>,
+    exit: Exit,
+}
+
+/// A place that an error points at.
+#[derive(Debug, Clone)]
+struct Quote {
+    span: Span,
+    /// Stands under the marked text.
+    label: String,
+    /// The line as it is shown; none if it is that of the file.
+    line: Option<String>,
+}
+
+impl Error {
+    /// An error of the work itself (exit code 1).
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            message: message.into(),
+            places: Vec::new(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+            causes: Vec::new(),
+            more: Vec::new(),
+            summary: None,
+            exit: Exit::Failure,
+        }))
+    }
+
+    /// An error in the project's files (exit code 65).
+    pub fn project(message: impl Into<String>) -> Self {
+        Self::new(message).exit(Exit::Project)
+    }
+
+    /// Joins several errors into one that prints them all, or none if there are none.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Result<()> {
+        let mut errors = errors.into_iter();
+        match errors.next() {
+            None => Ok(()),
+            Some(mut first) => {
+                first.0.more.extend(errors);
+                Err(first)
+            }
+        }
+    }
+
+    /// Points at a place in a file, with a few words that stand under the marked text.
+    #[must_use]
+    pub fn at(mut self, span: &Span, label: impl Into<String>) -> Self {
+        self.0.places.push(Quote { span: span.clone(), label: label.into(), line: None });
+        self
+    }
+
+    /// Adds a fact that helps to understand.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.0.notes.push(note.into());
+        self
+    }
+
+    /// Adds an edit or a command that mends it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hints.push(hint.into());
+        self
+    }
+
+    /// Adds what lies beneath, with its own causes.
+    #[must_use]
+    pub fn cause(mut self, cause: &dyn std::error::Error) -> Self {
+        let mut next = Some(cause);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if self.0.causes.last() != Some(&text) {
+                self.0.causes.push(text);
+            }
+            next = cause.source();
+        }
+        self
+    }
+
+    /// A last line that sums several errors up.
+    #[must_use]
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.0.summary = Some(summary.into());
+        self
+    }
+
+    /// Sets the exit code.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
+        self
+    }
+
+    /// The same error with all its texts changed, also in the lines that it quotes and in those that were joined to it.
+    #[must_use]
+    pub fn map_text(mut self, change: &dyn Fn(&str) -> String) -> Self {
+        let inner = &mut *self.0;
+        let lists = [&mut inner.notes, &mut inner.hints, &mut inner.causes];
+        let texts = lists.into_iter().flatten().chain([&mut inner.message]).chain(&mut inner.summary);
+        for text in texts {
+            *text = change(text);
+        }
+        for quote in &mut inner.places {
+            let line = quote.span.source_line();
+            quote.line = Some(change(line)).filter(|changed| changed != line);
+        }
+        inner.more = std::mem::take(&mut inner.more).into_iter().map(|error| error.map_text(change)).collect();
+        self
+    }
+
+    pub fn exit_code(&self) -> Exit {
+        self.0.exit
+    }
+
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    pub fn hints(&self) -> &[String] {
+        &self.0.hints
+    }
+
+    /// The first place that the error points at.
+    pub fn span(&self) -> Option<&Span> {
+        self.0.places.first().map(|quote| &quote.span)
+    }
+
+    /// This error and those that were joined to it.
+    pub fn each(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self)
+            .chain(self.0.more.iter().flat_map(|error| Box::new(error.each()) as Box<dyn Iterator<Item = &Self>>))
+    }
+
+    /// Each of the joined errors by itself.
+    pub fn into_each(mut self) -> Vec<Self> {
+        let more = std::mem::take(&mut self.0.more);
+        self.0.summary = None;
+        std::iter::once(self).chain(more.into_iter().flat_map(Self::into_each)).collect()
+    }
+
+    fn write_one(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        write!(f, "error: {}", inner.message)?;
+        for quote in &inner.places {
+            write_place(f, quote)?;
+        }
+        let margin = if inner.places.is_empty() { "" } else { "  " };
+        for cause in &inner.causes {
+            write!(f, "\n{margin}  cause: {}", indent(cause))?;
+        }
+        for note in &inner.notes {
+            write!(f, "\n{margin}= note: {}", indent(note))?;
+        }
+        for hint in &inner.hints {
+            write!(f, "\n{margin}= hint: {}", indent(hint))?;
+        }
+        Ok(())
+    }
+}
+
+fn indent(text: &str) -> String {
+    text.trim_end().replace('\n', "\n          ")
+}
+
+fn write_place(f: &mut fmt::Formatter<'_>, quote: &Quote) -> fmt::Result {
+    let Quote { span, label, line: shown } = quote;
+    let line = span.line();
+    let number = line.to_string();
+    let gutter = " ".repeat(number.len());
+    write!(f, "\n{gutter}--> {}:{line}:{}", span.file(), span.column())?;
+    let text = shown.clone().unwrap_or_else(|| span.source_line().to_owned());
+    // Tabs would push the marker off its word.
+    let text = text.replace('\t', " ");
+    let width = span.width_on_line().max(1);
+    write!(f, "\n{gutter} |\n{number} | {}", text.trim_end())?;
+    write!(f, "\n{gutter} | {}{}", " ".repeat(span.column() - 1), "^".repeat(width))?;
+    if !label.is_empty() {
+        write!(f, " {label}")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.each().enumerate() {
+            if index > 0 {
+                write!(f, "\n\n")?;
+            }
+            error.write_one(f)?;
+        }
+        match &self.0.summary {
+            Some(summary) => write!(f, "\n\n{summary}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        let message = error.to_string();
+        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let error = Self::new(message);
+        if full {
+            error.hint("free some space on this disk and run the command again: it goes on where it stopped")
+        } else {
+            error
+        }
+    }
+}
+
+/// The nearest of the known names, for a `did you mean`.
+pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    let name = &name.to_lowercase();
+    // What was cut short is as likely as what was misspelt: `updated` for `updated_at`.
+    let all: Vec<&str> = known.into_iter().collect();
+    let longer =
+        || (name.len() >= 3).then(|| all.iter().copied().find(|one| one.to_lowercase().starts_with(name.as_str())));
+    all.iter()
+        .copied()
+        .map(|candidate| (strsim::osa_distance(name, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+        .or_else(|| longer().flatten())
+}
+
+/// A hint for an unknown name: the nearest known one, or all of them.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match closest(name, known.clone()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None => {
+            let known: Vec<&str> = known.into_iter().collect();
+            if known.is_empty() {
+                "none is defined here".to_owned()
+            } else {
+                format!("known here: {}", known.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What a plan would destroy that no deploy can bring back.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::resource::{Action, ResourcePlan};
+
+/// A type of resource that holds data of its own.
+struct Holder {
+    resource_type: &'static str,
+    /// What is lost with it.
+    holds: &'static str,
+    /// What else a reader must know before allowing it.
+    remark: &'static str,
+}
+
+const fn holder(resource_type: &'static str, holds: &'static str, remark: &'static str) -> Holder {
+    Holder { resource_type, holds, remark }
+}
+
+/// Every type of which the deletion loses data, in one place. That a type keeps nothing by itself is told by the
+/// `DeletionPolicy` page of the CloudFormation user guide (without a policy the resource "and its data" go; RDS clusters
+/// and instances outside of one default to `Snapshot`), what it holds by the service's own guide.
+const HOLDERS: [Holder; 38] = [
+    holder(
+        "AWS::S3::Bucket",
+        "all objects in it",
+        "CloudFormation cannot delete a bucket that is not empty: the deploy fails on it",
+    ),
+    holder(
+        "AWS::S3Express::DirectoryBucket",
+        "all objects in it",
+        "CloudFormation cannot delete one that is not empty",
+    ),
+    holder("AWS::S3Tables::Table", "its rows", ""),
+    holder("AWS::S3Tables::TableBucket", "all tables in it", "CloudFormation cannot delete one that is not empty"),
+    holder(
+        "AWS::RedshiftServerless::Namespace",
+        "the warehouse: all databases, tables and users",
+        "a final snapshot is taken only if the template names one",
+    ),
+    holder("AWS::RedshiftServerless::Snapshot", "the snapshot", ""),
+    holder("AWS::Redshift::Cluster", "the warehouse", "a snapshot is taken unless the policy is `Delete`"),
+    holder("AWS::RDS::DBInstance", "the database", "automated backups go with it"),
+    holder("AWS::RDS::DBCluster", "the database", "automated backups go with it"),
+    holder("AWS::Glue::Database", "the catalog's database and every table definition in it", "the objects in S3 stay"),
+    holder("AWS::Glue::Table", "the table definition and its partitions", "the objects in S3 stay"),
+    holder("AWS::Glue::DataQualityRuleset", "the results of past evaluations", ""),
+    holder(
+        "AWS::KMS::Key",
+        "the key: nothing that it has encrypted can be read again",
+        "it is scheduled for deletion and can be brought back while that waits",
+    ),
+    holder("AWS::Logs::LogGroup", "the logs in it", ""),
+    holder("AWS::SecretsManager::Secret", "the secret's value", "it can be restored until its recovery window ends"),
+    holder("AWS::SSM::Parameter", "the parameter's value and history", ""),
+    holder(
+        "AWS::DMS::ReplicationConfig",
+        "the position in the source's log: the next start loads every table in full",
+        "",
+    ),
+    holder("AWS::DMS::Endpoint", "where a replication reads or writes: it has to be loaded in full again", ""),
+    holder("AWS::SQS::Queue", "the messages that wait in it", ""),
+    holder("AWS::DynamoDB::Table", "its items", ""),
+    holder("AWS::EFS::FileSystem", "its files", ""),
+    holder("AWS::CloudTrail::EventDataStore", "the recorded events", ""),
+    holder("AWS::Events::Archive", "the archived events", ""),
+    // What the templates of pipectl do not have, and those of a project may.
+    holder("AWS::Backup::BackupVault", "the backups in it", "CloudFormation cannot delete one that is not empty"),
+    holder("AWS::Cognito::UserPool", "its users", ""),
+    holder("AWS::DocDB::DBCluster", "the database", "automated backups go with it"),
+    holder("AWS::DynamoDB::GlobalTable", "its items, in all regions", ""),
+    holder("AWS::EC2::Volume", "what is on it", ""),
+    holder("AWS::ECR::Repository", "its images", "CloudFormation cannot delete one that is not empty"),
+    holder("AWS::ElastiCache::CacheCluster", "what it holds", ""),
+    holder("AWS::ElastiCache::ReplicationGroup", "what it holds", ""),
+    holder("AWS::FSx::FileSystem", "its files", ""),
+    holder("AWS::Kinesis::Stream", "the records that wait in it", ""),
+    holder("AWS::Neptune::DBCluster", "the database", "automated backups go with it"),
+    holder("AWS::OpenSearchService::Domain", "its indices", ""),
+    holder(
+        "AWS::RDS::GlobalCluster",
+        "the tie between the clusters of several regions",
+        "the clusters themselves stay",
+    ),
+    holder("AWS::Timestream::Table", "its rows", ""),
+    holder("AWS::QuickSight::DataSet", "the imported rows and what people have built on them", ""),
+];
+
+/// The policies that keep the resource, or a snapshot of it.
+const KEEPING: [&str; 6] = [
+    "Retain",
+    "RetainExceptOnCreate",
+    "Snapshot",
+    "ReplaceAndRetain",
+    "ReplaceAndRetainExceptOnCreate",
+    "ReplaceAndSnapshot",
+];
+
+/// Data that a deploy of the plan would destroy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Loss {
+    /// The short name of the stack.
+    pub stack: String,
+    pub logical_id: String,
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    pub physical_id: Option<String>,
+    /// False if CloudFormation decides during the deploy whether it comes to that.
+    pub certain: bool,
+    /// What is lost, in words.
+    pub holds: String,
+    /// What else must be known of such a deletion.
+    pub remark: Option<String>,
+}
+
+/// What is lost with a resource of this type, in words; none if it holds no data.
+pub fn holds(resource_type: &str) -> Option<&'static str> {
+    HOLDERS.iter().find(|holder| holder.resource_type == resource_type).map(|holder| holder.holds)
+}
+
+/// What the change of a resource would destroy; none if it holds nothing, or if what it holds is kept.
+pub(super) fn of(stack: &str, resource: &ResourcePlan) -> Option<Loss> {
+    let holder = HOLDERS.iter().find(|holder| holder.resource_type == resource.resource_type)?;
+    let deletes = matches!(resource.policy.as_deref(), Some("Delete" | "ReplaceAndDelete"));
+    let certain = match resource.action {
+        Action::Remove | Action::Replace => true,
+        Action::MayReplace => false,
+        // An action of which nothing else can be said, with a policy that says enough.
+        Action::Change | Action::MayChange | Action::Other(_) if deletes => false,
+        // What is added, changed in place or imported loses nothing.
+        Action::Add | Action::Change | Action::MayChange | Action::Import | Action::Other(_) => return None,
+    };
+    // Without a policy the resource is deleted. A policy that is not known here may delete it as well.
+    if matches!(resource.policy.as_deref(), Some(policy) if KEEPING.contains(&policy)) {
+        return None;
+    }
+    Some(Loss {
+        stack: stack.to_owned(),
+        logical_id: resource.logical_id.clone(),
+        resource_type: resource.resource_type.clone(),
+        physical_id: resource.physical_id.clone(),
+        certain,
+        holds: holder.holds.to_owned(),
+        remark: Some(holder.remark).filter(|remark| !remark.is_empty()).map(str::to_owned),
+    })
+}
+
+impl Loss {
+    /// The name by which a deploy may be told to go on: `stack/LogicalId`.
+    pub fn address(&self) -> String {
+        format!("{}/{}", self.stack, self.logical_id)
+    }
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { stack, logical_id, holds, certain, .. } = self;
+        write!(f, "{stack}/{logical_id}")?;
+        if let Some(name) = &self.physical_id {
+            write!(f, " ({name})")?;
+        }
+        write!(f, " {} {holds}", if *certain { "loses" } else { "may lose" })?;
+        match &self.remark {
+            Some(remark) => write!(f, "; {remark}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(resource_type: &str, action: Action, policy: Option<&str>) -> ResourcePlan {
+        ResourcePlan {
+            action,
+            logical_id: "Raw".into(),
+            resource_type: resource_type.into(),
+            physical_id: Some("shop-raw".into()),
+            policy: policy.map(Into::into),
+            forced_by: Vec::new(),
+            properties: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_is_deleted_and_holds_data_is_a_loss() {
+        let bucket = "AWS::S3::Bucket";
+        for (resource_type, action, policy, expected) in [
+            (bucket, Action::Remove, None, Some(true)),
+            (bucket, Action::Remove, Some("Delete"), Some(true)),
+            (bucket, Action::Remove, Some("Retain"), None),
+            (bucket, Action::Remove, Some("RetainExceptOnCreate"), None),
+            (bucket, Action::Replace, Some("ReplaceAndDelete"), Some(true)),
+            (bucket, Action::Replace, Some("ReplaceAndRetain"), None),
+            (bucket, Action::Replace, Some("ReplaceAndSnapshot"), None),
+            (bucket, Action::MayReplace, None, Some(false)),
+            (bucket, Action::Remove, Some("APolicyOfTomorrow"), Some(true)),
+            (bucket, Action::Change, None, None),
+            (bucket, Action::Other("Teleport".into()), None, None),
+            (bucket, Action::Other("Teleport".into()), Some("ReplaceAndDelete"), Some(false)),
+            (bucket, Action::MayChange, Some("Delete"), Some(false)),
+            (bucket, Action::MayChange, Some("ReplaceAndRetain"), None),
+            (bucket, Action::Add, None, None),
+            ("AWS::SNS::Topic", Action::Remove, None, None),
+        ] {
+            let loss = of("storage", &resource(resource_type, action.clone(), policy));
+            assert_eq!(loss.map(|loss| loss.certain), expected, "{resource_type} {action:?} {policy:?}");
+        }
+    }
+
+    #[test]
+    fn a_loss_says_what_goes_and_what_to_expect() {
+        let loss = of("storage", &resource("AWS::S3::Bucket", Action::Remove, None)).unwrap();
+        insta::assert_snapshot!(loss, @"storage/Raw (shop-raw) loses all objects in it; CloudFormation cannot delete a bucket that is not empty: the deploy fails on it");
+        assert_eq!(loss.address(), "storage/Raw");
+    }
+}
