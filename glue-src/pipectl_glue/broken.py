@@ -1,4 +1,4 @@
-"""Which object it was, when Spark stumbles over one: a cut-off archive, a damaged Parquet file."""
+"""Finds the object that made Spark fail: an archive that is cut off, a damaged Parquet file, or what Spark names."""
 
 import bz2
 import gzip
@@ -6,9 +6,7 @@ import re
 import zlib
 from dataclasses import replace
 
-from py4j.protocol import Py4JJavaError
-
-from pipectl_glue import readers
+from pipectl_glue import readers, spark_errors
 from pipectl_glue.readers import Given
 
 _CHUNK = 1 << 20
@@ -21,6 +19,11 @@ def find(given: Given, error: Exception) -> dict[str, str]:
     culprits = {}
     for entry in given.inputs:
         reason = _of_archive(given, entry.key) or _of_parquet(given, entry.key)
+        if reason is None and spark_errors.names_file(error, given.path(entry)):
+            # What the machine or the network did is no fault of the file.
+            reason = (
+                None if spark_errors.is_environment(error) else f"Spark cannot read it: {spark_errors.cause(error)}"
+            )
         if reason:
             culprits[entry.key] = reason
     if not culprits:
@@ -49,17 +52,10 @@ def _of_parquet(given: Given, key: str) -> str | None:
     try:
         if read.frame is not None:
             read.frame.write.format("noop").mode("overwrite").save()
-    except Py4JJavaError as failure:
-        cause = _cause(failure)
-        # S3 that does not answer is no fault of the file's.
+    except Exception as failure:
+        cause = spark_errors.cause(failure)
+        # An S3 that does not answer is no fault of the file.
         if not _DAMAGE.search(cause):
             raise
         return f"it is not a whole Parquet file: {cause[:_SHOWN]}"
     return None
-
-
-def _cause(failure: Py4JJavaError) -> str:
-    cause = failure.java_exception
-    while cause.getCause() is not None:
-        cause = cause.getCause()
-    return str(cause.toString()).partition("\n")[0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipectl_glue import (
@@ -31,6 +31,7 @@ from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
 from pipectl_glue.ledger import Counts
+from pipectl_glue.observed import Observed
 from pipectl_glue.readers import Given, Read
 from pipectl_glue.session import prepare
 from pipectl_glue.sql import identifier
@@ -113,16 +114,18 @@ class _Stage:
         """Cleans one table's objects in a single pass over them; a second one only for bad rows."""
         if table.snapshot:
             inputs = snapshots.newest(inputs)
-        try:
-            counts, refused = self._read(table, [entry for entry in inputs if entry.is_read])
-        except Failure:
-            raise
-        except Exception as error:  # noqa: BLE001 (raised again unless an object explains it)
-            # Spark does not say which object it stumbled on.
-            culprits = broken.find(self._given(table, inputs), error)
-            self._store.delete(self._document.cleaned, self._directory(table))
-            inputs = [replace(entry, refused=culprits.get(entry.key, entry.refused)) for entry in inputs]
-            counts, refused = self._read(table, [entry for entry in inputs if entry.is_read])
+        # Each turn leaves out at least one object more.
+        while True:
+            try:
+                counts, refused = self._read(table, [entry for entry in inputs if entry.is_read])
+                break
+            except Failure:
+                raise
+            except Exception as error:  # noqa: BLE001 (raised again unless an object explains it)
+                # Spark does not say which object it stumbled on.
+                culprits = broken.find(self._given(table, inputs), error)
+                self._store.delete(self._document.cleaned, self._directory(table))
+                inputs = [replace(entry, refused=culprits.get(entry.key, entry.refused)) for entry in inputs]
         done = [replace(entry, refused=refused.get(entry.key, entry.refused)) for entry in inputs]
         counts.findings += [
             {"kind": "refused_object", "text": f"{entry.key} is not read: {entry.refused}"}
@@ -149,21 +152,20 @@ class _Stage:
         return counts, read.refused
 
     def _write(self, cleaned: DataFrame, table: Table, read: Read, inputs: list[Input]) -> Counts:
-        seen, kept = Observation(), Observation()
         names = [identifier(column.name) for column in table.columns]
         beside = [*rows.PROVENANCE, rows.REASON, rows.NAMES, *rows.technical(table)]
-        lean = cleaned.selectExpr(*beside, *names).observe(
-            seen,
+        seen = Observed(
+            cleaned.selectExpr(*beside, *names),
             F.count(F.lit(1)).alias("rows"),
             F.count(rows.REASON).alias("bad"),
             # A line's names, once for each way in which lines are made.
             F.to_json(F.collect_set(rows.NAMES)).alias("names"),
         )
-        good = ranked(lean.filter(F.col(rows.REASON).isNull()), table, rows.PROVENANCE)
+        good = ranked(seen.frame.filter(F.col(rows.REASON).isNull()), table, rows.PROVENANCE)
         first = F.col(rows.RANK) == 1
         deleted = first & F.col(rows.DELETED) if table.deletes else F.lit(False)
-        counted = good.observe(
-            kept,
+        kept = Observed(
+            good,
             F.count_if(first).alias("first"),
             F.count_if(~first).alias("later"),
             F.count_if(deleted).alias("deleted"),
@@ -173,18 +175,17 @@ class _Stage:
         counts = Counts(path)
         if table.snapshot:
             state = f"s3://{self._document.cleaned}/_state/{self._directory(table)}"
-            snapshots.keep(counted.filter(first), table, state)
+            snapshots.keep(kept.frame.filter(first), table, state)
             counts.state = state
         else:
-            counts.columns = output.write_rows(counted.filter(first), table, path, rows.technical(table))
+            counts.columns = output.write_rows(kept.frame.filter(first), table, path, rows.technical(table))
         counts.key = list(table.key)
-        counts.rows_in = seen.get["rows"]
-        counts.rows_out = kept.get["first"]
-        counts.quarantined = seen.get["bad"]
-        counts.duplicates = kept.get["later"]
-        counts.deleted = kept.get["deleted"]
-        counts.watermark = output.watermark_of(table, kept.get)
-        counts.unknown_columns = read.unknown or _unknown(table, json.loads(seen.get["names"] or "[]"))
+        read_values, kept_values = seen.values(), kept.values()
+        counts.rows_in, counts.quarantined = read_values["rows"], read_values["bad"]
+        counts.rows_out, counts.duplicates = kept_values["first"], kept_values["later"]
+        counts.deleted = kept_values["deleted"]
+        counts.watermark = output.watermark_of(table, kept_values)
+        counts.unknown_columns = read.unknown or _unknown(table, json.loads(read_values["names"] or "[]"))
         output.verify(table, counts)
         if counts.quarantined:
             directory = f"quarantine/{self._directory(table)}"
@@ -214,18 +215,18 @@ class _Stage:
         last = snapshots.last_state(table, self._entries)
         everything = any(entry.replay for entry in inputs)
         found = snapshots.compare(self._spark, table, counts.state, last, bad, everything)
-        sums = Observation()
         gone = F.col(rows.DELETED)
-        counted = found.frame.observe(
-            sums,
+        sums = Observed(
+            found.frame,
             F.count_if(F.col(rows.REASON).isNull()).alias("out"),
             F.count_if(F.col(rows.REASON).isNotNull()).alias("unchanged"),
             F.count_if(gone).alias("gone"),
         )
         counts.columns = output.write_rows(
-            counted.filter(F.col(rows.REASON).isNull()), table, counts.path, rows.technical(table)
+            sums.frame.filter(F.col(rows.REASON).isNull()), table, counts.path, rows.technical(table)
         )
-        counts.rows_out, counts.deleted, counts.unchanged = sums.get["out"], sums.get["gone"], sums.get["unchanged"]
+        values = sums.values()
+        counts.rows_out, counts.deleted, counts.unchanged = values["out"], values["gone"], values["unchanged"]
         counts.rows_in += counts.deleted
         counts.findings += [{"kind": "snapshot", "text": text} for text in found.remarks]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipectl_glue import ingest_sql as sql
@@ -21,6 +21,7 @@ from pipectl_glue.document import Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.ingest_database import Database, connect
 from pipectl_glue.ingest_state import Ledger, Reached, Taken
+from pipectl_glue.observed import Observed
 from pipectl_glue.session import WRITE_OPTIONS, prepare
 from pipectl_glue.sql import identifier
 from pipectl_glue.store import Object, Store, split_uri
@@ -222,8 +223,8 @@ class _Reader:
         boundary = self._boundary(before)
         if before and boundary is not None and found <= before.boundary_rows and self._fresh(frame, boundary).isEmpty():
             return nothing
-        seen, kept = Observation(), Observation()
-        fresh = frame.observe(seen, F.count(F.lit(1)).alias("rows"))
+        seen = Observed(frame, F.count(F.lit(1)).alias("rows"))
+        fresh = seen.frame
         if boundary is not None:
             fresh = self._fresh(fresh, boundary)
         at = _position(identifier(mark.source), watermark.kind)
@@ -235,13 +236,16 @@ class _Reader:
             F.expr(f"max(CASE WHEN {passed} THEN {at} END)").alias("position"),
         )
         path = f"s3://{self._bucket}/{prefix}"
-        fresh.observe(kept, count, highest).write.mode("error").options(**WRITE_OPTIONS).parquet(path)
-        read, taken = seen.get["rows"], kept.get["rows"]
+        kept = Observed(fresh, count, highest)
+        kept.frame.write.mode("error").options(**WRITE_OPTIONS).parquet(path)
+        written = self._spark.read.schema(fresh.schema).parquet(path)
+        # The database may have other rows by now than those that were written.
+        kept_values = kept.values(written)
+        read, taken = seen.values()["rows"], kept_values["rows"]
         if not taken:
             self._store.delete(self._bucket, prefix)
             return nothing
-        written = self._spark.read.schema(fresh.schema).parquet(path)
-        positions = [kept.get["position"], before.position if before else None]
+        positions = [kept_values["position"], before.position if before else None]
         position = max((int(known) for known in positions if known is not None), default=None)
         reached.kind, reached.position = watermark.kind, position
         reached.watermark = None if position is None else sql.as_text(watermark.kind, position)
@@ -382,10 +386,9 @@ class _Reader:
             kept = kept.unionByName(boundary.filter(again).join(rows.select(_KEY).distinct(), _KEY, "left_anti"))
         folder = f"{self._books.state}{self._batch}/{table.name}/"
         path = f"s3://{self._bucket}/{folder}"
-        counted = Observation()
-        kept = kept.coalesce(1).observe(counted, F.count(F.lit(1)).alias("rows"))
-        kept.write.mode("error").options(**WRITE_OPTIONS).parquet(path)
-        reached.boundary, reached.boundary_rows = folder, counted.get["rows"]
+        counted = Observed(kept.coalesce(1), F.count(F.lit(1)).alias("rows"))
+        counted.frame.write.mode("error").options(**WRITE_OPTIONS).parquet(path)
+        reached.boundary, reached.boundary_rows = folder, counted.values()["rows"]
 
 
 def _position(text: str, kind: str) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pipectl_glue import rows
+from pipectl_glue import rows, spark_errors
 from pipectl_glue.document import Table
 from pipectl_glue.failure import Failure
 from pipectl_glue.ledger import Counts
+from pipectl_glue.observed import Observed
 from pipectl_glue.session import WRITE_OPTIONS
 from pipectl_glue.sql import identifier, literal
 
@@ -56,12 +57,12 @@ def quarantine(frame: DataFrame, table: Table, counts: Counts, path: str) -> Non
     )
     # Counting does two things. It proves that the second reading saw what the first saw; and it keeps the filter above
     # the projections, where Spark would otherwise copy each column's whole expression into it.
-    again = Observation()
-    counted = record.observe(again, F.count("reason").alias("bad"))
-    counted.filter("reason IS NOT NULL").write.mode("overwrite").options(**options).json(path)
-    if again.get["bad"] != counts.quarantined:
+    again = Observed(record, F.count("reason").alias("bad"))
+    again.frame.filter("reason IS NOT NULL").write.mode("overwrite").options(**options).json(path)
+    written = again.values()["bad"]
+    if written != counts.quarantined:
         raise Failure(
-            f"table `{table.name}`: {counts.quarantined} bad rows were counted, and {again.get['bad']} when they were "
+            f"table `{table.name}`: {counts.quarantined} bad rows were counted, and {written} when they were "
             "written; the source changed meanwhile; nothing is committed, run it again"
         )
     counts.reasons = _reasons(frame.sparkSession.read.schema("reason string").json(path))
@@ -125,7 +126,12 @@ def each_table(tables: Iterable[str], work: Callable[[str], Counts]) -> tuple[di
 
     def timed(name: str) -> Counts:
         began = time.monotonic()
-        counts = work(name)
+        try:
+            counts = work(name)
+        except Failure:
+            raise
+        except Exception as error:
+            raise spark_errors.failure(error, name) from error
         counts.seconds = round(time.monotonic() - began, 3)
         return counts
 
@@ -138,9 +144,6 @@ def each_table(tables: Iterable[str], work: Callable[[str], Counts]) -> tuple[di
 
 def end(stage: str, batch: str | None, stopped: dict[str, Exception]) -> None:
     """Fails the run when a table was stopped, after the others are safe."""
-    for failure in stopped.values():
-        if batch is None and not isinstance(failure, Failure):
-            raise failure
     if stopped:
         others = f"; the other tables are committed in batch {batch}" if batch else "; nothing is committed"
         raise Failure("; ".join(told(failure) for failure in stopped.values()) + others)

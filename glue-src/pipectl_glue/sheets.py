@@ -31,7 +31,7 @@ _NOT_CSV = (
     (b"%PDF", "a PDF"),
 )
 _SEPARATOR = re.compile(r"^sep=(.)\r?\n?$", re.IGNORECASE)
-_LIKE = re.compile(r"[\s_\-]+")
+_SEPARATORS = re.compile(r"[\s_\-]+")
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,8 @@ def positional(table: Table, style: Csv) -> Sheet:
 
 
 def places(header: tuple[str, ...], table: Table) -> dict[str, int]:
-    """Where each of the table's source columns stands: by its exact name, or one that differs in case and blanks."""
-    alike: dict[str, list[int]] = {}
-    for index, name in enumerate(header):
-        alike.setdefault(_alike(name), []).append(index)
+    """The position of each source column: of its exact name, or of the one name that differs in case and separators."""
+    alike = _positions(header)
     found = {}
     for column in table.columns:
         if column.source in header:
@@ -175,8 +173,16 @@ def places(header: tuple[str, ...], table: Table) -> dict[str, int]:
     return found
 
 
+def _positions(header: tuple[str, ...]) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = {}
+    for index, name in enumerate(header):
+        positions.setdefault(_alike(name), []).append(index)
+    return positions
+
+
 def _alike(name: str) -> str:
-    return _LIKE.sub("_", name.strip().casefold())
+    """What two spellings of one name have in common: letters and digits, without case."""
+    return _SEPARATORS.sub("", name.strip().casefold())
 
 
 def unknown_columns(header: tuple[str, ...], table: Table) -> set[str]:
@@ -202,6 +208,13 @@ def header_fault(header: tuple[str, ...], table: Table) -> str | None:
     twice = [column.source for column in table.columns if counts[column.source] > 1]
     if twice:
         return f"the header names `{twice[0]}` twice (it has: {names})"
+    alike = _positions(header)
+    for column in table.columns:
+        same = [header[index] for index in alike.get(_alike(column.source), [])]
+        if column.source not in header and len(same) > 1:
+            shown = " and ".join(f"`{name}`" for name in same)
+            many = "two" if len(same) == 2 else str(len(same))
+            return f"the header has {many} columns that could be `{column.source}`: {shown}; rename one of them"
     found = places(header, table)
     lacking = [column.source for column in table.columns if table.is_required(column) and column.source not in found]
     if lacking:

@@ -52,8 +52,8 @@ def each_table(
             changed = stage.document.transforms[name]["reads_changed"]
             for table in changed:
                 parts = [entry["tables"].get(table) for entry in missed[name]]
-                paths = [part["path"] for part in parts if part and part.get("path")]
-                paths += [counts[table].path] if table in counts and counts[table].path else []
+                paths = [part["path"] for part in parts if part and part["rows_out"]]
+                paths += [counts[table].path] if table in counts and counts[table].rows_out else []
                 view = f"{_CHANGED}{table}"
                 _changed(stage, stage.document.tables[table], paths).createOrReplaceTempView(view)
                 views.append(view)

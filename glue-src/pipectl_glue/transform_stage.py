@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipectl_glue import checks, iceberg, ledger, output, references, replay, report, rows, transform_sql
@@ -15,6 +15,7 @@ from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
 from pipectl_glue.ledger import Counts
+from pipectl_glue.observed import Observed
 from pipectl_glue.session import prepare
 from pipectl_glue.shape import shape
 from pipectl_glue.sql import identifier, literal
@@ -117,7 +118,8 @@ class _Stage:
         """Transforms one table in a single pass over its cleaned files; a second one only for bad rows."""
         parts = [entry["tables"][table.name] for entry, names in self._pending if table.name in names]
         cleaned = [part for part in parts if part["rows_out"]]
-        counts = Counts()
+        # Loaders read a text here, also where there is nothing to load.
+        counts = Counts(self._path(table))
         if cleaned:
             promised = sum(part["rows_out"] for part in cleaned)
             # A batch that was cleaned under another key is no better than several.
@@ -127,10 +129,16 @@ class _Stage:
         if fault and "rows" in table.checks.warn:
             counts.findings.append({"kind": "rows", "text": fault})
         elif fault:
-            self.store.delete(self.document.transformed, f"{table.name}/batch={self.batch}/")
+            self.store.delete(self.document.transformed, self._directory(table))
             batches = ", ".join(entry["batch"] for entry, names in self._pending if table.name in names)
             raise Failure(f"{fault}; batch of {batches}")
         return counts
+
+    def _directory(self, table: Table) -> str:
+        return f"{table.name}/batch={self.batch}/"
+
+    def _path(self, table: Table) -> str:
+        return f"s3://{self.document.transformed}/{self._directory(table)}"
 
     def read(self, parts: list[dict[str, Any]], table: Table) -> DataFrame:
         """Opens the cleaned batches: those that were written with the same columns in one go."""
@@ -187,12 +195,11 @@ class _Stage:
 
     def write(self, checked: DataFrame, table: Table, promised: int | None = None) -> Counts:
         """Writes the good rows and accounts for all; `promised` is how many there must be, where that is known."""
-        sums = Observation()
         good = F.col(rows.REASON).isNull() & (F.col(rows.RANK) == 1)
         deleted = good & F.col(rows.DELETED) if table.deletes else F.lit(False)
         warnings = _warnings(table)
-        counted = checked.observe(
-            sums,
+        sums = Observed(
+            checked,
             F.count(F.lit(1)).alias("rows"),
             F.count_if(good).alias("good"),
             F.count(rows.REASON).alias("bad"),
@@ -208,11 +215,10 @@ class _Stage:
             ],
             *output.watermark(table, good),
         )
-        directory = f"{table.name}/batch={self.batch}/"
-        path = f"s3://{self.document.transformed}/{directory}"
+        directory, path = self._directory(table), self._path(table)
         marks = [rows.DELETED] if table.deletes else []
-        columns = output.write_rows(counted.filter(good), table, path, marks)
-        found = sums.get
+        columns = output.write_rows(sums.frame.filter(good), table, path, marks)
+        found = sums.values()
         counts = Counts(
             path,
             rows_in=found["rows"],
@@ -244,7 +250,6 @@ class _Stage:
             output.quarantine(_with_text(checked, table), table, counts, path)
         if not counts.rows_out:
             self.store.delete(self.document.transformed, directory)
-            counts.path = None
         return counts
 
 

@@ -117,7 +117,7 @@ class Lake:
     def rows(self, entry: dict[str, Any], table: str) -> list[tuple[Any, ...]]:
         """A table's rows, sorted; the fields are in the order of the columns."""
         counts = entry["tables"][table]
-        found = [tuple(row) for row in self.frame(counts).collect()] if counts["path"] else []
+        found = [tuple(row) for row in self.frame(counts).collect()] if counts["rows_out"] else []
         assert len(found) == counts["rows_out"]
         others = counts["quarantined"] + counts["duplicates"] + counts["unchanged"]
         assert counts["rows_in"] == counts["rows_out"] + others
