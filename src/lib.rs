@@ -20,8 +20,6 @@ pub mod context;
 pub mod deploy;
 pub mod export;
 pub mod ledger;
-#[cfg(feature = "rehearse")]
-pub mod local;
 pub mod package;
 pub mod project;
 #[cfg(feature = "rehearse")]
@@ -37,3 +35,5 @@ pub use pipectl_core::{
     check, dead_letters, digest, document, error, exit, graph, iam, log_pattern, plan, quantity, render, resource,
     spec, sql, template, text_table, warehouse, yaml,
 };
+#[cfg(feature = "rehearse")]
+pub use pipectl_emulator::account as local;

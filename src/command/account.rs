@@ -9,7 +9,7 @@ use crate::spec::Spec;
 pub(super) struct Account {
     pub(super) aws: Aws,
     #[cfg(feature = "rehearse")]
-    pub(super) local: Option<(crate::local::LocalAccount, crate::local::Endpoint)>,
+    pub(super) local: Option<(pipectl_emulator::account::LocalAccount, pipectl_emulator::account::Endpoint)>,
 }
 
 impl Account {
@@ -21,7 +21,8 @@ impl Account {
             return Ok(Self { aws: Aws::connect(environment, None).await?, local: None });
         }
         let folder = project.state().join(&spec.environment_name);
-        let account = crate::local::LocalAccount::open(&folder, &environment.account, &environment.region)?;
+        let account =
+            pipectl_emulator::account::LocalAccount::open(&folder, &environment.account, &environment.region)?;
         let endpoint = account.serve(environment.port.unwrap_or(0)).await?;
         Ok(Self { aws: Aws::connect(environment, Some(&endpoint.url())).await?, local: Some((account, endpoint)) })
     }

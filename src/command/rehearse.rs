@@ -12,10 +12,11 @@ use crate::deploy::Wanted;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::project::Project;
-use crate::rehearse::toolchain::Needs;
-use crate::rehearse::{Data, Parts, Place, Report, rehearse, runner, source, toolchain};
+use crate::rehearse::{Data, Parts, Place, Report, rehearse, runner, source};
 use crate::sample::{OPENED, Sample};
 use crate::spec::{Capture, Source, Spec};
+use pipectl_emulator::toolchain;
+use pipectl_emulator::toolchain::Needs;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

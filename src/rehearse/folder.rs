@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::wiring::ObjectWritten;
+use pipectl_emulator::events::ObjectWritten;
 
 /// The objects of some buckets, with the time and size of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

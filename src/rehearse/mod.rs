@@ -7,35 +7,26 @@
 //!          → outcome, ledger (what came of it) → report (text, JSON)
 //! ```
 
-pub mod alerts;
 pub mod database;
 mod folder;
-pub mod glue;
 pub mod iceberg;
-pub mod judge;
 mod ledger;
 mod open;
 mod outcome;
 mod place;
 mod quarantine;
-pub mod replication;
 pub mod report;
 mod run;
 mod runner;
-pub mod runtime;
 pub mod shopify;
-mod socket;
 pub mod source;
 pub mod timeline;
-pub mod toolchain;
-pub mod warehouse;
-pub mod wiring;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spec::{Source, Spec};
 
 pub use open::{Parts, reopen};
@@ -76,7 +67,7 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     run.own.clone_from(&data.run);
     run.all(&arrivals).await?;
     let (mut timeline, dead_end) = (run.timeline, run.dead_end);
-    place.judge.report(&mut timeline);
+    timeline.find_first(place.judge.take_denials().iter().map(|denial| Error::from(denial).to_string()));
     status("reading the marts");
     let ledgers = Ledgers::read(cleaned, transformed);
     if !dead_end.is_empty() && !ledgers.not_loaded().is_empty() {

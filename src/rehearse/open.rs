@@ -10,19 +10,19 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::local::{DeployedResource, JsonCall, JsonError, LocalAccount};
 use crate::spec::{Source, Spec};
 use crate::yaml::{self, Node};
+use pipectl_emulator::account::{DeployedResource, JsonCall, JsonError, LocalAccount};
 
 use super::database::Databases;
-use super::glue::{Glue, Start};
-use super::judge::Judge;
 use super::place::Place;
-use super::replication::{self, Replication};
 use super::shopify::{Credentials, StandIn};
-use super::warehouse::{DataApi, Warehouse, WarehouseConfig};
 use super::work::Work;
 use crate::resource::{Resource, Resources};
+use pipectl_emulator::authorizer::Judge;
+use pipectl_emulator::dms::{self, Replication};
+use pipectl_emulator::glue::spark::{Glue, Start};
+use pipectl_emulator::redshift::{DataApi, Warehouse, WarehouseConfig};
 
 /// Where the parts of the project lie that the rehearsal runs.
 #[derive(Debug, Clone)]
@@ -246,15 +246,15 @@ fn open_replications(
     work: &Path,
 ) -> Result<BTreeMap<String, Replication>> {
     let mut replications = BTreeMap::new();
-    for configuration in replication::configurations(resources)? {
+    for configuration in dms::configurations(resources)? {
         let source = databases.all().find(|(name, _)| {
             let database = spec.pipeline.sources.get(*name).and_then(Source::database);
             database.is_some_and(|(_, database)| configuration.signs_in_with(&database.secret(&spec.prefix(), name)))
         });
         let Some((name, server)) = source else { continue };
         let started = account.is_replicating(&configuration.arn);
-        let configuration = replication::Configuration { started, ..configuration };
-        let opened = Replication::open(configuration, server, endpoint, account.region(), work)?;
+        let configuration = dms::Configuration { started, ..configuration };
+        let opened = Replication::open(configuration, &server.access(), endpoint, account.region(), work)?;
         replications.insert(name.to_owned(), opened);
     }
     Ok(replications)

@@ -11,7 +11,7 @@ use super::place::Place;
 use super::quarantine;
 use super::report::{Mart, Report, TableCount, thousands};
 use super::timeline::{Severity, Timeline};
-use super::warehouse::Warehouse;
+use pipectl_emulator::redshift::Warehouse;
 
 /// How many rows of a mart are shown.
 const MART_ROWS: usize = 5;

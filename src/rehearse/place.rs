@@ -8,17 +8,17 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::error::{Error, Result};
-use crate::local::{LocalAccount, ObjectEvent};
+use pipectl_emulator::account::{LocalAccount, ObjectEvent};
 
 use super::database::Databases;
-use super::glue::Glue;
-use super::judge::Judge;
-use super::replication::Replication;
-use super::runtime::{Function, extract};
 use super::shopify::StandIn;
-use super::warehouse::{DataApi, Warehouse};
 use super::work::Work;
 use crate::resource::{Resource, Resources};
+use pipectl_emulator::authorizer::Judge;
+use pipectl_emulator::dms::Replication;
+use pipectl_emulator::glue::spark::Glue;
+use pipectl_emulator::lambda::{Function, extract};
+use pipectl_emulator::redshift::{DataApi, Warehouse};
 
 /// The account and the services of a rehearsal.
 pub struct Place {

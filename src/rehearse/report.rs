@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::alerts::Mail;
 use super::iceberg::IcebergTable;
-use super::judge::Grants;
 use super::ledger::TableRows;
 use super::timeline::{Finding, Severity, Step};
 use crate::quantity::counted;
 pub use crate::quantity::{size, thousands};
+use pipectl_emulator::alarms::Mail;
+use pipectl_emulator::authorizer::Grants;
 
 /// What a rehearsal has shown.
 #[derive(Debug, Clone, Serialize)]
@@ -308,9 +308,9 @@ fn painted(style: Style, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge::Unused;
     use super::*;
     use crate::rehearse::timeline::Kind;
+    use pipectl_emulator::authorizer::Unused;
 
     fn step(at: f64, kind: Kind, name: &str, detail: &str, seconds: Option<f64>) -> Step {
         Step { at, kind, name: name.into(), detail: detail.into(), seconds, times: 1, failed: false }

@@ -22,16 +22,16 @@ use pipectl_contract::ledger::Stage;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::local::ObjectEvent;
+use pipectl_emulator::account::ObjectEvent;
 
-use super::alerts::Metrics;
 use super::folder::Folders;
-use super::judge::{self, Touched};
 use super::place::Place;
-use super::runtime::Runtime;
 use super::source::{self, Arrival};
 use super::timeline::{Kind, Severity, Timeline};
-use super::wiring::{self, ObjectWritten, Stop, Target, Triggered, Workflows};
+use pipectl_emulator::alarms::Metrics;
+use pipectl_emulator::authorizer::{self, Touched};
+use pipectl_emulator::events::{self, ObjectWritten, Stop, Target, Triggered, Workflows};
+use pipectl_emulator::lambda::Runtime;
 
 /// More than any pipeline needs; beyond it something turns in a circle.
 const MOST_STEPS: usize = 2_000;
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
     }
 
     async fn put(&mut self, arrivals: &[Arrival]) -> Result<()> {
-        let client = source::client(&self.place.endpoint, &self.place.resources.region);
+        let client = pipectl_emulator::s3::client::client(&self.place.endpoint, &self.place.resources.region);
         for arrival in arrivals {
             (self.status)(&format!("putting {}", arrival.key));
             let began = Instant::now();
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
     }
 
     fn fire_schedules(&mut self) {
-        for scheduled in wiring::schedules(&self.place.resources, &self.place.judge) {
+        for scheduled in events::schedules(&self.place.resources, &self.place.judge) {
             match scheduled.function {
                 Ok(function) if self.has_no_data(&function) => {}
                 Ok(function) => {
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
 
     /// Fires each schedule of a Glue job once.
     fn fire_jobs(&mut self) {
-        let fired = wiring::scheduled(&self.place.resources);
+        let fired = events::scheduled(&self.place.resources);
         for triggered in fired {
             if !triggered.jobs.iter().all(|job| self.has_no_database(job)) {
                 self.due.push_back(Due::Start(triggered));
@@ -267,7 +267,7 @@ impl<'a> Run<'a> {
         for object in folders.written_since(&self.folders) {
             if !written.iter().any(|known| (&known.bucket, &known.key) == (&object.bucket, &object.key)) {
                 // S3 itself writes what it replicates.
-                if !judge::is_replica(&self.place.resources, &object.bucket, &object.key) {
+                if !authorizer::is_replica(&self.place.resources, &object.bucket, &object.key) {
                     touched.written.insert((object.bucket.clone(), object.key.clone()));
                 }
                 written.push(object);

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use fs_err as fs;
@@ -221,24 +220,6 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     entries.sort();
     Ok(entries)
-}
-
-/// A client for the local account's S3.
-pub(super) fn client(endpoint: &str, region: &str) -> Client {
-    client_of(endpoint, region, "upload")
-}
-
-/// The same, of a role by its name.
-pub(super) fn client_of(endpoint: &str, region: &str, role: &str) -> Client {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(endpoint)
-        .force_path_style(true)
-        .region(Region::new(region.to_owned()))
-        .credentials_provider(Credentials::new(role, "rehearsal", None, None, "the rehearsal"))
-        .build();
-    Client::from_conf(config)
 }
 
 /// Puts a file into the raw zone.

@@ -13,11 +13,11 @@ use fs_err as fs;
 use super::shopify::Faults;
 use super::*;
 use crate::document::{self, document};
-use crate::local::LocalAccount;
 use crate::package::{self, Package};
 use crate::project::Project;
 use crate::render::{InputSource, RenderedStack};
 use crate::sample::{OPENED, Sample};
+use pipectl_emulator::account::LocalAccount;
 
 /// A rehearsal needs a Python with Spark, and the Lambdas packaged; without them the tests are left out, and say so.
 fn parts(project: &Project, state: &Path) -> Option<Parts> {

@@ -11,11 +11,11 @@ use crate::deploy::overtaken::Halt;
 use crate::deploy::progress::{Progress, Step};
 use crate::deploy::stop::Stop;
 use crate::deploy::{Scope, Session, Wanted, rollout, survey};
-use crate::local::{Endpoint, LocalAccount};
 use crate::render::RenderedStack;
 use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{self, Source};
+use pipectl_emulator::account::{Endpoint, LocalAccount};
 
 const STACK: &str = r#"
 Resources:

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::aws::Aws;
-use crate::local::{Endpoint, LocalAccount};
+use pipectl_emulator::account::{Endpoint, LocalAccount};
 
 struct World {
     folder: tempfile::TempDir,

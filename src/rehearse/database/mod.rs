@@ -124,4 +124,6 @@ pub fn available(engine: Engine, environment: Option<&Path>) -> Result<()> {
 }
 
 #[cfg(test)]
+mod replication_tests;
+#[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::server::{Plan, Server};
 use crate::error::{Error, Result};
-use crate::rehearse::warehouse::account::Account;
+use pipectl_emulator::postgres::os_account::Account;
 
 /// Where servers are that the search path often does not name.
 const DIRECTORIES: [&str; 8] = [

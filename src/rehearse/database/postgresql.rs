@@ -10,8 +10,8 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use super::server::{Plan, Server};
 use crate::error::{Error, Result};
-use crate::rehearse::warehouse::account::Account;
-use crate::rehearse::warehouse::binaries::{self, Binaries};
+use pipectl_emulator::postgres::binaries::{self, Binaries};
+use pipectl_emulator::postgres::os_account::Account;
 
 const ADMIN: &str = "pipectl_admin";
 const START_LIMIT: Duration = Duration::from_secs(30);

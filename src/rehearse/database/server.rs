@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process};
 
+use pipectl_emulator::dms::{Access, Superuser};
+
 use super::folder::Folder;
 use super::{mysql, postgresql};
 use crate::error::{Error, Result};
-use crate::rehearse::socket::SocketFolder;
-use crate::rehearse::warehouse::account::Account;
-use crate::rehearse::warehouse::server::{lock, serves};
 use crate::spec::Engine;
+use pipectl_emulator::postgres::os_account::Account;
+use pipectl_emulator::postgres::server::{lock, serves};
+use pipectl_emulator::postgres::socket::SocketFolder;
 
 const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -91,7 +93,7 @@ pub struct Server {
 #[derive(Debug, Clone)]
 pub(super) enum Programs {
     Mysql(mysql::Programs),
-    Postgresql(crate::rehearse::warehouse::binaries::Binaries),
+    Postgresql(pipectl_emulator::postgres::binaries::Binaries),
 }
 
 /// How a server is to be started.
@@ -203,6 +205,16 @@ impl Server {
                 .cause(&error)
                 .exit(crate::exit::Exit::Project)
         })
+    }
+
+    /// Where the server answers, and as whom.
+    pub fn access(&self) -> Access {
+        Access {
+            port: self.port,
+            database: self.database.clone(),
+            username: self.credentials.username.clone(),
+            password: self.credentials.password.clone(),
+        }
     }
 
     /// Runs statements, as whom may do everything.
@@ -346,7 +358,13 @@ pub(super) fn end_leftovers(home: &Path) -> Result<()> {
         if data.exists() {
             fs::remove_dir_all(&data)?;
         }
-        crate::rehearse::warehouse::server::remove_if_there(&directory.join("pid"))?;
+        pipectl_emulator::postgres::server::remove_if_there(&directory.join("pid"))?;
     }
     Ok(())
+}
+
+impl Superuser for Server {
+    async fn run(&self, sql: &str) -> Result<()> {
+        Self::run(self, sql).await
+    }
 }

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::{Actor, Run};
 use crate::error::Result;
-use crate::rehearse::runtime::{Invocation, Level, Outcome, Runtime};
 use crate::rehearse::timeline::{Kind, Severity};
-use crate::rehearse::wiring::Target;
+use pipectl_emulator::events::Target;
+use pipectl_emulator::lambda::{Invocation, Level, Outcome, Runtime};
 
 impl Run<'_> {
     /// Calls a function as an event does: what fails is tried again, as often as the template says.

@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::{Actor, Due, Run};
 use crate::error::Error;
 use crate::rehearse::timeline::{Kind, Severity};
-use crate::rehearse::wiring::{self, ObjectWritten, Stop, Target};
 use crate::resource::Resource;
+use pipectl_emulator::events::{self, ObjectWritten, Stop, Target};
 
 impl Run<'_> {
     /// An object was written: the trail or the bucket tells the bus.
     pub(super) fn object(&mut self, object: &ObjectWritten) {
         self.place.judge.replicated(&self.place.resources, &object.bucket, &object.key);
-        let (sent, mut stops) = wiring::object_events(&self.place.resources, object);
+        let (sent, mut stops) = events::object_events(&self.place.resources, object);
         let mut reached = false;
         for sent in &sent {
             if let Some(trail) = sent.by.strip_prefix("trail ") {
@@ -34,7 +34,7 @@ impl Run<'_> {
 
     /// Gives an event to the rules. Answers whether a workflow or function was reached, and what kept it from others.
     pub(super) fn deliver(&mut self, event: &Value, by: &str) -> (bool, Vec<Stop>) {
-        let (deliveries, stops) = wiring::deliver(&self.place.resources, &self.place.judge, event);
+        let (deliveries, stops) = events::deliver(&self.place.resources, &self.place.judge, event);
         let mut reached = false;
         for delivery in deliveries {
             match &delivery.target {

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{Due, Run};
 use crate::error::Error;
-use crate::local::Waiting;
-use crate::rehearse::alerts::{self, Mail, Received};
-use crate::rehearse::runtime::{Invocation, Outcome};
 use crate::rehearse::timeline::{Kind, Severity};
-use crate::rehearse::wiring::{self, Delivery, Stop, Target};
 use crate::resource::Resource;
+use pipectl_emulator::account::Waiting;
+use pipectl_emulator::alarms::{self, Mail, Received};
+use pipectl_emulator::events::{self, Delivery, Stop, Target};
+use pipectl_emulator::lambda::{Invocation, Outcome};
 
 impl Run<'_> {
     /// What was accepted is due now: what the function `by` has asked for, or else, since the last rehearsal,
@@ -47,7 +47,7 @@ impl Run<'_> {
         self.metrics.count("AWS/Events", "TriggeredRules", dimension, self.clock, 1.0);
         if let Ok(Target::Recorded(arn)) = &delivery.target {
             let Some(rule) = self.rule(&delivery.rule) else { return };
-            match alerts::receive(&self.place.resources, &rule, arn, event) {
+            match alarms::receive(&self.place.resources, &rule, arn, event) {
                 Ok(Received::Mail(mail)) => self.mail(mail),
                 Ok(Received::Queued(queue, text)) => {
                     self.place.account.send_to_queue(&queue, &text, BTreeMap::new());
@@ -71,7 +71,7 @@ impl Run<'_> {
 
     fn undelivered(&mut self, rule: &Resource, arn: &str, event: &Value, stop: &Stop) {
         self.metrics.count("AWS/Events", "FailedInvocations", ("RuleName", &rule.name), self.clock, 1.0);
-        match alerts::dead_letters(&self.place.resources, rule, arn) {
+        match alarms::dead_letters(&self.place.resources, rule, arn) {
             Ok(Some(queue)) => {
                 let attributes = BTreeMap::from([
                     ("RULE_ARN".to_owned(), self.place.resources.rule_arn(rule)),
@@ -110,7 +110,7 @@ impl Run<'_> {
         let config = self.place.resources.of("AWS::Lambda::EventInvokeConfig");
         let config = config.into_iter().find(|config| config.text("/FunctionName") == Some(name));
         let destination = config.and_then(|config| config.text("/DestinationConfig/OnFailure/Destination"));
-        let report = wiring::call_failed(&self.place.resources, name, request, event, attempts, (kind, message));
+        let report = events::call_failed(&self.place.resources, name, request, event, attempts, (kind, message));
         match destination.map(|arn| (arn.split(':').nth(2).unwrap_or_default(), arn)) {
             Some(("events", _)) => {
                 self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good"), goes_on: false });
@@ -142,7 +142,7 @@ impl Run<'_> {
     /// At the end, what lies in the queues is measured, and the alarms are looked at.
     pub(super) fn look_at_alarms(&mut self) {
         for queue in self.place.resources.of("AWS::SQS::Queue") {
-            let name = alerts::name_of(queue);
+            let name = alarms::name_of(queue);
             #[expect(clippy::cast_precision_loss, reason = "a count of messages")]
             let length = self.place.account.queue_length(name) as f64;
             let metric = "ApproximateNumberOfMessagesVisible";

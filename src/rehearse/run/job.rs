@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::{Actor, Due, Run};
 use crate::error::Result;
-use crate::rehearse::glue::Job;
 use crate::rehearse::timeline::{Kind, Severity};
-use crate::rehearse::wiring::{self, Target, Triggered};
+use pipectl_emulator::events::{self, Target, Triggered};
+use pipectl_emulator::glue::spark::Job;
 
 impl Run<'_> {
     /// A run of a workflow: its jobs one after another, as the triggers chain them.
     pub(super) async fn start(&mut self, first: &Triggered) -> Result<()> {
-        for stop in wiring::broken(&self.place.resources, &first.workflow) {
+        for stop in events::broken(&self.place.resources, &first.workflow) {
             self.stopped(&stop);
         }
         let mut states: BTreeMap<String, String> = BTreeMap::new();
@@ -22,7 +22,7 @@ impl Run<'_> {
             for job in &triggered.jobs {
                 let state = self.job(job, &triggered.workflow).await?;
                 states.insert(job.clone(), state);
-                triggers.extend(wiring::follow(&self.place.resources, &triggered.workflow, &states, job));
+                triggers.extend(events::follow(&self.place.resources, &triggered.workflow, &states, job));
             }
         }
         Ok(())
@@ -64,7 +64,7 @@ impl Run<'_> {
             self.timeline
                 .find(Severity::Error, format!("the job `{name}` ended as {}:{}", ended.state, in_lines(&message)));
         }
-        let event = wiring::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
+        let event = events::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
         self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()), goes_on });
         Ok(ended.state)
     }

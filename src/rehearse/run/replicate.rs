@@ -6,8 +6,8 @@ use super::Run;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::rehearse::folder::Folders;
-use crate::rehearse::replication::File;
 use crate::rehearse::timeline::{Kind, Severity};
+use pipectl_emulator::dms::File;
 
 impl Run<'_> {
     /// Copies the tables of each database that is followed. One whose replication nobody has started is not.
@@ -111,7 +111,7 @@ impl Run<'_> {
             .collect();
         for name in followed {
             let source = name.rsplit_once('-').map_or(name.as_str(), |(_, source)| source);
-            let is_open = |(_, replication): (&String, &crate::rehearse::replication::Replication)| {
+            let is_open = |(_, replication): (&String, &pipectl_emulator::dms::Replication)| {
                 replication.configuration().name == name
             };
             if self.place.replications.iter().any(is_open) || self.place.databases.get(source).is_some() {

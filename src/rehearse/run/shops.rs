@@ -4,8 +4,8 @@ use super::{Run, explain};
 use crate::error::Result;
 use crate::rehearse::shopify::StandIn;
 use crate::rehearse::timeline::{Kind, Severity};
-use crate::rehearse::wiring;
 use crate::resource::Resource;
+use pipectl_emulator::events;
 
 impl Run<'_> {
     /// Lets each step happen in the shops. The schedule comes round after each one, but where webhooks bring the changes
@@ -24,7 +24,7 @@ impl Run<'_> {
                 for (number, webhook) in webhooks.iter().enumerate() {
                     let id = format!("00000000-0000-4000-8000-{step:06x}{number:06x}");
                     let from = (source.as_str(), store.as_str());
-                    let event = wiring::webhook(&self.place.resources, from, &webhook.topic, &id, &webhook.payload);
+                    let event = events::webhook(&self.place.resources, from, &webhook.topic, &id, &webhook.payload);
                     let (reached, stops) = self.deliver(&event, &format!("webhook {}", webhook.topic));
                     if !reached {
                         let text = format!("nothing starts when the webhook {} arrives", webhook.topic);
