@@ -4,6 +4,7 @@
 
 use std::io::Write;
 
+use pipectl_contract::names::Zone;
 use pipectl_contract::{keys, names};
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ pub fn check(spec: &Spec, mart: &str, format: Unload) -> Result<bool> {
 
 /// The files of the last run.
 async fn files(aws: &Aws, spec: &Spec, mart: &str, format: Unload, out: &mut dyn Write) -> Result<()> {
-    let (bucket, prefix) = (spec.bucket("transformed"), keys::export_folder(mart));
+    let (bucket, prefix) = (spec.bucket(Zone::Transformed), keys::export_folder(mart));
     let failed = |failure: Failure| Error::from(failure).note(format!("while reading s3://{bucket}/{prefix}"));
     let objects = aws.s3.list(&bucket, &prefix).await.map_err(failed)?;
     if objects.is_empty() {
@@ -70,7 +71,7 @@ async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result
         "WorkgroupName": prefix,
         "Database": spec.pipeline.warehouse.database,
         "SecretArn": reader.unwrap_or_else(|| names::warehouse_secret(&prefix)),
-        "StatementName": format!("{prefix}/export/{mart}"),
+        "StatementName": names::export_statement(&prefix, mart),
         "Sql": format!("SELECT * FROM marts.{mart}"),
     });
     let hint = "do your credentials allow redshift-data and the secret of the user? see docs/warehouse.md";

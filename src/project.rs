@@ -150,7 +150,7 @@ impl Project {
                 Some(("`lambda-src/Cargo.toml` is not there".to_owned(), hint))
             } else if !folder.join(package).join("Cargo.toml").is_file() {
                 let mut names = self.members();
-                names.retain(|name| !crate::package::LAMBDAS.contains(&name.as_str()));
+                names.retain(|name| !pipectl_contract::names::Artifact::LAMBDAS.contains(&name.as_str()));
                 let near = if names.is_empty() {
                     String::new()
                 } else {

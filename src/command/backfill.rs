@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pipectl_contract::keys;
+use pipectl_contract::names::Zone;
 use serde_json::{Value, json};
 use time::UtcDateTime;
 
@@ -140,7 +141,7 @@ fn instead(source: &Source, name: &str, spec: &Spec) -> Option<String> {
         (Source::Lambda(_), _) => format!(
             "its state is s3://{}/{}: set it back there; or take what has arrived once more with \
              `pipectl replay --from raw --since DATE --env {environment}`",
-            spec.bucket("raw"),
+            spec.bucket(Zone::Raw),
             keys::source_state(name)
         ),
         (_, Some(Capture::Cdc)) => "start its replication anew: docs/sources/cdc.md".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use pipectl_contract::names::Zone;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -75,7 +76,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let mut stacks: Vec<String> = project.render(&spec)?.into_iter().map(|stack| stack.stack_name).collect();
     stacks.push(spec.stack_name(BOOTSTRAP));
-    let place = Place { bucket: spec.bucket("artifacts"), prefix: spec.prefix(), stacks };
+    let place = Place { bucket: spec.bucket(Zone::Artifacts), prefix: spec.prefix(), stacks };
     let account = Account::open(&project, &spec).await?;
     ui.status("looking for what nobody refers to");
     let done = async {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use pipectl_contract::names::Zone;
 use serde::Serialize;
 
 use super::account::Account;
@@ -33,7 +34,7 @@ struct History {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let account = Account::open(&project, &spec).await?;
-    let read = read(&account.aws, &spec.bucket("artifacts"), args.limit as usize).await;
+    let read = read(&account.aws, &spec.bucket(Zone::Artifacts), args.limit as usize).await;
     account.close().await?;
     let (runs, unreadable) = read?;
     let history = History { runs };

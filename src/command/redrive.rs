@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipectl_contract::names::QUEUES;
 use serde::Serialize;
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use super::account::Account;
 use super::format::Format;
 use crate::aws::{Failure, Kind, Wire};
 use crate::context::Context;
-use crate::dead_letters::{self, Destination, Letter, QUEUES};
+use crate::dead_letters::{self, Destination, Letter};
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::text_table::columns;
@@ -56,7 +57,7 @@ struct Row {
 }
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
-    let names = QUEUES.map(|(name, _)| name);
+    let names = QUEUES.map(|queue| queue.name);
     if args.queue != "all" && !names.contains(&args.queue.as_str()) {
         return Err(Error::new(format!("there is no queue `{}`", args.queue))
             .hint(did_you_mean(&args.queue, names.into_iter().chain(["all"])))
@@ -220,8 +221,8 @@ fn ago(seconds: u64) -> String {
 /// How many messages wait in each queue that there is.
 pub(super) async fn lengths(wire: &Wire, prefix: &str) -> Result<Vec<(String, u64)>> {
     let mut lengths = Vec::new();
-    for (name, _) in QUEUES {
-        let queue = format!("{prefix}-{name}");
+    for queue in QUEUES {
+        let queue = format!("{prefix}-{}", queue.name);
         let url = match wire.sqs("GetQueueUrl", &json!({"QueueName": queue})).await {
             Ok(answer) => answer["QueueUrl"].clone(),
             Err(Failure { kind: Kind::NotFound, .. }) => continue,

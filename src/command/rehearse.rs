@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pipectl_contract::names;
+use pipectl_contract::names::Zone;
 
 use super::account::Account;
 use super::deploy::bring_up_to_date;
@@ -301,7 +302,7 @@ fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
         "    AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=any AWS_REGION={} \\\n      \
          aws s3 ls s3://{}/",
         place.resources.region,
-        spec.bucket("raw"),
+        spec.bucket(Zone::Raw),
     ));
     for (name, server) in place.databases.all() {
         line(format!("\n  the database of the source `{name}`, {} at {}:", server.engine, server.endpoint()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pipectl_contract::ledger::Stage;
+use pipectl_contract::names::Zone;
 use pipectl_contract::replay::Request;
 use serde::Serialize;
 use time::UtcDateTime;
@@ -128,17 +129,17 @@ async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Accou
     let (s3, ui) = (&account.aws.s3, &context.ui);
     let (tables, left_out) = replay::tables(spec, &args.table)?;
     ui.status("reading the ledger");
-    let ledger = Ledger { s3, bucket: spec.bucket("cleaned") };
+    let ledger = Ledger { s3, bucket: spec.bucket(Zone::Cleaned) };
     let all = ledger.names(Stage::Clean).await.map_err(|failure| not_deployed(failure, spec))?;
     let since: Vec<&String> = all.iter().filter(|batch| begun(batch).is_some_and(|at| at >= args.since)).collect();
     let entries = ledger.entries(Stage::Clean, since).await?;
-    let (origin, zone) = match args.from {
-        From::Raw => (Origin::Raw, "raw"),
-        From::Cleaned => (Origin::Cleaned, "cleaned"),
+    let (origin, zone, archive) = match args.from {
+        From::Raw => (Origin::Raw, Zone::Raw, Zone::RawArchive),
+        From::Cleaned => (Origin::Cleaned, Zone::Cleaned, Zone::CleanedArchive),
     };
     let wanted = replay::wanted(origin, args.since, &tables, &entries);
     let request = replay::request(&wanted, UtcDateTime::now());
-    let zones = Zones { zone: spec.bucket(zone), archive: spec.bucket(&format!("{zone}-archive")) };
+    let zones = Zones { zone: spec.bucket(zone), archive: spec.bucket(archive) };
     ui.status("looking for the objects");
     let places = replay::find(s3, &zones, wanted).await?;
     ui.clear();
@@ -163,7 +164,7 @@ async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Accou
     // Last of all: before this the jobs know of nothing.
     let body =
         serde_json::to_vec(&request).map_err(|error| Error::new("the request cannot be written").cause(&error))?;
-    s3.create(&spec.bucket("raw"), &request.key(), body).await?;
+    s3.create(&spec.bucket(Zone::Raw), &request.key(), body).await?;
     ui.clear();
     match args.format {
         Format::Text => ui.data(format_args!("asked for as {}\n", request.id))?,

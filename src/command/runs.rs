@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pipectl_contract::keys;
+use pipectl_contract::names::Zone;
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
@@ -61,7 +62,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
 }
 
 async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Exit> {
-    let buckets = Buckets { cleaned: spec.bucket("cleaned"), transformed: spec.bucket("transformed") };
+    let buckets = Buckets { cleaned: spec.bucket(Zone::Cleaned), transformed: spec.bucket(Zone::Transformed) };
     if let Err(failure) = s3.list(&buckets.cleaned, &format!("{}none/", keys::LEDGER)).await {
         let missing = failure.kind == Kind::NoSuchBucket;
         let error = Error::from(failure);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pipectl_contract::keys;
+use pipectl_contract::names::Zone;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -65,7 +66,7 @@ enum Outcome {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let files = read_all(context, &spec, args)?;
-    let bucket = spec.bucket("raw");
+    let bucket = spec.bucket(Zone::Raw);
     if args.dry_run {
         return print(context, args, &bucket, files.into_iter().map(|file| (file, Outcome::Checked)).collect());
     }
@@ -160,7 +161,7 @@ async fn store_all(
     files: Vec<Checked>,
 ) -> Result<Vec<(Checked, Outcome)>> {
     let s3 = &account.aws.s3;
-    let (bucket, archive) = (spec.bucket("raw"), spec.bucket("raw-archive"));
+    let (bucket, archive) = (spec.bucket(Zone::Raw), spec.bucket(Zone::RawArchive));
     let total: u64 = files.iter().map(|file| file.digests.size).sum();
     let (sent, mut arrived) = mpsc::unbounded_channel();
     let mut progress: u64 = 0;

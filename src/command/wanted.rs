@@ -1,5 +1,7 @@
 //! What an environment shall be: its stacks, and what they need in the artifact bucket.
 
+use pipectl_contract::names::Artifact;
+
 use crate::context::Context;
 use crate::deploy::Wanted;
 use crate::deploy::artifacts::{Content, Upload};
@@ -10,9 +12,6 @@ use crate::package::{self, Kind, Package};
 use crate::plan::stack_parameters::ArtifactKeys;
 use crate::project::Project;
 use crate::spec::Spec;
-
-/// The name under which templates ask for the package that the Glue jobs share.
-const LIBRARY: &str = "library";
 
 /// Renders and packages.
 pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
@@ -26,7 +25,7 @@ pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Resul
     let mut keys = ArtifactKeys { document: Some(key.clone()), ..ArtifactKeys::default() };
     let mut uploads = vec![Upload { key, sha256: sha256(&bytes), content: Content::Bytes(bytes) }];
     for artifact in package.artifacts {
-        let name = if artifact.kind == Kind::Library { LIBRARY.to_owned() } else { artifact.name };
+        let name = if artifact.kind == Kind::Library { Artifact::Library.as_str().to_owned() } else { artifact.name };
         keys.artifacts.insert(name, artifact.key.clone());
         uploads.push(Upload { key: artifact.key, sha256: artifact.sha256, content: Content::File(artifact.path) });
     }

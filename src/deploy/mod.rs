@@ -39,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex};
 
+use pipectl_contract::names::Zone;
 use pipectl_contract::timestamps;
 use time::OffsetDateTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -259,7 +260,7 @@ impl Session {
         let session = Self {
             environment: spec.environment_name.clone(),
             place: Place { account: aws.account.clone(), region: aws.region.clone() },
-            bucket: spec.bucket("artifacts"),
+            bucket: spec.bucket(Zone::Artifacts),
             role,
             outputs,
             keys,

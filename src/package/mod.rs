@@ -16,6 +16,7 @@ mod zip;
 
 use std::path::{Path, PathBuf};
 
+use pipectl_contract::names;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -23,9 +24,6 @@ use crate::project;
 use crate::spec::Architecture;
 use inputs::Inputs;
 use manifest::{Manifest, Part};
-
-/// The Lambdas that are built, by the name of their binary.
-pub const LAMBDAS: [&str; 2] = ["load", "shopify"];
 
 /// What an artifact is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +117,7 @@ pub fn build_with(
 fn workspaces<'a>(root: &Path, crates: &[&'a str]) -> Result<[(Inputs, Vec<&'a str>); 2]> {
     let own = Inputs::own(root)?;
     let has = |name: &&str| own.has(&format!("{name}/Cargo.toml"));
-    let (replaced, built_in): (Vec<&str>, Vec<&str>) = LAMBDAS.into_iter().partition(has);
+    let (replaced, built_in): (Vec<&str>, Vec<&str>) = names::Artifact::LAMBDAS.into_iter().partition(has);
     let of_own: Vec<&str> = replaced.into_iter().chain(crates.iter().copied()).collect();
     let none = (Inputs::none(), Vec::new());
     if built_in.is_empty() {
@@ -199,7 +197,7 @@ mod tests {
             "[workspace]\nresolver = \"3\"\nmembers = [\"load\", \"shopify\"]\n".to_owned(),
         )];
         let mut lock = "version = 4\n".to_owned();
-        for name in LAMBDAS {
+        for name in names::Artifact::LAMBDAS {
             let manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
             files.push((format!("lambda-src/{name}/Cargo.toml"), manifest));
             files.push((format!("lambda-src/{name}/src/main.rs"), "fn main() {}\n".to_owned()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use pipectl_contract::names::columns::INFERRED;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -55,7 +56,7 @@ pub(super) async fn tables(place: &Place, spec: &Spec, timeline: &mut Timeline) 
         let Some(metadata) = read(place, &database, name)? else { continue };
         let table = IcebergTable { table: name.clone(), rows: metadata.rows(), snapshots: metadata.snapshots.len() };
         // Rows that stand in for others that are yet to come are the warehouse's alone.
-        let real = if spec.has_stubs(name) { " WHERE NOT coalesce(_inferred, FALSE)" } else { "" };
+        let real = if spec.has_stubs(name) { format!(" WHERE NOT coalesce({INFERRED}, FALSE)") } else { String::new() };
         let (_, rows) = place.warehouse.rows(&format!("SELECT count(*) FROM core.\"{name}\"{real}")).await?;
         let there: u64 = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default();
         if table.rows != there {

@@ -46,8 +46,8 @@ pub(super) struct Ledgers {
 /// Something of a new batch that is worth a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remark {
-    /// Rows that a stage (`clean`, `transform`) has put aside.
-    Quarantined { stage: &'static str, batch: String, table: String, rows: u64 },
+    /// Rows that a stage (`clean` or `transform`) has quarantined.
+    Quarantined { stage: Stage, batch: String, table: String, rows: u64 },
     /// A file whose content came before under another name.
     SameFile { key: String, first: String },
     /// Columns of the data that the table does not have.
@@ -170,7 +170,7 @@ fn remarks_of(stage: Stage, batch: &str, tables: &BTreeMap<String, Counts>) -> V
             remarks.push(Remark::UnknownColumns { table: table.clone(), columns });
         }
         if counts.quarantined > 0 {
-            remarks.push(Remark::Quarantined { stage: stage.as_str(), batch, table, rows: counts.quarantined });
+            remarks.push(Remark::Quarantined { stage, batch, table, rows: counts.quarantined });
         }
     }
     remarks
@@ -234,9 +234,9 @@ mod tests {
             |stage, batch: &str| Remark::Quarantined { stage, batch: batch.into(), table: "orders".into(), rows: 1 };
         let expected = [
             Remark::UnknownColumns { table: "orders".into(), columns: vec!["x".into()] },
-            quarantined("clean", "b1"),
+            quarantined(Stage::Clean, "b1"),
             Remark::SameFile { key: "landing/orders/b".into(), first: "landing/orders/a".into() },
-            quarantined("transform", "b2"),
+            quarantined(Stage::Transform, "b2"),
         ];
         assert_eq!(after.remarks(&before), expected);
     }

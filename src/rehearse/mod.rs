@@ -26,6 +26,8 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use pipectl_contract::names::Zone;
+
 use crate::error::{Error, Result};
 use crate::spec::{Source, Spec};
 
@@ -58,8 +60,8 @@ pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn
     }
     let buckets = place.buckets.clone();
     let (cleaned, transformed) =
-        (folder_of(&buckets, &spec.bucket("cleaned"))?, folder_of(&buckets, &spec.bucket("transformed"))?);
-    let raw = spec.bucket("raw");
+        (folder_of(&buckets, &spec.bucket(Zone::Cleaned))?, folder_of(&buckets, &spec.bucket(Zone::Transformed))?);
+    let raw = spec.bucket(Zone::Raw);
     folder_of(&buckets, &raw)?;
     let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
     place.judge.begin();

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use pipectl_contract::ledger::Stage;
+use pipectl_contract::names::Zone;
+
 use crate::error::Result;
 use crate::spec::Spec;
 
@@ -120,7 +123,7 @@ pub(super) async fn report(
 fn worded(place: &Place, spec: &Spec, remark: &Remark) -> Option<(Severity, String)> {
     Some(match remark {
         Remark::Quarantined { stage, batch, table, rows } => {
-            let zone = if *stage == "clean" { "cleaned" } else { "transformed" };
+            let zone = if *stage == Stage::Clean { Zone::Cleaned } else { Zone::Transformed };
             let bucket = place.buckets.get(&spec.bucket(zone)).cloned().unwrap_or_default();
             (Severity::Warning, quarantine::describe(&bucket, table, batch, *rows))
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pipectl_contract::names::environment as variables;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -69,7 +70,7 @@ impl Place {
             .flatten()
             .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect();
-        if let Some(shop) = environment.get("SOURCE").and_then(|source| self.shops.get(source)) {
+        if let Some(shop) = environment.get(variables::SOURCE).and_then(|source| self.shops.get(source)) {
             environment.insert("SHOPIFY_ENDPOINT".into(), shop.endpoint());
         }
         environment.extend(self.credentials(resource.text("/Role")));

@@ -4,10 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The dead-letter queues of a pipeline: the ends of their names, and what lies in them.
-pub const QUEUES: [(&str, &str); 2] =
-    [("failures", "calls of Lambdas that failed for good"), ("undelivered", "events that no target took")];
-
 /// A message of a dead-letter queue, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {

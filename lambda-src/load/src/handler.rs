@@ -1,5 +1,6 @@
 //! One invocation: from the environment and the event to the run.
 
+use pipectl_contract::names::environment;
 use pipeline::s3::Bucket;
 use pipeline::{Deadline, Result, aws, document};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use crate::statement::{Statements, hex};
 pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
     let config = aws::config()?;
     let s3 = aws::s3(&config);
-    let bytes = document::fetch(&s3, &aws::variable("PIPELINE_DOCUMENT")?).await?;
+    let bytes = document::fetch(&s3, &aws::variable(environment::DOCUMENT)?).await?;
     let document = document::parse(&bytes)?;
     let warehouse = &document.warehouse;
     let sha = hex(&Sha256::digest(&bytes)[..6]);

@@ -7,6 +7,7 @@ use aws_sdk_redshiftdata::Client;
 use aws_sdk_redshiftdata::operation::describe_statement::DescribeStatementOutput;
 use aws_sdk_redshiftdata::types::{Field, StatementStatusString, StatusString, SubStatementData};
 use aws_smithy_types::DateTime;
+use pipectl_contract::names::columns;
 use pipeline::aws::service;
 use pipeline::document::Warehouse;
 use pipeline::error::aws;
@@ -216,7 +217,7 @@ fn outcome(described: &DescribeStatementOutput) -> Outcome {
         changed: rows(|sql| {
             starts(sql, "merge into ") || (starts(sql, "insert into ") && !starts(sql, "insert into pipectl."))
         }),
-        deleted: rows(|sql| starts(sql, "delete from core.") && sql.contains("_deleted")),
+        deleted: rows(|sql| starts(sql, "delete from core.") && sql.contains(columns::DELETED)),
         rows: Some(described.result_rows).filter(|rows| *rows >= 0),
     }
 }

@@ -1,6 +1,7 @@
 //! One invocation: from the environment and the event to what is to be done.
 
 use aws_smithy_types::DateTime;
+use pipectl_contract::names::environment;
 use pipeline::document::{self, Shopify, Source};
 use pipeline::lambda::Invocation;
 use pipeline::s3::Bucket;
@@ -48,8 +49,8 @@ struct Continue {
 /// Does what the event asks for with the source that the environment names.
 pub async fn handle(invocation: Invocation) -> Result<Value> {
     let Invocation { event, deadline, request_id } = invocation;
-    let address = aws::variable("PIPELINE_DOCUMENT")?;
-    let name = aws::variable("SOURCE")?;
+    let address = aws::variable(environment::DOCUMENT)?;
+    let name = aws::variable(environment::SOURCE)?;
     let config = aws::config()?;
     let s3 = aws::s3(&config);
     let document = document::parse(&document::fetch(&s3, &address).await?)?;

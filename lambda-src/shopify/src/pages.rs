@@ -1,6 +1,7 @@
 //! Small changes, page by page: a bulk operation takes a minute where two queries do.
 
 use aws_smithy_types::DateTime;
+use pipectl_contract::names::columns;
 use pipeline::document::{Child, Object};
 use pipeline::{Error, Result};
 use serde::Deserialize;
@@ -187,7 +188,7 @@ fn smaller(size: Size) -> Option<Size> {
 pub fn deleted(id: &str, at: &str) -> Map<String, Value> {
     let mut row = Map::new();
     row.insert("id".to_owned(), id.into());
-    row.insert("_deleted".to_owned(), true.into());
+    row.insert(columns::DELETED.to_owned(), true.into());
     row.insert("updatedAt".to_owned(), at.into());
     row
 }

@@ -1,5 +1,7 @@
 //! What a rehearsal leaves alone, because it would call a real shop or database.
 
+use pipectl_contract::names::environment;
+
 use super::Run;
 use crate::rehearse::timeline::Severity;
 
@@ -31,14 +33,14 @@ impl Run<'_> {
     /// Whether a function reads a source that has no stand-in: it would call the real shop, so it is left alone.
     pub(super) fn has_no_data(&mut self, name: &str) -> bool {
         let resource = self.place.resources.named("AWS::Lambda::Function", name);
-        let Some(source) = resource.and_then(|resource| resource.text("/Environment/Variables/SOURCE")) else {
+        let Some(source) = resource.and_then(|resource| resource.variable(environment::SOURCE)) else {
             return false;
         };
         if self.place.shops.contains_key(source) {
             return false;
         }
         if self.own.contains(source) {
-            let secret = resource.and_then(|resource| resource.text("/Environment/Variables/SECRET_NAME"));
+            let secret = resource.and_then(|resource| resource.variable(environment::SECRET));
             let Some(secret) = secret.filter(|name| self.place.account.secret_value(name).is_none()) else {
                 return false;
             };
@@ -49,7 +51,7 @@ impl Run<'_> {
             self.timeline.find(Severity::Note, text);
             return true;
         }
-        if resource.and_then(|resource| resource.text("/Environment/Variables/STATE_KEY")).is_some() {
+        if resource.and_then(|resource| resource.variable(environment::STATE_KEY)).is_some() {
             let text = format!("the Lambda of the source `{source}` was left out\nto rehearse it too: --data {source}");
             self.timeline.find(Severity::Note, text);
             return true;

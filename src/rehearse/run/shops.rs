@@ -1,5 +1,7 @@
 //! What happens in the shops later: webhooks first, where the pipeline takes them, and then the schedules again.
 
+use pipectl_contract::names::environment;
+
 use super::{Run, explain};
 use crate::error::Result;
 use crate::rehearse::shopify::StandIn;
@@ -44,7 +46,7 @@ impl Run<'_> {
     /// The partner event source of a shop and its domain, if the pipeline takes its webhooks.
     fn webhooks_of(&self, name: &str) -> Option<(String, String)> {
         let functions = self.place.resources.of("AWS::Lambda::Function");
-        let reads = |function: &&Resource| function.text("/Environment/Variables/SOURCE") == Some(name);
+        let reads = |function: &&Resource| function.variable(environment::SOURCE) == Some(name);
         let function = functions.into_iter().find(reads)?;
         let calls = |rule: &&Resource| {
             let targets = rule.list("/Targets").iter().filter_map(|target| target["Arn"].as_str());

@@ -8,6 +8,7 @@ mod table;
 use std::sync::Arc;
 
 use pipectl_contract::document::{self, Buckets, Document, Iceberg, LoadStatements, VERSION, Warehouse};
+use pipectl_contract::names::Zone;
 use pipectl_contract::{Map, keys, names};
 
 use crate::digest::sha256;
@@ -38,11 +39,11 @@ pub fn document(
         pipeline: pipeline.name.clone(),
         environment: spec.environment_name.clone(),
         buckets: Buckets {
-            raw: spec.bucket("raw"),
-            cleaned: spec.bucket("cleaned"),
-            transformed: spec.bucket("transformed"),
-            raw_archive: spec.bucket("raw-archive"),
-            cleaned_archive: spec.bucket("cleaned-archive"),
+            raw: spec.bucket(Zone::Raw),
+            cleaned: spec.bucket(Zone::Cleaned),
+            transformed: spec.bucket(Zone::Transformed),
+            raw_archive: spec.bucket(Zone::RawArchive),
+            cleaned_archive: spec.bucket(Zone::CleanedArchive),
         },
         empty_after_load: pipeline.zones.raw.empty_after_load,
         sources: sources(spec)?,

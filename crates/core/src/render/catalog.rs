@@ -1,5 +1,6 @@
 //! What Athena finds: the lines of what arrived, and the latest rows of each table.
 
+use pipectl_contract::names::columns::{DELETED, POSITION};
 use serde::Serialize;
 
 use crate::spec::{FileFormat, LockMode, Source, Spec, Table};
@@ -41,12 +42,12 @@ pub(super) fn latest(spec: &Spec, name: &str, table: &Table) -> Option<Latest> {
     let deletes = spec.deletes(table);
     let zone = if table.transform.is_some() { "transformed" } else { "cleaned" };
     if deletes {
-        order.push("\"_position\" DESC NULLS LAST".into());
+        order.push(format!("\"{POSITION}\" DESC NULLS LAST"));
     }
     // The folder of a batch begins with its time.
     order.push("\"$path\" DESC".into());
     let database = format!("{}_{zone}", spec.prefix().replace('-', "_"));
-    let gone = if deletes { " AND NOT coalesce(\"_deleted\", false)" } else { "" };
+    let gone = if deletes { format!(" AND NOT coalesce(\"{DELETED}\", false)") } else { String::new() };
     let sql = format!(
         "SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS \"place\" \
          FROM \"{database}\".\"{name}\") WHERE \"place\" = 1{gone}",

@@ -20,7 +20,8 @@
 //! - `cloudtrail`, `s3_events`: which way events go. `github`: whom to trust, or null.
 
 use handlebars::Context;
-use pipectl_contract::names;
+use pipectl_contract::keys;
+use pipectl_contract::names::{self, Zone};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -157,13 +158,13 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
             local: spec.environment.local,
         },
         buckets: Buckets {
-            raw: spec.bucket("raw"),
-            cleaned: spec.bucket("cleaned"),
-            transformed: spec.bucket("transformed"),
-            raw_archive: spec.bucket("raw-archive"),
-            cleaned_archive: spec.bucket("cleaned-archive"),
-            logs: spec.bucket("logs"),
-            artifacts: spec.bucket("artifacts"),
+            raw: spec.bucket(Zone::Raw),
+            cleaned: spec.bucket(Zone::Cleaned),
+            transformed: spec.bucket(Zone::Transformed),
+            raw_archive: spec.bucket(Zone::RawArchive),
+            cleaned_archive: spec.bucket(Zone::CleanedArchive),
+            logs: spec.bucket(Zone::Logs),
+            artifacts: spec.bucket(Zone::Artifacts),
         },
         load_function: format!("{prefix}-load"),
         landing_rule: format!("{prefix}-landing"),
@@ -199,8 +200,8 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
         .into(),
         functions: functions::functions(spec),
         queues: vec![
-            Queue { id: "Failure", stack: "ingest", purpose: "calls of Lambdas that failed for good" },
-            Queue { id: "Undelivered", stack: "events", purpose: "events that no target took" },
+            Queue { id: "Failure", stack: "ingest", purpose: names::FAILURES.purpose },
+            Queue { id: "Undelivered", stack: "events", purpose: names::UNDELIVERED.purpose },
         ],
         job_logs: vec![
             Named { id: "JobErrorLogs".into(), name: format!("/pipectl/{prefix}/glue/error") },
@@ -279,11 +280,11 @@ fn glue_type(kind: &ColumnType) -> String {
 
 fn databases(prefix: &str) -> Vec<Database> {
     let start = prefix.replace('-', "_");
-    [("Raw", "raw", "landing/"), ("Cleaned", "cleaned", ""), ("Transformed", "transformed", "")]
+    [("Raw", Zone::Raw, keys::LANDING), ("Cleaned", Zone::Cleaned, ""), ("Transformed", Zone::Transformed, "")]
         .map(|(id, zone, path)| Database {
             id,
-            name: format!("{start}_{zone}"),
-            zone,
+            name: format!("{start}_{}", zone.as_str()),
+            zone: zone.as_str(),
             bucket_reference: format!("${{{id}BucketName}}"),
             path,
         })

@@ -1,13 +1,12 @@
 //! The parameters of a stack and where their values come from, as the template says under `Metadata.pipectl.inputs`.
 
+use pipectl_contract::names::Artifact;
+
 use crate::error::{Error, Result, did_you_mean};
 use crate::template::Template;
 use crate::yaml::{Node, Span};
 
 use super::{RenderedStack, STACKS};
-
-/// What the packaging makes, by the names under which templates ask for its keys.
-const ARTIFACTS: [&str; 6] = ["shopify", "load", "ingest", "clean", "transform", "library"];
 
 /// A parameter whose value is known only when the stack is deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +94,7 @@ pub fn declared(template: &Template, stack: &str) -> Vec<(String, String)> {
 /// Checks that every input names an output or an artifact that exists, and returns all that do not. `own` are the
 /// crates of the user's own sources.
 pub(super) fn check(stacks: &[RenderedStack], places: &[Vec<Span>], own: &[&str]) -> Vec<Error> {
-    let artifacts = || ARTIFACTS.iter().chain(own).copied();
+    let artifacts = || Artifact::ALL.map(Artifact::as_str).into_iter().chain(own.iter().copied());
     let mut errors = Vec::new();
     let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
     for (input, span) in inputs.zip(places.iter().flatten()) {

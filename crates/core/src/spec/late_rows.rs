@@ -1,16 +1,15 @@
 //! Rules of what a column points to, and of the columns that pipectl adds itself.
 
+use pipectl_contract::names::columns;
+
 use crate::error::{Error, did_you_mean};
 use crate::yaml::Node;
-
-/// Columns that pipectl adds to rows on their way, or to a table.
-pub const TECHNICAL: [&str; 3] = ["_deleted", "_inferred", "_position"];
 
 pub(super) fn check(pipeline: &Node, errors: &mut Vec<Error>) {
     let tables = pipeline.get("tables").map_or(&[][..], Node::entries);
     for (_, table) in tables {
         for (key, column) in table.get("columns").map_or(&[][..], Node::entries) {
-            if TECHNICAL.contains(&key.name.as_str()) {
+            if columns::ALL.contains(&key.name.as_str()) {
                 errors.push(
                     Error::project(format!("`{}` is a column that pipectl adds itself", key.name))
                         .at(&key.span, "taken")

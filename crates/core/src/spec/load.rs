@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use pipectl_contract::names::{Zone, bucket};
 use serde_json::Value as Schema;
 
 use crate::error::{Error, Result};
@@ -82,8 +83,8 @@ impl Spec {
     }
 
     /// `<prefix>-<zone>-<account>-<region>`.
-    pub fn bucket(&self, zone: &str) -> String {
-        format!("{}-{zone}-{}-{}", self.prefix(), self.environment.account, self.environment.region)
+    pub fn bucket(&self, zone: Zone) -> String {
+        bucket(&self.prefix(), zone, &self.environment.account, &self.environment.region)
     }
 
     /// The catalog's database of the Iceberg tables, if there are any.
@@ -152,7 +153,7 @@ tables:
     #[test]
     fn a_good_spec_is_read_with_its_defaults() {
         let spec = load(PIPELINE, ENVIRONMENT).unwrap();
-        assert_eq!(spec.bucket("raw"), "shop-dev-raw-012345678901-eu-central-1");
+        assert_eq!(spec.bucket(Zone::Raw), "shop-dev-raw-012345678901-eu-central-1");
         assert_eq!(spec.pipeline.warehouse.max_capacity, 8);
         assert!(matches!(spec.pipeline.sources["erp"], super::super::Source::Files(_)));
         assert_eq!(spec.pipeline.tables["orders"].columns.keys().collect::<Vec<_>>(), ["id", "total", "updated_at"]);

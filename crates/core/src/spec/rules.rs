@@ -4,7 +4,7 @@
 //! other part is wrong.
 
 use pipectl_contract::keys;
-use pipectl_contract::names::ADMIN_USER;
+use pipectl_contract::names::{ADMIN_USER, Zone, bucket};
 use pipectl_contract::types::{ColumnType, PLAIN};
 
 use crate::error::{Error, did_you_mean};
@@ -18,9 +18,6 @@ use super::late_rows;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::shopify;
 use super::source::{custom, database};
-
-/// Zones whose buckets carry the pipeline's name, the longest first.
-const LONGEST_ZONE: &str = "cleaned-archive";
 
 /// Checks the whole tree of a pipeline; `prefix` is what all names start with, `place` its account and region.
 pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<Error> {
@@ -44,7 +41,8 @@ fn keys<'a>(node: &'a Node, name: &str) -> &'a [(Key, Node)] {
 
 fn expanded_names(pipeline: &Node, prefix: &str, account: &str, region: &str, errors: &mut Vec<Error>) {
     let Some(name) = pipeline.get("name") else { return };
-    let bucket = format!("{prefix}-{LONGEST_ZONE}-{account}-{region}");
+    let buckets = Zone::ALL.map(|zone| bucket(prefix, zone, account, region));
+    let bucket = buckets.into_iter().max_by_key(String::len).unwrap_or_default();
     if bucket.len() > names::BUCKET {
         let over = bucket.len() - names::BUCKET;
         errors.push(

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use pipectl_contract::names::columns::INFERRED;
 use regex_lite::Regex;
 
 use super::mask_literals::mask_literals;
@@ -90,7 +91,7 @@ fn tables(spec: &Spec) -> Catalog {
         let mut columns: Vec<Column> =
             table.columns.iter().map(|(name, column)| Column::of(name, column.kind())).collect();
         if spec.has_stubs(name) {
-            columns.push(Column::new("_inferred", Kind::Boolean));
+            columns.push(Column::new(INFERRED, Kind::Boolean));
         }
         relations.push(Relation { schema: Some("core".into()), name: name.clone(), columns: Some(columns) });
     }

@@ -30,6 +30,11 @@ impl Resource {
         self.get(pointer)?.as_str()
     }
 
+    /// An environment variable of a Lambda function.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.text(&format!("/Environment/Variables/{name}"))
+    }
+
     pub fn number(&self, pointer: &str) -> Option<u64> {
         let value = self.get(pointer)?;
         value.as_u64().or_else(|| value.as_str()?.parse().ok())

@@ -2,6 +2,7 @@
 //! the folder of its files.
 
 use pipectl_contract::limits::VARCHAR_BYTES;
+use pipectl_contract::names::columns::{DELETED, INFERRED};
 
 use crate::spec::{Column, ColumnType, Load, Spec, Table};
 
@@ -65,7 +66,7 @@ impl Loading<'_> {
                 let kind = if is_json(column) { json.to_owned() } else { column.kind().sql() };
                 format!("{} {kind}", quoted(name))
             });
-            let deleted = self.deletes.then(|| "_deleted BOOLEAN".to_owned());
+            let deleted = self.deletes.then(|| format!("{DELETED} BOOLEAN"));
             let columns: Vec<String> = columns.chain(deleted).collect();
             // Rows that lie as those of the table do are merged without moving them.
             let key = distribution(self.table).map(|column| format!(" DISTKEY ({})", quoted(column)));
@@ -79,7 +80,7 @@ impl Loading<'_> {
             let name = quoted(name);
             if is_json(column) { format!("JSON_PARSE({name})") } else { name }
         });
-        let deleted = self.deletes.then(|| "_deleted".to_owned());
+        let deleted = self.deletes.then(|| DELETED.to_owned());
         let values: Vec<String> = values.chain(deleted.clone()).collect();
         let columns: Vec<String> = self.columns.iter().cloned().chain(deleted).collect();
         vec![
@@ -99,7 +100,7 @@ impl Loading<'_> {
             format!("DELETE FROM {STAGE} USING {target} AS target WHERE {key} AND target.{order} > {STAGE}.{order}");
         match self.table.load {
             Load::Upsert => statements.push(newer),
-            Load::Append if self.deletes => statements.push(format!("{newer} AND {STAGE}._deleted")),
+            Load::Append if self.deletes => statements.push(format!("{newer} AND {STAGE}.{DELETED}")),
             Load::Append => {}
         }
         if self.remembers() {
@@ -124,13 +125,13 @@ impl Loading<'_> {
             // Whatever comes now is later than what was remembered.
             statements.push(format!("DELETE FROM {gone} USING {STAGE} WHERE {key}"));
             statements.push(format!(
-                "INSERT INTO {gone} ({columns}) SELECT {columns} FROM {STAGE} WHERE {STAGE}._deleted AND {STAGE}.{} IS NOT NULL",
+                "INSERT INTO {gone} ({columns}) SELECT {columns} FROM {STAGE} WHERE {STAGE}.{DELETED} AND {STAGE}.{} IS NOT NULL",
                 quoted(order)
             ));
         }
         let key = self.same(&quoted(self.name), STAGE);
-        statements.push(format!("DELETE FROM {} USING {STAGE} WHERE {key} AND {STAGE}._deleted", self.target));
-        statements.push(format!("DELETE FROM {STAGE} WHERE _deleted"));
+        statements.push(format!("DELETE FROM {} USING {STAGE} WHERE {key} AND {STAGE}.{DELETED}", self.target));
+        statements.push(format!("DELETE FROM {STAGE} WHERE {DELETED}"));
         statements
     }
 
@@ -140,7 +141,7 @@ impl Loading<'_> {
             let (dimension, key) = definition.stub()?;
             let (dimension, key, column) = (quoted(dimension), quoted(key), quoted(column));
             Some(format!(
-                "INSERT INTO core.{dimension} ({key}, _inferred) SELECT DISTINCT {STAGE}.{column}, TRUE FROM {STAGE} \
+                "INSERT INTO core.{dimension} ({key}, {INFERRED}) SELECT DISTINCT {STAGE}.{column}, TRUE FROM {STAGE} \
                  WHERE {STAGE}.{column} IS NOT NULL \
                  AND NOT EXISTS (SELECT 1 FROM core.{dimension} AS known WHERE known.{key} = {STAGE}.{column})"
             ))
@@ -160,7 +161,7 @@ impl Loading<'_> {
                         // What was made for its key alone makes room for the row itself.
                         let name = quoted(self.name);
                         statements.push(format!(
-                            "DELETE FROM {} USING {STAGE} WHERE {key} AND {name}._inferred",
+                            "DELETE FROM {} USING {STAGE} WHERE {key} AND {name}.{INFERRED}",
                             self.target
                         ));
                     }
@@ -182,12 +183,12 @@ impl Loading<'_> {
             .keys()
             .filter(|column| !table.key.contains(column) || table.columns.len() == table.key.len())
             .map(|column| format!("{0} = {STAGE}.{0}", quoted(column)));
-        let inferred = self.inferred.then(|| "_inferred = FALSE".to_owned());
+        let inferred = self.inferred.then(|| format!("{INFERRED} = FALSE"));
         let set: Vec<String> = set.chain(inferred).collect();
         let mut columns = self.columns.clone();
         let mut values: Vec<String> = columns.iter().map(|column| format!("{STAGE}.{column}")).collect();
         if self.inferred {
-            columns.push("_inferred".to_owned());
+            columns.push(INFERRED.to_owned());
             values.push("FALSE".to_owned());
         }
         format!(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pipectl_contract::limits::STATEMENT_BYTES;
+use pipectl_contract::names::Zone;
 use pipectl_contract::{document, keys};
 
 use crate::error::{Error, Result};
@@ -88,7 +89,7 @@ fn unload(spec: &Spec, name: &str) -> Option<String> {
     Some(format!(
         "UNLOAD ('SELECT * FROM marts.{}') TO 's3://{}/{}' IAM_ROLE default FORMAT AS {format} PARALLEL OFF CLEANPATH",
         quoted(name),
-        spec.bucket("transformed"),
+        spec.bucket(Zone::Transformed),
         keys::export_folder(name)
     ))
 }

@@ -11,6 +11,7 @@ pub mod schema_changes;
 use std::sync::Arc;
 
 use pipectl_contract::limits::{STATEMENT_BYTES, TRANSACTION_STATEMENTS};
+use pipectl_contract::names::columns::INFERRED;
 use pipectl_contract::{Map, schema_change};
 
 use crate::error::{Error, Result};
@@ -81,7 +82,7 @@ pub fn schema(spec: &Spec) -> Map<schema_change::Table> {
             tables.insert(gone(name), gone_table);
         }
         if inferred {
-            columns.push(column("_inferred", "boolean", false));
+            columns.push(column(INFERRED, "boolean", false));
         }
         let sort =
             sort_key(table).map_or_else(|| "SORTKEY AUTO".to_owned(), |column| format!("SORTKEY ({})", quoted(column)));

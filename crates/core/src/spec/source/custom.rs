@@ -1,5 +1,6 @@
 //! A source of the user's own: a Lambda in the project's `lambda-src`.
 
+use pipectl_contract::names::{Artifact, environment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -55,19 +56,14 @@ fn json_lines_unless_said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     serde_json::from_value(files.into()).map_err(serde::de::Error::custom)
 }
 
-/// What pipectl itself sets.
-const OURS: [&str; 7] = ["PIPELINE_DOCUMENT", "RAW_BUCKET", "RUST_LOG", "SECRET_NAME", "SOURCE", "STATE_KEY", "TABLES"];
-
 /// What Lambda sets, and lets nobody else set.
 const LAMBDAS: [&str; 3] = ["AWS_", "LAMBDA_", "_"];
-
-/// The artifacts that pipectl makes itself.
-pub const TAKEN: [&str; 5] = ["clean", "library", "load", "shopify", "transform"];
 
 /// Checks a `lambda` source by its node.
 pub(in crate::spec) fn check(source: &Key, node: &Node, errors: &mut Vec<Error>) {
     if let Some(package) = node.get("crate")
-        && let Some(name) = package.as_str().filter(|name| TAKEN.contains(name))
+        && let Some(name) =
+            package.as_str().filter(|name| Artifact::ALL.iter().any(|artifact| artifact.as_str() == *name))
     {
         errors.push(
             Error::project(format!("the crate of the source `{}` cannot be called `{name}`", source.name))
@@ -77,7 +73,7 @@ pub(in crate::spec) fn check(source: &Key, node: &Node, errors: &mut Vec<Error>)
     }
     for (key, _) in node.get("environment").map_or(&[][..], Node::entries) {
         let name = key.name.as_str();
-        let problem = if OURS.contains(&name) {
+        let problem = if environment::ALL.contains(&name) {
             Some("pipectl sets it")
         } else if LAMBDAS.iter().any(|start| name.starts_with(start)) {
             Some("Lambda keeps it for itself")
@@ -101,6 +97,19 @@ pub(in crate::spec) fn check(source: &Key, node: &Node, errors: &mut Vec<Error>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yaml;
+
+    #[test]
+    fn a_crate_has_no_name_of_a_part_of_pipectl() {
+        let node =
+            |package: &str| yaml::parse(&yaml::Source::new("p.yaml", format!("w: {{crate: {package}}}"))).unwrap();
+        for (package, taken) in [("ingest", true), ("load", true), ("library", true), ("weather", false)] {
+            let (node, mut errors) = (node(package), Vec::new());
+            let (source, of) = &node.entries()[0];
+            check(source, of, &mut errors);
+            assert_eq!(errors.len(), usize::from(taken), "{package}");
+        }
+    }
 
     #[test]
     fn its_files_are_json_lines_unless_another_format_is_named() {
