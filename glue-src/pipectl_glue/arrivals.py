@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipectl_glue.contract import LANDING
 from pipectl_glue.document import Document, Table
 from pipectl_glue.store import Object
-
-LANDING = "landing/"
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from pipectl_glue.sql import literal
 _SPACE = " \t\r\n\f\v\u00a0"
 _INTEGER = r"^[+-]?\d{1,40}(\.0*)?$"
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$"
-_NOTHING_BEHIND = r"\.0+$"
-_EXPONENT = r"\d[eE][+-]?\d"
+# A zero with 18 places is written as 0E-18.
+_NOTHING_BEHIND = r"(\.0+|E-18)$"
+_EXPONENT = r"^[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d{1,3}$"
 _DATE = r"^\d{4}-\d{2}-\d{2}"
 _TIME = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
 _ZONE = r" ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
 _TIMESTAMP = f"{_DATE}({_TIME}({_ZONE})?)?$"
+_NO_SECONDS = r"^(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2})( ?[A-Z+-].*)$"
 _BARE_ZONE = r"([+-]\d{2})(\d{2})$"
 _SHOPIFY_ID = r"^gid://shopify/\w+/(\d+)(\?.*)?$"
 _TRUE = ("true", "t", "yes", "y", "1")
@@ -39,8 +41,11 @@ def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
         bare = regional.plain(column.type.kind, bare, style)
     if column.type.kind in _INTEGERS:
         # JSON writers print 12000000.0 as 1.2E7; written out, it is an integer if nothing is left behind the point.
-        written = f"regexp_replace(CAST(CAST({bare} AS DECIMAL(38,9)) AS STRING), {literal(_NOTHING_BEHIND)}, '')"
-        bare = f"coalesce(CASE WHEN {bare} RLIKE {literal(_EXPONENT)} THEN {written} END, {bare})"
+        exact = f"CAST({bare} AS DECIMAL(38,18))"
+        written = f"regexp_replace(CAST({exact} AS STRING), {literal(_NOTHING_BEHIND)}, '')"
+        # The cast rounds; the double shows whether it did.
+        kept = f"CAST({exact} AS DOUBLE) = CAST({bare} AS DOUBLE)"
+        bare = f"coalesce(CASE WHEN {bare} RLIKE {literal(_EXPONENT)} AND {kept} THEN {written} END, {bare})"
     if column.type.kind == "bigint":
         bare = f"regexp_replace({bare}, {literal(_SHOPIFY_ID)}, '$1')"
     return f"CASE WHEN NOT {bare} IN ({_list(null)}) THEN {bare} END" if null else bare
@@ -116,7 +121,9 @@ def _boolean(_: Type, text: str) -> str:
 
 
 def _timestamp(_: Type, text: str) -> str:
-    zoned = f"regexp_replace({text}, {literal(_BARE_ZONE)}, '$1:$2')"
+    # Spark reads a zone only behind seconds.
+    whole = f"regexp_replace({text}, {literal(_NO_SECONDS)}, '$1:00$2')"
+    zoned = f"regexp_replace({whole}, {literal(_BARE_ZONE)}, '$1:$2')"
     return f"CASE WHEN {text} RLIKE {literal(_TIMESTAMP)} THEN CAST({zoned} AS TIMESTAMP) END"
 
 
@@ -127,7 +134,11 @@ def _date(kind: Type, text: str) -> str:
 
 
 def _super(_: Type, text: str) -> str:
-    return f"CASE WHEN json_array_length(concat('[', {text}, ']')) = 1 THEN {text} END"
+    array = f"concat('[', {text}, ']')"
+    # `json_array_length` takes texts in single quotes, which Redshift does not.
+    strict = f"size(from_json({array}, 'array<string>', map('allowSingleQuotes', 'false'))) = 1"
+    valid = f"json_array_length({array}) = 1 AND (NOT contains({text}, {literal(chr(39))}) OR {strict})"
+    return f"CASE WHEN {valid} THEN {text} END"
 
 
 _READERS: dict[str, Callable[[Type, str], str]] = {

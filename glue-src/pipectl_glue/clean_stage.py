@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from pipectl_glue import (
     arrivals,
     broken,
+    contract,
     evolution,
     housekeeping,
     ingested,
@@ -25,8 +26,9 @@ from pipectl_glue import (
     rows,
     snapshots,
 )
-from pipectl_glue.arrivals import LANDING, Input
+from pipectl_glue.arrivals import Input
 from pipectl_glue.clean import clean
+from pipectl_glue.contract import LANDING
 from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
@@ -139,7 +141,7 @@ class _Stage:
         return Given(self._spark, self._store, self._document.raw, table, [entry for entry in inputs if entry.is_read])
 
     def _directory(self, table: Table) -> str:
-        return f"{table.name}/batch={self._batch}/"
+        return contract.rows_folder(table.name, self._batch)
 
     def _read(self, table: Table, inputs: list[Input]) -> tuple[Counts, dict[str, str]]:
         if not inputs:
@@ -174,7 +176,7 @@ class _Stage:
         path = f"s3://{self._document.cleaned}/{self._directory(table)}"
         counts = Counts(path)
         if table.snapshot:
-            state = f"s3://{self._document.cleaned}/_state/{self._directory(table)}"
+            state = f"s3://{self._document.cleaned}/{contract.snapshot_folder(table.name, self._batch)}"
             snapshots.keep(kept.frame.filter(first), table, state)
             counts.state = state
         else:
@@ -188,7 +190,7 @@ class _Stage:
         counts.unknown_columns = read.unknown or _unknown(table, json.loads(read_values["names"] or "[]"))
         output.verify(table, counts)
         if counts.quarantined:
-            directory = f"quarantine/{self._directory(table)}"
+            directory = contract.quarantine_folder(table.name, self._batch)
             output.quarantine(cleaned, table, counts, f"s3://{self._document.cleaned}/{directory}")
         if table.snapshot:
             self._compare(cleaned, table, counts, inputs, read)
@@ -205,7 +207,7 @@ class _Stage:
                 entry.key: "a snapshot without rows would delete the whole table; drop one that has rows"
                 for entry in inputs
             }
-            self._store.delete(self._document.cleaned, f"_state/{self._directory(table)}")
+            self._store.delete(self._document.cleaned, contract.snapshot_folder(table.name, self._batch))
             counts.state = None
             return
         bad = None

@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipectl_glue import contract
 from pipectl_glue.failure import Failure
 from pipectl_glue.schema import Type, parse_type
-
-_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -122,10 +121,10 @@ def parse_document(text: str) -> Document:
         root = json.loads(text)
     except json.JSONDecodeError as error:
         raise Failure(f"the pipeline document is not JSON: {error}; deploy it again") from error
-    if root.get("version") != _VERSION:
+    if root.get("version") != contract.DOCUMENT_VERSION:
         raise Failure(
-            f"the pipeline document has version {root.get('version')}, these jobs read version {_VERSION}; "
-            "deploy the jobs and the document together"
+            f"the pipeline document has version {root.get('version')}, these jobs read version "
+            f"{contract.DOCUMENT_VERSION}; deploy the jobs and the document together"
         )
     try:
         return Document(
@@ -159,7 +158,7 @@ def _table(name: str, table: dict[str, Any]) -> Table:
     limit = table.get("quarantine_limit")
     return Table(
         name=name,
-        landing=table.get("landing") or f"landing/{name}/",
+        landing=table.get("landing") or contract.landing_folder(name),
         format=table["format"],
         columns=columns,
         csv=_csv(table.get("csv") or {}) if table["format"] == "csv" else None,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from pipectl_glue import ledger, snapshots
+from pipectl_glue import contract, ledger, snapshots
 from pipectl_glue.document import Document
 from pipectl_glue.store import Object, Store
 
@@ -48,7 +48,7 @@ def empty_landing(
 
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         removed = sum(workers.map(remove, done))
-    tell(f"removed {removed} loaded objects from s3://{document.raw}/landing/")
+    tell(f"removed {removed} loaded objects from s3://{document.raw}/{contract.LANDING}")
     if removed < len(done):
         tell(f"kept {len(done) - removed} loaded objects that s3://{archive} does not hold yet")
 
@@ -60,14 +60,14 @@ def drop_old_states(store: Store, document: Document, clean_entries: list[dict[s
         if state is None:
             continue
         kept = state.removeprefix(f"s3://{document.cleaned}/")
-        for found in list(store.objects(document.cleaned, f"_state/{table.name}/")):
+        for found in list(store.objects(document.cleaned, contract.snapshots_folder(table.name))):
             if not found.key.startswith(kept):
                 store.remove(document.cleaned, found)
 
 
 def _loaded(store: Store, document: Document, clean_entries: list[dict[str, Any]]) -> set[tuple[str, str]]:
     """The batches and tables of `clean` that are in the warehouse."""
-    prefix = "_ledger/loaded/"
+    prefix = contract.ledger_folder("loaded")
     whole = {
         found.key.removeprefix(prefix).removesuffix(".json") for found in store.objects(document.transformed, prefix)
     }

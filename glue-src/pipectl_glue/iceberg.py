@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipectl_glue import output, rows
+from pipectl_glue import contract, output, rows
 from pipectl_glue.document import Document, Table
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
@@ -26,10 +26,9 @@ from pipectl_glue.sql import identifier
 from pipectl_glue.store import Store
 
 # The folder of the transformed bucket, and the name by which Spark knows the catalog.
-FOLDER = "iceberg"
+FOLDER = contract.ICEBERG.rstrip("/")
 CATALOG = "lake"
 _SETTING = f"spark.sql.catalog.{CATALOG}"
-_MARK = "_ledger/iceberg/{}.json"
 # What a snapshot of rows that were added says of itself.
 _BATCH = "pipectl.batch"
 # As many files as this, each far smaller than Iceberg wants them, become one.
@@ -103,7 +102,7 @@ def _batches(name: str, done: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _mark(store: Store, document: Document, name: str) -> str:
     """The last batch that the table is known to have."""
-    key = _MARK.format(name)
+    key = contract.iceberg_mark(name)
     if store.find(document.transformed, key) is None:
         return ""
     return json.loads(store.get(document.transformed, key))["batch"]
@@ -161,7 +160,7 @@ class _Table:
 
     def _there(self) -> set[str]:
         """The batches whose files have not expired."""
-        start = f"{self._table.name}/batch="
+        start = contract.batches_prefix(self._table.name)
         found = self._store.objects(self._document.transformed, start)
         return {entry.key[len(start) :].partition("/")[0] for entry in found}
 
@@ -300,8 +299,8 @@ class _Table:
             self._spark.sql(f"CALL {CATALOG}.system.expire_snapshots(table => '{table}')")
 
     def _marked(self, batch: str) -> None:
-        mark = {"version": 1, "batch": batch, "marked_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        self._store.put(self._document.transformed, _MARK.format(self._table.name), json.dumps(mark).encode())
+        mark = {"version": contract.LEDGER_VERSION, "batch": batch, "marked_at": contract.rfc3339(datetime.now(UTC))}
+        self._store.put(self._document.transformed, contract.iceberg_mark(self._table.name), json.dumps(mark).encode())
 
 
 def _type(kind: T.DataType) -> T.DataType:

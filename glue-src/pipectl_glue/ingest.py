@@ -15,8 +15,8 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from pipectl_glue import contract, ledger
 from pipectl_glue import ingest_sql as sql
-from pipectl_glue import ledger
 from pipectl_glue.document import Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.ingest_database import Database, connect
@@ -182,7 +182,7 @@ class _Reader:
 
     def table(self, wanted: Wanted) -> Outcome:
         """Reads what is new in a table. Nothing of it stays when that fails."""
-        prefix = f"landing/{self._source}/{wanted.object}/{self._batch}/"
+        prefix = contract.ingest_batch_folder(self._source, wanted.object, self._batch)
         try:
             return self._table(wanted, prefix)
         except Failure:

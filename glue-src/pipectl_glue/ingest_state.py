@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pipectl_glue import contract
 from pipectl_glue.store import Object, Store
 
-_VERSION = 1
 _BATCH = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
 
 
@@ -59,19 +59,19 @@ class Ledger:
         self._store = store
         self._bucket = bucket
         self._source = source
-        self._prefix = f"_ledger/ingest/{source}/"
-        self.state = f"state/ingest/{source}/"
+        self._prefix = contract.ingest_entries_folder(source)
+        self.state = contract.ingest_state_folder(source)
         keys = [found.key for found in store.objects(bucket, self._prefix) if found.key.endswith(".json")]
         self.batches = sorted(key.removeprefix(self._prefix).removesuffix(".json") for key in keys)
         self.reached: dict[str, Reached] = {}
         if self.batches:
-            entry = json.loads(store.get(bucket, f"{self._prefix}{self.batches[-1]}.json"))
+            entry = json.loads(store.get(bucket, contract.ingest_entry(source, self.batches[-1])))
             self.reached = {name: Reached.read(state) for name, state in entry["state"].items()}
 
     @property
     def _marker(self) -> str:
         # Its name hides it from the jobs; its event starts them.
-        return f"landing/{self._source}/_ingest.json"
+        return contract.ingest_marker(self._source)
 
     def tell(self) -> bool:
         """Tells the pipeline of the last batch, unless it knows: the objects' own events came before they counted."""
@@ -88,7 +88,7 @@ class Ledger:
         """Deletes what runs that did not end have left: nothing names it, and nobody reads it."""
         counted, kept = set(self.batches), {reached.boundary for reached in self.reached.values()}
         lost = set()
-        for found in self._store.objects(self._bucket, f"landing/{self._source}/"):
+        for found in self._store.objects(self._bucket, contract.landing_folder(self._source)):
             parts = found.key.split("/")
             # landing/<source>/<table>/<batch>/<file>
             if len(parts) == 5 and _BATCH.fullmatch(parts[3]) and parts[3] not in counted:
@@ -111,12 +111,12 @@ class Ledger:
     ) -> None:
         """Writes the entry that makes a batch count."""
         entry = {
-            "version": _VERSION,
+            "version": contract.LEDGER_VERSION,
             "stage": "ingest",
             "source": self._source,
             "batch": batch,
             "run": run,
-            "committed_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "committed_at": contract.rfc3339(datetime.now(UTC)),
             "objects": [
                 {"key": found.key, "etag": found.etag, "size": found.size, "table": name}
                 for name, all_found in sorted(objects.items())
@@ -126,5 +126,5 @@ class Ledger:
             "failed": failed,
             "state": {name: reached.write() for name, reached in sorted(self.reached.items())},
         }
-        self._store.put(self._bucket, f"{self._prefix}{batch}.json", json.dumps(entry, indent=1).encode())
+        self._store.put(self._bucket, contract.ingest_entry(self._source, batch), json.dumps(entry, indent=1).encode())
         self.batches.append(batch)

@@ -12,14 +12,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipectl_glue import contract
 from pipectl_glue.failure import Failure
 from pipectl_glue.store import Store
 
-_VERSION = 1
-_INDEX = "_ledger/index/{}.json.gz"
 # So many entries are quicker to read from one object.
 _INDEX_FROM = 100
-_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass
@@ -60,7 +58,7 @@ def entries(store: Store, bucket: str, stage: str) -> list[dict[str, Any]]:
     After years there are thousands. So what was read is put together in one object, and each of its entries is taken
     only while the listing shows the same ETag. It may be lost at any time: it only saves reading.
     """
-    listed = [found for found in store.objects(bucket, f"_ledger/{stage}/") if found.key.endswith(".json")]
+    listed = [found for found in store.objects(bucket, contract.ledger_folder(stage)) if found.key.endswith(".json")]
     known = _index(store, bucket, stage) if len(listed) >= _INDEX_FROM else {}
     found = {entry.key: known[entry.key][1] for entry in listed if known.get(entry.key, [None])[0] == entry.etag}
     missing = [entry for entry in listed if entry.key not in found]
@@ -70,12 +68,12 @@ def entries(store: Store, bucket: str, stage: str) -> list[dict[str, Any]]:
         index = {entry.key: [entry.etag, found[entry.key]] for entry in listed}
         # What cannot be kept is read again.
         with contextlib.suppress(Failure):
-            store.put(bucket, _INDEX.format(stage), gzip.compress(json.dumps(index).encode()))
+            store.put(bucket, contract.ledger_index(stage), gzip.compress(json.dumps(index).encode()))
     return sorted(found.values(), key=lambda entry: entry["batch"])
 
 
 def _index(store: Store, bucket: str, stage: str) -> dict[str, Any]:
-    key = _INDEX.format(stage)
+    key = contract.ledger_index(stage)
     if store.find(bucket, key) is None:
         return {}
     try:
@@ -96,16 +94,16 @@ def commit(
 ) -> dict[str, Any]:
     """Writes the entry that makes a batch count, with what `more` says of it."""
     entry = {
-        "version": _VERSION,
+        "version": contract.LEDGER_VERSION,
         "stage": stage,
         "batch": batch,
         "run": run,
-        "committed_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "committed_at": contract.rfc3339(datetime.now(UTC)),
         "inputs": inputs,
         "tables": {name: asdict(counts) for name, counts in sorted(tables.items())},
         **{name: value for name, value in more.items() if value},
     }
-    store.put(bucket, f"_ledger/{stage}/{batch}.json", json.dumps(entry, indent=1).encode())
+    store.put(bucket, contract.ledger_entry(stage, batch), json.dumps(entry, indent=1).encode())
     return entry
 
 
@@ -121,8 +119,8 @@ def taken(done: list[dict[str, Any]], clean_entries: list[dict[str, Any]]) -> se
 
 def batch_name(now: datetime, inputs: Iterable[str], earlier: Iterable[str]) -> str:
     """Names a batch by time and content, always after the batches before it, whatever the clock says."""
-    stamp = now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    at = now.replace(microsecond=0)
     for batch in earlier:
-        stamp = max(stamp, datetime.strptime(batch.partition("-")[0], _STAMP) + timedelta(seconds=1))
+        at = max(at, contract.begun(batch) + timedelta(seconds=1))
     digest = hashlib.sha256("\n".join(sorted(inputs)).encode()).hexdigest()
-    return f"{stamp.strftime(_STAMP)}-{digest[:12]}"
+    return f"{contract.stamp(at)}-{digest[:12]}"

@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipectl_glue.arrivals import LANDING, Input
+from pipectl_glue.arrivals import Input
+from pipectl_glue.contract import REPLAY_REQUESTS, REPLAY_VERSION
 from pipectl_glue.document import Document
 from pipectl_glue.failure import Failure
 from pipectl_glue.store import Object, Store
-
-REQUESTS = f"{LANDING}_replay/"
-_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,9 @@ def pending(
     keys = [
         found.key
         for found in objects
-        if found.key.startswith(REQUESTS)
+        if found.key.startswith(REPLAY_REQUESTS)
         and found.key.endswith(".json")
-        and found.key.removeprefix(REQUESTS).removesuffix(".json") not in carried_out
+        and found.key.removeprefix(REPLAY_REQUESTS).removesuffix(".json") not in carried_out
     ]
     requests = [_request(key, body) for key, body in zip(keys, store.get_all(document.raw, keys), strict=True)]
     return sorted((found for found in requests if found.source == source), key=lambda found: found.id)
@@ -74,8 +72,10 @@ def inputs(requests: list[Request], document: Document) -> tuple[list[Input], li
 def _request(key: str, body: bytes) -> Request:
     try:
         found = json.loads(body)
-        if found["version"] != _VERSION:
-            raise Failure(f"{key} has version {found['version']}, these jobs read version {_VERSION}; deploy the jobs")
+        if found["version"] != REPLAY_VERSION:
+            raise Failure(
+                f"{key} has version {found['version']}, these jobs read version {REPLAY_VERSION}; deploy the jobs"
+            )
         return Request(
             found["id"], found["from"], found["tables"], found.get("batches") or [], found.get("inputs") or []
         )

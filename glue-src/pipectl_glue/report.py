@@ -7,11 +7,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from pipectl_glue import output
+from pipectl_glue import contract, output
 from pipectl_glue.document import Document
 from pipectl_glue.store import Store
 
-_VERSION = 1
 _SUMMED = ("quarantined", "duplicates", "unchanged")
 
 
@@ -56,19 +55,18 @@ def _put(
     stopped: dict[str, str],
     more: dict[str, Any],
 ) -> None:
-    now = datetime.now(UTC)
     report = {
-        "version": _VERSION,
+        "version": contract.REPORT_VERSION,
         "batch": entry["batch"],
         "stage": stage,
         "state": "failed" if stopped else "succeeded",
         "run": entry["run"],
-        "ended_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "ended_at": contract.rfc3339(datetime.now(UTC)),
         "seconds": round(seconds, 3),
         "replays": entry.get("replays", []),
         **more,
     }
-    store.put(document.transformed, f"reports/{entry['batch']}.json", json.dumps(report, indent=1).encode())
+    store.put(document.transformed, contract.report(entry["batch"]), json.dumps(report, indent=1).encode())
 
 
 def _table(name: str, entry: dict[str, Any], cleaned: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from pipectl_glue import contract
 from pipectl_glue.document import Table
 
 # Where a row comes from: when its file arrived, the file, the block of the file, and its place in that block. Together
@@ -24,11 +25,11 @@ REASON = "__reason"
 # 1 for the row that stays, more for those that it replaces.
 RANK = "__rank"
 BATCH = "__batch"
-# Of tables whose source can delete: whether this row is a deletion, and its place in the source's own order.
-DELETED = "_deleted"
-POSITION = "_position"
+# Of tables whose source can delete: whether this row is a deletion, and its position in the source's own order.
+DELETED = contract.DELETED
+POSITION = contract.POSITION
 
-_LANDED = "^[a-z0-9]+://[^/]+/landing/"
+_LANDED = f"^[a-z0-9]+://[^/]+/{contract.LANDING}"
 
 PROVENANCE = (ARRIVED, FILE, BLOCK, PLACE)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import types as spark
 
+from pipectl_glue.contract import DECIMAL_DIGITS, VARCHAR_BYTES
 from pipectl_glue.failure import Failure
 
 _PLAIN: dict[str, spark.DataType] = {
@@ -17,11 +18,8 @@ _PLAIN: dict[str, spark.DataType] = {
     "timestamp": spark.TimestampType(),
     "super": spark.StringType(),
 }
-_WITH_SIZE = re.compile(r"^(decimal|varchar)\((\d+)(?:,\s*(\d+))?\)$")
-
-# Redshift's own limits.
-_MOST_DIGITS = 38
-_MOST_BYTES = 65535
+_DECIMAL = re.compile(r"decimal\(([0-9]+), ?([0-9]+)\)")
+_VARCHAR = re.compile(r"varchar\(([0-9]+)\)")
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,11 @@ def parse_type(text: str) -> Type:
     """Reads `bigint`, `decimal(12,2)`, `varchar(64)` and their like."""
     if text in _PLAIN:
         return Type(text, text, _PLAIN[text])
-    match = _WITH_SIZE.match(text)
-    if match and match[1] == "varchar" and match[3] is None and 1 <= int(match[2]) <= _MOST_BYTES:
-        return Type(text, "varchar", spark.StringType(), size=int(match[2]))
-    if match and match[1] == "decimal":
-        precision, scale = int(match[2]), int(match[3] or 0)
-        if 1 <= precision <= _MOST_DIGITS and scale <= precision:
+    if (match := _VARCHAR.fullmatch(text)) and 1 <= int(match[1]) <= VARCHAR_BYTES:
+        return Type(text, "varchar", spark.StringType(), size=int(match[1]))
+    if match := _DECIMAL.fullmatch(text):
+        precision, scale = int(match[1]), int(match[2])
+        if 1 <= precision <= DECIMAL_DIGITS and scale <= precision:
             return Type(text, "decimal", spark.DecimalType(precision, scale), precision=precision, scale=scale)
     known = ", ".join([*_PLAIN, "decimal(p,s)", "varchar(n)"])
     raise Failure(f"unknown type `{text}`; the types are {known}")

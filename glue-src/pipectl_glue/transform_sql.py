@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.utils import AnalysisException
 
-from pipectl_glue import checks, output, rows
+from pipectl_glue import checks, contract, output, rows
 from pipectl_glue.document import Table
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
@@ -87,7 +87,7 @@ class _State:
 
     def frame(self, table: Table) -> DataFrame:
         """The latest row of each key that breaks no check and is not deleted: what the warehouse has."""
-        bucket, start = self._stage.document.cleaned, f"{table.name}/batch="
+        bucket, start = self._stage.document.cleaned, contract.batches_prefix(table.name)
         # Batches expire; the ledger does not.
         there = {found.key[len(start) :].partition("/")[0] for found in self._stage.store.objects(bucket, start)}
         parts = [
@@ -147,7 +147,7 @@ def _make(stage: "_Stage", table: Table) -> Counts:
     counts = stage.write(stage.checked(shaped, table, 2), table)
     fault = checks.row_count_fault(table, counts.rows_out)
     if fault and "rows" not in table.checks.warn:
-        stage.store.delete(stage.document.transformed, f"{table.name}/batch={stage.batch}/")
+        stage.store.delete(stage.document.transformed, contract.rows_folder(table.name, stage.batch))
         raise Failure(fault)
     if fault:
         counts.findings.append({"kind": "rows", "text": fault})

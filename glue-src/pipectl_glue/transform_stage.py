@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pipectl_glue import checks, iceberg, ledger, output, references, replay, report, rows, transform_sql
+from pipectl_glue import checks, contract, iceberg, ledger, output, references, replay, report, rows, transform_sql
 from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.latest import ranked
@@ -36,11 +36,11 @@ def run(
     document = parse_document(store.get(*split_uri(document_uri)).decode())
     done = ledger.entries(store, document.transformed, _STAGE)
     cleaned = ledger.entries(store, document.cleaned, "clean")
-    objects = store.objects(document.raw, replay.REQUESTS)
+    objects = store.objects(document.raw, contract.REPLAY_REQUESTS)
     requests = replay.pending(store, document, objects, "cleaned", done)
     pending = _pending(cleaned, done, requests)
     if not pending and not requests:
-        tell(f"nothing new in s3://{document.cleaned}/_ledger/clean/")
+        tell(f"nothing new in s3://{document.cleaned}/{contract.ledger_folder('clean')}")
         # A run that broke off may have left them behind.
         output.end(_STAGE, None, iceberg.catch_up(spark, store, document, done, tell))
         return None
@@ -135,7 +135,7 @@ class _Stage:
         return counts
 
     def _directory(self, table: Table) -> str:
-        return f"{table.name}/batch={self.batch}/"
+        return contract.rows_folder(table.name, self.batch)
 
     def _path(self, table: Table) -> str:
         return f"s3://{self.document.transformed}/{self._directory(table)}"
@@ -180,7 +180,9 @@ class _Stage:
         target = next((found for found in self.document.tables[other].columns if found.name == name), None)
         if target is None:
             raise Failure(f"table `{table.name}`: `references` names `{other}.{name}`, which is not in the pipeline")
-        is_there = next(iter(self.store.objects(self.document.cleaned, f"{other}/batch=")), None) is not None
+        is_there = (
+            next(iter(self.store.objects(self.document.cleaned, contract.batches_prefix(other))), None) is not None
+        )
         path = f"s3://{self.document.cleaned}/{other}/"
         known = references.read_known(self.spark, path, target) if is_there else None
         frame = references.flagged(frame, index, column, known, target)
@@ -246,7 +248,7 @@ class _Stage:
             if fault:
                 counts.findings.append({"kind": "fresh_within", "text": fault})
         if counts.quarantined:
-            path = f"s3://{self.document.transformed}/quarantine/{directory}"
+            path = f"s3://{self.document.transformed}/{contract.quarantine_folder(table.name, self.batch)}"
             output.quarantine(_with_text(checked, table), table, counts, path)
         if not counts.rows_out:
             self.store.delete(self.document.transformed, directory)

@@ -174,7 +174,7 @@ fn what_a_run_could_not_take() {
 fn spreadsheets_are_understood_where_the_source_says_so() {
     let pipeline = PIPELINE.replace(
         r#"csv: {"null": ["", "NULL"]}"#,
-        r#"csv: {encoding: auto, decimal: ",", thousands: ".", date_format: dd.MM.yyyy}"#,
+        r#"csv: {encoding: auto, decimal: ",", thousands: ".", date_format: d.M.yyyy}"#,
     );
     let csv = b"sep=;\r\nstore_id;day;visitors;Note\r\ns1;31.12.2026;1.234;caf\xe9\r\ns2;01.11.2026;1,5;x\r\ns3;2026-11-01;7;y\r\n";
     insta::assert_snapshot!(say_of(&pipeline, "visits.csv", csv), @r#"

@@ -130,13 +130,23 @@ pub fn iceberg_mark(table: &str) -> String {
     format!("{LEDGER}iceberg/{table}.json")
 }
 
-/// The rows of a batch of a table, in the cleaned and in the transformed bucket.
+/// The start of the folders of a table's batches, in the cleaned and in the transformed bucket.
+pub fn batches_prefix(table: &str) -> String {
+    format!("{table}/batch=")
+}
+
+/// The rows of a batch of a table.
 pub fn rows_folder(table: &str, batch: &str) -> String {
-    format!("{table}/batch={batch}/")
+    format!("{}{batch}/", batches_prefix(table))
 }
 
 pub fn quarantine_folder(table: &str, batch: &str) -> String {
     format!("{QUARANTINE}{}", rows_folder(table, batch))
+}
+
+/// The rows of a table's last snapshots.
+pub fn snapshots_folder(table: &str) -> String {
+    format!("{SNAPSHOTS}{table}/")
 }
 
 /// The rows of a snapshot, to compare the next one with.
