@@ -43,14 +43,14 @@ fn a_permission_that_is_missing_fails_the_rehearsal() {
 #[test]
 fn a_loop_onto_its_own_trigger_is_stopped_and_named() {
     let Some(test) = project() else { return };
-    let landing = "StartsWith: [!Sub \"arn:${AWS::Partition}:s3:::${RawBucketName}/landing/\"";
+    let landing = "StartsWith: [!Sub \"arn:${AWS::Partition}:s3:::${RawBucketName}/{{folders.landing}}/\"";
     let test = with_template(
         test,
         "events",
         &[
             (landing, &format!("{landing}, \"arn:aws:s3:::{{{{buckets.cleaned}}}}/\"")),
             ("bucketName: [!Ref RawBucketName]", "bucketName: [!Ref RawBucketName, \"{{buckets.cleaned}}\"]"),
-            ("key: [{prefix: landing/}]", "key: [{prefix: \"\"}]"),
+            ("key: [{prefix: {{folders.landing}}/}]", "key: [{prefix: \"\"}]"),
         ],
     );
     let (code, report) = report(&test, &["--data", "erp=stores"]);

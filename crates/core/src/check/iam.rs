@@ -196,11 +196,11 @@ mod tests {
         `Notify` of the role `shop-dev-events-to-glue` allows every action of a service
           iam.yaml | Action: "glue:*"
         "#);
-        insta::assert_snapshot!(iam("                  - !Sub \"arn:${AWS::Partition}:s3:::{{buckets.raw}}/landing/*\"\n", "                  - \"*\"\n"), @"
+        insta::assert_snapshot!(iam("                  - !Sub \"arn:${AWS::Partition}:s3:::{{buckets.raw}}/{{folders.landing}}/*\"\n", "                  - \"*\"\n"), @"
         `ReadVersions` of the role `shop-dev-replication` allows every resource
           iam.yaml | Resource:
         ");
-        insta::assert_snapshot!(iam("{{buckets.transformed}}/_ledger/*", "{{prefix}}-transform/_ledger/*"), @r#"
+        insta::assert_snapshot!(iam("{{buckets.transformed}}/{{folders.ledger}}/*", "{{prefix}}-transform/_ledger/*"), @r#"
         `ReadLedger` of the role `shop-dev-load` is about nothing that the pipeline has: arn:aws:s3:::shop-dev-transform/_ledger/*
           iam.yaml | Resource: !Sub "arn:${AWS::Partition}:s3:::shop-dev-transform/_ledger/*"
         "#);

@@ -5,6 +5,8 @@
 //! - `prefix`, and the names that follow from it: `buckets.raw`, `buckets.cleaned`, `buckets.transformed`,
 //!   `buckets.raw_archive`, `buckets.cleaned_archive`, `buckets.logs`, `buckets.artifacts`, `load_function`,
 //!   `landing_rule`, `transformed_rule`, `statement_rule`, `admin_user`, `warehouse_secret`, `job_log_prefix`.
+//! - `folders`: the first folders of the buckets, without their `/`: `landing`, `replay`, `state`, `parked`, `ledger`,
+//!   `quarantine`, `exports`, `iceberg`.
 //! - `customs`: the `lambda` sources, each with `id`, `name`, `package`, `function`, `secret` or null, `schedule`, `tables`,
 //!   `table_list`, `memory`, `timeout`, `environment`. `scheduled`: whether anything runs on a schedule.
 //! - `call_failed_rule`, `jobs`: names of a rule and of the Glue jobs. `console`, `load_log_link`: links of AWS's console.
@@ -39,6 +41,7 @@ struct Names {
     environment: EnvironmentNames,
     prefix: String,
     buckets: Buckets,
+    folders: Folders,
     load_function: String,
     landing_rule: String,
     transformed_rule: String,
@@ -133,6 +136,35 @@ struct Named {
     name: String,
 }
 
+/// The first folders of the buckets, without their `/`.
+#[derive(Serialize)]
+struct Folders {
+    landing: &'static str,
+    replay: &'static str,
+    state: &'static str,
+    parked: &'static str,
+    ledger: &'static str,
+    quarantine: &'static str,
+    exports: &'static str,
+    iceberg: &'static str,
+}
+
+impl Folders {
+    fn new() -> Self {
+        let name = |prefix: &'static str| prefix.trim_end_matches('/');
+        Self {
+            landing: name(keys::LANDING),
+            replay: name(keys::REPLAY),
+            state: name(keys::STATE),
+            parked: name(keys::PARKED),
+            ledger: name(keys::LEDGER),
+            quarantine: name(keys::QUARANTINE),
+            exports: name(keys::EXPORTS),
+            iceberg: name(keys::ICEBERG),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Queue {
     id: &'static str,
@@ -166,6 +198,7 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
             logs: spec.bucket(Zone::Logs),
             artifacts: spec.bucket(Zone::Artifacts),
         },
+        folders: Folders::new(),
         load_function: format!("{prefix}-load"),
         landing_rule: format!("{prefix}-landing"),
         transformed_rule: format!("{prefix}-transformed"),

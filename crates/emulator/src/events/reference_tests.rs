@@ -152,12 +152,12 @@ fn the_ways_for_failures_and_databases_are_open() {
 #[test]
 fn each_cut_wire_names_its_hop_and_line() {
     let events = |from: &str, to: &str| way(&deployed("templates/events.yaml.hbs", from, to));
-    insta::assert_snapshot!(events("key: [{prefix: landing/}]", "key: [{prefix: landed/}]"), @r#"
+    insta::assert_snapshot!(events("key: [{prefix: {{folders.landing}}/}]", "key: [{prefix: landed/}]"), @r#"
     rule `shop-dev-landing`: `detail.requestParameters.key` is "landing/stores/x.csv", the pattern wants {"prefix":"landed/"}
       events.yaml | key: [{prefix: landed/}]
       change the pattern so that it takes the event
     "#);
-    insta::assert_snapshot!(events("${RawBucketName}/landing/", "${RawBucketName}/incoming/"), @r#"
+    insta::assert_snapshot!(events("${RawBucketName}/{{folders.landing}}/", "${RawBucketName}/incoming/"), @r#"
     trail `shop-dev-landing`: `resources.ARN` is `arn:aws:s3:::shop-dev-raw-111111111111-eu-central-1/landing/stores/x.csv`, the selector wants StartsWith ["arn:aws:s3:::shop-dev-raw-111111111111-eu-central-1/incoming/"]
       events.yaml | - {Field: resources.ARN, StartsWith: [!Sub "arn:${AWS::Partition}:s3:::${RawBucketName}/incoming/"]}
       change this field selector so that it takes the object
