@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use pipectl_contract::keys;
 use serde::Deserialize;
 
 use super::report::thousands;
@@ -24,7 +25,7 @@ struct Kept {
 
 /// Tells of the rows of a table that a batch has put into quarantine, in the folder of a bucket.
 pub(super) fn describe(bucket: &Path, table: &str, batch: &str, rows: u64) -> String {
-    let folder = bucket.join("quarantine").join(table).join(format!("batch={batch}"));
+    let folder = bucket.join(keys::quarantine_folder(table, batch));
     let mut reasons: BTreeMap<(String, String), u64> = BTreeMap::new();
     for row in kept(&folder).take(MOST_ROWS) {
         // `s3://<bucket>/landing/stores/a.csv` → `landing/stores/a.csv`

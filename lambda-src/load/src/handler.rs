@@ -1,6 +1,7 @@
 //! One invocation: from the environment and the event to the run.
 
 use pipectl_contract::names::environment;
+use pipeline::digest::hex;
 use pipeline::s3::Bucket;
 use pipeline::{Deadline, Result, aws, document};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::run::Run;
-use crate::statement::{Statements, hex};
+use crate::statement::Statements;
 
 /// Handles an event of EventBridge, or `{}` from a person.
 pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {

@@ -1,6 +1,5 @@
 //! The Redshift Data API: submit a transaction once, and see what came of it.
 
-use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_redshiftdata::Client;
@@ -9,6 +8,7 @@ use aws_sdk_redshiftdata::types::{Field, StatementStatusString, StatusString, Su
 use aws_smithy_types::DateTime;
 use pipectl_contract::names::columns;
 use pipeline::aws::service;
+use pipeline::digest::hex;
 use pipeline::document::Warehouse;
 use pipeline::error::aws;
 use pipeline::{Error, Result};
@@ -191,15 +191,6 @@ fn value(field: &Field) -> Value {
         Field::DoubleValue(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// Writes bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Takes the counts out of a finished load: the rows of COPY, and of the MERGE or INSERT into the table itself.

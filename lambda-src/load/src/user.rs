@@ -3,13 +3,13 @@
 use aws_sdk_secretsmanager::Client;
 use md5::{Digest, Md5};
 use pipeline::aws::service;
+use pipeline::digest::hex;
 use pipeline::document::Warehouse;
 use pipeline::error::aws;
 use pipeline::{Error, Result};
 use serde::Deserialize;
 
 use crate::inspect::Found;
-use crate::statement::hex;
 
 #[derive(Deserialize)]
 struct Secret {

@@ -4,6 +4,7 @@
 
 pub mod aws;
 pub mod deadline;
+pub mod digest;
 pub mod document;
 pub mod error;
 pub mod instant;

@@ -1,7 +1,7 @@
 //! The cases: every message and constant as the types of this crate write it. The tests of the jobs, which are Python,
 //! read the same files, so that a change on one side fails on the other.
 //!
-//! After a change on purpose: `UPDATE_CASES=1 cargo test -p pipectl-contract --test cases`.
+//! After a change on purpose: `PIPECTL_UPDATE=1 cargo test -p pipectl-contract --test cases`.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
@@ -26,13 +26,13 @@ fn message<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: 
 fn written(name: &str, value: &impl Serialize) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{name}.json"));
     let text = serde_json::to_string_pretty(value).unwrap() + "\n";
-    if std::env::var_os("UPDATE_CASES").is_some() {
+    if std::env::var_os("PIPECTL_UPDATE").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let case = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         case == text,
-        "{name}.json differs from what the types write. If that is intended, run `UPDATE_CASES=1 cargo test -p \
+        "{name}.json differs from what the types write. If that is intended, run `PIPECTL_UPDATE=1 cargo test -p \
          pipectl-contract --test cases` and then the tests of the jobs. It should be:\n{text}"
     );
     case
