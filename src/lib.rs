@@ -22,12 +22,8 @@ pub mod export;
 pub mod ledger;
 pub mod package;
 pub mod project;
-#[cfg(feature = "rehearse")]
-pub mod rehearse;
 pub mod replay;
 pub mod runs;
-#[cfg(feature = "rehearse")]
-pub mod sample;
 pub mod ui;
 pub mod upload;
 
@@ -37,3 +33,5 @@ pub use pipectl_core::{
 };
 #[cfg(feature = "rehearse")]
 pub use pipectl_emulator::account as local;
+#[cfg(feature = "rehearse")]
+pub use pipectl_rehearse::{self as rehearse, sample};

@@ -12,6 +12,8 @@ mod cargo;
 mod elf;
 mod inputs;
 mod manifest;
+#[cfg(feature = "rehearse")]
+mod spark_runner;
 mod zip;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ use crate::project;
 use crate::spec::Architecture;
 use inputs::Inputs;
 use manifest::{Manifest, Part};
+#[cfg(feature = "rehearse")]
+pub use spark_runner::runner;
 
 /// What an artifact is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

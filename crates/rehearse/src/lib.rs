@@ -1,0 +1,82 @@
+//! The pipeline, run end to end on this machine, from what is deployed in the local account.
+//!
+//! ```text
+//! rehearse → run (what happens next) → the emulator: events, lambda, glue, redshift, dms, authorizer
+//!                                    → shopify, databases: what is outside of AWS; sample: generated data
+//!          → outcome, ledger (what came of it) → report (text, JSON)
+//! ```
+//!
+//! It never reads a project or builds a package: [`Parts`] names the programs, and the deployed templates say the rest.
+
+pub mod arrivals;
+mod changed_objects;
+pub mod databases;
+pub mod iceberg;
+mod ledger;
+mod local_pipeline;
+mod open;
+mod outcome;
+mod quarantine;
+pub mod report;
+mod run;
+pub mod sample;
+mod scratch_folder;
+pub mod shopify;
+pub mod timeline;
+
+use pipectl_core::{digest, error, exit, quantity, resource, spec, yaml};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use pipectl_contract::names::Zone;
+
+use crate::error::{Error, Result};
+use crate::spec::{Source, Spec};
+
+pub use local_pipeline::Place;
+pub use open::{Parts, reopen};
+pub use report::Report;
+
+use ledger::Ledgers;
+use outcome::Counts;
+use run::{Run, folder_of};
+
+/// What arrives: the folder of each source, and whether files of no table are left alone.
+#[derive(Debug, Clone, Default)]
+pub struct Data {
+    pub folders: BTreeMap<String, PathBuf>,
+    /// Sources whose data is the generated sample.
+    pub generated: Vec<String>,
+    /// Sources of the user's own whose Lambda runs.
+    pub run: BTreeSet<String>,
+}
+
+/// Lets the data arrive, runs the pipeline until it is quiet, and tells what came of it.
+pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn Fn(&str) + Sync)) -> Result<Report> {
+    let mut arrivals = Vec::new();
+    for (name, folder) in &data.folders {
+        if let Some(Source::Files(_) | Source::Lambda(_)) = spec.pipeline.sources.get(name) {
+            arrivals.extend(arrivals::arrivals(&spec.pipeline, name, folder, data.generated.contains(name))?);
+        }
+    }
+    let buckets = place.buckets.clone();
+    let (cleaned, transformed) =
+        (folder_of(&buckets, &spec.bucket(Zone::Cleaned))?, folder_of(&buckets, &spec.bucket(Zone::Transformed))?);
+    let raw = spec.bucket(Zone::Raw);
+    folder_of(&buckets, &raw)?;
+    let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
+    place.judge.begin();
+    let mut run = Run::new(place, &raw, status);
+    run.own.clone_from(&data.run);
+    run.all(&arrivals).await?;
+    let (mut timeline, dead_end) = (run.timeline, run.dead_end);
+    timeline.find_first(place.judge.take_denials().iter().map(|denial| Error::from(denial).to_string()));
+    status("reading the marts");
+    let ledgers = Ledgers::read(cleaned, transformed);
+    if !dead_end.is_empty() && !ledgers.not_loaded().is_empty() {
+        let text = format!("nothing goes on after the last event\n{}", run::explain(&dead_end));
+        timeline.find(timeline::Severity::Error, text);
+    }
+    outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await
+}

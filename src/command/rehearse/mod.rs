@@ -1,0 +1,322 @@
+//! `pipectl rehearse`
+
+use std::path::{Path, PathBuf};
+
+use pipectl_contract::names;
+use pipectl_contract::names::Zone;
+
+use super::account::Account;
+use super::deploy::bring_up_to_date;
+use super::wanted::wanted;
+use crate::context::Context;
+use crate::deploy::Wanted;
+use crate::error::{Error, Result, did_you_mean};
+use crate::exit::Exit;
+use crate::package::runner;
+use crate::project::Project;
+use crate::rehearse::{Data, Parts, Place, Report, arrivals, rehearse};
+use crate::sample::{OPENED, Sample};
+use crate::spec::{Capture, Source, Spec};
+use pipectl_emulator::toolchain;
+use pipectl_emulator::toolchain::Needs;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The data of a source, such as `erp=exports/erp`; repeatable [default: a generated sample]
+    ///
+    /// A folder with one file, or one folder of files, for each table: `stores.csv`, `visits.jsonl.gz`,
+    /// `supplies/march.csv`. For a Shopify source: `orders.jsonl`, … as its bulk operations give them. For a source with
+    /// a Lambda of your own: SOURCE alone runs it, SOURCE=DIR takes the files in its place. Sources that are not named
+    /// take no part.
+    #[arg(long, value_name = "SOURCE=DIR")]
+    data: Vec<String>,
+
+    /// What the secret of a source holds, from a file; repeatable. It stays in the local account
+    #[arg(long, value_name = "SOURCE=FILE")]
+    secret: Vec<String>,
+
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+
+    /// List the permissions that the templates grant and no call has used
+    #[arg(long)]
+    grants: bool,
+
+    /// Leave the servers up to look around, until Ctrl-C, which then is no failure
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// How many orders the generated sample has.
+const ORDERS: u64 = 1_000;
+
+pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
+    let (project, spec) = context.spec()?;
+    if !spec.environment.local {
+        return Err(Error::new(format!("`{}` is not a local environment", spec.environment_name))
+            .hint("rehearse in one with `local: true`, such as `--env local`")
+            .exit(Exit::Usage));
+    }
+    let data = data(context, &project, &spec, args)?;
+    let secrets = secrets(&spec, &args.secret)?;
+    let parts = parts(&project)?;
+    let by_watermark = |name: &String| {
+        let database = spec.pipeline.sources.get(name).and_then(Source::database);
+        database.is_some_and(|(_, database)| database.capture == Capture::Watermark)
+    };
+    let needs =
+        Needs { drivers: data.folders.keys().any(by_watermark), iceberg: spec.pipeline.zones.transformed.iceberg };
+    toolchain::check(&parts.python, parts.environment.as_deref(), needs).await?;
+    let wanted = wanted(context, &project, &spec)?;
+    let account = Account::open(&project, &spec).await?;
+    let interrupt = Interrupt::listen()?;
+    let exit = in_account(context, args, &spec, &account, wanted, &parts, &data, &secrets, interrupt).await;
+    context.ui.clear();
+    account.close().await?;
+    exit
+}
+
+/// Deploys what has changed, then rehearses what is deployed.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that `run` has made ready")]
+async fn in_account(
+    context: &Context,
+    args: &Args,
+    spec: &Spec,
+    account: &Account,
+    wanted: Wanted,
+    parts: &Parts,
+    data: &Data,
+    secrets: &[(String, String)],
+    mut interrupt: Interrupt,
+) -> Result<Exit> {
+    let Some((local, endpoint)) = &account.local else { return Err(Error::new("the account is not on this machine")) };
+    let endpoint = &endpoint.url();
+    let work = async {
+        bring_up_to_date(context, account, spec, wanted).await?;
+        for (name, value) in secrets {
+            local.put_secret_value(name, value)?;
+        }
+        let status = |text: &str| context.ui.status(text);
+        status("starting Spark and the warehouse");
+        let mut place = Place::open(local, endpoint, spec, parts, &data.folders).await?;
+        let report = rehearse(&mut place, spec, data, &status).await;
+        context.ui.clear();
+        match report {
+            Ok(report) => Ok((place, report)),
+            Err(error) => {
+                place.close().await;
+                Err(error)
+            }
+        }
+    };
+    // What is dropped in its middle ends what it has started.
+    let (place, mut report) = tokio::select! {
+        done = work => done?,
+        () = interrupt.wait() => {
+            return Err(Error::new("interrupted")
+                .hint("run it again: what is in no ledger is taken up again")
+                .exit(Exit::Interrupted));
+        }
+    };
+    report.list_grants = args.grants;
+    print(context, args.format, &report)?;
+    if args.keep {
+        keep(context, &place, endpoint, spec);
+        interrupt.wait().await;
+        context.ui.line("stopping");
+    }
+    place.close().await;
+    local.replicate()?;
+    Ok(if report.failed { Exit::Failure } else { Exit::Success })
+}
+
+/// What ends a rehearsal early: Ctrl-C, the end of a CI job, a terminal that is closed.
+struct Interrupt {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 3],
+}
+
+impl Interrupt {
+    #[cfg(unix)]
+    fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals =
+            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        Ok(Self { signals })
+    }
+
+    #[cfg(unix)]
+    async fn wait(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+/// What is given, else the sample for every source.
+fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Result<Data> {
+    // Whoever gives data for one source rehearses that one.
+    if !args.data.is_empty() {
+        return arrivals::given(&spec.pipeline, &args.data);
+    }
+    let (mut data, mut without) = (Data::default(), Vec::new());
+    let sample = project.state().join("sample");
+    for (name, kind) in &spec.pipeline.sources {
+        if let Source::Lambda(_) = kind {
+            data.run.insert(name.clone());
+            continue;
+        }
+        if !sample.exists() {
+            context.ui.status(format_args!("generating a sample of {ORDERS} orders"));
+            let what = Sample { orders: ORDERS, seed: 7, since: OPENED, broken_rows: 0 };
+            what.write(&sample, false, &mut |_| true)?;
+        }
+        // A database is rehearsed with data that is given; the report says so.
+        if kind.database().is_some() {
+            without.push((name, false));
+            continue;
+        }
+        let files = matches!(kind, Source::Files(_));
+        let folder = sample.join(if files { "erp" } else { "shop" });
+        if files && arrivals::arrivals(&spec.pipeline, name, &folder, true)?.is_empty() {
+            without.push((name, true));
+            continue;
+        }
+        data.generated.push(name.clone());
+        data.folders.insert(name.clone(), folder);
+    }
+    if data.folders.is_empty() && data.run.is_empty() {
+        let options: String = without.iter().map(|(name, _)| format!(" --data {name}=DIR")).collect();
+        return Err(Error::new(
+            "there is nothing to rehearse with: the generated sample has no data for this pipeline",
+        )
+        .hint(format!("give it data of your own: `pipectl rehearse --env {}{options}`", spec.environment_name))
+        .exit(Exit::Usage));
+    }
+    for (name, _) in without.iter().filter(|(_, files)| *files) {
+        context.ui.note(format_args!(
+            "the source `{name}` takes no part: the generated sample has no data for its tables; to rehearse it too, give \
+             data to every source, with `--data SOURCE=DIR`"
+        ));
+    }
+    Ok(data)
+}
+
+/// Reads `--secret SOURCE=FILE`, repeated: the names of the secrets, and what they hold.
+fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
+    let (mut secrets, mut errors) = (Vec::new(), Vec::new());
+    for text in given {
+        let misuse = |message: String| Error::new(message).exit(Exit::Usage);
+        let Some((source, file)) = text.split_once('=') else {
+            errors.push(
+                misuse(format!("`--secret {text}` is not SOURCE=FILE"))
+                    .hint("such as `--secret weather=weather-secret.json`"),
+            );
+            continue;
+        };
+        match spec.pipeline.sources.get(source) {
+            Some(Source::Lambda(custom)) if custom.secret => match fs_err::read_to_string(file) {
+                Ok(value) => secrets.push((names::source_secret(&spec.prefix(), source), value.trim_end().to_owned())),
+                Err(error) => errors
+                    .push(misuse(format!("`--secret {text}`: {error}")).hint("name a file with the secret's value")),
+            },
+            Some(_) => errors.push(
+                misuse(format!("`--secret {text}`: the source `{source}` has no secret that a rehearsal asks for"))
+                    .hint("leave it away; a `lambda` source asks for one with `secret: true`"),
+            ),
+            None => {
+                let known = spec.pipeline.sources.keys().map(String::as_str);
+                errors.push(
+                    misuse(format!("`--secret {text}`: there is no source `{source}`"))
+                        .hint(did_you_mean(source, known)),
+                );
+            }
+        }
+    }
+    Error::all(errors)?;
+    Ok(secrets)
+}
+
+pub(super) fn parts(project: &Project) -> Result<Parts> {
+    let own = project.root.join(".venv");
+    let (python, environment) =
+        match std::env::var_os("PIPECTL_PYTHON").filter(|name| !name.is_empty()).map(PathBuf::from) {
+            // It may be the one of a virtual environment that holds PostgreSQL, too.
+            Some(python) => {
+                let environment = python.ancestors().nth(2).filter(|folder| folder.join("pyvenv.cfg").is_file());
+                let environment = environment.map_or(own, Path::to_owned);
+                (python, environment)
+            }
+            None => (own.join("bin/python"), own),
+        };
+    Ok(Parts {
+        python,
+        runner: runner(&project.root, &project.state())?,
+        environment: Some(environment),
+        cache: project.state().join("spark"),
+        state: project.state(),
+    })
+}
+
+fn print(context: &Context, format: Format, report: &Report) -> Result<()> {
+    match format {
+        Format::Text => context.ui.data(report.text(context.ui.colour())),
+        Format::Json => {
+            let text =
+                serde_json::to_string_pretty(report).map_err(|error| Error::new("cannot print").cause(&error))?;
+            context.ui.data(format_args!("{text}\n"))
+        }
+    }
+}
+
+/// Says where everything is, as long as it is up.
+fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
+    let line = |text: String| context.ui.line(text);
+    line("\nstill up; Ctrl-C ends it:".to_owned());
+    line("\n  the warehouse:".to_owned());
+    if let Some(command) = place.warehouse.psql() {
+        line(format!("    {command}"));
+    }
+    line("\n  S3, the Redshift Data API and Secrets Manager, such as:".to_owned());
+    line(format!(
+        "    AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=any AWS_REGION={} \\\n      \
+         aws s3 ls s3://{}/",
+        place.resources.region,
+        spec.bucket(Zone::Raw),
+    ));
+    for (name, server) in place.databases.all() {
+        line(format!("\n  the database of the source `{name}`, {} at {}:", server.engine, server.endpoint()));
+        line(format!("    {}", server.client()));
+    }
+    line("\n  the buckets' objects, as files:".to_owned());
+    for (bucket, folder) in &place.buckets {
+        line(format!("    {bucket}  {}", folder.display()));
+    }
+    for (name, shop) in &place.shops {
+        line(format!("\n  the stand-in of the shop `{name}`: {}", shop.endpoint()));
+    }
+}
+
+#[cfg(test)]
+mod tests;
