@@ -29,10 +29,17 @@ def read(given: Given) -> Read:
     found = Read()
     groups: dict[str, list[str]] = defaultdict(list)
     schemas: dict[str, T.StructType] = {}
-    for entry, schema in zip(given.inputs, parquet_footer.schemas(given, times=True), strict=True):
+    for entry, schema in zip(given.inputs, parquet_footer.schemas(given), strict=True):
         if isinstance(schema, str):
             found.refused[entry.key] = f"it is not a whole Parquet file: {schema}"
             continue
+        why = parquet_footer.unreadable(
+            schema, {*(column.source for column in given.table.columns), OPERATION, COMMITTED}
+        )
+        if why:
+            found.refused[entry.key] = why
+            continue
+        schema = parquet_footer.readable(schema)
         lacking = [column.source for column in given.table.columns if column.name in given.table.key]
         lacking = [name for name in [*lacking, COMMITTED] if name not in schema.names]
         if lacking:
@@ -75,7 +82,7 @@ def _rows(spark: SparkSession, table: Table, paths: list[str], schema: T.StructT
         operation.alias(OPERATION),
         position.alias(rows.POSITION),
         (operation == "D").alias(rows.DELETED),
-        *[column for name, column in readable if name != OPERATION],
+        *[value for field, value in zip(shown.fields, readable, strict=True) if field.name != OPERATION],
     )
     old = _old_keys(table, schema)
     if old:
@@ -90,21 +97,14 @@ def _rows(spark: SparkSession, table: Table, paths: list[str], schema: T.StructT
     return read_parquet.typed_cells(told, table, declared, fault)
 
 
-def _readable(schema: T.StructType) -> tuple[list[tuple[str, Column]], T.StructType]:
-    """The columns with times of day as texts and bytes as hexadecimal digits, and what they are then."""
-    found, shown = [], T.StructType()
-    for field in schema.fields:
-        value, kind = rows.named(field.name), field.dataType
-        unit = (field.metadata or {}).get(parquet_footer.TIME)
-        if unit:
-            factor = 1_000 if unit == "MILLIS" else 1
-            value = F.date_format(F.timestamp_micros(value.cast("bigint") * factor), "HH:mm:ss.SSSSSS")
-            kind = T.StringType()
-        elif isinstance(kind, T.BinaryType):
-            value, kind = F.lower(F.hex(value)), T.StringType()
-        found.append((field.name, value.alias(field.name)))
-        shown = shown.add(field.name, kind)
-    return found, shown
+def _readable(schema: T.StructType) -> tuple[list[Column], T.StructType]:
+    """The columns with bytes as hexadecimal digits and times as values, and what they are then."""
+    values, shown = read_parquet.readable_values(schema)
+    for index, field in enumerate(shown.fields):
+        if isinstance(field.dataType, T.BinaryType):
+            values[index] = F.lower(F.hex(rows.named(field.name))).alias(field.name)
+            field.dataType = T.StringType()
+    return values, shown
 
 
 def _old_keys(table: Table, schema: T.StructType) -> dict[str, str]:

@@ -26,6 +26,11 @@ def read(given: Given) -> Read:
         if isinstance(schema, str):
             found.refused[entry.key] = f"it is not a whole Parquet file: {schema}"
             continue
+        why = parquet_footer.unreadable(schema, {column.source.split(".")[0] for column in given.table.columns})
+        if why:
+            found.refused[entry.key] = why
+            continue
+        schema = parquet_footer.readable(schema)
         where = columns(schema, given.table)
         if not where:
             names = ", ".join(schema.names)
@@ -46,9 +51,31 @@ def read(given: Given) -> Read:
             .parquet(*together)
             .select("*", *rows.provenance())
         )
-        frames.append(typed_cells(frame, given.table, schemas[text]))
+        values, shown = readable_values(schemas[text])
+        frames.append(typed_cells(frame.select(*rows.PROVENANCE, *values), given.table, shown))
     found.frame = rows.union(frames) if frames else None
     return found
+
+
+def readable_values(schema: T.StructType) -> tuple[list[Expression], T.StructType]:
+    """The columns, with times that Spark has no type for as values that it has, and their types then."""
+    values, shown = [], T.StructType()
+    for field in schema.fields:
+        value, of, metadata = rows.named(field.name), field.dataType, field.metadata or {}
+        unit = metadata.get(parquet_footer.TIME)
+        if unit:
+            micros = {"MILLIS": value.cast("bigint") * 1_000, "MICROS": value, "NANOS": F.expr(_micros(field.name))}
+            value, of = F.date_format(F.timestamp_micros(micros[unit]), "HH:mm:ss.SSSSSS"), T.StringType()
+        elif metadata.get(parquet_footer.NANOSECONDS):
+            value, of = F.timestamp_micros(F.expr(_micros(field.name))), T.TimestampType()
+        values.append(value.alias(field.name))
+        shown = shown.add(field.name, of)
+    return values, shown
+
+
+def _micros(name: str) -> str:
+    """Nanoseconds as whole microseconds, which is what the warehouse keeps; rounded down, also before 1970."""
+    return f"CAST(floor({identifier(name)} / 1000BD) AS BIGINT)"
 
 
 def columns(schema: T.StructType, table: Table) -> dict[str, list[str]]:

@@ -10,6 +10,9 @@ _SETTINGS = {
     # Years before 1582 are data as well, not a reason to fail the write.
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    # Spark has no type for nanoseconds; `read_parquet` makes times of these numbers.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
     # A cast that fails gives null, which `cells` turns into a reason; ANSI mode would fail the whole job.
     "spark.sql.ansi.enabled": "false",
     # JSON knows `id` and `ID` apart.
