@@ -29,13 +29,27 @@ _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 _INTEGERS = ("smallint", "integer", "bigint")
 _SHORT = 40
+# What a text of the warehouse holds at most, and so what a JSON value does on its way into a `super` column.
+_MOST_BYTES = 65535
+# The whole of a row.
+_MOST_ROW_BYTES = 4 * 1024 * 1024
+# Code points that Unicode reserves for programs' own use; Redshift refuses texts with them.
+_NONCHARACTERS = (
+    "[\\x{FDD0}-\\x{FDEF}" + "".join(f"\\x{{{plane:X}FFFE}}\\x{{{plane:X}FFFF}}" for plane in range(17)) + "]"
+)
+# A NUL as JSON writes it; a backslash before it would be one of the text.
+_ESCAPED_NUL = "\\u0000"
+_JSON_NUL = r"(?<!\\)(\\\\)*\\u0000"
 
 
 def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
-    """The text as it is read: without the space around it, null where the file's way of writing null stands."""
+    """The text as it is read, null where the file's way of writing null stands.
+
+    Space around a number or a date is not part of it; around a text it is.
+    """
     null = style.null if style else ()
     bare = text
-    if column.type.kind != "super":
+    if column.type.kind not in ("super", "varchar"):
         bare = f"btrim({text}, {literal(_SPACE)})"
     if style:
         bare = regional.plain(column.type.kind, bare, style)
@@ -64,6 +78,16 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
     if kind.kind in ("varchar", "super"):
         nul = literal(f"`{column.name}` holds a NUL character")
         cases.append(f"WHEN contains({text}, {literal(chr(0))}) THEN {nul}")
+        strange = literal(f"`{column.name}` holds a character that is none (U+FDD0 to U+FDEF, U+FFFE, U+FFFF)")
+        # Only texts beyond ASCII can hold one.
+        is_long = f"octet_length({text}) > length({text})"
+        cases.append(f"WHEN {is_long} AND {text} RLIKE {literal(_NONCHARACTERS)} THEN {strange}")
+    if kind.kind == "super":
+        escaped = f"contains({text}, {literal(_ESCAPED_NUL)}) AND {text} RLIKE {literal(_JSON_NUL)}"
+        cases.append(f"WHEN {escaped} THEN {nul}")
+        begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit a super column ({_MOST_BYTES}): ")
+        reason = f"concat({begin}, octet_length({text}), {end}, {quote(text)})"
+        cases.append(f"WHEN octet_length({text}) > {_MOST_BYTES} THEN {reason}")
     if kind.kind == "varchar":
         begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit {kind.text}: ")
         reason = f"concat({begin}, octet_length({text}), {end}, {quote(text)})"
@@ -73,6 +97,16 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
         begin, end = literal(f"`{column.name}`: "), literal(f" is not {article} {kind.text}")
         cases.append(f"WHEN {text} IS NOT NULL AND {found} IS NULL THEN concat({begin}, {quote(text)}, {end})")
     return f"CASE {' '.join(cases)} END"
+
+
+def row_fault(columns: list[tuple[Column, str]]) -> str | None:
+    """Why a row as a whole is too large, as Spark SQL; None when the columns cannot hold so much."""
+    texts = [(column, text) for column, text in columns if column.type.kind in ("varchar", "super")]
+    if sum(column.type.size or _MOST_BYTES for column, _ in texts) <= _MOST_ROW_BYTES:
+        return None
+    total = " + ".join(f"coalesce(octet_length({text}), 0)" for _, text in texts)
+    begin, end = literal("the row has "), literal(f" bytes of text, and the warehouse takes {_MOST_ROW_BYTES}")
+    return f"CASE WHEN {total} > {_MOST_ROW_BYTES} THEN concat({begin}, {total}, {end}) END"
 
 
 def quote(text: str) -> str:

@@ -8,7 +8,7 @@ from pipectl_glue.sql import identifier
 
 
 def clean(frame: DataFrame, table: Table) -> DataFrame:
-    """Trims and casts every cell. A row's reason names all that is wrong with it, not only the first thing."""
+    """Casts every cell. A row's reason names all that is wrong with it, not only the first thing."""
     beside = rows.beside(table)
     columns = [(column, rows.cell(index)) for index, column in enumerate(table.columns)]
     names = [identifier(column.name) for column in table.columns]
@@ -25,7 +25,8 @@ def clean(frame: DataFrame, table: Table) -> DataFrame:
         column.name: cells.fault(column, cell, identifier(column.name), table.is_required(column))
         for column, cell in columns
     }
-    found = cells.together(list(faults.values()))
+    whole = cells.row_fault(columns)
+    found = cells.together([*faults.values(), *([whole] if whole else [])])
     if table.deletes:
         # Of a row that is gone only its key matters.
         of_key = cells.together([faults[name] for name in table.key])

@@ -49,7 +49,7 @@ def read(given: Given) -> Read:
             if where and not sheets.header_fault(header, table):
                 found.schemas[entry.key] = dict.fromkeys(where, "")
             found.unknown = sorted({*found.unknown, *sheets.unknown_columns(header, table)})
-            remarks = sheets.renamed(header, table)
+            remarks = [*sheets.renamed(header, table), *sheets.misspelled(header, table, entry.key)]
             if way.sheet.delimiter != style.delimiter and not way.sheet.has_separator_line:
                 remarks.append(f"the delimiter of {entry.key} is {way.sheet.delimiter!r}, not {style.delimiter!r}")
             found.remarks += [text for text in remarks if text not in found.remarks]

@@ -21,6 +21,9 @@ _EXACT_DIGITS = 15
 _NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$"
 # All names are looked at in this many bytes; of more, those of one line in 64.
 _ALL_NAMES_BYTES = 16 * 1024 * 1024
+# An escape \\ud800 to \\udfff without its other half; the backslash must not itself be escaped.
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_PAIR = rf"(?<!\\)(?:\\\\)*(?:{_HIGH}(?!{_LOW})|(?<!\\u[dD][89abAB][0-9a-fA-F]{{2}}){_LOW})"
 _STRICT = {"allowSingleQuotes": "false"}
 _ARCHIVES = (".xlsx", ".xls", ".zip", ".zst", ".7z", ".rar", ".tar", ".tgz")
 
@@ -99,8 +102,12 @@ def _fault(table: Table) -> Column:
     why = F.when(~whole, "the line is not one JSON object").otherwise(
         f"a value stands where the columns expect an object ({deep})" if deep else "the line is not valid JSON"
     )
-    return F.when(F.encode(F.decode(octets, "UTF-8"), "UTF-8") != octets, "the line is not valid UTF-8").when(
-        F.col("json").isNull(), why
+    # Decoding would replace it by a question mark.
+    half = line.contains("\\ud") | line.contains("\\uD")
+    return (
+        F.when(F.encode(F.decode(octets, "UTF-8"), "UTF-8") != octets, "the line is not valid UTF-8")
+        .when(F.col("json").isNull(), why)
+        .when(half & line.rlike(_HALF_PAIR), "the line holds one half of a surrogate pair, which is no character")
     )
 
 

@@ -7,6 +7,7 @@ from pipectl_glue.sql import literal
 
 _NUMBERS = ("smallint", "integer", "bigint", "decimal", "double")
 _TIMES = ("date", "timestamp")
+_HALF_DAY = "(?i)[ap]m$"
 
 
 def plain(kind: str, text: str, style: Csv) -> str:
@@ -33,7 +34,15 @@ def _number(text: str, style: Csv) -> str:
 
 
 def _time(text: str, pattern: str) -> str:
-    found = f"to_timestamp({text}, {literal(pattern + '[ HH:mm[:ss]]')})"
+    """A date in the declared format, with an optional time: `14:05`, `8:26:09`, `1:05:09 PM`."""
+    day_time = _timestamp(text, f"{pattern}[ H:mm[:ss]]")
+    half_day = _timestamp(text, f"{pattern} h:mm[:ss][ ]a")
+    is_half_day = f"{text} RLIKE {literal(_HALF_DAY)}"
+    found = f"CASE WHEN {is_half_day} THEN {half_day} ELSE {day_time} END"
     shown = f"date_format({found}, 'yyyy-MM-dd HH:mm:ss')"
     iso = literal(r"^\d{4}-\d{2}-\d{2}")
     return f"CASE WHEN {text} RLIKE {iso} THEN {text} ELSE coalesce({shown}, {text}) END"
+
+
+def _timestamp(text: str, pattern: str) -> str:
+    return f"to_timestamp({text}, {literal(pattern)})"

@@ -3,6 +3,7 @@
 import bz2
 import codecs
 import csv
+import difflib
 import io
 import re
 import zlib
@@ -31,6 +32,8 @@ _NOT_CSV = (
     (b"%PDF", "a PDF"),
 )
 _SEPARATOR = re.compile(r"^sep=(.)\r?\n?$", re.IGNORECASE)
+# How alike two names are, from 0 to 1, for one to be suggested for the other.
+_CLOSE = 0.8
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
@@ -199,6 +202,22 @@ def renamed(header: tuple[str, ...], table: Table) -> list[str]:
         for source, index in places(header, table).items()
         if header[index] != source
     ]
+
+
+def misspelled(header: tuple[str, ...], table: Table, key: str) -> list[str]:
+    """Warnings for optional columns that a header lacks while it has a name much like theirs."""
+    found, unused = places(header, table), sorted(unknown_columns(header, table))
+    warnings = []
+    for column in table.columns:
+        if column.source in found or table.is_required(column):
+            continue
+        names = {_alike(name): name for name in unused}
+        for close in difflib.get_close_matches(_alike(column.source), names, n=1, cutoff=_CLOSE):
+            warnings.append(
+                f"the header of {key} lacks `{column.source}`, which is NULL in its rows; "
+                f"if `{names[close]}` is meant, write `from: {names[close]}` for the column"
+            )
+    return warnings
 
 
 def header_fault(header: tuple[str, ...], table: Table) -> str | None:

@@ -40,7 +40,7 @@ def test_shopify_lines(lake: Lake):
         "order_lines/a.jsonl", lines(r'{"id":"gid:\/\/shopify\/LineItem\/9","__parentId":"gid:\/\/shopify\/Order\/1"}')
     )
     entry = lake.clean()
-    assert lake.rows(entry, "orders") == [(1, Decimal("10.50"), "#1"), (2, None, None)]
+    assert lake.rows(entry, "orders") == [(1, Decimal("10.50"), " #1"), (2, None, None)]
     assert lake.rows(entry, "order_lines") == [(9, 1)]
     assert entry["tables"]["orders"]["unknown_columns"] == ["colour"]
     assert entry["tables"]["orders"]["path"] == f"s3://{BUCKETS['cleaned']}/orders/batch={entry['batch']}/"
@@ -114,7 +114,7 @@ def test_csv_by_header_in_any_order(lake: Lake):
     lake.drop("t/sp ace+[1]%20:é.csv", "id,name\n5,odd key")
     entry = lake.clean()
     assert lake.rows(entry, "t") == [
-        (1, "plain", Decimal("2.50")),
+        (1, " plain ", Decimal("2.50")),
         (2, None, Decimal("3.00")),
         (3, None, None),
         (4, 'two\nlines "quoted"', None),
