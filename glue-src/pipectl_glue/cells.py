@@ -48,6 +48,9 @@ def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
     Space around a number or a date is not part of it; around a text it is.
     """
     null = style.null if style else ()
+    if style and style.escape:
+        # MySQL, Hive and PostgreSQL write "no value" so, whatever else is declared.
+        null = (*null, f"{style.escape}N")
     bare = text
     if column.type.kind not in ("super", "varchar"):
         bare = f"btrim({text}, {literal(_SPACE)})"

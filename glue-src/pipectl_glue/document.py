@@ -30,6 +30,8 @@ class Csv:
     decimal: str = "."
     thousands: str | None = None
     date_format: str | None = None
+    # What stands before a quote, a delimiter or a line break that belongs to a value.
+    escape: str | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ def _csv(csv: dict[str, Any]) -> Csv:
         decimal=csv.get("decimal") or default.decimal,
         thousands=csv.get("thousands"),
         date_format=csv.get("date_format"),
+        escape=csv.get("escape"),
     )
 
 

@@ -1,30 +1,37 @@
 """CSV files to rows of text cells, by header name, in whatever order each file has its columns.
 
-Each file is read in the quickest way that is safe. Where no line has an odd number of quotes, a line is a row, and
-Spark may split the file. Where some have, rows may go over several lines. Where the quotes of the whole file are odd,
-one is never closed and would swallow all that follows: such a file is read line by line, and the lines with the odd
-quotes go to quarantine.
+Each file is read in the quickest way that is safe. Where no record has a line break, a line is a row, and Spark may
+split the file. Where a quote is opened and never closed, it would swallow all that follows: such a file is read line by
+line, and the lines with an odd number of quotes go to quarantine.
 """
 
+import bz2
 import codecs
+import gzip
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipectl_glue import rows, sheets
+from pipectl_glue import read_escaped, rows, sheets
 from pipectl_glue.arrivals import Input
 from pipectl_glue.document import Csv, Table
 from pipectl_glue.readers import Given, Read
-from pipectl_glue.sheets import Refusal, Sheet
+from pipectl_glue.sheets import Quotes, Refusal, Sheet
 from pipectl_glue.sql import literal
 
 _CORRUPT = "__corrupt"
 # Most files are known whole by the first, most headers by the second; the last bounds what no CSV at all can cost.
 _START_BYTES = (256 * 1024, 16 * 1024 * 1024)
 _BLANK = " \t\r\n\u00a0"
+_ODD_LINE = "the file has a quote that is never closed, so each line is read by itself; this one has an odd quote"
+_LOOSE = (
+    "text follows a closing quote; if the file writes quotes with a backslash before them, say so with `escape` "
+    "under `csv:`"
+)
 _LINE, _RECORD, _BROKEN = "line", "record", "broken"
 
 
@@ -34,6 +41,8 @@ class _Way:
 
     sheet: Sheet
     mode: str
+    # Text follows a closing quote somewhere.
+    is_loose: bool = False
 
 
 def read(given: Given) -> Read:
@@ -75,7 +84,7 @@ def _sheets(given: Given, style: Csv, found: Read) -> dict[Input, Sheet]:
             elif not style.header:
                 if look.header:
                     plain = sheets.positional(given.table, style)
-                    known[entry] = replace(plain, odd_lines=look.odd_lines, is_utf8=look.is_utf8)
+                    known[entry] = replace(plain, quotes=look.quotes, is_utf8=look.is_utf8)
             elif look.header:
                 known[entry] = look
         missing = pending
@@ -86,33 +95,42 @@ def _sheets(given: Given, style: Csv, found: Read) -> dict[Input, Sheet]:
 
 def _ways(given: Given, known: dict[Input, Sheet], style: Csv, found: Read) -> list[tuple[Input, _Way]]:
     """How each file is read; the quotes of those that are not known whole are counted by Spark."""
-    large = [entry for entry, sheet in known.items() if sheet.odd_lines is None and not sheet.is_wide]
-    counted = _count(given, large) if large else {}
+    large = [entry for entry, sheet in known.items() if sheet.quotes is None and not sheet.is_wide]
+    counted = _count(given, large, style) if large else {}
     ways = []
     for entry, sheet in known.items():
-        odd, is_utf8 = counted.get(given.path(entry), (sheet.odd_lines, sheet.is_utf8))
-        if sheet.is_wide and odd is None:
-            odd = _odd_lines(given, entry, sheet)
+        quotes, is_utf8 = sheet.quotes, sheet.is_utf8
+        if quotes is None:
+            odd, is_utf8 = counted.get(given.path(entry), (1, None))
+            # Lines with their quotes in pairs are records; else only the whole file shows where they end.
+            quotes = _quotes(given, entry, sheet, style) if odd else Quotes(is_loose=True)
         if style.encoding == "auto" and not sheet.is_wide and is_utf8 is False:
             sheet = replace(sheet, encoding=sheets.WINDOWS)
-        mode = _LINE if not odd else _RECORD if odd % 2 == 0 else _BROKEN
+        mode = _BROKEN if quotes.is_open else _RECORD if quotes.is_multiline or sheet.is_wide else _LINE
         if sheet.is_wide and mode == _BROKEN:
             found.refused[entry.key] = f"a quote is opened and never closed in it, and it is {sheet.encoding}"
             continue
-        if sheet.is_wide and mode == _LINE:
-            mode = _RECORD
+        if sheet.is_wide and style.escape:
+            found.refused[entry.key] = f"it is {sheet.encoding}, which `escape` does not go with; save it as UTF-8"
+            continue
         if mode == _BROKEN and sheet.header_line.count('"') % 2:
             found.refused[entry.key] = "a quote is opened in its header and never closed"
             continue
         # What tells files apart that are read in one way keeps them from being read together.
-        line = sheet.header_line if mode == _BROKEN else ""
-        ways.append((entry, _Way(replace(sheet, odd_lines=None, is_utf8=None, header_line=line), mode)))
+        line = sheet.header_line if mode == _BROKEN or style.escape else ""
+        way = _Way(replace(sheet, quotes=None, is_utf8=None, header_line=line), mode, quotes.is_loose)
+        ways.append((entry, way))
     return ways
 
 
-def _count(given: Given, large: list[Input]) -> dict[str, tuple[int, bool]]:
+def _count(given: Given, large: list[Input], style: Csv) -> dict[str, tuple[int, bool]]:
     """Of each file: how many lines have an odd number of quotes, and whether its bytes are UTF-8."""
-    odd = "(length(value) - length(replace(value, '\"', ''))) % 2"
+    line = "value"
+    if style.escape:
+        line = read_escaped.marked(line, style.delimiter, style.escape)
+    odd = read_escaped.odd_quotes(line)
+    if style.escape:
+        odd = f"greatest({odd}, CAST({read_escaped.ends_open(line, style.escape)} AS INT))"
     octets = "CAST(value AS BINARY)"
     utf8 = f"encode(decode({octets}, 'UTF-8'), 'UTF-8') = {octets}"
     lines = (
@@ -125,9 +143,18 @@ def _count(given: Given, large: list[Input]) -> dict[str, tuple[int, bool]]:
     return {row[rows.FILE]: (row["odd"], row["utf8"]) for row in sums.collect()}
 
 
-def _odd_lines(given: Given, entry: Input, sheet: Sheet) -> int:
-    text = codecs.decode(given.store.get(given.bucket, entry.key), sheet.encoding, "replace")
-    return sum(line.count('"') % 2 for line in text.splitlines())
+def _quotes(given: Given, entry: Input, sheet: Sheet, style: Csv) -> Quotes:
+    """Reads a whole file for its quotes, a piece at a time."""
+    opener = gzip.open if entry.key.endswith(".gz") else bz2.open if entry.key.endswith(".bz2") else None
+    with given.store.file(given.bucket, entry.key) as file:
+
+        def lines() -> Iterator[str]:
+            file.seek(0)
+            plain = opener(file) if opener else file
+            reader = codecs.getreader(sheet.encoding)(plain, "replace")
+            yield from reader
+
+        return sheets.quotes(lines, sheet.delimiter, style.escape)
 
 
 def _read(spark: SparkSession, paths: list[str], way: _Way, table: Table, style: Csv) -> DataFrame:
@@ -141,7 +168,9 @@ def _read(spark: SparkSession, paths: list[str], way: _Way, table: Table, style:
         "columnNameOfCorruptRecord": _CORRUPT,
     }
     reader = spark.read.option("__globPaths__", "false").option("recursiveFileLookup", "true")
-    if way.mode == _BROKEN:
+    if style.escape:
+        frame = _escaped(reader.text(paths), way, schema, options, style)
+    elif way.mode == _BROKEN:
         frame = _line_by_line(reader.text(paths), sheet, schema, options, has_header=style.header)
     else:
         frame = reader.csv(
@@ -161,7 +190,30 @@ def _read(spark: SparkSession, paths: list[str], way: _Way, table: Table, style:
     # Rows without any content are what spreadsheets write for formatted cells. They are as little as blank lines.
     blank = F.btrim("text", F.lit(_BLANK)) == ""
     bare = F.col(_CORRUPT).isNull() | (F.btrim(_CORRUPT, F.lit(f'{_BLANK}"{sheet.delimiter}')) == "")
-    return _cells(texts.filter(~(blank & bare)), sheet, table, style, fields)
+    return _cells(texts.filter(~(blank & bare)), way, table, style, fields)
+
+
+def _escaped(texts: DataFrame, way: _Way, schema: T.StructType, options: dict[str, str], style: Csv) -> DataFrame:
+    sheet, names = way.sheet, [field.name for field in schema.fields[:-1]]
+    text = F.btrim(F.decode(F.col("value").cast("binary"), _java(sheet.encoding)), F.lit("\r\n\ufeff"))
+    lines = texts.select(*rows.provenance(), text.alias("text"))
+    if style.header:
+        lines = lines.filter(F.col("text") != sheet.header_line.strip("\r\n\ufeff"))
+    marked = read_escaped.marked("text", sheet.delimiter, style.escape)
+    frame = lines.select(*rows.PROVENANCE, F.expr(marked).alias("line"))
+    if way.mode == _RECORD:
+        frame = read_escaped.records(frame, style.escape)
+    frame = frame.filter("line != ''")
+    unmark = read_escaped.unmarked(sheet.delimiter, style.escape)
+    odd = F.expr(f"{read_escaped.odd_quotes('line')} = 1") if way.mode == _BROKEN else F.lit(False)
+    ddl = ", ".join(f"{field.name} STRING" for field in schema.fields)
+    parsed = frame.withColumn("found", F.when(~odd, F.from_csv("line", ddl, options)))
+    return parsed.select(
+        *rows.PROVENANCE,
+        *[unmark(F.col("found").getField(name)).alias(name) for name in names],
+        unmark(F.when(odd, F.col("line")).otherwise(F.col("found").getField(_CORRUPT))).alias(_CORRUPT),
+        F.when(odd, _ODD_LINE).alias("broken"),
+    )
 
 
 def _line_by_line(
@@ -177,12 +229,11 @@ def _line_by_line(
     # A quote that stays open would take the rest of the line for its value, which shows best as it was written.
     ddl = ", ".join(f"{field.name} STRING" for field in schema.fields)
     parsed = frame.withColumn("found", F.when(~odd, F.from_csv("line", ddl, options)))
-    reason = "the file has a quote that is never closed, so each line is read by itself; this one has an odd quote"
     return parsed.select(
         *rows.PROVENANCE,
         *[F.col("found").getField(name).alias(name) for name in names],
         F.when(odd, F.col("line")).otherwise(F.col("found").getField(_CORRUPT)).alias(_CORRUPT),
-        F.when(odd, reason).alias("broken"),
+        F.when(odd, _ODD_LINE).alias("broken"),
     )
 
 
@@ -190,7 +241,8 @@ def _java(encoding: str) -> str:
     return "windows-1252" if encoding.lower() in ("cp1252", "windows-1252") else encoding
 
 
-def _cells(frame: DataFrame, sheet: Sheet, table: Table, style: Csv, fields: list[str]) -> DataFrame:
+def _cells(frame: DataFrame, way: _Way, table: Table, style: Csv, fields: list[str]) -> DataFrame:
+    sheet = way.sheet
     where = {source: fields[index] for source, index in sheets.places(sheet.header, table).items()}
     record = F.to_json(
         F.struct(*[F.col(field).alias(name or field) for field, name in zip(fields, sheet.header, strict=True)]),
@@ -202,7 +254,7 @@ def _cells(frame: DataFrame, sheet: Sheet, table: Table, style: Csv, fields: lis
     return frame.select(
         *rows.PROVENANCE,
         F.coalesce(F.col(_CORRUPT), record).alias(rows.RAW),
-        _fault(sheet, table, style, fields).alias(rows.FAULT),
+        _fault(way, table, style, fields).alias(rows.FAULT),
         F.lit(None).cast("array<string>").alias(rows.NAMES),
         *extra,
         *[
@@ -215,14 +267,19 @@ def _cells(frame: DataFrame, sheet: Sheet, table: Table, style: Csv, fields: lis
     )
 
 
-def _fault(sheet: Sheet, table: Table, style: Csv, fields: list[str]) -> Column:
+def _fault(way: _Way, table: Table, style: Csv, fields: list[str]) -> Column:
+    sheet = way.sheet
     fault = sheets.header_fault(sheet.header, table) if style.header else None
     if fault:
         return F.lit(fault)
     expected = f"the header has {len(fields)}" if style.header else f"the table has {len(fields)} columns"
     odd_length = F.col(_CORRUPT).isNotNull() & ~F.expr(_only_blank_beyond(len(fields), sheet.delimiter))
+    # Spark gives such a field as it is written, with the quote that it begins with.
+    begun = " OR ".join(f"startswith({field}, '\"')" for field in fields)
+    loose = F.coalesce(F.expr(begun), F.lit(False)) if way.is_loose and not style.escape else F.lit(False)
     return (
         F.when(F.col("broken").isNotNull(), F.col("broken"))
+        .when(loose, F.lit(_LOOSE))
         .when(odd_length, F.lit(f"the row has more or fewer fields than it should: {expected}"))
         .when(F.col("text").contains("\ufffd"), F.lit(f"the row holds bytes that are not {sheet.encoding}"))
     )

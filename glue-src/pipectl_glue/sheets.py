@@ -8,7 +8,9 @@ import io
 import re
 import zlib
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from pipectl_glue.document import Csv, Table
 
@@ -34,6 +36,10 @@ _NOT_CSV = (
 _SEPARATOR = re.compile(r"^sep=(.)\r?\n?$", re.IGNORECASE)
 # How alike two names are, from 0 to 1, for one to be suggested for the other.
 _CLOSE = 0.8
+# A line that no file has.
+_END = "\ufdd0end\ufdd0"
+# Fields may be as long as they are.
+csv.field_size_limit(1 << 31)
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
@@ -48,14 +54,26 @@ class Sheet:
     has_separator_line: bool = False
     # The header's own line, as it was written.
     header_line: str = ""
-    # Of a file that is known whole: the number of lines with an odd number of quotes, and whether its bytes are UTF-8.
-    odd_lines: int | None = None
+    # Of a file that is known whole: how its quotes are, and whether its bytes are UTF-8.
+    quotes: "Quotes | None" = None
     is_utf8: bool | None = None
 
     @property
     def is_wide(self) -> bool:
         """Whether a character may be several bytes of which one looks like another character."""
         return self.encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32", "utf16", "utf32"))
+
+
+@dataclass(frozen=True)
+class Quotes:
+    """How the quotes of a whole file are."""
+
+    # A record has a line break in it.
+    is_multiline: bool = False
+    # A quote is opened and never closed.
+    is_open: bool = False
+    # Text follows a closing quote, as where quotes are escaped in a way that is not declared.
+    is_loose: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,19 +101,19 @@ def look(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Shee
     said = _SEPARATOR.match(line)
     delimiter = said[1] if said else style.delimiter
     body = rest if said else text
-    found = _first_record(body, delimiter, whole)
+    found = _first_record(body, delimiter, whole, style.escape)
     if found is None:
         return None if not whole else Sheet((), delimiter, encoding)
     record, header_line = found
     if len(record) == 1 and style.header and not said:
-        delimiter, record = _other_delimiter(body, table, whole) or (delimiter, record)
+        delimiter, record = _other_delimiter(body, table, whole, style.escape) or (delimiter, record)
     return Sheet(
         tuple(name.strip() for name in record),
         delimiter,
         encoding,
         has_separator_line=bool(said),
         header_line=header_line,
-        odd_lines=sum(line.count('"') % 2 for line in text.splitlines()) if whole else None,
+        quotes=quotes(lambda: io.StringIO(text, newline=""), delimiter, style.escape) if whole else None,
         is_utf8=_is_utf8(start) if whole else None,
     )
 
@@ -117,9 +135,34 @@ def _unpacked(start: bytes, path: str, whole: bool) -> tuple[bytes, bool]:
     return start, whole
 
 
-def _first_record(text: str, delimiter: str, whole: bool) -> tuple[list[str], str] | None:
+def quotes(lines: Callable[[], Iterable[str]], delimiter: str, escape: str | None) -> Quotes:
+    """Reads a whole file for its quotes; `lines` gives its lines from the start.
+
+    A quote within a field that does not begin with one is a letter: an inch mark opens nothing.
+    """
+    reader = csv.reader(lines(), delimiter=delimiter, escapechar=escape, strict=True)
+    try:
+        records = sum(1 for _ in reader)
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            return Quotes(is_open=True)
+    else:
+        return Quotes(is_multiline=reader.line_num != records)
+    # If a quote is open at the end, the last field takes in what is put there.
+    reader = csv.reader(chain(lines(), ["\n", f"{_END}\n"]), delimiter=delimiter, escapechar=escape)
+    records, last = 0, [_END]
+    try:
+        for record in reader:
+            records, last = records + 1, record or last
+    except csv.Error:
+        # Spark reads it as it can; a row that is not whole goes to quarantine.
+        return Quotes(is_multiline=True, is_loose=True)
+    return Quotes(is_multiline=reader.line_num != records, is_open=last != [_END], is_loose=True)
+
+
+def _first_record(text: str, delimiter: str, whole: bool, escape: str | None) -> tuple[list[str], str] | None:
     source = io.StringIO(text, newline="")
-    records = csv.reader(source, delimiter=delimiter)
+    records = csv.reader(source, delimiter=delimiter, escapechar=escape)
     try:
         for record in records:
             if record:
@@ -133,10 +176,10 @@ def _first_record(text: str, delimiter: str, whole: bool) -> tuple[list[str], st
     return None
 
 
-def _other_delimiter(body: str, table: Table, whole: bool) -> tuple[str, list[str]] | None:
+def _other_delimiter(body: str, table: Table, whole: bool, escape: str | None) -> tuple[str, list[str]] | None:
     """The delimiter that the header has instead of the declared one: a program's language decides what it writes."""
     for delimiter in _DELIMITERS:
-        found = _first_record(body, delimiter, whole)
+        found = _first_record(body, delimiter, whole, escape)
         if found and len(found[0]) > 1 and places(tuple(name.strip() for name in found[0]), table):
             return delimiter, found[0]
     return None

@@ -101,3 +101,37 @@ def test_a_row_of_more_bytes_than_the_warehouse_takes(spark: SparkSession):
     texts = [f"repeat('x', 65535) AS c{at}" for at in range(65)]
     row = spark.range(1).selectExpr(*texts).selectExpr(f"{fault} AS fault").collect()[0]
     assert row["fault"] == "the row has 4259775 bytes of text, and the warehouse takes 4194304"
+
+
+def test_quotes_as_programs_write_them(lake: Lake):
+    columns = "id integer!, name varchar(40), after varchar(9)"
+    escaped = {**CSV, "escape": "\\"}
+    lake.document(
+        inch=table(columns, csv=CSV),
+        plain=table(columns, csv=CSV),
+        escaped=table(columns, csv=escaped),
+        lines=table(columns, csv={**escaped, "delimiter": "\t", "header": False}),
+    )
+    lake.drop("inch/a.csv", 'id,name,after\n1,5" disk,x\n2,"two\nlines",x\n')
+    body = 'id,name,after\n1,"a \\"quoted\\" b",x\n2,"c ""d"" e",x\n'
+    lake.drop("plain/a.csv", body)
+    # Spark and UNLOAD, Hive, MySQL; of a pair that is no escape both characters stay.
+    lake.drop(
+        "escaped/a.csv", body + '3,unquoted\\, it is,x\n4,"c:\\new\\\\",\\N\n5,"two\nlines",x\n6,escaped \\\nbreak,x\n'
+    )
+    lake.drop("lines/a.csv", "1\ta\\\tb\tx\n2\t\\N\tx\n3\tnul\\0\tx\n4\tplain\tx\n")
+    entry = lake.clean()
+    assert lake.rows(entry, "inch") == [(1, '5" disk', "x"), (2, "two\nlines", "x")]
+    assert lake.rows(entry, "plain") == [(2, 'c "d" e', "x")]
+    (reason,) = reasons(lake, entry, "plain")
+    assert reason.startswith("text follows a closing quote; if the file writes quotes with a backslash")
+    assert lake.rows(entry, "escaped") == [
+        (1, 'a "quoted" b', "x"),
+        (2, 'c "d" e', "x"),
+        (3, "unquoted, it is", "x"),
+        (4, "c:\\new\\", None),
+        (5, "two\nlines", "x"),
+        (6, "escaped \nbreak", "x"),
+    ]
+    assert lake.rows(entry, "lines") == [(1, "a\tb", "x"), (2, None, "x"), (4, "plain", "x")]
+    assert reasons(lake, entry, "lines") == ["`name` holds a NUL character"]
