@@ -4,7 +4,8 @@
     benches/jobs.py [ROWS …]          orders; default: 1 and 100,000
     benches/jobs.py --columns 300     the first clean of 1,000 rows of a wide table
 
-Run it with the Python that has Spark (`.venv/bin/python`). Each line is a session of its own; its time is that of the JVM.
+Behind each job stands its ratio to plain Spark on the same rows in the same session: a read of the columns from JSON and
+a write as Parquet for `clean`, a read and write of the cleaned Parquet for `transform`. Run it with the Python that has Spark (`.venv/bin/python`). Each line is a session of its own; its time is that of the JVM.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "glue-src"), str(ROOT / "glue-src" / "local"), str(ROOT / "glue-src" / "tests")]
@@ -26,6 +29,7 @@ _KINDS = {
     "boolean": True,
 }
 _PIECE = 100_000
+RAW, PLAIN = "s3://raw-bucket/landing/", "s3://transformed-bucket/plain/"
 
 
 def columns() -> str:
@@ -70,15 +74,50 @@ def session(folder: Path, what: str, count: int) -> None:
         for start in range(0, count if what == "rows" else 0, _PIECE):
             rows = (volume.order(at) for at in range(start, min(count, start + _PIECE)))
             lake.drop(f"orders/{start:09}.jsonl", "".join(rows))
+    if what == "rows":
+        # The first read pays for classes and compilation that the jobs would pay for otherwise.
+        plain_json(lake, "warm")
+    plain = timed(lambda: plain_json(lake, "json")) if what == "rows" else 0
     begin = work_of_jvm()
     entry = lake.clean()
     cleaned = work_of_jvm()
     lake.transform()
+    transformed = work_of_jvm()
     names = {"rows": f"{count:,} orders", "one": "  one changed order more", "wide": f"1,000 rows of {count} columns"}
     if entry is None:
         raise SystemExit(f"error: {names[what]}: nothing was cleaned")
-    print(f"{names[what]}: clean {cleaned - begin:.1f} s, transform {work_of_jvm() - cleaned:.1f} s", flush=True)
+    clean, transform = cleaned - begin, transformed - cleaned
+    path = entry["tables"]["orders"]["path"]
+    copied = 0.0
+    if plain:
+        copied = timed(lambda: spark.read.parquet(path).write.mode("overwrite").parquet(f"{PLAIN}parquet/"))
+    ratios = f" ({clean / plain:.1f} times {plain:.1f} s)" if plain else ""
+    copies = f" ({transform / copied:.1f} times {copied:.1f} s)" if copied else ""
+    print(f"{names[what]}: clean {clean:.1f} s{ratios}, transform {transform:.1f} s{copies}", flush=True)
     local_spark.stop(spark)
+
+
+def plain_json(lake: Any, name: str) -> None:
+    """What `clean` reads and writes, by Spark alone: the same columns of the same files."""
+    import volume
+
+    money = ", ".join(
+        f"{field} struct<shopMoney: struct<amount: decimal(14,2)>>" for field in volume.MONEY_FIELDS.values()
+    )
+    schema = (
+        "id string, name string, customer struct<id: string>, currencyCode string, displayFinancialStatus string, "
+        f"{money}, test boolean, tags array<string>, processedAt timestamp, createdAt timestamp, updatedAt timestamp"
+    )
+    spark = lake.spark
+    frame = spark.read.schema(schema).json(f"{RAW}orders/")
+    frame.write.mode("overwrite").parquet(f"{PLAIN}{name}/")
+
+
+def timed(work: Callable[[], None]) -> float:
+    """The processor time of the JVM for some work."""
+    begin = work_of_jvm()
+    work()
+    return work_of_jvm() - begin
 
 
 def work_of_jvm() -> float:

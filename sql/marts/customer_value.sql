@@ -5,7 +5,7 @@ WITH bought AS (
         MIN(orders.created_at) AS first_order_at,
         MAX(orders.created_at) AS last_order_at,
         COUNT(*) AS orders,
-        SUM(orders.total - COALESCE(orders.refunded, 0)) AS revenue
+        SUM(COALESCE(orders.current_total, orders.total - COALESCE(orders.refunded, 0))) AS revenue
     FROM core.orders
     WHERE orders.customer_id IS NOT NULL
         AND orders.cancelled_at IS NULL

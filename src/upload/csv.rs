@@ -36,6 +36,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
     }
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
+        .escape(target.csv().escape.as_ref().and_then(|escape| escape.bytes().next()))
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(64 * 1024)
@@ -74,6 +75,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
     }
     let text = reader.into_inner();
     if let Some((line, true)) = last
+        && target.csv().escape.is_none()
         && text.quotes % 2 == 1
     {
         findings.error(

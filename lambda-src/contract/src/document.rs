@@ -198,6 +198,9 @@ pub struct Csv {
     pub decimal: String,
     pub thousands: Option<String>,
     pub date_format: Option<String>,
+    /// What stands before a quote, a delimiter or a line break that belongs to a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escape: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

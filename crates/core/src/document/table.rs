@@ -66,6 +66,7 @@ fn csv(files: &Files) -> Csv {
         decimal: csv.decimal.clone(),
         thousands: csv.thousands.clone(),
         date_format: csv.date_format.clone(),
+        escape: csv.escape.clone(),
     }
 }
 

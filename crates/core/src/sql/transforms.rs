@@ -291,7 +291,7 @@ GROUP BY ALL";
       |
     1 | SELECT id AS order_id, name AS day, count(*) AS line, CAST(1 AS double) AS revenue, is_test AS lines, vendr FROM orders GROUP BY ALL
       |                                                                                                       ^^^^^ no table in FROM has it
-      = hint: known here: id, name, customer_id, financial_status, fulfillment_status, currency, total, subtotal, tax, shipping, discount, refunded, is_test, source_name, tags, cancelled_at, processed_at, created_at, updated_at, order_id, day, line, revenue, lines
+      = hint: known here: id, name, customer_id, financial_status, fulfillment_status, currency, total, current_total, subtotal, tax, shipping, discount, refunded, is_test, source_name, tags, cancelled_at, processed_at, created_at, updated_at, order_id, day, line, revenue, lines
 
     error: the table `order_facts` has no column `vendr`
      --> sql/transform/order_facts.sql:1:103

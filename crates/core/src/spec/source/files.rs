@@ -42,9 +42,12 @@ pub struct Csv {
     /// What stands between thousands: `.` as in `1.234,56`, a comma, a blank or an apostrophe. Without it such numbers go to quarantine.
     #[schemars(regex(pattern = r"^[., ']$"))]
     pub thousands: Option<String>,
-    /// How dates are written where they are not `2026-12-31`: `dd.MM.yyyy`, `M/d/yyyy`, … with d, M and y. A time may follow as `14:05` or `14:05:09`.
+    /// How dates are written where they are not `2026-12-31`: `dd.MM.yyyy`, `M/d/yyyy`, … with d, M and y. A time may follow: `14:05`, `8:26:09`, `1:05:09 PM`.
     #[schemars(regex(pattern = r"^[dMy][dMy./ -]*[dMy]$"))]
     pub date_format: Option<String>,
+    /// The character before a quote, a delimiter or a line break that belongs to a value, where it is not a doubled quote: `\` in files of MySQL, Hive, Spark and Redshift's UNLOAD. `\N` is then no value.
+    #[schemars(regex(pattern = r"^[\\^~!|]$"))]
+    pub escape: Option<String>,
 }
 
 impl Default for Csv {
@@ -56,6 +59,7 @@ impl Default for Csv {
             decimal: ".".into(),
             thousands: None,
             date_format: None,
+            escape: None,
         }
     }
 }
