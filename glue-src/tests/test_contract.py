@@ -117,7 +117,7 @@ ORDERS = _table(
         _column("updated_at", "timestamp", "changed"),
         _column("tags", "super", "tags"),
     ),
-    csv=Csv(";", "windows-1252", True, ("", "NULL"), ",", ".", "d.M.yyyy"),
+    csv=Csv(";", "windows-1252", True, ("", "NULL"), ",", ".", "d.M.yyyy", "\\"),
     snapshot=True,
     deletes=True,
     key=("id",),

@@ -249,7 +249,7 @@ fn fault(record: &ByteRecord, cells: &[Cell<'_>], style: &Csv) -> Option<String>
     let mut faults = Vec::new();
     for cell in cells {
         let text = String::from_utf8_lossy(record.get(cell.at).unwrap_or_default());
-        let text = if *cell.kind == ColumnType::Super { &*text } else { value::trimmed(&text) };
+        let text = value::cell(cell.kind, &text);
         if style.null.iter().any(|null| null == text) {
             if cell.required {
                 faults.push(format!("`{}` is missing, and it is required", cell.name));

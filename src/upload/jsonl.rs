@@ -82,13 +82,14 @@ fn fault(object: &Value, target: &Target<'_>) -> (bool, Option<String>) {
         };
         any = true;
         if *column.kind() == ColumnType::Super {
+            faults.extend(value::fault(name, column.kind(), &found.to_string()));
             continue;
         }
         let text = match found {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        faults.extend(value::fault(name, column.kind(), value::trimmed(&text)));
+        faults.extend(value::fault(name, column.kind(), value::cell(column.kind(), &text)));
     }
     (any, (!faults.is_empty()).then(|| faults.join("; ")))
 }

@@ -62,6 +62,7 @@ fn orders() -> Table {
             decimal: text(","),
             thousands: Some(text(".")),
             date_format: Some(text("d.M.yyyy")),
+            escape: Some(text("\\")),
         }),
         snapshot: true,
         deletes: true,
