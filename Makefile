@@ -2,11 +2,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build demo test lint bench clean
+.PHONY: help setup servers build demo test check lint bench clean
 
 PIPECTL := target/debug/pipectl
 # cargo reads lambda-src/.cargo, with its target folder, only from within.
 LAMBDA := cd lambda-src && cargo
+# Runs a command and prints how long it took.
+TIMED := scripts/timed.sh
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | column -t -s $$'\t'
@@ -25,19 +27,26 @@ demo: build ## Deploy the reference pipeline to an account on this machine, run 
 
 lint: build ## Format, clippy, ruff, cfn-lint
 	cargo fmt --all --check
-	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@$(TIMED) clippy cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(LAMBDA) fmt --check
-	$(LAMBDA) clippy --quiet --locked --all-targets -- -D warnings
+	@$(TIMED) "clippy of the Lambdas" bash -c "$(LAMBDA) clippy --quiet --locked --all-targets -- -D warnings"
 	.venv/bin/ruff check glue-src scripts tests benches
 	.venv/bin/ruff format --check glue-src scripts tests benches
-	scripts/lint-templates.sh
+	@$(TIMED) cfn-lint scripts/lint-templates.sh
+
+check: build ## Format, clippy, unit tests without Spark and without whole rehearsals
+	cargo fmt --all --check
+	@$(TIMED) clippy cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@$(TIMED) "unit tests" cargo test --quiet --locked --workspace --lib -- --skip command::rehearse::tests
+	@$(TIMED) "tests of the Lambdas" bash -c "$(LAMBDA) test --quiet --locked --lib"
+	@$(TIMED) "tests of the jobs" bash -c "cd glue-src && ../.venv/bin/python -m pytest -q tests/test_contract.py"
 
 test: servers lint ## Run all tests
-	$(LAMBDA) test --quiet --locked
-	cd glue-src && PIPECTL_GLUE_CACHE=../.pipectl/spark ../.venv/bin/python -m pytest -q
-	$(PIPECTL) package --env local
-	cargo test --quiet --locked --workspace
-	.venv/bin/python scripts/test_ministack.py $(PIPECTL)
+	@$(TIMED) "tests of the Lambdas" bash -c "$(LAMBDA) test --quiet --locked"
+	@$(TIMED) "tests of the jobs" bash -c "cd glue-src && PIPECTL_GLUE_CACHE=../.pipectl/spark ../.venv/bin/python -m pytest -q"
+	@$(TIMED) package $(PIPECTL) package --env local
+	@$(TIMED) "tests of pipectl" cargo test --quiet --locked --workspace
+	@$(TIMED) ministack .venv/bin/python scripts/test_ministack.py $(PIPECTL)
 
 bench: setup ## Measure, and print the table of docs/performance.md
 	@cargo build --quiet --locked --release
