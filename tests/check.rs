@@ -162,16 +162,16 @@ fn a_mart_that_reads_what_is_not_there() {
     ----- stdout -----
     ----- stderr -----
     error: mart `top_products` names a file that is not there: `sql/marts/top_product.sql`
-       --> stacks/pipeline.yaml:229:10
+       --> stacks/pipeline.yaml:231:10
         |
-    229 |     sql: sql/marts/top_product.sql
+    231 |     sql: sql/marts/top_product.sql
         |          ^^^^^^^^^^^^^^^^^^^^^^^^^ no such file
       = hint: write the file with one `SELECT`, or name another: sql/marts/customer_value.sql, sql/marts/daily_revenue.sql, sql/marts/top_products.sql
 
     error: unknown table `core.order`
-      --> sql/marts/daily_revenue.sql:12:11
+      --> sql/marts/daily_revenue.sql:13:11
        |
-    12 | FROM core.order
+    13 | FROM core.order
        |           ^^^^^ no such table or mart
       = hint: did you mean `orders`?
 
