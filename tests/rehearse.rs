@@ -277,7 +277,8 @@ fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
     for (table, expected) in [("orders", 1_000), ("customers", 334), ("supplies", 728), ("visits", 262)] {
         assert_eq!(count(&after, table), expected, "{table}: {after:#}");
     }
-    assert!(left_over(&test).is_empty(), "{:?}", left_over(&test));
+    // A busy machine takes a moment to end the virtual machine of Java.
+    until("something still runs after the rehearsal", Duration::from_secs(10), || left_over(&test).is_empty());
     // Neither of this run nor of the one that was killed.
     nothing_is_left();
 }

@@ -89,7 +89,7 @@ fn one_stack_goes_to_stdout() {
           Description: One row a key, as the warehouse has it
           WorkGroup: !Ref Workgroup
           Database: shop_dev_cleaned
-          QueryString: "SELECT \"id\", \"name\", \"customer_id\", \"financial_status\", \"fulfillment_status\", \"currency\", \"total\", \"subtotal\", \"tax\", \"shipping\", \"discount\", \"refunded\", \"is_test\", \"source_name\", \"tags\", \"cancelled_at\", \"processed_at\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"_position\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"orders\") WHERE \"place\" = 1 AND NOT coalesce(\"_deleted\", false)"
+          QueryString: "SELECT \"id\", \"name\", \"customer_id\", \"financial_status\", \"fulfillment_status\", \"currency\", \"total\", \"current_total\", \"subtotal\", \"tax\", \"shipping\", \"discount\", \"refunded\", \"is_test\", \"source_name\", \"tags\", \"cancelled_at\", \"processed_at\", \"created_at\", \"updated_at\" FROM (SELECT *, row_number() OVER (PARTITION BY \"id\" ORDER BY \"updated_at\" DESC NULLS LAST, \"_position\" DESC NULLS LAST, \"$path\" DESC) AS \"place\" FROM \"shop_dev_cleaned\".\"orders\") WHERE \"place\" = 1 AND NOT coalesce(\"_deleted\", false)"
       OrderLinesLatestQuery:
         Type: AWS::Athena::NamedQuery
         Properties:
