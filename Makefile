@@ -16,7 +16,7 @@ help: ## List the targets
 setup: ## Install what is missing into .venv
 	@scripts/setup.sh
 
-servers: ## Install MariaDB for the tests, where that is allowed
+servers: ## Install MariaDB and faketime for the tests, where that is allowed
 	@scripts/setup-servers.sh
 
 build: setup ## Build pipectl
@@ -46,6 +46,7 @@ test: servers lint ## Run all tests
 	@$(TIMED) "tests of the jobs" bash -c "cd glue-src && PIPECTL_GLUE_CACHE=../.pipectl/spark ../.venv/bin/python -m pytest -q"
 	@$(TIMED) package $(PIPECTL) package --env local
 	@$(TIMED) "tests of pipectl" cargo test --quiet --locked --workspace
+	@$(TIMED) "tests at other dates" scripts/test-clock.sh short
 	@$(TIMED) ministack .venv/bin/python scripts/test_ministack.py $(PIPECTL)
 
 bench: setup ## Measure, and print the table of docs/performance.md

@@ -1,7 +1,7 @@
 //! Serves a local account from a process of its own until its standard input ends, so that a proxy can stand before it:
-//! `account FOLDER ACCOUNT REGION MILLISECONDS-A-RESOURCE`. Prints the URL.
+//! `account FOLDER ACCOUNT REGION MILLISECONDS-A-RESOURCE`. Prints the URL and an access key.
 
-#![expect(clippy::print_stdout, reason = "the URL is what it is asked for")]
+#![expect(clippy::print_stdout, reason = "the URL and the key are what it is asked for")]
 
 use std::io::Read;
 use std::path::Path;
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let account = LocalAccount::open(Path::new(folder), account, region)?;
     account.pace(Duration::from_millis(pace.parse()?));
     let endpoint = account.serve(0).await?;
-    println!("{}", endpoint.url());
+    println!("{} {}", endpoint.url(), account.access_key("bench"));
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
     endpoint.stop().await?;
     Ok(())

@@ -36,13 +36,14 @@ def by_stack(calls: list[tuple[str, str]]) -> Counter[str]:
 
 
 @contextlib.contextmanager
-def account(program: Path, folder: Path, number: str, region: str) -> Iterator[str]:
-    """Runs an account with its state in a folder; yields its address, `127.0.0.1:PORT`."""
+def account(program: Path, folder: Path, number: str, region: str) -> Iterator[tuple[str, str]]:
+    """Runs an account with its state in a folder; yields its address, `127.0.0.1:PORT`, and an access key."""
     process = subprocess.Popen(
         [program, folder, number, region, "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        yield process.stdout.readline().strip().removeprefix("http://")
+        url, access_key = process.stdout.readline().split()
+        yield url.removeprefix("http://"), access_key
     finally:
         process.stdin.close()
         process.wait(timeout=30)

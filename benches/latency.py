@@ -57,18 +57,27 @@ class Bench:
 
     def pipectl(self, url: str, *arguments: str) -> float:
         command = [str(self.binary), *arguments, "--project", str(self.project)]
-        return run_once(command, environment=credentials(url)).seconds
+        return run_once(command, environment=self.credentials(url)).seconds
 
     @contextlib.contextmanager
     def far_account(self):
         with (
             tempfile.TemporaryDirectory(dir=self.folder) as state,
-            cloud.account(self.program, Path(state), _ACCOUNT, _REGION) as address,
+            cloud.account(self.program, Path(state), _ACCOUNT, _REGION) as (address, access_key),
             cloud.distance(address, 0) as (near, _),
             cloud.distance(address, _LATENCY) as (far, calls),
         ):
-            self.state = Path(state)
+            self.state, self.access_key = Path(state), access_key
             yield near, far, calls
+
+    def credentials(self, url: str) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": "bench",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DEFAULT_REGION": _REGION,
+        }
 
     def deploy(self) -> list[Figure]:
         seconds, unchanged, counts, without = [], [], [], []
@@ -152,7 +161,9 @@ class Bench:
             self.pipectl(near, "bootstrap", "--env", _ENVIRONMENT, "--yes")
             self.pipectl(near, "deploy", "--env", _ENVIRONMENT, "--yes")
             command = [str(tools / "bin/aws"), "cloudformation", "describe-stacks", "--endpoint-url", near]
-            told = run_once([*command, "--region", _REGION, "--output", "json"], environment=credentials(near)).output
+            told = run_once(
+                [*command, "--region", _REGION, "--output", "json"], environment=self.credentials(near)
+            ).output
             buckets = self.state / "s3" / "buckets"
             shutil.copytree(buckets / self.bucket, self.folder / self.bucket, dirs_exist_ok=True)
         parameters = {
@@ -179,7 +190,7 @@ class Bench:
         """The bootstrap stack, and the artifacts in its bucket."""
         self.pipectl(near, "bootstrap", "--env", _ENVIRONMENT, "--yes")
         command = [str(tools / "bin/aws"), "s3", "sync", str(self.folder / self.bucket), f"s3://{self.bucket}"]
-        run_once([*command, "--endpoint-url", near, "--quiet"], environment=credentials(near))
+        run_once([*command, "--endpoint-url", near, "--quiet"], environment=self.credentials(near))
 
     def _aws(self, tools: Path, parameters: dict[str, dict[str, str]]) -> Figure:
         with self.far_account() as (near, far, calls):
@@ -193,7 +204,9 @@ class Bench:
                 command += ["--region", _REGION, "--capabilities", "CAPABILITY_NAMED_IAM"]
                 command += ["--stack-name", f"shop-{_ENVIRONMENT}-{name}", "--template-file", str(template)]
                 given = [f"{key}={value}" for key, value in parameters[name].items()]
-                run_once(command + (["--parameter-overrides", *given] if given else []), environment=credentials(far))
+                run_once(
+                    command + (["--parameter-overrides", *given] if given else []), environment=self.credentials(far)
+                )
             seconds = time.perf_counter() - began
         found = f"{len(calls.take())} calls, one stack after another"
         return Figure("`aws cloudformation deploy`, the same stacks", shown([seconds]), "", found)
@@ -220,22 +233,12 @@ class Bench:
             self._prepare(tools, near)
             command = [str(tools / "bin/sceptre"), "--dir", str(home), "launch", "--yes", "all"]
             try:
-                found = shown([run_once(command, environment=credentials(far)).seconds])
+                found = shown([run_once(command, environment=self.credentials(far)).seconds])
             except SystemExit:
                 # It calls CreateStack, and the account knows change sets only.
                 lacks = any(operation == "CreateStack" for operation, _ in calls.made)
                 found = ("does not run: the account has no `CreateStack`" if lacks else "fails", "", "")
         return Figure("`sceptre launch`, the same stacks", found, "", f"{len(calls.take())} calls")
-
-
-def credentials(url: str) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_DEFAULT_REGION": _REGION,
-    }
 
 
 def main() -> int:

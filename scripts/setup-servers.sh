@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The server that only the tests need: MariaDB, as a MySQL database among the sources. PostgreSQL is there with .venv.
-# Quiet where it is; installs Debian's package where it may; otherwise says what is left out. It never fails.
+# What only the tests need: MariaDB, as a MySQL database among the sources, and faketime, which shifts the clock.
+# PostgreSQL is there with .venv. Quiet where all is; installs Debian's package where it may; otherwise says what is left out. It never fails.
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/opt/mariadb/bin:/usr/local/opt/mariadb/bin

@@ -120,7 +120,16 @@ pub fn main() -> Exit {
     }
 }
 
+/// Whether a verb writes only what the user shares with others: the files of a project, and templates.
+fn writes_shared_files(verb: &Verb) -> bool {
+    matches!(verb, Verb::Init(_) | Verb::Check { .. } | Verb::Render(_) | Verb::Schema(_))
+}
+
 fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
+    if !writes_shared_files(&verb) {
+        // Rows, secrets of the local account, and the zips that run with its keys.
+        pipectl_process::private::begin();
+    }
     match verb {
         Verb::Init(args) => command::init::run(context, &args),
         Verb::Check { environment } => command::check::run(context, environment.as_deref()),

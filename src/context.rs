@@ -25,7 +25,10 @@ impl Context {
     }
 
     pub fn project(&self) -> Result<Project> {
-        Project::find(&self.folder)
+        let project = Project::find(&self.folder)?;
+        // Earlier versions left it open to other users of the machine.
+        pipectl_process::private::close(&project.state())?;
+        Ok(project)
     }
 
     /// The project and its pipeline in the environment that was asked for.

@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if pipectl_process::watchdog::serve() {
+        return ExitCode::SUCCESS;
+    }
     pipectl::cli::main().into()
 }

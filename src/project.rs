@@ -1,9 +1,9 @@
 //! The only reader of project files: the user's own, else those that are built in.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
+use pipectl_process::Purpose;
 use rust_embed::RustEmbed;
 
 use crate::error::{Error, Result, did_you_mean};
@@ -227,7 +227,8 @@ impl Project {
     /// The commit that the project's files are at; none outside of a git repository, or without git.
     pub fn commit(&self) -> Option<Commit> {
         let git = |args: &[&str]| {
-            let output = Command::new("git").arg("-C").arg(&self.root).args(args).output().ok()?;
+            let output =
+                pipectl_process::query("git", Purpose::Tool).arg("-C").arg(&self.root).args(args).output().ok()?;
             output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         };
         let sha = git(&["rev-parse", "HEAD"])?;
@@ -308,7 +309,7 @@ pub fn check_writable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file that is given its name later. Others may read it as they may what an editor writes.
+/// A file that is given its name later. It is as open as the umask lets it be: see `private::begin`.
 pub fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

@@ -19,7 +19,7 @@ fn with_s3<F: Future<Output = ()>>(test: &Test, work: impl FnOnce(s3::Client) ->
         let config = s3::Config::builder()
             .behavior_version(s3::config::BehaviorVersion::latest())
             .region(s3::config::Region::new("us-east-1"))
-            .credentials_provider(s3::config::Credentials::new("me", "me", None, None, "test"))
+            .credentials_provider(s3::config::Credentials::new(account.access_key("me"), "me", None, None, "test"))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(endpoint.url())
             .force_path_style(true)

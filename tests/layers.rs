@@ -82,6 +82,25 @@ fn the_core_uses_no_input_or_output_of_the_standard_library() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Every process is started by the crate `process`: so none inherits a secret, and none outlives pipectl.
+#[test]
+fn one_crate_starts_processes() {
+    let mut files = Vec::new();
+    for folder in ["src", "crates/emulator/src", "crates/rehearse/src"] {
+        rust_files(&root().join(folder), &mut files);
+    }
+    let test = |path: &Path| path.components().any(|part| part.as_os_str().to_string_lossy().contains("tests"));
+    let mut found = Vec::new();
+    for path in files.iter().filter(|path| !test(path.strip_prefix(root()).unwrap())) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate().filter(|(_, line)| line.contains("Command::new(")) {
+            found.push(format!("{}:{}: {}", path.strip_prefix(root()).unwrap().display(), number + 1, line.trim()));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new(), "build it with `pipectl_process::command` or `pipectl_process::query`");
+}
+
 /// No file outside of `yaml.rs` names the YAML crate.
 #[test]
 fn one_file_names_the_yaml_crate() {

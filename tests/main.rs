@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says where it cannot go on, and what it skips")]
 
 #[cfg(feature = "rehearse")]
+mod abandoned;
+#[cfg(feature = "rehearse")]
 mod alerts;
 #[cfg(feature = "rehearse")]
 mod away;

@@ -128,6 +128,8 @@ fn from_the_sample_to_the_marts_and_what_comes_after() {
     let empty = ["cleaned", "transformed"].map(|zone| format!("shop-local-{zone}-000000000000-us-east-1 returns"));
     assert_eq!(crate::catalog::without_files(&test), empty);
 
+    assert_eq!(crate::abandoned::open_to_others(&test.path(".pipectl")), Vec::<String>::new());
+
     // Again: not one row more.
     let output = rehearse(&test, &[]);
     let text = test.show(&output);
@@ -230,7 +232,7 @@ fn into_a_job(test: &Test, more: &[&str]) -> Child {
     let mut command = test.command(&[&["rehearse", "--env", "local"], more].concat());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let cleaned = test.path(".pipectl/local/s3/buckets/shop-local-cleaned-000000000000-us-east-1");
-    until("no job came to work", Duration::from_secs(120), || {
+    until("no job came to work", Duration::from_mins(5), || {
         std::fs::read_dir(&cleaned).is_ok_and(|mut entries| entries.next().is_some())
     });
     child
@@ -239,11 +241,11 @@ fn into_a_job(test: &Test, more: &[&str]) -> Child {
 #[test]
 fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
     let Some(test) = project() else { return };
-    // Where a program puts its temporary files that is not told another place. Java looks at no TMPDIR.
+    // Where a program puts its temporary files that is given no other folder.
     let temporary = test.path("tmp");
     std::fs::create_dir(&temporary).unwrap();
     let place = temporary.display().to_string();
-    let test = test.env("TMPDIR", &place).env("JAVA_TOOL_OPTIONS", &format!("-Djava.io.tmpdir={place}"));
+    let test = test.env("TMPDIR", &place);
     let nothing_is_left = || {
         let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?}");
@@ -261,16 +263,17 @@ fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
     error: interrupted
     = hint: run it again: what is in no ledger is taken up again
     ");
-    until("something still runs after Ctrl-C", Duration::from_secs(5), || left_over(&test).is_empty());
+    until("something still runs after Ctrl-C", Duration::from_secs(30), || left_over(&test).is_empty());
     nothing_is_left();
 
     let mut child = into_a_job(&test, &[]);
     std::thread::sleep(Duration::from_secs(8));
     signal("-KILL", &child);
     child.wait().unwrap();
-    // The server of the warehouse is ended by the next run, all else by itself.
-    let busy = |test: &Test| left_over(test).iter().any(|command| !command.contains("postgres"));
-    until("something still works after a kill", Duration::from_secs(10), || !busy(&test));
+    until("something still works after a kill", Duration::from_secs(30), || left_over(&test).is_empty());
+    until("temporary files are left after a kill", Duration::from_secs(30), || {
+        std::fs::read_dir(&temporary).unwrap().next().is_none() && !test.path(".pipectl/local/work").exists()
+    });
 
     let (code, after) = report(&test, &[]);
     assert_eq!(code, Some(0), "{after:#}");
@@ -287,8 +290,19 @@ fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
 fn what_was_kept_up_ends_with_ctrl_c() {
     let Some(test) = project() else { return };
     support::write(&test.path("erp/stores.csv"), b"id,name\na,A\n");
+    // What a shell or a CI job holds.
+    let secrets = [
+        ("AWS_ACCESS_KEY_ID", "AKIAI44QH8DHBEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY"),
+        ("AWS_SESSION_TOKEN", "session-of-the-shell"),
+        ("GITHUB_TOKEN", "ghp_of-the-shell"),
+        ("DATABASE_URL", "postgres://shop:pw-of-the-shell@db/shop"),
+        ("PGPASSWORD", "pg-of-the-shell"),
+        ("MY_COMPANYS_TOKEN", "token-of-the-shell"),
+    ];
     let mut child = test
         .command(&["rehearse", "--env", "local", "--data", "erp=erp", "--keep"])
+        .envs(secrets)
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -297,6 +311,15 @@ fn what_was_kept_up_ends_with_ctrl_c() {
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     while !said.contains("transformed-0") {
         assert!(std::io::BufRead::read_line(&mut stderr, &mut said).unwrap() > 0, "{said}");
+    }
+    let children = crate::abandoned::children_of(child.id());
+    for name in ["postgres", "python", "java"] {
+        assert!(children.iter().any(|(_, child)| child.starts_with(name)), "no {name}: {children:?}");
+    }
+    for (process, name) in &children {
+        let environment = String::from_utf8_lossy(&std::fs::read(process.join("environ")).unwrap()).into_owned();
+        let inherited: Vec<_> = secrets.iter().filter(|(_, value)| environment.contains(value)).collect();
+        assert!(inherited.is_empty(), "{name} inherited {inherited:?}");
     }
     let psql = said.lines().find(|line| line.contains("psql ")).unwrap_or_else(|| panic!("{said}")).trim();
     let count = Command::new("sh").args(["-c", &format!("{psql} -Atc 'SELECT count(*) FROM core.stores'")]).output();

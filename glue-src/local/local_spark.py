@@ -31,6 +31,8 @@ _SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "2g",
     "spark.sql.catalogImplementation": "in-memory",
+    # Hadoop has a umask of its own. Rows are for the user of the rehearsal alone.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
     "spark.hadoop.fs.s3.impl": _VIEW,
     "spark.hadoop.fs.s3a.impl": _VIEW,
     "spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl": "org.apache.hadoop.fs.LocalFileSystem",

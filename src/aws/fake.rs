@@ -96,7 +96,7 @@ impl Fake {
 
     /// Connects to the fake.
     pub(crate) async fn connect(&self) -> super::Aws {
-        super::Aws::connect(&environment(ACCOUNT), Some(&self.endpoint)).await.unwrap()
+        super::Aws::connect(&environment(ACCOUNT), Some((&self.endpoint, "local"))).await.unwrap()
     }
 }
 

@@ -70,13 +70,13 @@ impl Pace {
 }
 
 impl Aws {
-    /// Connects to the account of an environment. With an endpoint it is the local account's; else the credentials come
-    /// from the SDK's usual places, and `AWS_ENDPOINT_URL` is honoured. Fails if there are no credentials, or if they
+    /// Connects to the account of an environment. `local` is the endpoint of the local account and an access key of it;
+    /// else the credentials come from the SDK's usual places, and `AWS_ENDPOINT_URL` is honoured. Fails if there are no credentials, or if they
     /// belong to another account.
-    pub async fn connect(environment: &Environment, endpoint: Option<&str>) -> Result<Self> {
+    pub async fn connect(environment: &Environment, local: Option<(&str, &str)>) -> Result<Self> {
         let variable =
             ["AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
-        let address = endpoint.map(str::to_owned).or(variable);
+        let address = local.map(|(endpoint, _)| endpoint.to_owned()).or(variable);
         let near = address.as_deref().is_some_and(is_loopback);
         let slow_down = SlowDown::new(first_wait(near));
         let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -89,9 +89,9 @@ impl Aws {
                     .read_timeout(Duration::from_mins(1))
                     .build(),
             );
-        let loader = match endpoint {
-            Some(endpoint) => loader.endpoint_url(endpoint).credentials_provider(Credentials::new(
-                "local",
+        let loader = match local {
+            Some((endpoint, access_key)) => loader.endpoint_url(endpoint).credentials_provider(Credentials::new(
+                access_key,
                 "local",
                 None,
                 None,
@@ -100,7 +100,7 @@ impl Aws {
             None => loader,
         };
         let config = loader.load().await;
-        let caller = check_account(&config, environment, endpoint.is_some()).await?;
+        let caller = check_account(&config, environment, local.is_some()).await?;
         Ok(Self {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),

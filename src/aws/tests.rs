@@ -79,12 +79,12 @@ async fn failures_keep_their_kind_and_tell_no_more_than_they_should() {
 #[tokio::test]
 async fn the_wrong_account_is_refused() {
     let fake = Fake::start().await;
-    let error = Aws::connect(&environment("222222222222"), Some(&fake.endpoint)).await.unwrap_err();
+    let error = Aws::connect(&environment("222222222222"), Some((&fake.endpoint, "local"))).await.unwrap_err();
     insta::assert_snapshot!(error, @r#"
     error: these credentials belong to the account 111111111111, but the environment's account is 222222222222
     = hint: set `account: "111111111111"` in the environment's file
     "#);
-    assert!(Aws::connect(&environment(ACCOUNT), Some(&fake.endpoint)).await.is_ok());
+    assert!(Aws::connect(&environment(ACCOUNT), Some((&fake.endpoint, "local"))).await.is_ok());
 }
 
 #[tokio::test]

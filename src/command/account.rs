@@ -24,7 +24,8 @@ impl Account {
         let account =
             pipectl_emulator::account::LocalAccount::open(&folder, &environment.account, &environment.region)?;
         let endpoint = account.serve(environment.port.unwrap_or(0)).await?;
-        Ok(Self { aws: Aws::connect(environment, Some(&endpoint.url())).await?, local: Some((account, endpoint)) })
+        let aws = Aws::connect(environment, Some((&endpoint.url(), &account.access_key("local")))).await?;
+        Ok(Self { aws, local: Some((account, endpoint)) })
     }
 
     /// Opens the account. This binary was built without the local one.

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use pipectl_process::Purpose;
+
 use super::elf::{self, NEWEST_GLIBC, Unfit};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -99,7 +101,13 @@ fn run(
     architecture: Architecture,
     progress: &mut dyn FnMut(&str),
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut child = command(source, packages, tool, architecture).spawn().map_err(|error| match error.kind() {
+    let mut command = command(source, packages, tool, architecture);
+    // Compilers and linkers that are killed leave their temporary files: these go with the folder.
+    #[cfg(unix)]
+    let work = pipectl_process::TemporaryFolder::new("pipectl-build-")?;
+    #[cfg(unix)]
+    command.env("TMPDIR", work.path());
+    let mut child = command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::new("cannot find `cargo`, which builds the Lambdas")
             .hint("install Rust: https://rustup.rs, then run the command again"),
         _ => Error::new("cannot run `cargo`").cause(&error),
@@ -145,7 +153,7 @@ fn was_interrupted(status: ExitStatus) -> bool {
 }
 
 fn command(source: &Source, packages: &[&str], tool: Tool, architecture: Architecture) -> Command {
-    let mut command = Command::new("cargo");
+    let mut command = pipectl_process::command("cargo", Purpose::Build);
     command.current_dir(&source.folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     match tool {
         Tool::Cargo => command.arg("build"),
@@ -156,7 +164,6 @@ fn command(source: &Source, packages: &[&str], tool: Tool, architecture: Archite
     // The flags of the user's other projects, such as `target-cpu=native`, must not reach the Lambdas; and the places
     // of the sources must not either, so that every machine makes the same bytes.
     command.env("RUSTFLAGS", remap(&source.folder)).env("CARGO_TERM_COLOR", "never");
-    command.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
     if let Some(target) = &source.target {
         command.env("CARGO_TARGET_DIR", target);
     }
@@ -194,7 +201,7 @@ fn binary(made: &BTreeMap<String, PathBuf>, name: &str) -> Result<Vec<u8>> {
 }
 
 fn has_zigbuild() -> bool {
-    let version = Command::new("cargo").args(["zigbuild", "--version"]).output();
+    let version = pipectl_process::query("cargo", Purpose::Build).args(["zigbuild", "--version"]).output();
     version.is_ok_and(|output| output.status.success())
 }
 

@@ -90,7 +90,7 @@ impl Cloud {
     pub(crate) fn variables(&self) -> [(&'static str, String); 3] {
         [
             ("AWS_ENDPOINT_URL", self.proxy.url.clone()),
-            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE".to_owned()),
+            ("AWS_ACCESS_KEY_ID", self.account.access_key("AKIAIOSFODNN7EXAMPLE")),
             ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
         ]
     }
@@ -118,7 +118,7 @@ impl Cloud {
     }
 
     fn config(&self) -> aws_config::SdkConfig {
-        let credentials = sdk::config::Credentials::new("test", "test", None, None, "test");
+        let credentials = sdk::config::Credentials::new(self.account.access_key("test"), "test", None, None, "test");
         aws_config::SdkConfig::builder()
             .behavior_version(sdk::config::BehaviorVersion::latest())
             .region(sdk::config::Region::new(REGION))

@@ -26,7 +26,7 @@ impl World {
         let endpoint = runtime.block_on(account.serve(0)).unwrap();
         let test = test
             .env("AWS_ENDPOINT_URL", &endpoint.url())
-            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+            .env("AWS_ACCESS_KEY_ID", &account.access_key("AKIAEXAMPLE"))
             .env("AWS_SECRET_ACCESS_KEY", "secret");
         let made = test.run(&["bootstrap", "--env", "dev", "--yes"]);
         assert!(made.starts_with("exit code: 0"), "{made}");

@@ -39,9 +39,9 @@ pub(crate) fn answer(account: &Account, action: &str, query: &Query, access_key:
                     "AssumedRoleId": format!("AROA{}:{session}", clock::random(17, clock::UPPER)),
                     "Arn": format!("arn:aws:sts::{}:assumed-role/{name}/{session}", account.id),
                 },
-                // The key names the role, so that whoever judges a later call knows who calls.
+                // The key names the role, so that the authorizer of a later call knows who calls.
                 "Credentials": {
-                    "AccessKeyId": format!("ROLE.{name}"), "SecretAccessKey": clock::random(40, clock::ALPHANUMERIC),
+                    "AccessKeyId": account.access.access_key(&format!("ROLE.{name}")), "SecretAccessKey": clock::random(40, clock::ALPHANUMERIC),
                     "SessionToken": clock::random(64, clock::ALPHANUMERIC), "Expiration": expiration,
                 },
             }))

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use pipectl_process::Purpose;
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
@@ -47,8 +48,8 @@ pub async fn check(python: &Path, environment: Option<&Path>, needs: Needs) -> R
 }
 
 async fn check_python(python: &Path, needs: Needs) -> Result<()> {
-    let mut command = Command::new(python);
-    command.args(["-c", LOOK]).args(MODULES.map(|(name, _)| name)).env_remove("PYTHONPATH").stdin(Stdio::null());
+    let mut command = Command::from(pipectl_process::query(python, Purpose::Spark));
+    command.args(["-c", LOOK]).args(MODULES.map(|(name, _)| name)).stdin(Stdio::null());
     command.args(needs.drivers.then_some(DRIVERS.0));
     command.args(ICEBERG.iter().filter(|_| needs.iceberg).map(|(name, _)| name));
     let output = match command.output().await {
@@ -113,7 +114,11 @@ pub fn with_setup(error: Error) -> Error {
 async fn check_java() -> Result<()> {
     let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
     let java = home.as_ref().map_or_else(|| PathBuf::from("java"), |home| Path::new(home).join("bin/java"));
-    let output = Command::new(&java).arg("-version").stdin(Stdio::null()).output().await;
+    let output = Command::from(pipectl_process::query(&java, Purpose::Spark))
+        .arg("-version")
+        .stdin(Stdio::null())
+        .output()
+        .await;
     let version = output.as_ref().ok().and_then(|output| java_version(&String::from_utf8_lossy(&output.stderr)));
     let message = match version {
         Some(version) if JAVA.contains(&version) => return Ok(()),

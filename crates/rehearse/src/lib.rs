@@ -24,7 +24,7 @@ mod scratch_folder;
 pub mod shopify;
 pub mod timeline;
 
-use pipectl_core::{digest, error, exit, quantity, resource, spec, yaml};
+use pipectl_core::{error, exit, quantity, resource, spec, yaml};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -88,11 +88,11 @@ impl Place {
         })
     }
 
-    /// The variables by which a role's calls reach the local account. The access key is the role's name, so that the
-    /// account knows who calls.
+    /// The variables by which a role's calls reach the local account. The access key holds the role's name, so that
+    /// the account knows who calls.
     pub(super) fn credentials(&self, role: Option<&str>) -> BTreeMap<String, String> {
         BTreeMap::from([
-            ("AWS_ACCESS_KEY_ID".to_owned(), role_name(role).to_owned()),
+            ("AWS_ACCESS_KEY_ID".to_owned(), self.account.access_key(role_name(role))),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), "rehearsal".to_owned()),
             ("AWS_ENDPOINT_URL".to_owned(), self.endpoint.clone()),
             ("AWS_REGION".to_owned(), self.resources.region.clone()),

@@ -8,7 +8,6 @@ use pipectl_contract::names;
 use serde_json::Value;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::spec::{Source, Spec};
 use crate::yaml::{self, Node};
@@ -209,7 +208,8 @@ async fn open_shops(
     let mut shops = BTreeMap::new();
     for (name, source) in &spec.pipeline.sources {
         let (Source::Shopify(source), Some(folder)) = (source, folders.get(name)) else { continue };
-        let credentials = Credentials { client_id: "rehearsal".into(), client_secret: made_up_secret(folder) };
+        let credentials =
+            Credentials { client_id: "rehearsal".into(), client_secret: pipectl_process::random_hex(16)? };
         let value = serde_json::json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});
         account.put_secret_value(&names::source_secret(&spec.prefix(), name), &value.to_string())?;
         shops.insert(name.clone(), StandIn::start(folder.clone(), &source.store, credentials, work).await?);
@@ -254,15 +254,8 @@ fn open_replications(
         let Some((name, server)) = source else { continue };
         let started = account.is_replicating(&configuration.arn);
         let configuration = dms::Configuration { started, ..configuration };
-        let opened = Replication::open(configuration, &server.access(), endpoint, account.region(), work)?;
+        let opened = Replication::open(configuration, &server.access(), account, endpoint, work)?;
         replications.insert(name.to_owned(), opened);
     }
     Ok(replications)
-}
-
-/// A secret that opens only this run's stand-in.
-fn made_up_secret(folder: &Path) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let text = format!("{now} {} {}", std::process::id(), folder.display());
-    sha256(text)[..32].to_owned()
 }

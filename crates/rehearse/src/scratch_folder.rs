@@ -1,7 +1,7 @@
 //! The folder for what a rehearsal needs only while it runs: Spark's scratch files, the results of stand-ins.
 //!
 //! It lies beside the local account that the rehearsal has locked, so no other rehearsal uses it. A rehearsal that is
-//! killed leaves it; the next one begins by removing it.
+//! killed leaves it to its watchdog, or else to the next rehearsal, which begins by removing it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,7 +26,9 @@ impl Work {
         remove(&folder)?;
         fs::create_dir_all(&folder)?;
         // Java and Python run in other folders than pipectl's.
-        Ok(Self { folder: fs::canonicalize(folder)? })
+        let folder = fs::canonicalize(folder)?;
+        pipectl_process::watchdog::remove_when_killed(&folder);
+        Ok(Self { folder })
     }
 
     pub fn folder(&self) -> &Path {

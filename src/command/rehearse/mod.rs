@@ -80,6 +80,14 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let interrupt = Interrupt::listen()?;
     let exit = in_account(context, args, &spec, &account, wanted, &parts, &data, &secrets, interrupt).await;
     context.ui.clear();
+    if let Some((local, _)) = &account.local
+        && let (count @ 1.., log) = local.refused()
+    {
+        context.ui.warn(format_args!(
+            "requests to the local account were refused that did not come from this rehearsal ({count}); `{}` names who made them",
+            log.display()
+        ));
+    }
     account.close().await?;
     exit
 }
@@ -300,8 +308,9 @@ fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
     }
     line("\n  S3, the Redshift Data API and Secrets Manager, such as:".to_owned());
     line(format!(
-        "    AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=any AWS_REGION={} \\\n      \
+        "    AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=any AWS_REGION={} \\\n      \
          aws s3 ls s3://{}/",
+        place.account.access_key("me"),
         place.resources.region,
         spec.bucket(Zone::Raw),
     ));

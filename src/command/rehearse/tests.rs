@@ -41,20 +41,20 @@ fn parts(project: &Project, state: &Path) -> Option<Parts> {
     })
 }
 
-fn client(endpoint: &str) -> Client {
+fn client(endpoint: &str, access_key: &str) -> Client {
     let config = aws_sdk_cloudformation::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(endpoint)
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("deploy", "test", None, None, "test"))
+        .credentials_provider(Credentials::new(access_key, "test", None, None, "test"))
         .build();
     Client::from_conf(config)
 }
 
 /// Deploys every stack in order, by the same calls that any other client makes.
 async fn deploy(account: &LocalAccount, endpoint: &str, stacks: &[RenderedStack], package: &Package, document: &[u8]) {
-    let client = client(endpoint);
+    let client = client(endpoint, &account.access_key("deploy"));
     let mut outputs: BTreeMap<(String, String), String> = BTreeMap::new();
     for stack in stacks {
         println!("deploying {}", stack.name);

@@ -88,7 +88,10 @@ impl World {
             termination_protection: false,
         };
         let wanted = Wanted { stacks: vec![stack], ..Wanted::default() };
-        let aws = Aws::connect(&self.spec.environment, Some(&self.endpoint.url())).await.unwrap();
+        let aws =
+            Aws::connect(&self.spec.environment, Some((&self.endpoint.url(), &self.account.access_key("deploy"))))
+                .await
+                .unwrap();
         let (_, stop) = Stop::controlled();
         Session::open(aws, &self.spec, wanted, Scope::Pipeline, stop).await.unwrap()
     }

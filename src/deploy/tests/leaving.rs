@@ -50,7 +50,7 @@ async fn left(answer: bool) -> (Fake, Person, Error) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         sender.send(1).unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         sender.send(2).unwrap();
         std::future::pending::<()>().await;
     });

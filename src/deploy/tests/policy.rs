@@ -18,7 +18,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let account = LocalAccount::open(folder.path(), ACCOUNT, "us-east-1").unwrap();
         let endpoint = account.serve(0).await.unwrap();
-        let aws = Aws::connect(&environment(ACCOUNT), Some(&endpoint.url())).await.unwrap();
+        let aws =
+            Aws::connect(&environment(ACCOUNT), Some((&endpoint.url(), &account.access_key("deploy")))).await.unwrap();
         Self { folder, account, _endpoint: endpoint, aws }
     }
 

@@ -1,7 +1,7 @@
 //! The account itself: what is in it, and who may ask.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::access::Access;
 use super::call::Call;
 use super::json::JsonHandler;
 use super::lock;
@@ -60,6 +61,7 @@ pub struct DeployedResource {
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) region: String,
+    pub(crate) access: Access,
     stacks: Mutex<Stacks>,
     pub(crate) secrets: Secrets,
     pub(crate) replications: Replications,
@@ -104,7 +106,7 @@ impl LocalAccount {
                 .cause(&error)
                 .hint("make the directory writable, or free some space on its disk")
         };
-        fs::create_dir_all(state_dir).map_err(unwritable)?;
+        pipectl_process::private::folder(state_dir).map_err(unwritable)?;
         let directory = state_dir.canonicalize().map_err(unwritable)?;
         let lock = lock::take(&directory)?;
         let stacks = Stacks::load(&directory.join("stacks"))?;
@@ -112,6 +114,7 @@ impl LocalAccount {
         let inner = Arc::new(Account {
             id: account.to_owned(),
             region: region.to_owned(),
+            access: Access::new(directory.join("refused.log"))?,
             stacks: Mutex::new(stacks),
             secrets: Secrets::load(&directory, account, region)?,
             replications: Replications::load(&directory)?,
@@ -134,6 +137,16 @@ impl LocalAccount {
     /// Answers requests on `127.0.0.1:port` (0: any free port). Fails when the port is taken.
     pub async fn serve(&self, port: u16) -> Result<Endpoint> {
         server::serve(Arc::clone(&self.0), port).await
+    }
+
+    /// An access key of this run that stands for somebody, such as a role by its name. The account takes no other keys.
+    pub fn access_key(&self, who: &str) -> String {
+        self.0.access.access_key(who)
+    }
+
+    /// How many requests were refused because they were not of this run, and the file that names who made them.
+    pub fn refused(&self) -> (usize, &Path) {
+        (self.0.access.refused(), self.0.access.log())
     }
 
     /// Lets `handler` answer the calls whose `X-Amz-Target` starts with `prefix` (such as `RedshiftData`).

@@ -4,9 +4,10 @@
 //! SQS and Secrets Manager on one loopback port, so that the same SDK code runs against it and against AWS. Further JSON
 //! services are added with [`LocalAccount::register`].
 //!
-//! What it is not: signatures are not verified (an access key must be there), versions of objects are not kept, and
+//! What it is not: signatures are not verified (an access key of the run must be there), versions of objects are not kept, and
 //! resources without a body on this machine (a Glue job, an alarm) are data only.
 
+mod access;
 pub(crate) mod call;
 pub(crate) mod clock;
 pub(crate) mod file;

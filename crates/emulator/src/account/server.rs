@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::access::{Refusal, check_headers};
 use super::call;
 use super::json::{JsonCall, JsonError, JsonResult};
 use super::query::{Fault, Query};
@@ -82,13 +83,14 @@ pub(crate) async fn serve(account: Arc<Account>, port: u16) -> Result<Endpoint> 
     })?;
     let address = listener.local_addr()?;
     let router = Router::new().fallback(answer).with_state(Arc::clone(&account));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (stop, stopped) = oneshot::channel::<()>();
     // Without it every small answer waits 40 ms for the client's acknowledgement.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
     let server = tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(async {
+        let served = axum::serve(listener, service).with_graceful_shutdown(async {
             let _ = stopped.await;
         });
         let _ = served.await;
@@ -96,19 +98,19 @@ pub(crate) async fn serve(account: Arc<Account>, port: u16) -> Result<Endpoint> 
     Ok(Endpoint { address, account, stop: Some(stop), server: Some(server) })
 }
 
-async fn answer(State(account): State<Arc<Account>>, request: Request) -> Response {
-    let Some(scope) = Scope::of(&request) else {
-        return (
-            StatusCode::FORBIDDEN,
-            [(header::CONTENT_TYPE, "text/xml")],
-            xml::error(
-                "",
-                "MissingAuthenticationToken",
-                "the request carries no access key: sign it, with any credentials",
-                &clock::uuid(),
-            ),
-        )
-            .into_response();
+async fn answer(
+    State(account): State<Arc<Account>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let scope = match admit(&account, &request) {
+        Ok(scope) => scope,
+        Err(refusal) => {
+            let method = request.method().as_str().to_owned();
+            // Without the query, which may hold a signature.
+            account.access.refuse(&refusal, Some(peer), &method, request.uri().path());
+            return refused(&refusal, request.headers().contains_key("x-amz-target"));
+        }
     };
     if let Some(target) = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()) {
         let target = target.to_owned();
@@ -121,8 +123,28 @@ async fn answer(State(account): State<Arc<Account>>, request: Request) -> Respon
     }
 }
 
+/// Who asks which service; a refusal if it is nobody of this run.
+fn admit(account: &Account, request: &Request) -> std::result::Result<Scope, Refusal> {
+    check_headers(request.headers())?;
+    let mut scope = Scope::of(request).unwrap_or_default();
+    scope.access_key = account.access.who(&scope.access_key)?.to_owned();
+    Ok(scope)
+}
+
+fn refused(refusal: &Refusal, json: bool) -> Response {
+    let (kind, body) = if json {
+        let body = json!({"__type": refusal.code, "message": refusal.message, "Message": refusal.message});
+        ("application/x-amz-json-1.1", body.to_string())
+    } else {
+        ("text/xml", xml::error("", refusal.code, refusal.message, &clock::uuid()))
+    };
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, kind)], body).into_response()
+}
+
 /// Who asks which service, from the signature of the request.
+#[derive(Default)]
 pub(crate) struct Scope {
+    /// Within this module the whole key, after `admit` whom it stands for.
     pub(crate) access_key: String,
     service: String,
 }
@@ -138,7 +160,7 @@ impl Scope {
                 .into_owned(),
         };
         let mut parts = credential.split('/');
-        let access_key = parts.next().filter(|key| !key.is_empty())?.to_owned();
+        let access_key = parts.next()?.to_owned();
         let service = parts.nth(2).unwrap_or("s3").to_owned();
         Some(Self { access_key, service })
     }

@@ -8,6 +8,7 @@ mod recorded;
 mod reference;
 mod services;
 mod stacks;
+mod strangers;
 
 use std::path::Path;
 
@@ -34,7 +35,7 @@ impl Local {
     async fn open(directory: &Path) -> Self {
         let account = LocalAccount::open(directory, ACCOUNT, REGION).unwrap();
         let endpoint = account.serve(0).await.unwrap();
-        let credentials = aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test");
+        let credentials = aws_sdk_s3::config::Credentials::new(account.access_key("test"), "test", None, None, "test");
         let config = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(aws_config::Region::new(REGION))

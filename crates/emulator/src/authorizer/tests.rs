@@ -53,14 +53,14 @@ async fn s3_answers_as_the_policies_say() {
     let directory = tempfile::tempdir().unwrap();
     let account = LocalAccount::open(directory.path(), "000000000000", "us-east-1").unwrap();
     let endpoint = account.serve(0).await.unwrap();
-    let person = client(&endpoint.url(), "me");
+    let person = client(&endpoint.url(), &account.access_key("me"));
     person.create_bucket().bucket("zone").send().await.unwrap();
     for key in ["in/a", "in/b", "keep/c"] {
         person.put_object().bucket("zone").key(key).body(vec![1].into()).send().await.unwrap();
     }
     let judge = Judge::new(&resources(TEMPLATE));
     account.judge(judge.of_wire());
-    let role = client(&endpoint.url(), "reader");
+    let role = client(&endpoint.url(), &account.access_key("reader"));
     let get = |key: &str| role.get_object().bucket("zone").key(key).send();
     assert_eq!(code(get("in/a").await), "done");
     // What is not there is told only to those who may list it.

@@ -27,6 +27,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
+use crate::account::LocalAccount;
 use crate::error::{Error, Result};
 
 use self::mysql::Mysql;
@@ -69,13 +70,13 @@ enum Database {
 }
 
 impl Replication {
-    /// Prepares to read the database, which is on this machine, and to write to the S3 of the account at `endpoint`. Files
+    /// Prepares to read the database, which is on this machine, and to write to the S3 of the account, which answers at `endpoint`. Files
     /// are made in the folder `work`.
     pub fn open(
         configuration: Configuration,
         access: &Access,
+        account: &LocalAccount,
         endpoint: &str,
-        region: &str,
         work: &Path,
     ) -> Result<Self> {
         let database = match configuration.source.engine.as_str() {
@@ -86,12 +87,9 @@ impl Replication {
                     .hint("it knows `mysql` and `postgres`"));
             }
         };
+        let role = configuration.role.rsplit('/').next().unwrap_or_default();
         Ok(Self {
-            client: crate::s3::client::client_of(
-                endpoint,
-                region,
-                configuration.role.rsplit('/').next().unwrap_or_default(),
-            ),
+            client: crate::s3::client::client(endpoint, account.region(), &account.access_key(role)),
             database,
             directory: TempDir::new_in(work)?,
             names: Names::default(),

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pipectl_process::Purpose;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -130,7 +131,7 @@ pub struct Glue {
 impl Glue {
     /// Starts the runner and does not wait for it.
     pub fn start(start: &Start) -> Result<Self> {
-        let mut command = Command::new(&start.python);
+        let mut command = Command::from(pipectl_process::command(&start.python, Purpose::Spark));
         command
             .arg(&start.runner)
             .arg("--cache-dir")
@@ -143,8 +144,8 @@ impl Glue {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .env("TMPDIR", &start.work)
-            .env_remove("SPARK_HOME")
-            .env_remove("PYTHONPATH")
+            // Java looks at no TMPDIR, and writes its counters beside it.
+            .env("JAVA_TOOL_OPTIONS", format!("'-Djava.io.tmpdir={}' -XX:-UsePerfData", start.work.display()))
             .kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
@@ -160,6 +161,10 @@ impl Glue {
             tokio::spawn(async move {
                 let mut lines = BufReader::new(stderr).lines();
                 while let Ok(Some(line)) = lines.next_line().await {
+                    // Java says so of each variable that it takes options from.
+                    if line.starts_with("Picked up JAVA_TOOL_OPTIONS") {
+                        continue;
+                    }
                     let mut noise = noise.lock().unwrap_or_else(PoisonError::into_inner);
                     if noise.len() == KEPT_LINES {
                         noise.pop_front();
@@ -323,26 +328,28 @@ for line in sys.stdin:
 
     #[tokio::test]
     async fn what_goes_wrong_is_told() {
-        let told = async |script: &str| {
+        // Long enough for the slowest machine, but for the job that never ends.
+        let long = Duration::from_mins(1);
+        let told = async |script: &str, limit: Duration| {
             let (_directory, start) = start(script);
             let mut glue = Glue::start(&start).unwrap();
-            match glue.run(&job(Duration::from_secs(1))).await {
+            match glue.run(&job(limit)).await {
                 Ok(run) => format!("{} {}", run.state, run.error.unwrap_or_default()),
                 Err(error) => error.to_string(),
             }
         };
         let ready = "print(json.dumps({'ready': True, 'spark': '3.5.6'}), flush=True)\n";
-        insta::assert_snapshot!(told("print(json.dumps({'ready': False, 'error': 'no Java found'}))").await, @"
+        insta::assert_snapshot!(told("print(json.dumps({'ready': False, 'error': 'no Java found'}))", long).await, @"
         error: Spark does not start
         = note: no Java found
         ");
-        insta::assert_snapshot!(told("print('Traceback', file=sys.stderr)").await, @"
+        insta::assert_snapshot!(told("print('Traceback', file=sys.stderr)", long).await, @"
         error: the Spark runner has ended
         = note: it wrote last:
                   Traceback
         ");
-        insta::assert_snapshot!(told(&format!("{ready}time.sleep(60)")).await, @"TIMEOUT the job ran longer than its 0 minutes");
-        insta::assert_snapshot!(told(&format!("{ready}sys.stdin.readline(); print('oops', flush=True); time.sleep(9)")).await, @"
+        insta::assert_snapshot!(told(&format!("{ready}time.sleep(600)"), Duration::from_secs(1)).await, @"TIMEOUT the job ran longer than its 0 minutes");
+        insta::assert_snapshot!(told(&format!("{ready}sys.stdin.readline(); print('oops', flush=True); time.sleep(9)"), long).await, @"
         error: the Spark runner does not speak JSON
           cause: expected value at line 1 column 1
         = note: oops

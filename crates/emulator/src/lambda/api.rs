@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
@@ -74,12 +75,23 @@ impl Api {
             .route("/2018-06-01/runtime/invocation/{request}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .layer(DefaultBodyLimit::max(LARGEST_RESPONSE))
-            .with_state(shared);
+            .layer(middleware::from_fn(refuse_other_users))
+            .with_state(shared)
+            .into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move {
             // The task is aborted with the process; an error of the listener shows as a process that never asks.
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self { address, work, said, asked, server })
+    }
+}
+
+/// The real API asks for no key, as only the function reaches it; here every user of the machine does.
+async fn refuse_other_users(ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+    if pipectl_process::peer::is_this_user(peer) {
+        next.run(request).await
+    } else {
+        StatusCode::FORBIDDEN.into_response()
     }
 }
 

@@ -18,6 +18,7 @@ pub fn extract(archive: &Path, root: &Path) -> Result<PathBuf> {
     }
     fs::create_dir_all(root)?;
     let partial = tempfile::Builder::new().prefix(".function-").tempdir_in(root)?;
+    pipectl_process::watchdog::remove_when_killed(partial.path());
     let broken = |error: zip::result::ZipError| {
         Error::new(format!("cannot read the zip `{shown}`"))
             .cause(&error)
@@ -30,6 +31,8 @@ pub fn extract(archive: &Path, root: &Path) -> Result<PathBuf> {
             "`provided.al2023` starts the file `bootstrap` at the top of the zip: build it with `pipectl package`",
         ));
     }
+    // The zip has Lambda's modes, which are open.
+    pipectl_process::private::close_all(partial.path());
     if directory.exists() {
         fs::remove_dir_all(&directory)?;
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use pipectl_process::Purpose;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -51,10 +52,10 @@ struct Memory {
 impl Process {
     pub(super) async fn start(function: &Function) -> std::io::Result<Self> {
         let api = Api::open().await?;
-        let mut command = Command::new(function.directory.join("bootstrap"));
+        let program = function.directory.join("bootstrap");
+        let mut command = Command::from(pipectl_process::command(program, Purpose::Lambda));
         command
             .current_dir(&function.directory)
-            .env_clear()
             .envs(environment::variables(function, api.address))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

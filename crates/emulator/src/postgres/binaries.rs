@@ -1,8 +1,11 @@
 //! Where PostgreSQL is on this machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use pipectl_process::Purpose;
+
+use super::data_home;
+use super::os_account::Account;
 use crate::error::{Error, Result};
 
 /// MERGE came with this version.
@@ -16,6 +19,13 @@ pub struct Binaries {
 }
 
 impl Binaries {
+    /// The same programs where this account can run them.
+    pub fn reachable(self, account: &Account) -> Result<Self> {
+        let Some(installation) = self.directory.parent() else { return Ok(self) };
+        let directory = data_home::reachable_programs(account, installation)?.join("bin");
+        Ok(Self { directory, ..self })
+    }
+
     pub fn initdb(&self) -> PathBuf {
         self.directory.join("initdb")
     }
@@ -88,7 +98,7 @@ fn children(directory: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// `postgres (PostgreSQL) 15.18 (Debian …)` → 15
 fn version(postgres: &Path) -> Option<u32> {
-    let output = Command::new(postgres).arg("--version").output().ok()?;
+    let output = pipectl_process::query(postgres, Purpose::Tool).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let number = text.split("(PostgreSQL)").nth(1)?.trim();
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

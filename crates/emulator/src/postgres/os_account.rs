@@ -1,76 +1,67 @@
-//! The user whom the server runs as: PostgreSQL refuses root.
+//! The user of the system whom a database server runs as: PostgreSQL refuses root.
 
-use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::error::{Error, Result};
+use pipectl_process::Purpose;
+
+use crate::error::Result;
 
 /// Who runs the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
     /// Whoever runs pipectl.
     Same,
-    /// Root runs pipectl: the server runs as an ordinary user. `through` is a `setpriv` that keeps the right to pass
-    /// through directories of root's, where the data or the programs lie in such (`/root` is closed to others).
-    Other { user: u32, group: u32, through: Option<PathBuf> },
+    /// Root runs pipectl: the server runs as an ordinary user without any capability, and owns its data.
+    Other { user: u32, group: u32 },
 }
 
 impl Account {
-    /// Chooses the account. The server must reach `paths`.
-    pub fn choose(paths: &[&Path]) -> Result<Self> {
+    /// Chooses the account.
+    pub fn choose() -> Self {
         if !rustix::process::geteuid().is_root() {
-            return Ok(Self::Same);
+            return Self::Same;
         }
         let (user, group) = ordinary_user();
-        if paths.iter().all(|path| open_to_all(path)) {
-            return Ok(Self::Other { user, group, through: None });
-        }
-        let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].map(PathBuf::from).into_iter().find(|path| path.is_file());
-        match setpriv {
-            Some(setpriv) => Ok(Self::Other { user, group, through: Some(setpriv) }),
-            None => Err(Error::new("PostgreSQL does not run as root, and no other user can reach this directory")
-                .hint("run pipectl as an ordinary user, or move the project out of root's home directory")),
-        }
+        Self::Other { user, group }
     }
 
     /// A command that runs the program as this account, in a process group of its own: a Ctrl-C at the terminal
     /// reaches pipectl alone, which then stops the server itself.
     pub fn command(&self, program: &Path) -> Command {
-        let mut command = match self {
-            Self::Same => Command::new(program),
-            Self::Other { user, group, through: None } => {
-                let mut command = Command::new(program);
-                command.uid(*user).gid(*group);
-                command
-            }
-            Self::Other { user, group, through: Some(setpriv) } => {
-                let mut command = Command::new(setpriv);
-                let keep = "+dac_override,+dac_read_search";
-                command.args([
-                    OsString::from(format!("--reuid={user}")),
-                    format!("--regid={group}").into(),
-                    "--clear-groups".into(),
-                    format!("--inh-caps={keep}").into(),
-                    format!("--ambient-caps={keep}").into(),
-                    "--".into(),
-                    program.into(),
-                ]);
-                command
-            }
-        };
+        let mut command = pipectl_process::command(program, Purpose::Tool);
+        if let Self::Other { user, group } = self {
+            // Supplementary groups and capabilities go with the user id.
+            command.uid(*user).gid(*group);
+        }
         command.current_dir("/").process_group(0);
         command
     }
 
-    /// Gives a directory to the account.
-    pub fn own(&self, directory: &Path) -> Result<()> {
-        if let Self::Other { user, group, .. } = self {
-            chown(directory, Some(*user), Some(*group))?;
+    /// Gives a directory or a file to the account.
+    pub fn own(&self, path: &Path) -> Result<()> {
+        if let Self::Other { user, group } = self {
+            chown(path, Some(*user), Some(*group))?;
         }
         Ok(())
+    }
+
+    /// Makes a folder that only this account may enter.
+    pub fn make_folder(&self, path: &Path) -> Result<()> {
+        pipectl_process::private::folder(path)?;
+        self.own(path)
+    }
+
+    /// Whether this account may pass through every directory above the path.
+    pub fn reaches(&self, path: &Path) -> bool {
+        *self == Self::Same
+            || path
+                .ancestors()
+                .skip(1)
+                .filter_map(|directory| directory.metadata().ok())
+                .all(|metadata| metadata.mode() & 0o001 != 0)
     }
 }
 
@@ -85,12 +76,4 @@ fn ordinary_user() -> (u32, u32) {
         })
     };
     find("postgres").or_else(|| find("nobody")).unwrap_or((65_534, 65_534))
-}
-
-/// Whether any user may pass through every directory above the path.
-fn open_to_all(path: &Path) -> bool {
-    path.ancestors()
-        .skip(1)
-        .filter_map(|directory| directory.metadata().ok())
-        .all(|metadata| metadata.mode() & 0o001 != 0)
 }

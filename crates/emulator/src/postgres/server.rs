@@ -1,7 +1,7 @@
 //! The PostgreSQL server: created once, started with the rehearsal, stopped with it.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::binaries::{self, Binaries};
+use super::data_home;
 use super::os_account::Account;
 use super::socket::SocketFolder;
 use crate::error::{Error, Result};
@@ -20,51 +21,88 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// The prefix of the directory that holds the server's socket.
 const SOCKET_PREFIX: &str = "pipectl-warehouse-";
 
+/// Where the server listens, and the superuser's password of this run.
+#[derive(Clone)]
+pub struct Login {
+    /// The directory of the server's socket.
+    pub socket: PathBuf,
+    pub password: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Login({})", self.socket.display())
+    }
+}
+
 /// A running server, stopped when it is dropped.
-#[derive(Debug)]
 pub struct Server {
     binaries: Binaries,
     account: Account,
     data: PathBuf,
+    /// What the server writes to stdout and stderr.
+    log: PathBuf,
     socket: SocketFolder,
+    password: String,
+    /// The file from which `psql` takes the password.
+    password_file: PathBuf,
     child: Child,
     /// Held as long as this process uses the data.
     #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
     lock: File,
 }
 
+impl std::fmt::Debug for Server {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({})", self.data.display())
+    }
+}
+
 impl Server {
     /// Starts the server on the data in `directory`, which is made if it is missing. `environment` is a Python virtual
     /// environment that may hold the wheel `pgserver`. Waits until the server listens.
     pub fn start(directory: &Path, environment: Option<&Path>) -> Result<Self> {
-        fs_err::create_dir_all(directory)?;
+        pipectl_process::private::folder(directory)?;
         let directory = fs_err::canonicalize(directory)?;
         let lock = lock(&directory, "the warehouse")?;
-        let data = directory.join("data");
-        let binaries = binaries::find(environment, version_of(&data))?;
-        let account = Account::choose(&[&data, &binaries.postgres()])?;
-        end_leftover(&data)?;
+        let account = Account::choose();
+        let data = data_home::open(&account, &directory)?.join("data");
+        let binaries = binaries::find(environment, version_of(&data))?.reachable(&account)?;
+        end_stale_server(&data)?;
         if !data.join("PG_VERSION").exists() {
-            initialise(&binaries, &account, &directory, &data)?;
+            initialise(&binaries, &account, &data)?;
         }
+        let password = pipectl_process::random_hex(24)?;
+        set_password(&binaries, &account, &data, &password)?;
         let socket = SocketFolder::new(SOCKET_PREFIX, &account)?;
-        let child = spawn(&binaries, &account, &data, socket.path())?;
-        let mut server = Self { binaries, account, data, socket, child, lock };
+        let password_file = socket.write("pgpass", &format!("*:*:*:{USER}:{password}\n"))?;
+        let log = directory.join("postgres.log");
+        let child = spawn(&binaries, &account, &data, &log, socket.path())?;
+        let mut server = Self { binaries, account, data, log, socket, password, password_file, child, lock };
         server.wait_until_listening()?;
         Ok(server)
     }
 
+    /// The command line of `psql` as the superuser, without the database.
     pub fn psql(&self) -> String {
-        self.binaries.psql()
+        let (password, psql, socket) =
+            (self.password_file.display(), self.binaries.psql(), self.socket.path().display());
+        format!("PGPASSFILE={password} {psql} -h {socket} -U {USER}")
     }
 
-    /// The directory of the server's socket.
-    pub fn socket(&self) -> &Path {
-        self.socket.path()
+    pub fn login(&self) -> Login {
+        Login { socket: self.socket.path().to_owned(), password: self.password.clone() }
     }
 
     pub fn process(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The folder with the server's data.
+    #[cfg(test)]
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Leaves the server running, as a run that is killed does.
@@ -84,7 +122,7 @@ impl Server {
         let limit = Instant::now() + STOP_LIMIT;
         loop {
             remove_if_there(&self.data.join("postmaster.pid"))?;
-            self.child = spawn(&self.binaries, &self.account, &self.data, self.socket.path())?;
+            self.child = spawn(&self.binaries, &self.account, &self.data, &self.log, self.socket.path())?;
             match self.wait_until_listening() {
                 Err(error) if Instant::now() > limit => return Err(error),
                 Err(_) => std::thread::sleep(Duration::from_millis(200)),
@@ -116,7 +154,7 @@ impl Server {
     }
 
     fn log_tail(&self) -> String {
-        let text = std::fs::read(log_path(&self.data)).unwrap_or_default();
+        let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(5)..].join("\n")
@@ -161,19 +199,20 @@ fn version_of(data: &Path) -> Option<u32> {
     std::fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
-/// Creates the data in a directory beside its place, so that an interrupted run leaves nothing that looks complete.
-fn initialise(binaries: &Binaries, account: &Account, directory: &Path, data: &Path) -> Result<()> {
-    let fresh = directory.join("data.new");
+/// Creates the data in a directory beside its final one, so that an interrupted run leaves nothing that looks complete.
+fn initialise(binaries: &Binaries, account: &Account, data: &Path) -> Result<()> {
+    let fresh = data.with_extension("new");
     for path in [&fresh, &data.to_owned()] {
         if path.exists() {
             fs_err::remove_dir_all(path)?;
         }
     }
-    fs_err::create_dir(&fresh)?;
-    account.own(&fresh)?;
+    account.make_folder(&fresh)?;
     let output = account
         .command(&binaries.initdb())
-        .args(["--username", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"])
+        // Nobody signs in by these: `set_password` replaces them before the server starts.
+        .args(["--username", USER, "--auth-local=peer", "--auth-host=reject"])
+        .args(["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"])
         .arg("--pgdata")
         .arg(&fresh)
         .env("TZ", "UTC")
@@ -187,11 +226,46 @@ fn initialise(binaries: &Binaries, account: &Account, directory: &Path, data: &P
     Ok(())
 }
 
-fn spawn(binaries: &Binaries, account: &Account, data: &Path, socket: &Path) -> Result<Child> {
-    let log = fs_err::File::create(log_path(data))?.into_parts().0;
+/// Gives the superuser a new password, and lets nobody sign in without one.
+///
+/// The server's single-user mode asks for no password and opens no socket. The data may be of an earlier version, whose
+/// rules trusted everybody.
+fn set_password(binaries: &Binaries, account: &Account, data: &Path, password: &str) -> Result<()> {
+    let rules = data.join("pg_hba.conf").display().to_string().replace('\'', "''");
+    let sql = format!(
+        "SET password_encryption = 'scram-sha-256';\n\
+         ALTER ROLE {USER} PASSWORD '{password}';\n\
+         COPY (VALUES ('local all all scram-sha-256')) TO '{rules}';\n"
+    );
+    let mut child = account
+        .command(&binaries.postgres())
+        .args(["--single", "-F", "-c", "exit_on_error=true", "-c", "log_min_error_statement=panic", "-D"])
+        .arg(data)
+        .arg("postgres")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that fails at once reads nothing: what it says is the error then.
+        input.write_all(sql.as_bytes()).ok();
+    }
+    let output = child.wait_with_output()?;
+    let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if output.status.success() && !text.contains("ERROR:") && !text.contains("FATAL:") {
+        return Ok(());
+    }
+    Err(Error::new(format!("PostgreSQL could not set its password ({})", output.status))
+        .note(text)
+        .hint(format!("if the data is broken, delete {} and load again", data.display())))
+}
+
+fn spawn(binaries: &Binaries, account: &Account, data: &Path, log: &Path, socket: &Path) -> Result<Child> {
+    let log = fs_err::File::create(log)?.into_parts().0;
     let settings = [
         "listen_addresses=",
         "port=5432",
+        "unix_socket_permissions=0700",
         // Nothing here must survive a power cut: it can be loaded again. What is committed does survive a killed
         // server, so commits still write their log.
         "fsync=off",
@@ -217,12 +291,8 @@ fn spawn(binaries: &Binaries, account: &Account, data: &Path, socket: &Path) -> 
     Ok(child)
 }
 
-fn log_path(data: &Path) -> PathBuf {
-    data.with_file_name("postgres.log")
-}
-
 /// Ends a server that a killed run has left behind, and its socket's directory. The lock is ours, so nobody needs it.
-fn end_leftover(data: &Path) -> Result<()> {
+fn end_stale_server(data: &Path) -> Result<()> {
     let path = data.join("postmaster.pid");
     let Ok(text) = std::fs::read_to_string(&path) else {
         return Ok(());

@@ -35,7 +35,7 @@ use self::session::Session;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::postgres::binaries;
-use crate::postgres::server::{Server, USER};
+use crate::postgres::server::{Login, Server, USER};
 
 /// How often a lost server is looked for, 25 ms apart.
 const CONNECT_ATTEMPTS: u32 = 40;
@@ -76,7 +76,7 @@ pub struct Warehouse {
 struct Shared {
     config: WarehouseConfig,
     files: Files,
-    socket: PathBuf,
+    login: Login,
     server: Mutex<Option<Server>>,
 }
 
@@ -94,10 +94,10 @@ impl Warehouse {
         let (directory, environment) = (config.directory.clone(), config.environment.clone());
         let start = move || Server::start(&directory, environment.as_deref());
         let server = tokio::task::spawn_blocking(start).await.map_err(|error| Error::new(error.to_string()))??;
-        let socket = server.socket().to_owned();
+        let login = server.login();
         let files =
             Files { buckets: config.buckets.clone(), region: config.region.clone(), judge: config.judge.clone() };
-        let shared = Arc::new(Shared { config, files, socket, server: Mutex::new(Some(server)) });
+        let shared = Arc::new(Shared { config, files, login, server: Mutex::new(Some(server)) });
         let warehouse = Self { shared };
         warehouse.prepare().await?;
         Ok(warehouse)
@@ -112,10 +112,16 @@ impl Warehouse {
         self.lock().as_ref().map(Server::process)
     }
 
+    /// How the tests sign in.
+    #[cfg(test)]
+    fn login(&self) -> Login {
+        self.shared.login.clone()
+    }
+
     /// The command line that opens the warehouse, while the server runs.
     pub fn psql(&self) -> Option<String> {
         let command = self.lock().as_ref()?.psql();
-        Some(format!("{command} -h {} -U {USER} {}", self.shared.socket.display(), self.shared.config.database))
+        Some(format!("{command} {}", self.shared.config.database))
     }
 
     /// Stops the server, whoever else still holds the warehouse.
@@ -154,7 +160,7 @@ impl Warehouse {
         let database = &self.shared.config.database;
         let mut attempts = 0;
         loop {
-            match Session::open(&self.shared.socket, database, role).await {
+            match Session::open(&self.shared.login, database, role).await {
                 Err(error) if error.is_lost_connection() && attempts < CONNECT_ATTEMPTS => attempts += 1,
                 answer => return answer,
             }
@@ -172,9 +178,9 @@ impl Warehouse {
 
     /// Makes the database, and in it the functions, if this version's are not there yet.
     async fn prepare(&self) -> Result<()> {
-        let socket = &self.shared.socket;
+        let login = &self.shared.login;
         let database = &self.shared.config.database;
-        let main = Session::open(socket, "postgres", None).await?;
+        let main = Session::open(login, "postgres", None).await?;
         let found = main.query(&format!("SELECT 1 FROM pg_database WHERE datname = {}", literal(database))).await?;
         if found.rows.is_empty() {
             let name = quote(database);
@@ -183,7 +189,7 @@ impl Warehouse {
             main.execute(&format!("ALTER DATABASE {name} SET search_path TO {}", path.replace('\'', "\""))).await?;
         }
         let version = sha256(PRELUDE);
-        let session = Session::open(socket, database, None).await?;
+        let session = Session::open(login, database, None).await?;
         let applied = session.query("SELECT obj_description(to_regnamespace('redshift'), 'pg_namespace')").await?;
         if applied.rows.first().and_then(|row| row.first()) != Some(&Some(version.clone())) {
             session

@@ -1,7 +1,5 @@
 //! One connection to the server, as one session of the warehouse.
 
-use std::path::Path;
-
 use tokio_postgres::types::Type;
 use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage};
 
@@ -9,7 +7,7 @@ use super::copy::{self, Files};
 use super::error::{SqlError, SqlResult};
 use super::rewrite::{Step, Translated, quote};
 use super::unload;
-use crate::postgres::server::USER;
+use crate::postgres::server::{Login, USER};
 
 /// An open session. Its temporary tables end with it.
 pub(crate) struct Session {
@@ -47,9 +45,14 @@ impl ResultSet {
 
 impl Session {
     /// Connects as the administrator, or as a role, which is made if it is missing and has no rights of its own.
-    pub(crate) async fn open(socket: &Path, database: &str, role: Option<&str>) -> SqlResult<Self> {
+    pub(crate) async fn open(login: &Login, database: &str, role: Option<&str>) -> SqlResult<Self> {
         let mut config = Config::new();
-        config.host_path(socket).user(USER).dbname(database).application_name("pipectl");
+        config
+            .host_path(&login.socket)
+            .user(USER)
+            .password(&login.password)
+            .dbname(database)
+            .application_name("pipectl");
         let (client, connection) = config.connect(NoTls).await?;
         // The connection ends when the client is dropped; its errors come out of the client's calls too.
         tokio::spawn(connection);

@@ -2,6 +2,7 @@
 
 mod copies;
 mod faults;
+mod intruders;
 mod semantics;
 mod service;
 mod support;

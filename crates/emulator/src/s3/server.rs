@@ -85,7 +85,7 @@ impl S3Server {
 
     /// Answers a request.
     ///
-    /// Its signature is not verified: any credentials will do, as long as there is an access key. So the signature is
+    /// Its signature is not verified: its access key has been, and that is a secret of the run. So the signature is
     /// taken off before the protocol layer sees the request, and a body in signed chunks is taken out of them.
     pub(crate) async fn answer(&self, access_key: String, judge: Option<Judge>, request: Request) -> Response<Body> {
         let (mut parts, body) = request.into_parts();

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use fs_err as fs;
+use pipectl_process::Purpose;
 
 use super::server::{Plan, Server};
 use crate::error::{Error, Result};
 use pipectl_emulator::postgres::os_account::Account;
+
+/// In the data folder: the id of the server's process.
+pub(super) const ID_FILE: &str = "server.pid";
 
 /// Where servers are that the search path often does not name.
 const DIRECTORIES: [&str; 8] = [
@@ -45,7 +49,7 @@ pub(super) fn find() -> Result<Programs> {
     };
     let server = program(&["mariadbd", "mysqld"]).ok_or_else(|| missing("MySQL or MariaDB server"))?;
     let client = program(&["mariadb", "mysql"]).ok_or_else(|| missing("client of MySQL or MariaDB"))?;
-    let version = Command::new(&server).arg("--version").stdin(Stdio::null()).output()?;
+    let version = pipectl_process::query(&server, Purpose::Tool).arg("--version").stdin(Stdio::null()).output()?;
     let install = if String::from_utf8_lossy(&version.stdout).contains("MariaDB") {
         Some(program(&["mariadb-install-db", "mysql_install_db"]).ok_or_else(|| missing("`mariadb-install-db`"))?)
     } else {
@@ -55,6 +59,11 @@ pub(super) fn find() -> Result<Programs> {
 }
 
 impl Programs {
+    #[cfg(test)]
+    pub(super) fn client(&self) -> &Path {
+        &self.client
+    }
+
     /// `scratch` is for this server alone: one that starts deletes the temporary tables of all that share its folder.
     pub(super) fn initialise(&self, account: &Account, data: &Path, scratch: &Path) -> Command {
         let data = format!("--datadir={}", data.display());
@@ -76,11 +85,13 @@ impl Programs {
         command
             .env("TMPDIR", plan.scratch)
             .arg("--no-defaults")
+            // Read before the server listens.
+            .arg(format!("--init-file={}", plan.secret.display()))
             // On its own, so that a leftover server can be told by it.
             .arg("--datadir")
             .arg(plan.data)
             .arg(format!("--socket={}", plan.socket.join("s").display()))
-            .arg(format!("--pid-file={}", plan.data.join("server.pid").display()))
+            .arg(format!("--pid-file={}", plan.data.join(ID_FILE).display()))
             .arg(format!("--port={}", plan.port))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--character-set-server=utf8mb4"])
             .args(["--default-time-zone=+00:00", "--local-infile=1", "--innodb-buffer-pool-size=128M"])
@@ -98,10 +109,28 @@ impl Programs {
     }
 }
 
+/// What the server does before it listens: `root` gets a password and signs in from this machine's socket alone, and there
+/// is no other user.
+pub(super) fn secret(programs: &Programs, password: &str) -> String {
+    let others = if programs.install.is_some() {
+        "DELETE FROM mysql.global_priv WHERE User NOT IN ('root', 'mariadb.sys') OR (User = 'root' AND Host <> 'localhost');\n\
+         FLUSH PRIVILEGES;\n"
+    } else {
+        // MySQL makes no other user that may sign in.
+        ""
+    };
+    format!("{others}ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}';\n")
+}
+
+/// The options of the client, as root, through the socket. Options in a file are seen by nobody in a list of processes.
+pub(super) fn login(socket: &Path, password: &str) -> String {
+    format!("[client]\nuser=root\npassword={password}\nsocket={}\n", socket.join("s").display())
+}
+
 /// The command line of the client, as root, through the socket.
 pub(super) fn client(server: &Server, programs: &Programs) -> String {
-    let (client, socket) = (programs.client.display(), server.socket.path().join("s"));
-    format!("{client} --no-defaults --user=root --socket={} {}", socket.display(), server.database)
+    let client = programs.client.display();
+    format!("{client} --defaults-file={} {}", server.login.display(), server.database)
 }
 
 pub(super) fn prepare(server: &Server, programs: &Programs, logged: bool) -> Result<()> {
@@ -125,10 +154,11 @@ pub(super) fn prepare(server: &Server, programs: &Programs, logged: bool) -> Res
 
 /// Runs statements through the client, as root, through the socket.
 pub(super) fn run(server: &Server, programs: &Programs, database: Option<&str>, sql: &str) -> Result<()> {
-    let mut command = Command::new(&programs.client);
+    let mut command = pipectl_process::command(&programs.client, Purpose::Tool);
     command
-        .args(["--no-defaults", "--user=root", "--batch", "--local-infile=1", "--default-character-set=utf8mb4"])
-        .arg(format!("--socket={}", server.socket.path().join("s").display()))
+        // The first of its options.
+        .arg(format!("--defaults-file={}", server.login.display()))
+        .args(["--batch", "--local-infile=1", "--default-character-set=utf8mb4"])
         .args(database)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

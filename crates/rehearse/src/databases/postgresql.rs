@@ -25,10 +25,12 @@ pub(super) fn find(environment: Option<&Path>) -> Result<Binaries> {
     })
 }
 
-pub(super) fn initialise(binaries: &Binaries, account: &Account, data: &Path) -> Command {
+/// `secret` is a file with the password of the superuser.
+pub(super) fn initialise(binaries: &Binaries, account: &Account, data: &Path, secret: &Path) -> Command {
     let mut command = account.command(&binaries.initdb());
     command
-        .args(["--username", ADMIN, "--auth-local=trust", "--auth-host=scram-sha-256"])
+        .args(["--username", ADMIN, "--auth=scram-sha-256", "--pwfile"])
+        .arg(secret)
         .args(["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions", "--pgdata"])
         .arg(data)
         .env("TZ", "UTC");
@@ -40,7 +42,15 @@ pub(super) fn command(binaries: &Binaries, account: &Account, plan: &Plan<'_>) -
     command.arg("-D").arg(plan.data).arg("-k").arg(plan.socket);
     let port = format!("port={}", plan.port);
     // Nothing here must survive a power cut.
-    let plain = ["listen_addresses=127.0.0.1", &port, "fsync=off", "full_page_writes=off", "timezone=UTC", "jit=off"];
+    let plain = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_permissions=0700",
+        &port,
+        "fsync=off",
+        "full_page_writes=off",
+        "timezone=UTC",
+        "jit=off",
+    ];
     let logged: &[&str] = if plan.logged {
         &["wal_level=logical", "max_replication_slots=4", "max_wal_senders=4", "wal_sender_timeout=0"]
     } else {
@@ -52,16 +62,27 @@ pub(super) fn command(binaries: &Binaries, account: &Account, plan: &Plan<'_>) -
     command
 }
 
+/// The password file of the client.
+pub(super) fn login(password: &str) -> String {
+    format!("*:*:*:{ADMIN}:{password}\n")
+}
+
 /// The command line of the client, as whom may do everything, through the socket.
 pub(super) fn client(server: &Server, binaries: &Binaries) -> String {
     let (psql, socket) = (binaries.psql(), server.socket.path().display());
-    format!("{psql} -h {socket} -p {} -U {ADMIN} {}", server.port, server.database)
+    let login = server.login.display();
+    format!("PGPASSFILE={login} {psql} -h {socket} -p {} -U {ADMIN} {}", server.port, server.database)
 }
 
 /// Connects as whom may do everything, through the socket.
 async fn connect(server: &Server, database: &str) -> Result<Client> {
     let mut config = Config::new();
-    config.host_path(server.socket.path()).port(server.port).user(ADMIN).dbname(database);
+    config
+        .host_path(server.socket.path())
+        .port(server.port)
+        .user(ADMIN)
+        .password(&server.admin_password)
+        .dbname(database);
     let limit = Instant::now() + START_LIMIT;
     loop {
         match config.connect(NoTls).await {

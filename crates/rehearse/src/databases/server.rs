@@ -15,11 +15,15 @@ use super::folder::Folder;
 use super::{mysql, postgresql};
 use crate::error::{Error, Result};
 use crate::spec::Engine;
+use pipectl_emulator::postgres::data_home;
 use pipectl_emulator::postgres::os_account::Account;
 use pipectl_emulator::postgres::server::{lock, serves};
 use pipectl_emulator::postgres::socket::SocketFolder;
+use pipectl_process::private;
 
 const START_LIMIT: Duration = Duration::from_mins(1);
+/// How many ports are tried: between the search for a free one and the start, another program may take it.
+const PORTS: usize = 5;
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// The prefix of the directory that holds a server's socket.
 const SOCKET_PREFIX: &str = "pipectl-source-";
@@ -72,7 +76,6 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// A running server, ended when it is dropped.
-#[derive(Debug)]
 pub struct Server {
     pub engine: Engine,
     /// On 127.0.0.1.
@@ -82,11 +85,24 @@ pub struct Server {
     pub credentials: Credentials,
     pub(super) programs: Programs,
     pub(super) socket: SocketFolder,
+    /// The password of the superuser.
+    pub(super) admin_password: String,
+    /// The file from which a client takes that password.
+    pub(super) login: PathBuf,
     child: Child,
+    /// What is removed with the server.
+    folders: [PathBuf; 2],
     log: PathBuf,
     /// Held as long as this process uses the data.
     #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
     lock: File,
+}
+
+impl std::fmt::Debug for Server {
+    /// Without the passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({}, {})", self.engine, self.endpoint())
+    }
 }
 
 /// The programs of a server.
@@ -101,6 +117,8 @@ pub(super) struct Plan<'a> {
     pub(super) data: &'a Path,
     /// For its temporary files.
     pub(super) scratch: &'a Path,
+    /// A file that gives the superuser a password.
+    pub(super) secret: &'a Path,
     pub(super) socket: &'a Path,
     pub(super) port: u16,
     pub(super) logged: bool,
@@ -114,29 +132,40 @@ impl Server {
             Engine::Postgresql => postgresql::find(environment).map(Programs::Postgresql),
         };
         let programs = programs.map_err(Trouble::Missing)?;
-        fs::create_dir_all(&wanted.directory)?;
+        private::folder(&wanted.directory)?;
         let directory = fs::canonicalize(&wanted.directory)?;
         let lock = lock(&directory, "the database")?;
-        let (data, scratch) = (directory.join("data"), directory.join("scratch"));
-        let account = Account::choose(&[&data, programs.server().as_path()])?;
-        for folder in [&data, &scratch] {
+        let account = Account::choose();
+        let programs = programs.reachable(&account)?;
+        let home = data_home::open(&account, &directory)?;
+        let folders = [home.join("data"), home.join("scratch")];
+        for folder in &folders {
             if folder.exists() {
                 fs::remove_dir_all(folder)?;
             }
-            fs::create_dir(folder)?;
-            account.own(folder)?;
+            pipectl_process::watchdog::remove_when_killed(folder);
+            account.make_folder(folder)?;
         }
-        made(programs.initialise(&account, &data, &scratch), wanted.engine)?;
+        let [data, scratch] = &folders;
+        let (admin_password, password) = (pipectl_process::random_hex(24)?, pipectl_process::random_hex(24)?);
+        let secret = scratch.join("secret");
+        private::write(&secret, programs.secret(&admin_password).as_bytes())?;
+        account.own(&secret)?;
+        made(programs.initialise(&account, data, scratch, &secret), wanted.engine)?;
         let socket = SocketFolder::new(SOCKET_PREFIX, &account)?;
+        let login = socket.write("login", &programs.login(socket.path(), &admin_password))?;
         let log = directory.join("server.log");
         let output = fs::File::create(&log)?.into_parts().0;
+        let spawn = |programs: &Programs, socket: &Path, port: u16| -> Result<Child> {
+            let plan = Plan { data, scratch, secret: &secret, socket, port, logged: wanted.logged };
+            let mut command = programs.command(&account, &plan);
+            let child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?).spawn()?;
+            // For the next run, if this one is killed together with its watchdog.
+            fs::write(directory.join("pid"), child.id().to_string())?;
+            Ok(child)
+        };
         let port = free_port()?;
-        let plan = Plan { data: &data, scratch: &scratch, socket: socket.path(), port, logged: wanted.logged };
-        let mut command = programs.command(&account, &plan);
-        let child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
-        // What ends it, if this process is killed before it can.
-        fs::write(directory.join("pid"), child.id().to_string())?;
-        let password = crate::digest::sha256(format!("{port} {} {:?}", child.id(), Instant::now()))[..32].to_owned();
+        let child = spawn(&programs, socket.path(), port)?;
         let mut server = Self {
             engine: wanted.engine,
             port,
@@ -145,12 +174,25 @@ impl Server {
             credentials: Credentials { username: USER.into(), password },
             programs,
             socket,
+            admin_password,
+            login,
             child,
+            folders: folders.clone(),
             log,
             lock,
         };
-        server.wait_until_listening().await?;
+        let mut tried = 1;
+        while let Err(error) = server.wait_until_listening().await {
+            if tried == PORTS || !server.lost_its_port() {
+                return Err(error.into());
+            }
+            tried += 1;
+            server.port = free_port()?;
+            server.child = spawn(&server.programs, server.socket.path(), server.port)?;
+        }
         server.prepare(wanted.logged).await?;
+        // It listens before it has read this, but answers nobody.
+        fs::remove_file(&secret)?;
         Ok(server)
     }
 
@@ -241,6 +283,19 @@ impl Server {
         ))
     }
 
+    /// Whether the server says in its data folder that it has come up.
+    fn has_written_its_id(&self) -> bool {
+        let file = if self.engine == Engine::Mysql { mysql::ID_FILE } else { "postmaster.pid" };
+        let text = std::fs::read_to_string(self.folders[0].join(file)).unwrap_or_default();
+        text.lines().next().is_some_and(|id| id.trim() == self.child.id().to_string())
+    }
+
+    /// Whether the server ended because another program has its port.
+    fn lost_its_port(&self) -> bool {
+        let log = self.log_tail();
+        ["in use", "could not bind", "Bind on TCP/IP port"].iter().any(|words| log.contains(words))
+    }
+
     async fn wait_until_listening(&mut self) -> Result<()> {
         let limit = Instant::now() + START_LIMIT;
         loop {
@@ -248,7 +303,8 @@ impl Server {
                 let error = Error::new(format!("the {} server ended while it started ({exit})", self.engine));
                 return Err(error.note(self.log_tail()));
             }
-            if self.listens() {
+            // By itself, a port that answers may be another program's.
+            if self.has_written_its_id() && self.listens() {
                 return Ok(());
             }
             if Instant::now() > limit {
@@ -286,10 +342,10 @@ impl Drop for Server {
                 match self.child.try_wait() {
                     Ok(None) => std::thread::sleep(Duration::from_millis(5)),
                     Ok(Some(_)) | Err(_) => {
-                        let directory = self.log.parent().unwrap_or(Path::new("/nonexistent"));
-                        std::fs::remove_dir_all(directory.join("data")).ok();
-                        std::fs::remove_dir_all(directory.join("scratch")).ok();
-                        std::fs::remove_file(directory.join("pid")).ok();
+                        for folder in &self.folders {
+                            std::fs::remove_dir_all(folder).ok();
+                        }
+                        std::fs::remove_file(self.log.with_file_name("pid")).ok();
                         return;
                     }
                 }
@@ -306,10 +362,39 @@ impl Programs {
         }
     }
 
-    fn initialise(&self, account: &Account, data: &Path, scratch: &Path) -> Command {
+    /// The same programs where this account can run them.
+    fn reachable(self, account: &Account) -> Result<Self> {
+        match self {
+            Self::Postgresql(binaries) => Ok(Self::Postgresql(binaries.reachable(account)?)),
+            Self::Mysql(_) if !account.reaches(&self.server()) => Err(Error::new(format!(
+                "the user that the database server runs as cannot reach `{}`",
+                self.server().display()
+            ))
+            .hint("install MariaDB from the system's packages, or run pipectl as an ordinary user")),
+            Self::Mysql(_) => Ok(self),
+        }
+    }
+
+    /// What the file holds that gives the superuser a password.
+    fn secret(&self, password: &str) -> String {
+        match self {
+            Self::Mysql(programs) => mysql::secret(programs, password),
+            Self::Postgresql(_) => password.to_owned(),
+        }
+    }
+
+    /// What the file holds from which a client takes that password.
+    fn login(&self, socket: &Path, password: &str) -> String {
+        match self {
+            Self::Mysql(_) => mysql::login(socket, password),
+            Self::Postgresql(_) => postgresql::login(password),
+        }
+    }
+
+    fn initialise(&self, account: &Account, data: &Path, scratch: &Path, secret: &Path) -> Command {
         match self {
             Self::Mysql(programs) => programs.initialise(account, data, scratch),
-            Self::Postgresql(binaries) => postgresql::initialise(binaries, account, data),
+            Self::Postgresql(binaries) => postgresql::initialise(binaries, account, data, secret),
         }
     }
 
@@ -331,7 +416,7 @@ fn made(mut command: Command, engine: Engine) -> Result<()> {
         .note(String::from_utf8_lossy(&text).trim().to_owned()))
 }
 
-/// A port that nobody listens on. Somebody may take it before the server does: then the server says so and ends.
+/// A port that nobody listens on. Another program may take it before the server does: then the server says so and ends.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
@@ -343,7 +428,8 @@ pub(super) fn end_leftovers(home: &Path) -> Result<()> {
         let Ok(directory) = entry.path().canonicalize() else { continue };
         // Of a rehearsal that is alive, nothing is touched.
         let Ok(_held) = lock(&directory, "the database") else { continue };
-        let data = directory.join("data");
+        let home = data_home::open(&Account::choose(), &directory)?;
+        let data = home.join("data");
         let process = std::fs::read_to_string(directory.join("pid")).ok();
         let process = process.and_then(|text| text.trim().parse().ok()).and_then(Pid::from_raw);
         if let Some(process) = process.filter(|process| serves(*process, &data)) {

@@ -94,6 +94,74 @@ async fn what_a_killed_rehearsal_left_is_ended_by_the_next() {
     assert_ne!(next.get("my").unwrap().process(), process);
 }
 
+/// Nobody who runs a program on this machine signs in to a stand-in of a source without a password of the run.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_users_of_the_machine_cannot_sign_in() {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("data");
+    write(&folder);
+    let folders = BTreeMap::from([("pg".to_owned(), folder.clone()), ("my".to_owned(), folder)]);
+    let databases = Databases::open(&spec(), &folders, &place.path().join("state"), None).await.unwrap();
+    for (name, error) in &databases.left_out {
+        println!("skipped: {name}: {error}");
+    }
+    let root = rustix::process::geteuid().is_root();
+    for (_, server) in databases.all() {
+        let (port, socket) = (server.port, server.socket.path());
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(socket), mode(&server.login)), (0o700, 0o600));
+        assert!(!format!("{server:?}").contains(&server.admin_password), "{server:?}");
+        // Each by the network and by the socket, without a password and with a likely one.
+        let attacks = match &server.programs {
+            server::Programs::Mysql(programs) => {
+                let client = format!("{} --no-defaults --batch -e 'SELECT 1'", programs.client().display());
+                let users = ["root", "''", "pipectl", "mysql", "mariadb.sys"];
+                let ways = [
+                    format!("--host=127.0.0.1 --port={port} --protocol=tcp"),
+                    format!("--socket={}", socket.join("s").display()),
+                ];
+                let ways = ways.iter().flat_map(|way| users.map(|user| format!("{client} {way} --user={user}")));
+                ways.flat_map(|attack| [attack.clone(), format!("{attack} --password=root")]).collect::<Vec<_>>()
+            }
+            server::Programs::Postgresql(binaries) => {
+                let hosts = ["127.0.0.1".to_owned(), socket.display().to_string()];
+                let users = ["pipectl_admin", "postgres", "pipectl"];
+                let ways = hosts.iter().flat_map(|host| users.map(|user| format!("-h {host} -p {port} -U {user}")));
+                ways.flat_map(|way| {
+                    ["", "PGPASSWORD=postgres "]
+                        .map(|password| format!("{password}{} -w {way} postgres -c 'SELECT 1'", binaries.psql()))
+                })
+                .collect()
+            }
+        };
+        for attack in attacks {
+            for stranger in [false, true] {
+                let mut command = Command::new("sh");
+                command.args(["-c", &attack]).env_remove("PGPASSWORD").env_remove("MYSQL_PWD");
+                if stranger && root {
+                    command.uid(54_321).gid(54_321);
+                }
+                let output = command.output().unwrap();
+                assert!(!output.status.success(), "{attack}: {output:?}");
+            }
+        }
+        // With the password of the run the client does sign in.
+        let client = format!("echo 'SELECT 1;' | {}", server.client());
+        let output = Command::new("sh").args(["-c", &client]).output().unwrap();
+        assert!(output.status.success(), "{client}: {output:?}");
+        if root {
+            let output = Command::new("sh").args(["-c", &client]).uid(54_321).gid(54_321).output().unwrap();
+            assert!(!output.status.success(), "{client}: {output:?}");
+        } else {
+            println!("skipped: only root can attack as another user");
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", server.process())).unwrap();
+        assert!(!root || status.contains("CapEff:\t0000000000000000"), "{status}");
+    }
+}
+
 #[test]
 fn a_folder_with_other_things_is_told() {
     let place = tempfile::tempdir().unwrap();

@@ -139,7 +139,11 @@ impl<'a> Run<'a> {
     }
 
     async fn put(&mut self, arrivals: &[Arrival]) -> Result<()> {
-        let client = pipectl_emulator::s3::client::client(&self.place.endpoint, &self.place.resources.region);
+        let client = pipectl_emulator::s3::client::client(
+            &self.place.endpoint,
+            &self.place.resources.region,
+            &self.place.account.access_key("upload"),
+        );
         for arrival in arrivals {
             (self.status)(&format!("putting {}", arrival.key));
             let began = Instant::now();

@@ -38,6 +38,7 @@ impl Output {
         };
         fs::create_dir_all(&parent)?;
         let partial = tempfile::Builder::new().prefix(".sample-").tempdir_in(&parent)?;
+        pipectl_process::watchdog::remove_when_killed(&fs::canonicalize(partial.path())?);
         Ok(Self { target: target.to_owned(), partial, written: Written::default() })
     }
 
@@ -64,9 +65,7 @@ impl Output {
             fs::remove_dir_all(&self.target)?;
         }
         let partial = self.partial.keep();
-        // A temporary directory is closed to others; a sample need not be.
-        #[cfg(unix)]
-        fs::set_permissions(&partial, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        // It stays closed to other users, as a temporary directory is: people put rows of their own beside it.
         fs::rename(&partial, &self.target)?;
         Ok(self.written)
     }

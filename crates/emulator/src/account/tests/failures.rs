@@ -218,13 +218,16 @@ async fn a_crash_in_the_middle_ends_as_a_rollback() {
     {
         let local = Local::open(directory.path()).await;
         assert_eq!(local.deploy("old", TOPIC, &[]).await, "CREATE_COMPLETE");
-        local.account.pace(Duration::from_millis(300));
+        local.account.pace(Duration::from_secs(1));
         let create = local.change_set("new", many, &[]).await.unwrap();
         let update = local.change_set("old", &TOPIC.replace("one", "two"), &[]).await.unwrap();
         for change_set in [create, update] {
             local.cloudformation.execute_change_set().change_set_name(change_set).send().await.unwrap();
         }
-        tokio::time::sleep(Duration::from_millis(450)).await;
+        // The bucket is there, and the topic after it takes another second.
+        while !local.account.bucket_directory("half-made").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         assert_eq!(local.status("new").await, "CREATE_IN_PROGRESS");
         // What a process that is killed now would leave behind.
         copy_all(directory.path(), copy.path());

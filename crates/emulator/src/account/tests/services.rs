@@ -26,10 +26,10 @@ Outputs:
 
 /// A call as an SDK makes it, without the SDK of that service.
 async fn call(local: &Local, target: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
-    let body = body.to_string();
+    let (body, key) = (body.to_string(), local.account.access_key("test"));
     let request = format!(
         "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-Amz-Target: {target}\r\nContent-Length: {}\r\n\
-         Authorization: AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/secretsmanager/aws4_request, SignedHeaders=host\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential={key}/20261120/us-east-1/secretsmanager/aws4_request, SignedHeaders=host\r\n\
          \r\n{body}",
         body.len()
     );
@@ -146,7 +146,7 @@ async fn callers_are_known_and_judged() {
     assert_eq!((caller.account(), caller.arn()), (Some("000000000000"), Some("arn:aws:iam::000000000000:user/local")));
     let role = "arn:aws:iam::000000000000:role/load";
     let session = sts.assume_role().role_arn(role).role_session_name("s").send().await.unwrap();
-    assert_eq!(session.credentials().unwrap().access_key_id(), "ROLE.load");
+    assert_eq!(session.credentials().unwrap().access_key_id(), local.account.access_key("ROLE.load"));
     let unknown = sts.assume_role().role_arn("arn:aws:iam::000000000000:role/x").role_session_name("s").send().await;
     assert!(message(unknown.unwrap_err()).starts_with("AccessDenied"));
 

@@ -185,8 +185,8 @@ async fn ten_stacks_are_deployed_quickly() {
     for index in 0..10 {
         assert_eq!(local.deploy(&format!("s{index}"), &template, &[]).await, "CREATE_COMPLETE");
     }
-    // Not a figure, only that nothing waits where nothing has to.
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    // Not a benchmark: with a wait of a second for each resource it would take twice as long.
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
     eprintln_time("deploy of 10 stacks, 120 resources", start);
 }
 

@@ -6,6 +6,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::support::{Fixture, request};
+use crate::postgres::data_home;
+use crate::postgres::os_account::Account;
 use crate::postgres::server::Server;
 
 fn kill(process: u32) {
@@ -50,7 +52,7 @@ async fn data_stay_between_runs_and_a_leftover_server_is_ended() {
     // A run that was killed: its server still runs, its lock is gone.
     let server = Server::start(&directory, None).unwrap();
     let leftover = server.process();
-    let data = std::fs::read_to_string(directory.join("data/postmaster.pid")).unwrap();
+    let data = std::fs::read_to_string(server.data().join("postmaster.pid")).unwrap();
     let socket = data.lines().nth(4).unwrap().to_owned();
     server.abandon();
     let start = Instant::now();
@@ -77,12 +79,14 @@ async fn an_interrupted_initialisation_leaves_nothing_behind() {
     fixture.warehouse.stop();
     let directory = fixture.directory.path().join("other");
     // What a run leaves that was killed in the middle of initdb.
-    std::fs::create_dir_all(directory.join("data.new/base")).unwrap();
-    std::fs::write(directory.join("data.new/PG_VERSION"), "15\n").unwrap();
+    std::fs::create_dir_all(&directory).unwrap();
+    let home = data_home::open(&Account::choose(), &directory.canonicalize().unwrap()).unwrap();
+    std::fs::create_dir_all(home.join("data.new/base")).unwrap();
+    std::fs::write(home.join("data.new/PG_VERSION"), "15\n").unwrap();
     let start = Instant::now();
     let server = Server::start(&directory, None).unwrap();
     eprintln!("first start, with initdb: {:?}", start.elapsed());
-    assert!(!directory.join("data.new").exists());
+    assert!(!home.join("data.new").exists());
     drop(server);
 }
 

@@ -38,7 +38,7 @@ async fn a_batch_is_one_transaction_and_tells_of_its_parts() {
     let result = fixture.call("GetStatementResult", json!({ "Id": format!("{id}:3") })).await.body;
     assert_eq!(result["Records"], json!([[{ "longValue": 1 }], [{ "longValue": 2 }]]));
 
-    let event = tokio::time::timeout(Duration::from_secs(5), fixture.events.recv()).await.unwrap().unwrap();
+    let event = tokio::time::timeout(Duration::from_mins(1), fixture.events.recv()).await.unwrap().unwrap();
     assert_eq!(event["source"], "aws.redshift-data");
     assert_eq!(event["detail-type"], "Redshift Data Statement Status Change");
     assert_eq!(event["resources"], json!(["arn:aws:redshift-serverless:us-east-1:000000000000:workgroup/1"]));

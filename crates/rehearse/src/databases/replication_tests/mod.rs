@@ -53,7 +53,7 @@ impl World {
         databases.get(source)?;
         let account = LocalAccount::open(&place.path().join("account"), "111111111111", "eu-central-1").unwrap();
         let endpoint = account.serve(0).await.unwrap();
-        let client = pipectl_emulator::s3::client::client(&endpoint.url(), "eu-central-1");
+        let client = pipectl_emulator::s3::client::client(&endpoint.url(), "eu-central-1", &account.access_key("test"));
         client.create_bucket().bucket("raw").send().await.unwrap();
         Some(Self { account, endpoint, databases, place })
     }
@@ -68,7 +68,7 @@ impl World {
 
     fn replication_from(&self, access: &Access, settings: &serde_json::Value) -> Replication {
         let configuration = configurations(&resources(self.server(), settings)).unwrap().remove(0);
-        Replication::open(configuration, access, &self.endpoint.url(), "eu-central-1", self.place.path()).unwrap()
+        Replication::open(configuration, access, &self.account, &self.endpoint.url(), self.place.path()).unwrap()
     }
 
     fn file(&self, key: &str) -> std::path::PathBuf {
