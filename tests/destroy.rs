@@ -97,7 +97,7 @@ fn a_stack_that_the_project_lost_is_told_by_plan_and_deleted_alone() {
 fn it_waits_for_what_a_killed_deploy_has_begun() {
     let Some(world) = World::bootstrapped() else { return };
     let mut killed = world.started("storage is being created");
-    world.account.pace(Duration::from_secs(3));
+    world.account.pace(Duration::from_secs(5));
     killed.kill().unwrap();
     killed.wait().unwrap();
     let destroy = ["destroy", "--env", "dev", "--yes"];

@@ -59,6 +59,8 @@ fn a_killed_deploy_of_a_saved_plan_is_gone_on_with() {
 fn ctrl_c_twice_leaves_and_the_next_deploy_goes_on() {
     let Some(world) = World::bootstrapped() else { return };
     let mut child = world.started("storage is being created");
+    // Slow enough that something is in progress at the second Ctrl-C.
+    world.account.pace(Duration::from_secs(1));
     interrupt(&child);
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -70,7 +72,6 @@ fn ctrl_c_twice_leaves_and_the_next_deploy_goes_on() {
         line.contains("`pipectl status --env dev` shows how far it is. Press Ctrl-C again to leave at once"),
         "{line}"
     );
-    world.account.pace(Duration::from_millis(300));
     interrupt(&child);
     let mut told = String::new();
     lines.read_to_string(&mut told).unwrap();

@@ -182,8 +182,7 @@ impl Session {
             }
             resources = found;
         }
-        let buckets = resources.iter().filter(|resource| resource.resource_type == BUCKET);
-        for bucket in buckets {
+        for bucket in resources.iter().filter(|resource| is_created_bucket(resource)) {
             if delete_data || bucket.physical_id == self.bucket {
                 self.empty(&wanted.name, &bucket.physical_id).await?;
             }
@@ -211,7 +210,7 @@ impl Session {
         let mut retained = Vec::new();
         for resource in resources.iter().filter(|resource| skipped(resource)) {
             // An empty bucket holds nothing worth keeping, but its name would stand in the way of the next deploy.
-            if resource.resource_type == BUCKET && self.aws.s3.delete_bucket(&resource.physical_id).await.is_ok() {
+            if is_created_bucket(resource) && self.aws.s3.delete_bucket(&resource.physical_id).await.is_ok() {
                 continue;
             }
             retained.push(resource.clone());
@@ -234,7 +233,7 @@ impl Session {
     /// The buckets among these resources that hold objects, without the artifact bucket.
     async fn filled(&self, resources: &[StackResource]) -> Result<Vec<String>> {
         let mut filled = Vec::new();
-        for bucket in resources.iter().filter(|resource| resource.resource_type == BUCKET) {
+        for bucket in resources.iter().filter(|resource| is_created_bucket(resource)) {
             let versions = self.aws.s3.versions(&bucket.physical_id).await?;
             if bucket.physical_id != self.bucket && versions.is_some_and(|versions| !versions.is_empty()) {
                 filled.push(bucket.physical_id.clone());
@@ -256,4 +255,9 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Whether a resource is a bucket that exists. A bucket whose creation has only started has no name yet.
+fn is_created_bucket(resource: &StackResource) -> bool {
+    resource.resource_type == BUCKET && !resource.physical_id.is_empty()
 }

@@ -130,10 +130,10 @@ fn of_postgresql(client: &str, table: &Table, from: &str) -> Vec<Row> {
     parsed(&ask(client, &["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", &sql]))
 }
 
-/// What a client answers.
+/// The output of a client. Its command line may begin with environment variables, as for a shell.
 fn ask(client: &str, arguments: &[&str]) -> String {
-    let mut words = client.split_whitespace();
-    let output = Command::new(words.next().unwrap()).args(words).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let words = client.split_whitespace();
+    let output = Command::new("env").args(words).args(arguments).stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{client} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

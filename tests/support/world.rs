@@ -30,7 +30,8 @@ impl World {
             .env("AWS_SECRET_ACCESS_KEY", "secret");
         let made = test.run(&["bootstrap", "--env", "dev", "--yes"]);
         assert!(made.starts_with("exit code: 0"), "{made}");
-        account.pace(Duration::from_millis(40));
+        // Long enough that a busy machine still sees a creation in progress.
+        account.pace(Duration::from_millis(150));
         // The server lives as long as the runtime.
         std::mem::forget(endpoint);
         Some(Self { test, account, _runtime: runtime })
@@ -44,11 +45,12 @@ impl World {
     pub(crate) fn started_as(&self, arguments: &[&str], until: &str) -> Child {
         let mut child = self.test.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
+        let (mut line, mut all) = (String::new(), String::new());
         while lines.read_line(&mut line).unwrap() > 0 && !line.contains(until) {
+            all.push_str(&line);
             line.clear();
         }
-        assert!(line.contains(until), "the deploy never said `{until}`");
+        assert!(line.contains(until), "the run never printed `{until}`:\n{all}");
         child.stderr = Some(lines.into_inner());
         child
     }

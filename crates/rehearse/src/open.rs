@@ -113,7 +113,7 @@ impl Place {
 
 /// The warehouse as the last rehearsal left it, alone; it answers through the account.
 pub async fn reopen(account: &LocalAccount, spec: &Spec, parts: &Parts) -> Result<Warehouse> {
-    if !parts.state.join("warehouse/data").is_dir() {
+    if !Warehouse::exists(&parts.state.join("warehouse")) {
         let environment = &spec.environment_name;
         return Err(Error::new("nothing has been rehearsed here yet, so that the warehouse is empty")
             .hint(format!("run `pipectl rehearse --env {environment}` first")));

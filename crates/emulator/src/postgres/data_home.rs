@@ -25,6 +25,12 @@ pub fn open(account: &Account, directory: &Path) -> Result<PathBuf> {
     if *account == Account::Same { Ok(directory.to_owned()) } else { open_in(Path::new(HOMES), account, directory) }
 }
 
+/// Whether a server has kept data for `directory`, in it or in its home.
+pub fn holds_data(directory: &Path) -> bool {
+    let named = fs::read_to_string(directory.join(NAME)).unwrap_or_default();
+    directory.join("data").is_dir() || is_name(&named) && Path::new(HOMES).join(named).join("data").is_dir()
+}
+
 fn open_in(homes: &Path, account: &Account, directory: &Path) -> Result<PathBuf> {
     let unusable = |error: &std::io::Error| {
         Error::new(format!("cannot keep the data of a database server in `{}`", homes.display()))

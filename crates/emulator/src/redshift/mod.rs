@@ -18,7 +18,7 @@ mod session;
 mod unload;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ use self::rewrite::{Step, literal, quote};
 use self::session::Session;
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::postgres::binaries;
 use crate::postgres::server::{Login, Server, USER};
+use crate::postgres::{binaries, data_home};
 
 /// How often a lost server is looked for, 25 ms apart.
 const CONNECT_ATTEMPTS: u32 = 40;
@@ -122,6 +122,11 @@ impl Warehouse {
     pub fn psql(&self) -> Option<String> {
         let command = self.lock().as_ref()?.psql();
         Some(format!("{command} {}", self.shared.config.database))
+    }
+
+    /// Whether an earlier run has left a warehouse in `directory`.
+    pub fn exists(directory: &Path) -> bool {
+        data_home::holds_data(directory)
     }
 
     /// Stops the server, whoever else still holds the warehouse.
