@@ -109,7 +109,20 @@ impl Test {
     pub(crate) fn wrapped(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();
-        for name in ["PATH", "HOME", "JAVA_HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
+        // The last five are those with which scripts/test-clock.sh shifts the clock.
+        for name in [
+            "PATH",
+            "HOME",
+            "JAVA_HOME",
+            "TMPDIR",
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "LD_PRELOAD",
+            "FAKETIME",
+            "FAKETIME_DONT_FAKE_MONOTONIC",
+            "FAKE_UTIME",
+            "PIPECTL_TEST_SHIFT",
+        ] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }

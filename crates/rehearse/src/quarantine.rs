@@ -25,7 +25,7 @@ struct Kept {
 
 /// Tells of the rows of a table that a batch has put into quarantine, in the folder of a bucket.
 pub(super) fn describe(bucket: &Path, table: &str, batch: &str, rows: u64) -> String {
-    let folder = bucket.join(keys::quarantine_folder(table, batch));
+    let folder = bucket.join(keys::quarantine_folder(table, batch).trim_end_matches('/'));
     let mut reasons: BTreeMap<(String, String), u64> = BTreeMap::new();
     for row in kept(&folder).take(MOST_ROWS) {
         // `s3://<bucket>/landing/stores/a.csv` → `landing/stores/a.csv`
