@@ -86,6 +86,8 @@ impl Secrets {
         let suffix = clock::random(6, clock::ALPHANUMERIC);
         let arn = format!("arn:aws:secretsmanager:{}:{}:secret:{name}-{suffix}", self.region, self.account);
         let value = json!({"username": user, "password": clock::random(32, clock::ALPHANUMERIC)}).to_string();
+        // There is no namespace of this name. Its secret is the remains of a process that was killed between the two writes.
+        self.delete_managed(namespace, user)?;
         self.insert(&name, &arn, None, Some(value), Some("redshift".to_owned()))
     }
 
@@ -233,4 +235,22 @@ fn id_of(body: &Value) -> std::result::Result<&str, JsonError> {
 
 fn not_found(message: &str) -> JsonError {
     JsonError::new("ResourceNotFoundException", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_managed_secret_of_a_killed_process_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Secrets::load(folder.path(), "111111111111", "eu-central-1").unwrap();
+        secrets.create_managed("shop", "admin").unwrap();
+        let first = secrets.value("redshift!shop-admin").unwrap();
+        secrets.create_managed("shop", "admin").unwrap();
+        assert_ne!(secrets.value("redshift!shop-admin").unwrap(), first);
+        assert!(
+            secrets.create("taken", "arn", None, None).is_ok() && secrets.create("taken", "arn", None, None).is_err()
+        );
+    }
 }
