@@ -1,21 +1,27 @@
 #!/usr/bin/env bash
-# What only the tests need: MariaDB, as a MySQL database among the sources, and faketime, which shifts the clock.
-# PostgreSQL is there with .venv. Quiet where all is; installs Debian's package where it may; otherwise says what is left out. It never fails.
+# Installs what only the tests need: MariaDB, as a MySQL database among the sources, and libfaketime, which shifts the clock.
+# PostgreSQL comes with .venv. Quiet if both are installed. Never fails: the tests say what they miss.
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/opt/mariadb/bin:/usr/local/opt/mariadb/bin
-here() { command -v mariadbd >/dev/null 2>&1 || command -v mysqld >/dev/null 2>&1; }
-left_out() {
-    echo "no MySQL or MariaDB server: the tests that read such a database are left out ($1)" >&2
-    echo "to run them too: apt-get install mariadb-server, or brew install mariadb" >&2
+packages=()
+if ! command -v mariadbd >/dev/null 2>&1 && ! command -v mysqld >/dev/null 2>&1; then
+    packages+=(mariadb-server)
+fi
+if [ -z "$(ls /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib/faketime/libfaketimeMT.so.1 2>/dev/null)" ]; then
+    packages+=(faketime)
+fi
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+not_installed() {
+    echo "warning: not installed for the tests: ${packages[*]} ($1)" >&2
+    echo "= hint: apt-get install ${packages[*]}; on macOS: brew install mariadb" >&2
     exit 0
 }
-
-here && exit 0
-[ "$(id -u)" = 0 ] || left_out "only root may install it"
-command -v apt-get >/dev/null 2>&1 || left_out "there is no apt-get"
-echo "installing mariadb-server (half a minute, once)" >&2
-# The tests start servers of their own; the one of the system stays down.
+[ "$(id -u)" = 0 ] || not_installed "only root can install packages"
+command -v apt-get >/dev/null 2>&1 || not_installed "there is no apt-get"
+echo "installing ${packages[*]} (half a minute, once)" >&2
+# The tests start servers of their own; the system's server stays down.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -23,7 +29,8 @@ if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT
 fi
 log=$(mktemp)
-{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; } \
-    >"$log" 2>&1 || true
-here || left_out "apt-get did not install it: $(tail -n 1 "$log")"
+if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"; } \
+    >"$log" 2>&1; then
+    not_installed "apt-get: $(tail -n 1 "$log")"
+fi
 rm -f "$log"

@@ -86,6 +86,7 @@ impl Lambda {
         let api = api.await?;
         let mut child = Command::new(self.binary)
             .env_clear()
+            .envs(shifted_clock())
             .envs(self.environment.clone())
             .env("AWS_LAMBDA_RUNTIME_API", api.url.trim_start_matches("http://"))
             .stdout(Stdio::piped())
@@ -100,4 +101,12 @@ impl Lambda {
         }
         Ok(Invocation { result, logs })
     }
+}
+
+/// The variables with which `scripts/test-clock.sh` shifts the clock: the function and the deadline that it is given must
+/// agree on the time.
+fn shifted_clock() -> impl Iterator<Item = (String, String)> {
+    ["LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC", "FAKE_UTIME", "PIPECTL_TEST_SHIFT"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
 }
