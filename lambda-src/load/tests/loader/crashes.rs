@@ -32,7 +32,7 @@ async fn story(kill: Option<Kill>) -> (End, usize, usize) {
         None => {}
     }
     if kill.is_some() {
-        setting.lambda.timeout = Duration::from_secs(2);
+        (setting.lambda.timeout, setting.lambda.grace) = (Duration::from_secs(2), Duration::ZERO);
     }
     let (mut event, mut kills) = (json!({}), 0);
     loop {
@@ -42,7 +42,7 @@ async fn story(kill: Option<Kill>) -> (End, usize, usize) {
             assert!(kills <= 3, "{kill:?}: {error}\n{}", invocation.logs);
             setting.s3.go_on();
             setting.warehouse.go_on();
-            setting.lambda.timeout = Duration::from_secs(30);
+            (setting.lambda.timeout, setting.lambda.grace) = (Duration::from_secs(30), Duration::from_mins(1));
             continue;
         }
         match setting.warehouse.event() {

@@ -61,7 +61,7 @@ async fn killed((step, write, takes_effect): Place) -> End {
     for now in 0..2 {
         if now == step {
             setting.s3.stop_after(write, takes_effect);
-            setting.lambda.timeout = Duration::from_millis(1200);
+            (setting.lambda.timeout, setting.lambda.grace) = (Duration::from_millis(1200), Duration::ZERO);
         }
         if now == 0 {
             story(&setting).await;
@@ -70,7 +70,7 @@ async fn killed((step, write, takes_effect): Place) -> End {
         }
         if now == step {
             setting.s3.go_on();
-            setting.lambda.timeout = Duration::from_secs(30);
+            (setting.lambda.timeout, setting.lambda.grace) = (Duration::from_secs(30), Duration::from_mins(1));
             // A retry has the id of what it tries again.
             setting.invoke().await.result.unwrap();
         }
