@@ -145,7 +145,7 @@ impl CloudFormation {
             Ok(created) => Ok(created.id.unwrap_or_else(|| new.name.clone())),
             Err(error) => match Failure::new("CreateChangeSet", &error) {
                 failure @ Failure { kind: Kind::AlreadyExists, .. } => {
-                    let found = self.describe(&new.name, Some(&new.stack_name), false, None).await;
+                    let found = self.describe(&new.stack_name, &new.name, false, None).await;
                     found.ok().and_then(|found| found.change_set_id).ok_or(failure)
                 }
                 failure => Err(failure),
@@ -154,16 +154,19 @@ impl CloudFormation {
     }
 
     /// A change set, all pages of it, with the values of properties.
-    pub async fn change_set(&self, arn: &str) -> Result<ChangeSet, Failure> {
-        let mut change_set = self.pages(arn, true).await?;
+    ///
+    /// This and every other call names the stack beside the change set: IAM authorizes it on the stack, and roles are
+    /// granted stacks only. With the ARN of a change set alone, some accounts are asked for a right on the change set.
+    pub async fn change_set(&self, stack: &str, arn: &str) -> Result<ChangeSet, Failure> {
+        let mut change_set = self.pages(stack, arn, true).await?;
         if change_set.incomplete() {
-            change_set.complete(self.pages(arn, false).await?);
+            change_set.complete(self.pages(stack, arn, false).await?);
         }
         Ok(change_set)
     }
 
-    async fn pages(&self, arn: &str, values: bool) -> Result<ChangeSet, Failure> {
-        let page = self.describe(arn, None, values, None).await?;
+    async fn pages(&self, stack: &str, arn: &str, values: bool) -> Result<ChangeSet, Failure> {
+        let page = self.describe(stack, arn, values, None).await?;
         let mut next = page.next_token.clone();
         let mut change_set = ChangeSet {
             id: page.change_set_id().unwrap_or(arn).to_owned(),
@@ -175,7 +178,7 @@ impl CloudFormation {
             others: page.changes().iter().filter_map(other).collect(),
         };
         while let Some(token) = next.filter(|token| !token.is_empty()) {
-            let page = self.describe(arn, None, values, Some(token)).await?;
+            let page = self.describe(stack, arn, values, Some(token)).await?;
             change_set.changes.extend(page.changes().iter().filter_map(change));
             change_set.others.extend(page.changes().iter().filter_map(other));
             next = page.next_token;
@@ -185,19 +188,19 @@ impl CloudFormation {
 
     async fn describe(
         &self,
+        stack: &str,
         name: &str,
-        stack: Option<&str>,
         values: bool,
         token: Option<String>,
     ) -> Result<sdk::operation::describe_change_set::DescribeChangeSetOutput, Failure> {
-        let request = self.0.describe_change_set().change_set_name(name).set_stack_name(stack.map(str::to_owned));
+        let request = self.0.describe_change_set().stack_name(stack).change_set_name(name);
         let request = request.include_property_values(values).set_next_token(token);
         request.send().await.map_err(|error| Failure::new("DescribeChangeSet", &error))
     }
 
-    /// Deletes a change set by its ARN, or by its name and its stack. One that is gone is as good.
-    pub async fn delete_change_set(&self, name: &str, stack: Option<&str>) -> Result<(), Failure> {
-        let request = self.0.delete_change_set().change_set_name(name).set_stack_name(stack.map(str::to_owned));
+    /// Deletes a change set by its name or ARN. One that is already deleted counts as deleted.
+    pub async fn delete_change_set(&self, stack: &str, name: &str) -> Result<(), Failure> {
+        let request = self.0.delete_change_set().stack_name(stack).change_set_name(name);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => match Failure::new("DeleteChangeSet", &error) {
@@ -209,10 +212,11 @@ impl CloudFormation {
 
     /// Starts the execution of a change set. If the first answer was lost, AWS says that it is not executable any more:
     /// then it is under way if its own status says so.
-    pub async fn execute(&self, arn: &str, token: &str, create: bool) -> Result<(), Failure> {
+    pub async fn execute(&self, stack: &str, arn: &str, token: &str, create: bool) -> Result<(), Failure> {
         let request = self
             .0
             .execute_change_set()
+            .stack_name(stack)
             .change_set_name(arn)
             .client_request_token(token)
             // A first deploy that fails shall not leave behind what a later one wants to create.
@@ -225,7 +229,7 @@ impl CloudFormation {
                 if !unsure.contains(&failure.kind) {
                     return Err(failure);
                 }
-                let found = self.describe(arn, None, false, None).await.ok();
+                let found = self.describe(stack, arn, false, None).await.ok();
                 let status = found.and_then(|found| found.execution_status);
                 match status.as_ref().map(sdk::types::ExecutionStatus::as_str) {
                     Some("EXECUTE_IN_PROGRESS" | "EXECUTE_COMPLETE" | "EXECUTE_FAILED") => Ok(()),

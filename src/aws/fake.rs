@@ -112,15 +112,26 @@ pub(crate) fn environment(account: &str) -> Environment {
     }
 }
 
+/// The roles are granted stacks, so a call that names a change set alone is denied to them.
+fn names_no_stack(request: &Request) -> bool {
+    let about = request.fields.contains_key("ChangeSetName") || request.action == "DescribeEvents";
+    about && !request.fields.contains_key("StackName")
+}
+
+/// The message of such a denial.
+const NO_STACK: &str = "not authorized on resource: arn:aws:cloudformation:us-east-1:111111111111:changeSet/c/1";
+
 async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) {
     while let Some(request) = read(&mut stream).await {
         let reply = {
             let mut script = script.lock().unwrap();
             script.requests.push(request.clone());
-            let name = request.fields.get("StackName").or_else(|| request.fields.get("ChangeSetName"));
-            let own = format!("{}:{}", request.action, name.map_or("", String::as_str));
-            let key = if script.replies.contains_key(&own) { own } else { request.action.clone() };
+            let names = ["StackName", "ChangeSetName"].into_iter().filter_map(|field| request.fields.get(field));
+            let key =
+                names.map(|name| format!("{}:{name}", request.action)).find(|key| script.replies.contains_key(key));
+            let key = key.unwrap_or_else(|| request.action.clone());
             match script.replies.get_mut(&key) {
+                _ if names_no_stack(&request) => Some(Reply::Error(403, "AccessDenied", NO_STACK.into())),
                 Some(replies) if replies.len() > 1 => replies.pop_front(),
                 Some(replies) => replies.front().cloned(),
                 None => None,

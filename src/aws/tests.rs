@@ -128,7 +128,7 @@ async fn all_pages_are_read_and_what_was_left_out_is_filled_in() {
         .on("DescribeChangeSet", page(json!([change("A")]), "2"))
         .on("DescribeChangeSet", page(json!([change("B")]), ""))
         .on("DescribeChangeSet", page(json!([change("A"), change("C")]), ""));
-    let change_set = fake.connect().await.cloudformation.change_set("arn:c").await.unwrap();
+    let change_set = fake.connect().await.cloudformation.change_set("s", "arn:c").await.unwrap();
     let ids: Vec<_> = change_set.changes.iter().map(|change| change.logical_id.as_str()).collect();
     assert_eq!(ids, ["A", "B", "C"]);
     let values: Vec<_> =
@@ -147,7 +147,7 @@ async fn an_execution_that_began_although_the_answer_was_lost_goes_on() {
                 "DescribeChangeSet",
                 Reply::Result(to_xml(&json!({"Status": "CREATE_COMPLETE", "ExecutionStatus": status}))),
             );
-        assert_eq!(fake.connect().await.cloudformation.execute("arn:c", "t", true).await.is_ok(), expected);
+        assert_eq!(fake.connect().await.cloudformation.execute("s", "arn:c", "t", true).await.is_ok(), expected);
     }
 }
 
@@ -226,7 +226,7 @@ async fn every_recorded_change_is_in_the_plan() {
             for (label, answer) in content["recorded-content"].as_object().into_iter().flatten() {
                 let Some(changes) = answer.get("Changes").and_then(Value::as_array) else { continue };
                 let fake = Fake::start().await.on("DescribeChangeSet", Reply::Result(to_xml(answer)));
-                let change_set = fake.connect().await.cloudformation.change_set("arn:c").await.unwrap();
+                let change_set = fake.connect().await.cloudformation.change_set("s", "arn:c").await.unwrap();
                 if answer["Status"] == "FAILED" {
                     assert_ne!(change_set.progress(), Progress::Ready, "{test} {label}");
                     continue;

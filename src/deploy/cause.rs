@@ -83,7 +83,7 @@ impl Session {
     pub(super) async fn cause(&self, wanted: &RenderedStack, stack: &Stack, events: &[Event]) -> Error {
         if failures(events).next().is_none()
             && let Some(operation) = events.iter().rev().find_map(|event| event.operation.as_deref())
-            && let Ok(failed) = self.aws.cloudformation.failures_of_operation(operation).await
+            && let Ok(failed) = self.aws.cloudformation.failures_of_operation(&stack.id, operation).await
             && let failed = self.hide_in_failures(&wanted.name, failed)
             && let Some(error) = told(wanted, &format!("`{}` was not {}", wanted.stack_name, verb(stack)), &failed)
         {
@@ -109,7 +109,7 @@ impl Session {
         if !["DescribeEvents", "hook", "alidation failed"].iter().any(|word| reason.contains(word)) {
             return plain();
         }
-        match self.aws.cloudformation.failures_of_change_set(change_set).await {
+        match self.aws.cloudformation.failures_of_change_set(&wanted.stack_name, change_set).await {
             Ok(failed) => {
                 let failed = self.hide_in_failures(&wanted.name, failed);
                 told(wanted, &what, &failed).unwrap_or_else(plain)

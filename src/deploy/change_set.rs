@@ -82,7 +82,7 @@ impl Session {
         })?;
         let mut patience = Patience::new(self.aws.pace);
         loop {
-            if let Some(change_set) = patience.bear(self.aws.cloudformation.change_set(&arn).await)? {
+            if let Some(change_set) = patience.bear(self.aws.cloudformation.change_set(&new.stack_name, &arn).await)? {
                 match change_set.progress() {
                     Progress::Ready => return Ok(Some(change_set)),
                     Progress::Empty => return Ok(None),
@@ -123,7 +123,7 @@ impl Session {
             open.iter().filter(|(stack, name, _)| own(stack, name)).map(|(_, name, _)| name.clone()).collect()
         };
         for name in &names {
-            self.aws.cloudformation.delete_change_set(name, Some(stack_name)).await?;
+            self.aws.cloudformation.delete_change_set(stack_name, name).await?;
         }
         self.open_change_sets().retain(|(stack, name, _)| !own(stack, name));
         Ok(())
@@ -142,7 +142,7 @@ impl Session {
             let session = Arc::clone(self);
             tasks.spawn(async move {
                 let cloudformation = &session.aws.cloudformation;
-                cloudformation.delete_change_set(&name, Some(&stack)).await?;
+                cloudformation.delete_change_set(&stack, &name).await?;
                 if create
                     && let Some(found) = cloudformation.stack(&stack).await?
                     && found.status.as_str() == "REVIEW_IN_PROGRESS"

@@ -70,7 +70,7 @@ pub async fn find(aws: &Aws, place: &Place, older_than: Duration) -> Result<Garb
         let own = place.stacks.contains(&stack.name);
         let (left, needed): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| own && leftover::is_garbage(one));
         for change_set in &needed {
-            texts.extend(aws.cloudformation.texts_of_change_set(&change_set.id).await?);
+            texts.extend(aws.cloudformation.texts_of_change_set(&stack.id, &change_set.id).await?);
         }
         let shell = stack.status.as_str() == "REVIEW_IN_PROGRESS" && leftover::is_old_shell(stack.created);
         if own && shell && needed.is_empty() {
@@ -137,7 +137,7 @@ fn unsettled(stack: &ListedStack, place: &Place) -> Error {
 /// Removes what was found. Artifacts leave the bucket's listing; their old versions go with the bucket's lifecycle.
 pub async fn remove(aws: &Aws, place: &Place, garbage: &Garbage) -> Result<()> {
     for change_set in &garbage.change_sets {
-        aws.cloudformation.delete_change_set(&change_set.id, None).await?;
+        aws.cloudformation.delete_change_set(&change_set.stack_name, &change_set.id).await?;
     }
     for shell in &garbage.shells {
         // Someone may have begun to create it meanwhile.

@@ -57,7 +57,7 @@ impl Session {
                 Some(Purpose::Saved) | None => false,
             };
             if own && age(change_set.created) > PASSING {
-                let _ = self.aws.cloudformation.delete_change_set(&change_set.id, None).await;
+                let _ = self.aws.cloudformation.delete_change_set(stack, &change_set.id).await;
             }
         }
     }

@@ -155,7 +155,7 @@ async fn check(
 
 /// Why a change set cannot be executed; none if it can.
 async fn unusable(session: &Session, stack: &str, arn: &str) -> Result<Option<String>> {
-    let found = match session.aws.cloudformation.change_set(arn).await {
+    let found = match session.aws.cloudformation.change_set(stack, arn).await {
         Ok(found) => found,
         Err(failure) if matches!(failure.kind, Kind::ChangeSetNotFound | Kind::NoSuchStack) => {
             return Ok(Some(format!("the change set of `{stack}` is gone")));

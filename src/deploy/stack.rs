@@ -178,7 +178,7 @@ impl Session {
     ) -> Attempt<Stack> {
         let token = self.client_token(&wanted.name);
         let anchor = if create { Anchor::First } else { self.anchor(stack, &token).await };
-        self.aws.cloudformation.execute(change_set, &token, create).await?;
+        self.aws.cloudformation.execute(&wanted.stack_name, change_set, &token, create).await?;
         let what = if create { "is being created" } else { "is being updated" };
         self.say(Step::Stack { stack: wanted.name.clone(), what: what.to_owned() });
         self.executed(&wanted.stack_name);

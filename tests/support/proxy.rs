@@ -170,6 +170,9 @@ async fn serve(mut stream: TcpStream, account: SocketAddr, prefix: &str, state: 
     let (operation, subject, target) = describe(&request, prefix, state);
     let (number, fault, latency) = note(state, operation.clone(), subject, target);
     tokio::time::sleep(latency).await;
+    if names_no_stack(&request) {
+        return stream.write_all(&denial()).await;
+    }
     match fault {
         Some(Fault::KillBefore) => return kill(state).await,
         Some(Fault::ResetBefore) => return stream.set_zero_linger(),
@@ -196,6 +199,14 @@ async fn serve(mut stream: TcpStream, account: SocketAddr, prefix: &str, state: 
             if fault == Some(Fault::KillAnswered) { kill(state).await } else { Ok(()) }
         }
     }
+}
+
+/// Whether a call names a change set, and not its stack. IAM authorizes calls of change sets on their stack, which is all
+/// that the roles are granted.
+fn names_no_stack(request: &Request) -> bool {
+    let fields: BTreeMap<String, String> = form_urlencoded::parse(&request.body).into_owned().collect();
+    let events = fields.get("Action").is_some_and(|action| action == "DescribeEvents");
+    (fields.contains_key("ChangeSetName") || events) && !fields.contains_key("StackName")
 }
 
 async fn read(stream: &mut TcpStream) -> std::io::Result<Option<Request>> {
@@ -349,6 +360,14 @@ async fn kill(state: &Mutex<State>) -> std::io::Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+fn denial() -> Vec<u8> {
+    let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not authorized on a changeSet\
+                </Message></Error><RequestId>r-1</RequestId></ErrorResponse>";
+    let length = body.len();
+    format!("HTTP/1.1 403 X\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// An error in the words of the service that was asked.

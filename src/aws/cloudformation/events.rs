@@ -105,20 +105,25 @@ impl CloudFormation {
     }
 
     /// The failures of making or executing a change set, by its ARN, in the order in which they happened.
-    pub async fn failures_of_change_set(&self, change_set: &str) -> Result<Vec<FailedEvent>, Failure> {
-        self.failures(Some(change_set), None).await
+    pub async fn failures_of_change_set(&self, stack: &str, change_set: &str) -> Result<Vec<FailedEvent>, Failure> {
+        self.failures(stack, Some(change_set), None).await
     }
 
     /// The failures of an operation, by its id, in the order in which they happened.
-    pub async fn failures_of_operation(&self, operation: &str) -> Result<Vec<FailedEvent>, Failure> {
-        self.failures(None, Some(operation)).await
+    pub async fn failures_of_operation(&self, stack: &str, operation: &str) -> Result<Vec<FailedEvent>, Failure> {
+        self.failures(stack, None, Some(operation)).await
     }
 
-    async fn failures(&self, change_set: Option<&str>, operation: Option<&str>) -> Result<Vec<FailedEvent>, Failure> {
+    async fn failures(
+        &self,
+        stack: &str,
+        change_set: Option<&str>,
+        operation: Option<&str>,
+    ) -> Result<Vec<FailedEvent>, Failure> {
         let mut found: Vec<(Option<sdk::primitives::DateTime>, FailedEvent)> = Vec::new();
         let mut token = None;
         loop {
-            let request = self.0.describe_events().set_change_set_name(change_set.map(str::to_owned));
+            let request = self.0.describe_events().stack_name(stack).set_change_set_name(change_set.map(str::to_owned));
             let request = request.set_operation_id(operation.map(str::to_owned)).set_next_token(token);
             let page = request.filters(EventFilter::builder().failed_events(true).build()).send().await;
             let page = page.map_err(|error| Failure::new("DescribeEvents", &error))?;

@@ -101,14 +101,15 @@ impl CloudFormation {
     }
 
     /// All that a waiting change set would deploy with: its template, and the values of its parameters.
-    pub async fn texts_of_change_set(&self, id: &str) -> Result<Vec<String>, Failure> {
-        let described = match self.describe(id, None, false, None).await {
+    pub async fn texts_of_change_set(&self, stack: &str, id: &str) -> Result<Vec<String>, Failure> {
+        let described = match self.describe(stack, id, false, None).await {
             Ok(described) => described,
             Err(failure) if failure.kind == Kind::ChangeSetNotFound => return Ok(Vec::new()),
             Err(failure) => return Err(failure),
         };
         let mut texts: Vec<String> = described.parameters().iter().map(|one| text(one.parameter_value())).collect();
-        let template = self.0.get_template().change_set_name(id).template_stage(TemplateStage::Original).send().await;
+        let template = self.0.get_template().stack_name(stack).change_set_name(id);
+        let template = template.template_stage(TemplateStage::Original).send().await;
         match template.map_err(|error| Failure::new("GetTemplate", &error)) {
             Ok(template) => texts.extend(template.template_body),
             // One that failed has none.

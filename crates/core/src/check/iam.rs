@@ -1,9 +1,12 @@
 //! The policies of the rendered templates: no right without a bound, none that leads nowhere.
 
 mod boundary;
+mod reference;
+
+use std::collections::BTreeSet;
 
 use crate::error::Error;
-use crate::iam::{Effect, Pattern, Policies, Role, Statement};
+use crate::iam::{Boundary, Effect, Pattern, Policies, Role, Statement};
 use crate::render::{RenderedStack, forecast};
 use crate::resource::Resource;
 use crate::spec::Spec;
@@ -29,9 +32,22 @@ pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
             errors.extend(found);
             errors.extend(hands_over(role, statement));
             errors.extend(known.leads_nowhere(role, statement));
+            errors.extend(reference::without_effect(&format!("the role `{}`", role.name), statement));
         }
     }
+    errors.extend(boundaries(&policies).flat_map(|boundary| {
+        let owner = format!("the boundary `{}`", boundary.name);
+        let allows = boundary.statements.iter().filter(|statement| statement.effect == Effect::Allow);
+        allows.flat_map(|statement| reference::without_effect(&owner, statement)).collect::<Vec<_>>()
+    }));
     errors
+}
+
+/// The boundaries of all roles, each once.
+fn boundaries(policies: &Policies) -> impl Iterator<Item = &Boundary> {
+    let mut seen = BTreeSet::new();
+    let all = policies.roles.values().filter_map(|role| role.boundary.as_ref());
+    all.filter(move |boundary| seen.insert(&boundary.name))
 }
 
 fn at(error: Error, place: Option<Span>) -> Error {
@@ -211,6 +227,15 @@ mod tests {
         insta::assert_snapshot!(iam("Action: \"glue:notifyEvent\"\n", "Action: \"glue:StopWorkflowRun\"\n"), @r#"
         `Notify` of the role `shop-dev-events-to-glue` allows glue:stopworkflowrun on arn:aws:glue:eu-central-1:111111111111:workflow/shop-dev, and its boundary `shop-dev-boundary` does not
           iam.yaml | Action: "glue:StopWorkflowRun"
+        "#);
+        let execution = |from: &str, to: &str| found("templates/partials/execution_policies.yaml.hbs", from, to);
+        insta::assert_snapshot!(execution("\"logs:DeleteMetricFilter\"", "\"cloudtrail:DescribeTrails\""), @r#"
+        `Logs` of the role `shop-dev-execution` grants cloudtrail:describetrails on nothing
+          bootstrap.yaml | - "cloudtrail:DescribeTrails"
+        "#);
+        insta::assert_snapshot!(execution("workgroup/{{prefix}}\"\n", "work-group/{{prefix}}\"\n"), @r#"
+        no action of `Athena` of the role `shop-dev-execution` applies to arn:aws:athena:eu-central-1:111111111111:work-group/shop-dev
+          bootstrap.yaml | Resource: !Sub "arn:${AWS::Partition}:athena:${AWS::Region}:${AWS::AccountId}:work-group/shop-dev"
         "#);
         let passing = "        Condition:\n          StringEquals:\n            \"iam:PassedToService\":\n";
         insta::assert_snapshot!(found("templates/partials/execution_policies.yaml.hbs", passing, "        Condition:\n          StringEquals:\n            \"aws:RequestedRegion\":\n"), @r#"

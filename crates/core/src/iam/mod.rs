@@ -13,6 +13,7 @@
 //! stop a call, and what came nearest to letting it through; there a policy is data without places, and a decision a
 //! bare effect. To judge is also what pipectl is for.
 
+pub mod actions;
 mod closest_statement;
 mod condition;
 mod decide;
@@ -22,6 +23,7 @@ mod gather;
 mod pattern;
 mod request;
 
+pub use actions::Kind;
 pub use decide::Decision;
 pub use denial::{Denial, Layer};
 pub use document::{Effect, Names, Statement, texts};

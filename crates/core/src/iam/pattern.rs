@@ -93,6 +93,11 @@ impl Pattern {
         parts.iter().zip(found).all(|(part, found)| glob(part, found))
     }
 
+    /// Whether some text is matched by both patterns. What a variable stands for is not known: it may be any text.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        overlap(&self.pieces, &other.pieces)
+    }
+
     /// Whether it is the text itself: wildcards stand for themselves, variables for their values.
     pub(super) fn equals(&self, text: &str, context: &Context) -> bool {
         let Some(pieces) = self.resolved(context) else { return false };
@@ -120,6 +125,29 @@ impl Pattern {
         }
         Some(Cow::Owned(pieces))
     }
+}
+
+fn overlap(one: &[Piece], other: &[Piece]) -> bool {
+    let open = |piece: Option<&Piece>| matches!(piece, Some(Piece::Many | Piece::Variable { .. }));
+    // Whether what is left of `one` and the pieces of `other` from each number on can stand for the same text.
+    let mut after = vec![false; other.len() + 1];
+    for i in (0..=one.len()).rev() {
+        let mut here = vec![false; other.len() + 1];
+        for j in (0..=other.len()).rev() {
+            let (mine, its) = (one.get(i), other.get(j));
+            let next = || j < other.len() && here[j + 1];
+            here[j] = match (mine, its) {
+                (None, None) => true,
+                // A star takes nothing, or one more character or star of the other pattern.
+                _ if open(mine) || open(its) => i < one.len() && after[j] || next(),
+                (Some(Piece::One(mine)), Some(Piece::One(its))) => mine == its && after[j + 1],
+                (Some(_), Some(_)) => after[j + 1],
+                _ => false,
+            };
+        }
+        after = here;
+    }
+    after[0]
 }
 
 fn variable(inside: &str) -> Piece {
