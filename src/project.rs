@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pipectl_process::Purpose;
 use rust_embed::RustEmbed;
 
+use crate::check::{self, Checked, ProjectFiles};
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::plan::saved::Commit;
@@ -117,6 +118,26 @@ impl Project {
             &self.needed(&format!("stacks/{environment}.yaml"))?,
             environment,
         )
+    }
+
+    /// Runs every rule of `pipectl check` over one environment, and returns what it deploys.
+    pub fn check(&self, spec: &Spec) -> Result<Checked> {
+        let (marts, mut errors) = self.marts(spec);
+        let (transforms, missing) = self.transforms(spec);
+        errors.extend(missing);
+        errors.extend(self.crates(spec));
+        let environments = self.named_environments()?;
+        let templates = &|path: &str| self.file(path);
+        check::all(ProjectFiles { marts, transforms, errors, environments, templates }, spec)
+    }
+
+    /// The names and accounts of all environments that can be read.
+    fn named_environments(&self) -> Result<Vec<check::prefixes::Environment>> {
+        let pipeline = self.needed("stacks/pipeline.yaml")?;
+        let file = |name: String| Some((self.own(&format!("stacks/{name}.yaml")).ok()??, name));
+        let files: Vec<(String, Arc<Source>)> =
+            self.environments().into_iter().filter_map(file).map(|(file, name)| (name, file)).collect();
+        Ok(check::prefixes::environments(&pipeline, &files))
     }
 
     /// The templates of all stacks, rendered, each stack after those that it needs.

@@ -68,17 +68,18 @@ fn a_deploy_makes_all_stacks_and_a_second_one_nothing() {
 fn a_failure_names_its_root_cause_and_is_mended_by_the_next_deploy() {
     let Some(test) = Test::packaged() else { return };
     let template = std::fs::read_to_string(root().join("templates/storage.yaml.hbs")).unwrap();
-    let broken = template.replacen("BucketName: {{buckets.cleaned}}", "BucketName: Not_A_Bucket", 1);
+    // The name of the bucket that no role of the pipeline names.
+    let broken = template.replacen("BucketName: {{buckets.logs}}", "BucketName: Not_A_Bucket", 1);
     assert_ne!(template, broken);
     let test = test.write("templates/storage.yaml.hbs", &broken);
     insta::assert_snapshot!(test.end(&DEPLOY), @"
     exit code: 1
-    error: `shop-local-storage` was not created: `CleanedBucket` (AWS::S3::Bucket) failed: Properties validation failed for resource with message:
+    error: `shop-local-storage` was not created: `LogsBucket` (AWS::S3::Bucket) failed: Properties validation failed for resource with message:
     #/BucketName: failed validation constraint for keyword [pattern]
-      --> storage.yaml:75:3
-       |
-    75 |   CleanedBucket:
-       |   ^^^^^^^^^^^^^ this resource
+       --> storage.yaml:274:3
+        |
+    274 |   LogsBucket:
+        |   ^^^^^^^^^^ this resource
       = note: `shop-local-storage` is now in ROLLBACK_COMPLETE
       = note: not started, because `storage` failed: glue, events, monitoring
       = hint: mend what this names, then run `pipectl deploy` again: it goes on where it stopped
@@ -223,6 +224,40 @@ fn another_account_is_never_touched() {
     = hint: choose the other profile with AWS_PROFILE, or correct `account` in the environment's file
     ");
     assert!(!told.contains("very-secret"));
+}
+
+/// The rules of `pipectl check` hold for whatever changes the account, and no credentials are needed to see it.
+#[test]
+fn what_check_refuses_is_never_deployed() {
+    let template = std::fs::read_to_string(root().join("templates/iam.yaml.hbs")).unwrap();
+    let open = template.replacen("Action: \"glue:notifyEvent\"", "Action: \"s3:*\"", 1).replacen(
+        "Resource: !Sub \"arn:${AWS::Partition}:glue:${AWS::Region}:${AWS::AccountId}:workflow/{{prefix}}\"",
+        "Resource: \"*\"",
+        1,
+    );
+    assert!(open.contains("\"s3:*\"") && open.contains("Resource: \"*\""));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let test = Test::reference()
+        .write("templates/iam.yaml.hbs", &open)
+        .env("AWS_ENDPOINT_URL", &format!("http://{}", listener.local_addr().unwrap()))
+        .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "very-secret");
+    let checked = test.end(&["check", "--env", "dev"]);
+    insta::assert_snapshot!(checked, @r#"
+    exit code: 65
+    error: `Notify` of the role `shop-dev-events-to-glue` allows every action of a service
+       --> iam.yaml:319:17
+        |
+    319 |                 Action: "s3:*"
+        |                 ^^^^^^
+      = hint: name what it needs; where AWS knows nothing narrower, say so in a comment above the statement
+    "#);
+    for arguments in [&["deploy", "--yes"][..], &["bootstrap", "--yes"], &["plan"]] {
+        let refused = test.end(&[arguments, &["--env", "dev"]].concat());
+        assert_eq!(refused, checked, "{arguments:?}");
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "AWS was called");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn every_run_that_changes_something_is_remembered() {
     ");
 
     let template = std::fs::read_to_string(root().join("templates/storage.yaml.hbs")).unwrap();
-    let broken = template.replacen("BucketName: {{buckets.cleaned}}", "BucketName: Not_A_Bucket", 1);
+    let broken = template.replacen("BucketName: {{buckets.logs}}", "BucketName: Not_A_Bucket", 1);
     let test = test.write("templates/storage.yaml.hbs", &broken);
     assert!(test.run(&DEPLOY).starts_with("exit code: 1"));
     std::fs::remove_file(test.path("templates/storage.yaml.hbs")).unwrap();
@@ -52,7 +52,7 @@ fn every_run_that_changes_something_is_remembered() {
     [TIME]  deploy  succeeded  [TOOK]  local          4 created, 6 unchanged
     [TIME]  deploy  failed  [TOOK]  local          6 created, 1 failed, 3 skipped
 
-    [TIME]  storage: `shop-local-storage` was not created: `CleanedBucket` (AWS::S3::Bucket) failed: Properties validation failed for resource with message: #/BucketName: failed validation constraint for keyword [pattern]
+    [TIME]  storage: `shop-local-storage` was not created: `LogsBucket` (AWS::S3::Bucket) failed: Properties validation failed for resource with message: #/BucketName: failed validation constraint for keyword [pattern]
     ----- stderr -----
     ");
 

@@ -86,9 +86,14 @@ fn a_plan_is_refused_when_the_files_were_changed_since() {
 fn data_is_destroyed_only_when_it_is_named() {
     let Some(test) = deployed() else { return };
     let function = std::fs::read_to_string(root().join("templates/partials/function_logs.yaml.hbs")).unwrap();
-    let renamed = function.replacen("LogGroupName: /pipectl/", "LogGroupName: /logs/", 1);
+    let renamed = function.replacen("{{name}}\n", "{{name}}-logs\n", 1);
     assert_ne!(function, renamed);
-    let test = test.write("templates/partials/function_logs.yaml.hbs", &renamed);
+    // The roles write to the new groups, or `check` would refuse it.
+    let reports = std::fs::read_to_string(root().join("templates/partials/lambda_reports.yaml.hbs")).unwrap();
+    let test = test.write("templates/partials/function_logs.yaml.hbs", &renamed).write(
+        "templates/partials/lambda_reports.yaml.hbs",
+        &reports.replacen("{{function}}:*", "{{function}}-logs:*", 1),
+    );
     let refused = test.run(&["deploy", "--env", "local", "--yes"]);
     let shown = refused.split("----- stderr -----").next().unwrap();
     insta::assert_snapshot!(shown[shown.find("Data would be lost").unwrap()..], @"
@@ -96,7 +101,7 @@ fn data_is_destroyed_only_when_it_is_named() {
       ingest/LoadLogs (/pipectl/shop-local/shop-local-load) loses the logs in it
       ingest/ShopLogs (/pipectl/shop-local/shop-local-ingest-shop) loses the logs in it
 
-    Plan: 0 to add, 2 to change, 4 to replace, 0 to remove in 2 of 10 stacks.
+    Plan: 0 to add, 4 to change, 4 to replace, 0 to remove in 3 of 10 stacks.
     ");
     insta::assert_snapshot!(Test::tail(&refused), @"
     exit code: 1

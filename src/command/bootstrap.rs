@@ -1,7 +1,7 @@
 //! `pipectl bootstrap`
 
 use super::deploy::{Agreement, carry_out};
-use super::wanted::stacks;
+use super::wanted::checked_stacks;
 use crate::context::Context;
 use crate::deploy::{Scope, Settings};
 use crate::error::Result;
@@ -15,7 +15,7 @@ pub struct Args {
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
-    let wanted = stacks(&project, &spec)?;
+    let wanted = checked_stacks(&project, &spec)?;
     let settings = Settings::default();
     carry_out(context, &project, &spec, wanted, Scope::Bootstrap, &args.agreement, settings).await
 }

@@ -1,6 +1,6 @@
 //! `pipectl check`
 
-use crate::check::{self, ProjectFiles};
+use crate::check;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -19,12 +19,7 @@ pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
     for name in &environments {
         let checked = project.spec(name).and_then(|spec| {
             advice.extend(check::advice::of(&spec));
-            let (marts, mut missing) = project.marts(&spec);
-            let (transforms, errors) = project.transforms(&spec);
-            missing.extend(errors);
-            missing.extend(project.crates(&spec));
-            let templates = &|path: &str| project.file(path);
-            check::all(ProjectFiles { marts, transforms, errors: missing, templates }, &spec)
+            project.check(&spec)
         });
         if let Err(error) = checked {
             // A mistake in pipeline.yaml is one mistake, however many environments share it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::account::Account;
 use super::lines::Lines;
 use super::migration;
-use super::wanted::wanted;
+use super::wanted::checked;
 use crate::context::Context;
 use crate::deploy::consent::Consent;
 use crate::deploy::rollout::Outcome;
@@ -82,7 +82,7 @@ pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
     let environment = args.environment.clone().or_else(|| Some(saved.as_ref()?.plan.environment.clone()));
     let context = context.enter(environment.unwrap_or_default());
     let (project, spec) = context.spec()?;
-    let wanted = wanted(context, &project, &spec)?;
+    let wanted = checked(context, &project, &spec)?;
     let (Some(saved), Some(file)) = (saved, &args.plan) else {
         return carry_out(context, &project, &spec, wanted, Scope::Pipeline, &args.agreement, args.way.settings(None))
             .await;

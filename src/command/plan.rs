@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::account::Account;
 use super::lines::Lines;
 use super::migration;
-use super::wanted::wanted;
+use super::wanted::checked;
 use crate::context::Context;
 use crate::deploy::stop::Stop;
 use crate::deploy::{Scope, Session, overwrite, survey};
@@ -43,7 +43,7 @@ enum Format {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let stop = Stop::on_ctrl_c();
     let (project, spec) = context.spec()?;
-    let wanted = wanted(context, &project, &spec)?;
+    let wanted = checked(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
     let session = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop);
     let (migrations, (session, mut steps)) = tokio::try_join!(migration::changes(&account, &spec), session)?;

@@ -1,25 +1,48 @@
 //! What an environment shall be: its stacks, and what they need in the artifact bucket.
 
+use pipectl_contract::document::Document;
 use pipectl_contract::names::Artifact;
 
+use crate::check::Checked;
 use crate::context::Context;
 use crate::deploy::Wanted;
 use crate::deploy::artifacts::{Content, Upload};
 use crate::digest::sha256;
 use crate::document;
-use crate::error::{Error, Result};
+#[cfg(feature = "rehearse")]
+use crate::error::Error;
+use crate::error::Result;
 use crate::package::{self, Kind, Package};
 use crate::plan::stack_parameters::ArtifactKeys;
 use crate::project::Project;
+use crate::render::RenderedStack;
 use crate::spec::Spec;
 
-/// Renders and packages.
+/// Runs the rules of `pipectl check`, and packages.
+pub(super) fn checked(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
+    let Checked { stacks, document } = project.check(spec)?;
+    complete(context, project, spec, stacks, &document)
+}
+
+/// Renders and packages. A rehearsal judges the permissions itself, call by call.
+#[cfg(feature = "rehearse")]
 pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
     let stacks = project.render(spec)?;
     let (marts, errors) = project.marts(spec);
     let (transforms, missing) = project.transforms(spec);
     Error::all(errors.into_iter().chain(missing).chain(project.crates(spec)))?;
-    let bytes = document::bytes(&document::document(spec, &marts, &transforms)?)?;
+    let document = document::document(spec, &marts, &transforms)?;
+    complete(context, project, spec, stacks, &document)
+}
+
+fn complete(
+    context: &Context,
+    project: &Project,
+    spec: &Spec,
+    stacks: Vec<RenderedStack>,
+    document: &Document,
+) -> Result<Wanted> {
+    let bytes = document::bytes(document)?;
     let key = document::key(&bytes);
     let package = packaged(context, project, spec)?;
     let mut keys = ArtifactKeys { document: Some(key.clone()), ..ArtifactKeys::default() };
@@ -47,7 +70,12 @@ pub(super) fn packaged(context: &Context, project: &Project, spec: &Spec) -> Res
     package::build_with(&project.root, spec.pipeline.functions.architecture, &crates, &mut progress)
 }
 
-/// The stacks alone: to take them down, or for the bootstrap stack, which needs no artifact.
+/// The bootstrap stack needs no artifact; the rules of `pipectl check` hold for it as for the others.
+pub(super) fn checked_stacks(project: &Project, spec: &Spec) -> Result<Wanted> {
+    Ok(Wanted { stacks: project.check(spec)?.stacks, commit: project.commit(), ..Wanted::default() })
+}
+
+/// The stacks alone, to take them down.
 pub(super) fn stacks(project: &Project, spec: &Spec) -> Result<Wanted> {
     Ok(Wanted { stacks: project.render(spec)?, commit: project.commit(), ..Wanted::default() })
 }
