@@ -25,7 +25,7 @@ build: setup ## Build pipectl
 demo: build ## Deploy the reference pipeline to an account on this machine, run it, show the marts
 	@scripts/demo.sh $(PIPECTL)
 
-lint: build ## Format, clippy, ruff, cfn-lint
+lint: build ## Format, clippy, ruff, cfn-lint, zizmor
 	cargo fmt --all --check
 	@$(TIMED) clippy cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(LAMBDA) fmt --check
@@ -33,11 +33,12 @@ lint: build ## Format, clippy, ruff, cfn-lint
 	.venv/bin/ruff check glue-src scripts tests benches
 	.venv/bin/ruff format --check glue-src scripts tests benches
 	@$(TIMED) cfn-lint scripts/lint-templates.sh
+	.venv/bin/zizmor --offline --quiet .github/workflows/*.yml templates/github/*.yml
 
-check: build ## Format, clippy, unit tests without Spark and without whole rehearsals
+check: build ## Format, clippy, unit tests without Spark, MariaDB and whole rehearsals
 	cargo fmt --all --check
 	@$(TIMED) clippy cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-	@$(TIMED) "unit tests" cargo test --quiet --locked --workspace --lib -- --skip command::rehearse::tests
+	@export PIPECTL_SKIP="$${PIPECTL_SKIP-mariadb,root}"; $(TIMED) "unit tests" cargo test --quiet --locked --workspace --lib -- --skip command::rehearse::tests
 	@$(TIMED) "tests of the Lambdas" bash -c "$(LAMBDA) test --quiet --locked --lib"
 	@$(TIMED) "tests of the jobs" bash -c "cd glue-src && ../.venv/bin/python -m pytest -q tests/test_contract.py"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what only the tests need: MariaDB, as a MySQL database among the sources, and libfaketime, which shifts the clock.
-# PostgreSQL comes with .venv. Quiet if both are installed. Never fails: the tests say what they miss.
+# PostgreSQL comes with .venv. Quiet if both are installed. Never fails: a test that needs one of them does.
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/opt/mariadb/bin:/usr/local/opt/mariadb/bin

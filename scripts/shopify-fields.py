@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes crates/core/src/spec/shopify/fields.json: the fields of the objects that a table can be made from.
+"""Writes crates/core/src/spec/source/shopify/fields.json: the fields of the objects that a table can be made from.
 
-    scripts/shopify-fields.py admin.types.d.ts 2026-01 > crates/core/src/spec/shopify/fields.json
+    scripts/shopify-fields.py admin.types.d.ts 2026-01 > crates/core/src/spec/source/shopify/fields.json
 
 The input is what `@shopify/api-codegen-preset` generates from the introspection of the Admin API of that version:
 `npx graphql-codegen` in any app of Shopify's template leaves it as app/types/admin.types.d.ts.

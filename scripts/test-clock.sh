@@ -11,8 +11,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+PIPECTL_SKIP=${PIPECTL_SKIP:-}
 cannot() {
-    case " ${PIPECTL_SKIP:-} " in
+    case " ${PIPECTL_SKIP//,/ } " in
     *" clock "*)
         echo "skipped: clock ($1)" >&2
         exit 0
@@ -94,7 +95,7 @@ as_another_user() {
     cp -a --reflink=auto "${RUSTUP_HOME:-$HOME/.rustup}" "$home/.rustup"
     chown -R "$user" "$home"
     (cd "$home/repository" && setpriv --reuid="$user" --clear-groups env -i HOME="$home" PATH="$home/.cargo/bin:$PATH" \
-        CARGO_HOME="$home/.cargo" RUSTUP_HOME="$home/.rustup" PIPECTL_SKIP="${PIPECTL_SKIP:-} clock" make test)
+        CARGO_HOME="$home/.cargo" RUSTUP_HOME="$home/.rustup" PIPECTL_SKIP="${PIPECTL_SKIP:-},clock,root,disk" make test)
     rm -rf "$home"
     trap - EXIT
 }

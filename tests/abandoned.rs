@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::rehearse::{count, made_ready, project, report};
-use crate::support::{self, Test};
+use crate::support::{self, Test, cannot_run};
 
 /// How long the watchdog may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -163,7 +163,7 @@ fn rehearsals_that_are_killed_or_run_at_once_lose_and_repeat_nothing() {
     assert_eq!(count(&report, "stores"), 40, "seed {}: {report:#}", moments.seed);
 }
 
-/// A small file system in memory at a folder, as long as this lives. None, with a message, where it cannot be mounted.
+/// A small file system in memory at a folder, as long as this lives. `None` if the test is skipped because it cannot be mounted.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -173,7 +173,7 @@ impl SmallDisk {
         match mount {
             Ok(output) if output.status.success() => Some(Self(folder.to_owned())),
             other => {
-                println!("skipped: no small disk can be mounted here: {other:?}");
+                cannot_run("disk", format!("no small disk can be mounted: {other:?}"), "run it as root, on Linux");
                 None
             }
         }

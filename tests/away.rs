@@ -2,7 +2,7 @@
 //! The next rehearsal makes up for it.
 
 use crate::rehearse::{count, findings, project, report};
-use crate::support::{Test, write};
+use crate::support::{Test, cannot_run, write};
 
 const PIPELINE: &str = "\
 name: shop
@@ -87,8 +87,7 @@ fn a_database_that_goes_away_is_told_and_made_up_for() {
     let (code, broken) = report(&test, &sources);
     let found = findings(&broken);
     if found.contains("was left out") {
-        println!("skipped: no PostgreSQL server on this machine");
-        return;
+        return cannot_run("postgresql", "no PostgreSQL server", "apt-get install postgresql");
     }
     assert_eq!(code, Some(1), "{found}");
     for told in [

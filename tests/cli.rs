@@ -1,6 +1,6 @@
 //! The command line itself.
 
-use crate::support::Test;
+use crate::support::{Test, root};
 
 #[test]
 fn a_newcomer_starts_with_init() {
@@ -22,6 +22,22 @@ fn a_newcomer_starts_with_init() {
     ----- stderr -----
     checked dev, local, prod: no errors
     ");
+}
+
+/// This repository is a project too, and has the workflows that `init` writes.
+#[test]
+fn the_workflows_of_init_are_those_of_this_repository() {
+    let test = Test::empty();
+    assert!(test.run(&["init", "."]).starts_with("exit code: 0"));
+    for name in ["plan.yml", "deploy.yml"] {
+        let own = root().join(".github/workflows").join(name);
+        let written = std::fs::read_to_string(test.path(".github/workflows").join(name)).unwrap();
+        if std::env::var_os("PIPECTL_UPDATE").is_some() {
+            std::fs::write(&own, &written).unwrap();
+        }
+        let same = std::fs::read_to_string(&own).unwrap() == written;
+        assert!(same, "{name}: edit templates/github/{name}, then run this test with PIPECTL_UPDATE=1");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use self::compare::{Kept, Side, difference};
 use self::data::{RATES, Table, orders_of};
 use crate::rehearse::{count, findings, project, report};
-use crate::support::{Test, root};
+use crate::support::{Test, cannot_run, root};
 
 /// What an ingest job said of its runs, in their order.
 fn ingests(report: &Value, source: &str) -> Vec<String> {
@@ -28,13 +28,15 @@ fn rows(report: &Value, table: &str) -> [u64; 5] {
         .map(|name| report["rows"][table][name].as_u64().unwrap_or_default())
 }
 
-/// The tables whose source has a server on this machine.
+/// The tables whose source has a server on this machine. The test fails for others, unless they are skipped.
 fn there(report: &Value, data: &[Table]) -> Vec<Table> {
     let found = findings(report);
     let (left_out, there): (Vec<Table>, Vec<Table>) =
         data.iter().cloned().partition(|table| found.contains(&format!("the source `{}` was left out", table.source)));
     for table in &left_out {
-        println!("skipped: {}: no server for the source `{}` on this machine", table.name, table.source);
+        let (missing, package) = if table.mysql { ("mariadb", "mariadb-server") } else { ("postgresql", "postgresql") };
+        let reason = format!("no server for `{}`, the source of `{}`", table.source, table.name);
+        cannot_run(missing, reason, &format!("apt-get install {package}"));
     }
     there
 }

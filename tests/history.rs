@@ -1,6 +1,6 @@
 //! `pipectl history`: what was deployed when, by whom, and how it ended.
 
-use regex_lite::Regex;
+use regex::Regex;
 use serde_json::Value;
 
 use crate::support::{Test, root};

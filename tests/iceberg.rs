@@ -25,8 +25,7 @@ sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))";
 fn a_table_is_what_the_warehouse_has() {
     let Some(test) = project() else { return };
     if !has_iceberg(&test) {
-        println!("skipped: the Python has no Iceberg (make setup)");
-        return;
+        return support::cannot_run("iceberg", "the Python has no wheels with Iceberg", "make setup");
     }
     let iam = std::fs::read_to_string(root().join("templates/iam.yaml.hbs")).unwrap();
     let test = test

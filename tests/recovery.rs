@@ -1,6 +1,6 @@
 //! A stack whose update failed, and the way back too: what `deploy` says, and how it goes on.
 
-use regex_lite::Regex;
+use regex::Regex;
 
 use crate::support::Test;
 use crate::support::cloud::{Cloud, Told};

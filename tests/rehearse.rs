@@ -8,15 +8,13 @@ use serde_json::Value;
 
 use crate::support::{self, Test, root};
 
-/// A project as `init` writes it, with the Lambdas that `make test` has packaged; `None` where a rehearsal cannot run.
-#[expect(clippy::print_stdout, reason = "a test says what it skips")]
+/// A project as `init` writes it, with the packaged Lambdas; `None` if the test is skipped because a rehearsal cannot run.
 pub(crate) fn project() -> Option<Test> {
     if !support::python().is_file() {
-        println!("skipped: no Python with Spark at {} (make setup)", support::python().display());
+        support::cannot_run("spark", format!("no Python with Spark at {}", support::python().display()), "make setup");
         return None;
     }
-    if !root().join(".pipectl/package/manifest.json").is_file() {
-        println!("skipped: nothing is packaged (pipectl package --env local)");
+    if !support::is_packaged() {
         return None;
     }
     let test = Test::empty();

@@ -46,7 +46,7 @@ fn a_plan_is_refused_when_a_stack_was_changed_since() {
     assert!(test.run(&["deploy", "--env", "local", "--yes"]).starts_with("exit code: 0"));
     let test = test.edit("stacks/pipeline.yaml", "log_retention_days: 90", "log_retention_days: 60");
     let refused = test.end(&["deploy", "plan.json"]);
-    let times = regex_lite::Regex::new(r"at 20[0-9T:.-]+Z").unwrap();
+    let times = regex::Regex::new(r"at 20[0-9T:.-]+Z").unwrap();
     insta::assert_snapshot!(times.replace_all(&refused, "at [TIME]"), @"
     exit code: 1
     error: the plan in `plan.json` is out of date, so nothing was deployed

@@ -1,4 +1,4 @@
-"""Real MySQL-family and PostgreSQL servers for the tests. Where one is missing, its tests are left out."""
+"""Real MySQL-family and PostgreSQL servers for the tests. Where one is missing, its tests cannot run."""
 
 import os
 import shutil
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pyspark.sql import SparkSession
+from skipping import cannot_run
 
 from pipectl_glue.ingest_database import Database
 
@@ -108,7 +108,7 @@ class Server:
 
 
 def start(engine: str, folder: Path, spark: SparkSession) -> Server:
-    """Makes and starts a server; skips the tests where its programs are not on this machine."""
+    """Makes and starts a server; the tests cannot run where its programs are not on this machine."""
     data = folder / "data"
     for parent in [folder, *folder.parents]:
         if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
@@ -125,7 +125,7 @@ def start(engine: str, folder: Path, spark: SparkSession) -> Server:
     if engine == "mysql":
         program, install = _program("mariadbd"), _program("mariadb-install-db")
         if not program or not install:
-            pytest.skip("no MariaDB on this machine: apt-get install mariadb-server, or brew install mariadb")
+            cannot_run("mariadb", "no MariaDB", "apt-get install mariadb-server, or brew install mariadb")
         make = [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
         subprocess.run([*make, "--skip-test-db", "--innodb-log-file-size=8M"], check=True, **quiet)
         serve = [program, "--no-defaults", f"--datadir={data}", f"--port={port}", f"--socket={folder}/s"]
@@ -133,7 +133,7 @@ def start(engine: str, folder: Path, spark: SparkSession) -> Server:
     else:
         program, install = _program("postgres"), _program("initdb")
         if not program or not install:
-            pytest.skip("no PostgreSQL on this machine: apt-get install postgresql, or brew install postgresql@16")
+            cannot_run("postgresql", "no PostgreSQL", "apt-get install postgresql, or brew install postgresql@16")
         secret = folder / "password"
         secret.write_text(_ADMIN)
         secret.chmod(0o644)

@@ -29,7 +29,7 @@ def _expected(case: dict[str, Any]) -> Any:
 
 
 def test_every_cell(spark: SparkSession):
-    """`pipectl upload` is held to the same cases (`src/upload/value.rs`)."""
+    """`pipectl upload` is held to the same cases (`src/operations/upload/value.rs`)."""
     fields = []
     for number, case in enumerate(CASES):
         column = Column(f"c{number}", parse_type(case["type"]), "x")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import BUCKETS, Lake
 from pyspark.sql import SparkSession
+from skipping import cannot_run
 from tables import table
 
 import local_spark
@@ -16,14 +17,14 @@ from pipectl_glue import iceberg
 from pipectl_glue.document import parse_document
 from pipectl_glue.failure import Failure
 
-pytestmark = pytest.mark.skipif(not local_spark.iceberg(), reason="the wheels with Iceberg are not installed")
-
 DAY = "2026-01-0{}T00:00:00Z"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def catalog(spark: SparkSession) -> None:
     """A catalog of files in place of Glue's; a rehearsal has Glue's own."""
+    if not local_spark.iceberg():
+        cannot_run("iceberg", "the wheels with Iceberg are not installed", "make setup")
     for name, value in {
         ".type": "hadoop",
         ".warehouse": f"s3://{BUCKETS['transformed']}/iceberg",

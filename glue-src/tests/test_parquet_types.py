@@ -96,7 +96,7 @@ def test_a_type_that_cannot_be_read_matters_only_if_the_table_takes_it(lake: Lak
     assert refused.startswith("the column `gap` has a type that the job cannot read (")
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the shared case parquet-nanoseconds is not here")
+@pytest.mark.skipif(not SHARED.exists(), reason="shared (the case parquet-nanoseconds is not beside the checkout)")
 def test_what_pandas_writes(lake: Lake):
     lake.document(t=table("id integer, at timestamp", format="parquet"))
     lake.path("raw").joinpath("landing/t").mkdir(parents=True)

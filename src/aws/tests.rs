@@ -1,7 +1,5 @@
 //! What the clients make of answers, good and bad.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
 use super::fake::{ACCOUNT, Fake, Reply, environment, to_xml};
@@ -188,19 +186,9 @@ async fn an_artifact_is_never_written_over() {
     assert_eq!(headers["x-amz-checksum-sha256"], "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
 }
 
-/// Answers of the real CloudFormation lie beside the checkout, or where `PIPECTL_SHARED` says.
-fn recorded() -> Option<PathBuf> {
-    let shared = std::env::var_os("PIPECTL_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    Some(shared.join("recorded")).filter(|folder| folder.is_dir())
-}
-
 #[tokio::test]
 async fn every_recorded_change_is_in_the_plan() {
-    let Some(folder) = recorded() else {
-        println!("skipped: no recorded answers; set PIPECTL_SHARED to the folder that holds `recorded/`");
-        return;
-    };
+    let Some(folder) = pipectl_core::testing::recorded() else { return };
     let text = "Resources: {X: {Type: 'AWS::SNS::Topic'}}";
     let wanted = RenderedStack {
         name: "x".into(),

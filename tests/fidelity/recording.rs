@@ -53,11 +53,8 @@ pub(super) const WRITTEN: &str = "by hand";
 
 /// All change sets of all files, in the order of their names; none if there is no folder with recordings.
 pub(super) fn all() -> Option<Vec<Recording>> {
-    let folder = std::env::var_os("PIPECTL_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
-        .join("recorded");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let folder = crate::support::recorded()?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     let mut recordings = Vec::new();

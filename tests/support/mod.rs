@@ -17,6 +17,7 @@ pub(crate) mod world;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+pub(crate) use pipectl_core::testing::{cannot_run, recorded};
 use tempfile::TempDir;
 
 /// A project in a folder of its own.
@@ -33,6 +34,15 @@ pub(crate) fn root() -> PathBuf {
 /// The Python with Spark: that of `make setup`, unless another is named.
 pub(crate) fn python() -> PathBuf {
     std::env::var_os("PIPECTL_PYTHON").map_or_else(|| root().join(".venv/bin/python"), PathBuf::from)
+}
+
+/// Whether the repository's Lambdas are packaged. If not, the test fails, unless it is skipped.
+pub(crate) fn is_packaged() -> bool {
+    let packaged = root().join(".pipectl/package/manifest.json").is_file();
+    if !packaged {
+        cannot_run("package", "nothing is packaged", "target/debug/pipectl package --env local");
+    }
+    packaged
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {
@@ -67,16 +77,14 @@ impl Test {
         test
     }
 
-    /// The reference project with the repository's package, or `None` with a word about it: the Lambdas are not
-    /// compiled for a test.
+    /// The reference project with the repository's package: a test does not compile the Lambdas. `None` if the test is
+    /// skipped because nothing is packaged.
     pub(crate) fn packaged() -> Option<Self> {
-        let packaged = root().join(".pipectl/package");
-        if !packaged.is_dir() {
-            println!("skipped: run `pipectl package --env local` first");
+        if !is_packaged() {
             return None;
         }
         let test = Self::reference();
-        copy(&packaged, &test.path(".pipectl/package"));
+        copy(&root().join(".pipectl/package"), &test.path(".pipectl/package"));
         Some(test)
     }
 

@@ -3,7 +3,7 @@
 //! Words (`ERROR`, `"out of memory"`, `?a ?b`, `-no`), fields of JSON lines (`{ $.level = "ERROR" && $.code > 3 }`) and
 //! regular expressions (`%time.?out%`). A pattern for columns (`[ip, user, …]`) is let through and matches nothing here.
 
-use regex_lite::Regex;
+use regex::Regex;
 use serde_json::Value;
 
 /// A pattern that CloudWatch Logs takes.

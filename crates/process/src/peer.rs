@@ -51,8 +51,11 @@ mod tests {
     fn another_user_is_told_apart() {
         use std::os::unix::process::CommandExt as _;
         if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: only root can connect as another user");
-            return;
+            return pipectl_core::testing::cannot_run(
+                "root",
+                "only root can connect as another user",
+                "run it as root",
+            );
         }
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,7 +1,5 @@
 //! Drift, against a fake on the wire.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::detect;
@@ -90,11 +88,8 @@ fn on_the_wire(recorded: &Value) -> Value {
 
 #[tokio::test]
 async fn a_recorded_drift_is_shown_with_all_pages_and_without_secrets() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/recorded/test_drift_detection.json");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: {} is not there", path.display());
-        return;
-    };
+    let Some(folder) = pipectl_core::testing::recorded() else { return };
+    let text = std::fs::read_to_string(folder.join("test_drift_detection.json")).unwrap();
     let recorded: Value = serde_json::from_str(&text).unwrap();
     let (_, test) = recorded.as_object().unwrap().iter().next().unwrap();
     let function = on_the_wire(&test["recorded-content"]["drift_detection"]["StackResourceDrift"]);

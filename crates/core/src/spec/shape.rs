@@ -3,7 +3,7 @@
 //! Own code and not a JSON schema library, because a library's messages know neither the place in the file nor the
 //! name that was meant. It understands just those parts of JSON schema that `schemars` writes for our types.
 
-use regex_lite::Regex;
+use regex::Regex;
 use serde_json::Value as Schema;
 
 use crate::error::{Error, closest, did_you_mean};

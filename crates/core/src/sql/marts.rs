@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use pipectl_contract::names::columns::INFERRED;
-use regex_lite::Regex;
+use regex::Regex;
 
 use super::mask_literals::mask_literals;
 use crate::error::Error;

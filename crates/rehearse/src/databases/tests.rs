@@ -22,6 +22,15 @@ fn spec() -> Spec {
     Spec::load(&yaml::Source::new("p.yaml", PIPELINE), &yaml::Source::new("dev.yaml", environment), "dev").unwrap()
 }
 
+/// Fails for each database server that this machine does not have, unless it is skipped.
+pub(super) fn check_servers(databases: &Databases) {
+    for (name, error) in &databases.left_out {
+        let (missing, package) =
+            if name == "my" { ("mariadb", "mariadb-server") } else { ("postgresql", "postgresql") };
+        pipectl_core::testing::cannot_run(missing, error, &format!("apt-get install {package}"));
+    }
+}
+
 fn write(folder: &Path) {
     fs::create_dir_all(folder.join("changes")).unwrap();
     let schema = "CREATE TABLE orders (id bigint PRIMARY KEY, note varchar(99), updated_at timestamp(6) NULL);";
@@ -43,9 +52,7 @@ async fn servers_are_filled_changed_and_gone_afterwards() {
     let folders = BTreeMap::from([("pg".to_owned(), folder.clone()), ("my".to_owned(), folder.clone())]);
     let state = place.path().join("state");
     let databases = Databases::open(&spec(), &folders, &state, None).await.unwrap();
-    for (name, error) in &databases.left_out {
-        println!("skipped: {name}: {error}");
-    }
+    check_servers(&databases);
     assert_eq!(databases.steps(), usize::from(databases.all().count() > 0));
     for (_, server) in databases.all() {
         // NULL is told from text, and a line within quotes is no line's end.
@@ -78,8 +85,7 @@ async fn what_a_killed_rehearsal_left_is_ended_by_the_next() {
     let state = place.path().join("state");
     let databases = Databases::open(&spec(), &folders, &state, None).await.unwrap();
     let Some(server) = databases.get("my") else {
-        println!("skipped: {:?}", databases.left_out);
-        return;
+        return check_servers(&databases);
     };
     let process = server.process();
     // As if pipectl had been killed: nothing is dropped, and the lock is the kernel's to give back.
@@ -104,9 +110,7 @@ async fn other_users_of_the_machine_cannot_sign_in() {
     write(&folder);
     let folders = BTreeMap::from([("pg".to_owned(), folder.clone()), ("my".to_owned(), folder)]);
     let databases = Databases::open(&spec(), &folders, &place.path().join("state"), None).await.unwrap();
-    for (name, error) in &databases.left_out {
-        println!("skipped: {name}: {error}");
-    }
+    check_servers(&databases);
     let root = rustix::process::geteuid().is_root();
     for (_, server) in databases.all() {
         let (port, socket) = (server.port, server.socket.path());
@@ -155,7 +159,7 @@ async fn other_users_of_the_machine_cannot_sign_in() {
             let output = Command::new("sh").args(["-c", &client]).uid(54_321).gid(54_321).output().unwrap();
             assert!(!output.status.success(), "{client}: {output:?}");
         } else {
-            println!("skipped: only root can attack as another user");
+            pipectl_core::testing::cannot_run("root", "only root can attack as another user", "run it as root");
         }
         let status = fs::read_to_string(format!("/proc/{}/status", server.process())).unwrap();
         assert!(!root || status.contains("CapEff:\t0000000000000000"), "{status}");

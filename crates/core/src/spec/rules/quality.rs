@@ -10,7 +10,10 @@ pub(super) fn check(pipeline: &Node, key: &Key, table: &Node, errors: &mut Vec<E
     let of = |check: &str| table.pointer(&format!("/checks/{check}")).map_or(&[][..], Node::entries);
     for (_, pattern) in of("matches") {
         let text = pattern.as_str().unwrap_or_default();
-        if let Err(problem) = regex_lite::Regex::new(text) {
+        if let Err(problem) = regex::Regex::new(text) {
+            // Its first lines show the pattern again.
+            let problem = problem.to_string();
+            let problem = problem.lines().last().unwrap_or_default().trim_start_matches("error: ");
             errors.push(
                 Error::project(format!("`{text}` is no regular expression: {problem}")).at(&pattern.span, "").hint(
                     "write it without look-around and back-references, as `[^@]+@[^@]+`; the whole value must match",

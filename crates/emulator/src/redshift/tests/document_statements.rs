@@ -9,7 +9,7 @@ use crate::document::document;
 use crate::spec::{ColumnType, Spec};
 use crate::yaml;
 use pipectl_contract::document::{self as contract, Document};
-use pipectl_core::testing::reference;
+use pipectl_core::testing::{cannot_run, reference};
 
 /// A literal for a column; `day` makes rows that are older or newer.
 fn literal(column: &contract::Column, day: u32) -> String {
@@ -60,7 +60,7 @@ async fn every_statement_runs_and_a_batch_counts_once() {
     .await;
     let warehouse = match warehouse {
         Ok(warehouse) => warehouse,
-        Err(error) => return eprintln!("skipped: {}", error.message()),
+        Err(error) => return cannot_run("postgresql", error.message(), "make setup, or apt-get install postgresql"),
     };
     let api = warehouse.data_api();
     for _ in 0..2 {
@@ -145,7 +145,7 @@ async fn start(directory: &std::path::Path) -> Option<(StandIn, DataApi)> {
             Some((warehouse, api))
         }
         Err(error) => {
-            eprintln!("skipped: {}", error.message());
+            cannot_run("postgresql", error.message(), "make setup, or apt-get install postgresql");
             None
         }
     }

@@ -35,10 +35,14 @@ impl Drop for Fixture {
 }
 
 impl Fixture {
-    /// Nothing, and a line that says so, where there is no server.
+    /// `None` if the test is skipped because there is no PostgreSQL.
     pub(super) async fn start() -> Option<Self> {
         if let Err(error) = binaries::find(None, None) {
-            eprintln!("skipped: {}", error.message());
+            pipectl_core::testing::cannot_run(
+                "postgresql",
+                error.message(),
+                "make setup, or apt-get install postgresql",
+            );
             return None;
         }
         Some(Self::start_in(tempfile::tempdir().unwrap()).await)

@@ -37,7 +37,7 @@ struct World {
 }
 
 impl World {
-    /// A server with a schema; none where the machine has no such server.
+    /// A server with a schema; `None` if the test is skipped because the machine has no such server.
     async fn open(source: &str, schema: &str) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("data");
@@ -47,9 +47,7 @@ impl World {
         let spec = Spec::load(&yaml::Source::new("p.yaml", PIPELINE), &environment, "dev").unwrap();
         let folders = BTreeMap::from([(source.to_owned(), folder)]);
         let databases = Databases::open(&spec, &folders, &place.path().join("state"), None).await.unwrap();
-        for (name, error) in &databases.left_out {
-            println!("skipped: {name}: {error}");
-        }
+        super::tests::check_servers(&databases);
         databases.get(source)?;
         let account = LocalAccount::open(&place.path().join("account"), "111111111111", "eu-central-1").unwrap();
         let endpoint = account.serve(0).await.unwrap();
