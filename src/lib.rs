@@ -4,7 +4,7 @@
 //! main → cli → command/ (one file a verb) → context, ui
 //!   deploy/   applies a plan; the only code that changes AWS
 //!   package/  cargo, zip, elf                         aws/      concrete SDK clients
-//!   upload/   files on their way into the raw zone    project   reads the project's files
+//!   operations/  upload, export, replay, runs, gc     project   reads the project's files
 //! pipectl-core (crates/core): what a project says, and what follows from it; no input or output
 //! feature `rehearse`:
 //!   local/    an AWS account on this machine          rehearse/ the pipeline, run on it
@@ -18,14 +18,10 @@ pub mod cli;
 pub mod command;
 pub mod context;
 pub mod deploy;
-pub mod export;
-pub mod ledger;
+pub mod operations;
 pub mod package;
 pub mod project;
-pub mod replay;
-pub mod runs;
 pub mod ui;
-pub mod upload;
 
 pub use pipectl_core::{
     check, dead_letters, digest, document, error, exit, graph, iam, log_pattern, plan, quantity, render, resource,

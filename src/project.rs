@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pipectl_core::desired_state::{DesiredState, ProjectFiles};
 use pipectl_process::Purpose;
 use rust_embed::RustEmbed;
 
-use crate::check::{self, Checked, ProjectFiles};
+use crate::check;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::plan::saved::Commit;
@@ -29,11 +30,6 @@ struct Stacks;
 #[folder = "sql"]
 #[prefix = "sql/"]
 struct Sql;
-
-#[derive(RustEmbed)]
-#[folder = ".github/workflows"]
-#[prefix = ".github/workflows/"]
-struct Workflows;
 
 /// The example that begins with files.
 #[derive(RustEmbed)]
@@ -121,14 +117,8 @@ impl Project {
     }
 
     /// Runs every rule of `pipectl check` over one environment, and returns what it deploys.
-    pub fn check(&self, spec: &Spec) -> Result<Checked> {
-        let (marts, mut errors) = self.marts(spec);
-        let (transforms, missing) = self.transforms(spec);
-        errors.extend(missing);
-        errors.extend(self.crates(spec));
-        let environments = self.named_environments()?;
-        let templates = &|path: &str| self.file(path);
-        check::all(ProjectFiles { marts, transforms, errors, environments, templates }, spec)
+    pub fn check(&self, spec: &Spec) -> Result<DesiredState> {
+        check::all(self.files(spec, &|path| self.file(path)), &self.named_environments()?, spec)
     }
 
     /// The names and accounts of all environments that can be read.
@@ -145,8 +135,22 @@ impl Project {
         render::stacks(spec, &|path| self.file(path))
     }
 
+    /// The files beside the pipeline file, of which the desired state is made.
+    fn files<'a>(&self, spec: &Spec, templates: render::Templates<'a>) -> ProjectFiles<'a> {
+        let (marts, mut errors) = self.marts(spec);
+        let (transforms, missing) = self.transforms(spec);
+        errors.extend(missing);
+        errors.extend(self.crates(spec));
+        ProjectFiles { marts, transforms, errors, templates }
+    }
+
+    /// The stacks and the document of an environment. Fails with everything that prevents a deploy of them.
+    pub fn desired_state(&self, spec: &Spec) -> Result<DesiredState> {
+        DesiredState::assemble(spec, self.files(spec, &|path| self.file(path)))
+    }
+
     /// The SQL text of each mart, in the order of the spec, and an error for each file that is missing.
-    pub fn marts(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
+    fn marts(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
         let (mut marts, mut errors) = (Vec::new(), Vec::new());
         for (name, mart) in &spec.pipeline.marts {
             match self.query(spec, "marts", name, "sql", &mart.sql) {
@@ -162,7 +166,7 @@ impl Project {
         let folder = self.root.join("lambda-src");
         let mut errors = Vec::new();
         for (name, source) in &spec.pipeline.sources {
-            let crate::spec::Source::Lambda(custom) = source else { continue };
+            let Some(custom) = source.custom() else { continue };
             let package = &custom.package;
             let wrong = if !folder.join("Cargo.toml").is_file() {
                 let hint = format!(
@@ -207,7 +211,7 @@ impl Project {
     }
 
     /// The SQL text of each table that is made by SQL, and an error for each file that is missing.
-    pub fn transforms(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
+    fn transforms(&self, spec: &Spec) -> (Vec<(String, Arc<Source>)>, Vec<Error>) {
         let (mut transforms, mut errors) = (Vec::new(), Vec::new());
         for (name, table) in &spec.pipeline.tables {
             let Some(file) = &table.transform else { continue };
@@ -264,16 +268,13 @@ impl Project {
 
 /// A built-in file by its path.
 pub fn built_in(path: &str) -> Option<Arc<Source>> {
-    let file = Templates::get(path)
-        .or_else(|| Stacks::get(path))
-        .or_else(|| Sql::get(path))
-        .or_else(|| Workflows::get(path))?;
+    let file = Templates::get(path).or_else(|| Stacks::get(path)).or_else(|| Sql::get(path))?;
     Some(Source::new(path, String::from_utf8_lossy(&file.data).into_owned()))
 }
 
 /// The built-in files whose path starts so, sorted.
 pub fn built_in_files(start: &str) -> Vec<String> {
-    let all = Templates::iter().chain(Stacks::iter()).chain(Sql::iter()).chain(Workflows::iter());
+    let all = Templates::iter().chain(Stacks::iter()).chain(Sql::iter());
     let mut paths: Vec<String> = all.filter(|path| path.starts_with(start)).map(|path| path.to_string()).collect();
     paths.sort();
     paths
@@ -285,7 +286,11 @@ pub fn example(example: Example) -> Vec<(String, String)> {
         let paths = built_in_files(start).into_iter().filter(|path| !path.ends_with(".gitkeep"));
         paths.filter_map(|path| built_in(&path).map(|source| (path, source.text.clone()))).collect::<Vec<_>>()
     };
-    let (stacks, workflows) = (shared("stacks/"), shared(".github/workflows/"));
+    let stacks = shared("stacks/");
+    let mut workflows = shared("templates/github/");
+    for (path, _) in &mut workflows {
+        *path = path.replacen("templates/github/", ".github/workflows/", 1);
+    }
     match example {
         Example::Shopify => [stacks, shared("sql/"), workflows].concat(),
         Example::Files => {

@@ -8,6 +8,7 @@ table of 300 columns takes seconds of them.
 from collections.abc import Callable
 
 from pipectl_glue import regional
+from pipectl_glue.contract import VARCHAR_BYTES
 from pipectl_glue.document import Column, Csv
 from pipectl_glue.schema import Type
 from pipectl_glue.sql import literal
@@ -29,8 +30,6 @@ _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 _INTEGERS = ("smallint", "integer", "bigint")
 _SHORT = 40
-# What a text of the warehouse holds at most, and so what a JSON value does on its way into a `super` column.
-_MOST_BYTES = 65535
 # The whole of a row.
 _MOST_ROW_BYTES = 4 * 1024 * 1024
 # Code points that Unicode reserves for programs' own use; Redshift refuses texts with them.
@@ -88,9 +87,9 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
     if kind.kind == "super":
         escaped = f"contains({text}, {literal(_ESCAPED_NUL)}) AND {text} RLIKE {literal(_JSON_NUL)}"
         cases.append(f"WHEN {escaped} THEN {nul}")
-        begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit a super column ({_MOST_BYTES}): ")
+        begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit a super column ({VARCHAR_BYTES}): ")
         reason = f"concat({begin}, octet_length({text}), {end}, {quote(text)})"
-        cases.append(f"WHEN octet_length({text}) > {_MOST_BYTES} THEN {reason}")
+        cases.append(f"WHEN octet_length({text}) > {VARCHAR_BYTES} THEN {reason}")
     if kind.kind == "varchar":
         begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit {kind.text}: ")
         reason = f"concat({begin}, octet_length({text}), {end}, {quote(text)})"
@@ -105,7 +104,7 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
 def row_fault(columns: list[tuple[Column, str]]) -> str | None:
     """Why a row as a whole is too large, as Spark SQL; None when the columns cannot hold so much."""
     texts = [(column, text) for column, text in columns if column.type.kind in ("varchar", "super")]
-    if sum(column.type.size or _MOST_BYTES for column, _ in texts) <= _MOST_ROW_BYTES:
+    if sum(column.type.size or VARCHAR_BYTES for column, _ in texts) <= _MOST_ROW_BYTES:
         return None
     total = " + ".join(f"coalesce(octet_length({text}), 0)" for _, text in texts)
     begin, end = literal("the row has "), literal(f" bytes of text, and the warehouse takes {_MOST_ROW_BYTES}")

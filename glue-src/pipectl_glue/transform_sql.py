@@ -4,7 +4,7 @@ The SQL reads a table by its name: the latest row of each key, of all batches th
 `changed_<table>` it reads the rows that this run brings. What it makes is checked, ranked and written as every table.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -17,15 +17,13 @@ from pipectl_glue.latest import ranked
 from pipectl_glue.ledger import Counts
 from pipectl_glue.shape import shape
 from pipectl_glue.sql import identifier, literal
-
-if TYPE_CHECKING:
-    from pipectl_glue.transform_stage import _Stage
+from pipectl_glue.stage import Stage
 
 _CHANGED = "changed_"
 
 
 def each_table(
-    stage: "_Stage", counts: dict[str, Counts], cleaned: list[dict[str, Any]], done: list[dict[str, Any]]
+    stage: Stage, counts: dict[str, Counts], cleaned: list[dict[str, Any]], done: list[dict[str, Any]]
 ) -> tuple[dict[str, Counts], dict[str, Exception]]:
     """Makes the tables whose sources have changed; gives what came of each, and what stopped the others."""
     missed = {name: _missed(name, done) for name in stage.document.transforms}
@@ -81,7 +79,7 @@ def _missed(name: str, done: list[dict[str, Any]]) -> list[dict[str, Any]]:
 class _State:
     """The tables as a whole."""
 
-    def __init__(self, stage: "_Stage", cleaned: list[dict[str, Any]]) -> None:
+    def __init__(self, stage: Stage, cleaned: list[dict[str, Any]]) -> None:
         self._stage = stage
         self._cleaned = cleaned
 
@@ -108,7 +106,7 @@ class _State:
         return frame.selectExpr(*names)
 
 
-def _changed(stage: "_Stage", table: Table, paths: list[str]) -> DataFrame:
+def _changed(stage: Stage, table: Table, paths: list[str]) -> DataFrame:
     """The rows that were written for the warehouse, without the deleted: of those, only the key need be there."""
     if not paths:
         return _empty(stage, table)
@@ -120,12 +118,12 @@ def _changed(stage: "_Stage", table: Table, paths: list[str]) -> DataFrame:
     return frame.selectExpr(*[identifier(column.name) for column in table.columns])
 
 
-def _empty(stage: "_Stage", table: Table) -> DataFrame:
+def _empty(stage: Stage, table: Table) -> DataFrame:
     columns = ", ".join(f"{identifier(column.name)} {column.type.spark.simpleString()}" for column in table.columns)
     return stage.spark.createDataFrame([], columns)
 
 
-def _make(stage: "_Stage", table: Table) -> Counts:
+def _make(stage: Stage, table: Table) -> Counts:
     transform = stage.document.transforms[table.name]
     try:
         made = stage.spark.sql(transform["sql"])

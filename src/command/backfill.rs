@@ -12,8 +12,9 @@ use crate::aws::{Failure, Kind};
 use crate::context::Context;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
-use crate::ledger::{parse_time, written};
-use crate::spec::{Capture, Source, Spec, shopify};
+use crate::operations::ledger::{parse_time, written};
+use crate::spec::source::shopify::objects;
+use crate::spec::{Capture, Source, Spec};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -84,7 +85,7 @@ fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
     let misuse = |message: String| Error::new(message).exit(Exit::Usage);
     let known = spec.pipeline.sources.iter();
     let Some(source) = spec.pipeline.sources.get(&args.source) else {
-        let shops = known.filter(|(_, source)| matches!(source, Source::Shopify(_))).map(|(name, _)| name.as_str());
+        let shops = known.filter(|(_, source)| source.shopify().is_some()).map(|(name, _)| name.as_str());
         return Err(misuse(format!("there is no source `{}`", args.source)).hint(did_you_mean(&args.source, shops)));
     };
     if let Some(instead) = instead(source, &args.source, spec) {
@@ -102,15 +103,15 @@ fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
         .tables
         .iter()
         .filter_map(|(name, table)| match table.source() {
-            (source, Some(object)) if source == args.source => Some((name.as_str(), shopify::read_with(object)?)),
+            (source, Some(object)) if source == args.source => Some((name.as_str(), objects::read_with(object)?)),
             _ => None,
         })
         .collect();
-    let mut objects = BTreeSet::new();
+    let mut read = BTreeSet::new();
     for name in &args.table {
         match own.iter().find(|(table, _)| table == name) {
             Some((_, object)) => {
-                objects.insert(*object);
+                read.insert(*object);
             }
             None => errors.push(
                 misuse(format!("`--table {name}`: the source `{}` has no such table", args.source))
@@ -120,34 +121,38 @@ fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
     }
     Error::all(errors)?;
     if args.table.is_empty() {
-        objects = own.iter().map(|(_, object)| *object).collect();
+        read = own.iter().map(|(_, object)| *object).collect();
     }
-    if objects.is_empty() {
+    if read.is_empty() {
         return Err(Error::project(format!("no table is made from the source `{}`", args.source))
             .hint("add one, deploy, and its first run reads everything"));
     }
-    let tables = own.iter().filter(|(_, object)| objects.contains(object)).map(|(table, _)| (*table).to_owned());
-    Ok(Wanted { tables: tables.collect(), objects })
+    let tables = own.iter().filter(|(_, object)| read.contains(object)).map(|(table, _)| (*table).to_owned());
+    Ok(Wanted { tables: tables.collect(), objects: read })
 }
 
 /// How another kind of source is read again; nothing for a Shopify source.
 fn instead(source: &Source, name: &str, spec: &Spec) -> Option<String> {
     let environment = &spec.environment_name;
-    Some(match (source, source.database().map(|(_, database)| database.capture)) {
-        (Source::Shopify(_), _) => return None,
-        (Source::Files(_), _) => format!(
+    Some(match source {
+        Source::Shopify(_) => return None,
+        Source::Files(_) => format!(
             "what has arrived is taken once more by `pipectl replay --from raw --since DATE --env {environment}`"
         ),
-        (Source::Lambda(_), _) => format!(
+        Source::Lambda(_) => format!(
             "its state is s3://{}/{}: set it back there; or take what has arrived once more with \
              `pipectl replay --from raw --since DATE --env {environment}`",
             spec.bucket(Zone::Raw),
             keys::source_state(name)
         ),
-        (_, Some(Capture::Cdc)) => "start its replication anew: docs/sources/cdc.md".to_owned(),
-        _ => "take what has arrived once more with `pipectl replay`; docs/sources/watermark.md says what is kept of a \
-              database"
-            .to_owned(),
+        Source::Mysql(database) | Source::Postgresql(database) => match database.capture {
+            Capture::Cdc => "start its replication again: docs/sources/cdc.md",
+            Capture::Watermark => {
+                "take what has arrived once more with `pipectl replay`; docs/sources/watermark.md says what is kept of a \
+                 database"
+            }
+        }
+        .to_owned(),
     })
 }
 

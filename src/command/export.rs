@@ -6,7 +6,7 @@ use super::account::Account;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::export;
+use crate::operations::export;
 use crate::project::{check_writable, misuse, temporary};
 use crate::quantity::counted;
 use crate::spec::Unload;

@@ -11,9 +11,9 @@ use super::account::Account;
 use super::format::Format;
 use crate::context::Context;
 use crate::deploy::BOOTSTRAP;
-use crate::deploy::gc::{self, Garbage, Place};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::operations::gc::{self, Garbage, Place};
 use crate::quantity::size;
 use crate::text_table::columns;
 

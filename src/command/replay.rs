@@ -15,9 +15,9 @@ use crate::aws::s3::{Object, Readable};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::ledger::{Ledger, begun, parse_time};
+use crate::operations::ledger::{Ledger, begun, parse_time};
+use crate::operations::replay::{self, Item, Origin, Place, Zones};
 use crate::quantity::{size, thousands};
-use crate::replay::{self, Item, Origin, Place, Zones};
 use crate::spec::Spec;
 use crate::text_table::columns;
 

@@ -12,7 +12,7 @@ use crate::aws::{Kind, S3};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::runs::{self, Buckets, Reasons, Run};
+use crate::operations::runs::{self, Buckets, Reasons, Run};
 use crate::spec::Spec;
 
 /// Of one folder no more than this is read to tell its reasons.

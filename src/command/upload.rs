@@ -14,9 +14,9 @@ use crate::aws::error::Failure;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::operations::upload::{Checked, Finding, check, targets};
 use crate::quantity::{counted, size, thousands};
 use crate::spec::Spec;
-use crate::upload::{Checked, Finding, check, targets};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

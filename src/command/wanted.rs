@@ -1,49 +1,32 @@
 //! What an environment shall be: its stacks, and what they need in the artifact bucket.
 
-use pipectl_contract::document::Document;
 use pipectl_contract::names::Artifact;
+use pipectl_core::desired_state::DesiredState;
 
-use crate::check::Checked;
 use crate::context::Context;
 use crate::deploy::Wanted;
 use crate::deploy::artifacts::{Content, Upload};
 use crate::digest::sha256;
-use crate::document;
-#[cfg(feature = "rehearse")]
-use crate::error::Error;
 use crate::error::Result;
 use crate::package::{self, Kind, Package};
 use crate::plan::stack_parameters::ArtifactKeys;
 use crate::project::Project;
-use crate::render::RenderedStack;
 use crate::spec::Spec;
 
 /// Runs the rules of `pipectl check`, and packages.
 pub(super) fn checked(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
-    let Checked { stacks, document } = project.check(spec)?;
-    complete(context, project, spec, stacks, &document)
+    complete(context, project, spec, project.check(spec)?)
 }
 
 /// Renders and packages. A rehearsal judges the permissions itself, call by call.
 #[cfg(feature = "rehearse")]
 pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
-    let stacks = project.render(spec)?;
-    let (marts, errors) = project.marts(spec);
-    let (transforms, missing) = project.transforms(spec);
-    Error::all(errors.into_iter().chain(missing).chain(project.crates(spec)))?;
-    let document = document::document(spec, &marts, &transforms)?;
-    complete(context, project, spec, stacks, &document)
+    complete(context, project, spec, project.desired_state(spec)?)
 }
 
-fn complete(
-    context: &Context,
-    project: &Project,
-    spec: &Spec,
-    stacks: Vec<RenderedStack>,
-    document: &Document,
-) -> Result<Wanted> {
-    let bytes = document::bytes(document)?;
-    let key = document::key(&bytes);
+fn complete(context: &Context, project: &Project, spec: &Spec, desired: DesiredState) -> Result<Wanted> {
+    let key = desired.document_key();
+    let DesiredState { stacks, document: bytes } = desired;
     let package = packaged(context, project, spec)?;
     let mut keys = ArtifactKeys { document: Some(key.clone()), ..ArtifactKeys::default() };
     let mut uploads = vec![Upload { key, sha256: sha256(&bytes), content: Content::Bytes(bytes) }];

@@ -26,12 +26,12 @@ fn is_numbered_run(text: &str) -> bool {
 }
 
 /// How old something is. A clock that goes before AWS's makes it no older.
-pub(super) fn age(created: SystemTime) -> Duration {
+pub(crate) fn age(created: SystemTime) -> Duration {
     SystemTime::now().duration_since(created).unwrap_or_default()
 }
 
 /// Whether nobody can need a change set any more.
-pub(super) fn is_garbage(change_set: &WaitingChangeSet) -> bool {
+pub(crate) fn is_garbage(change_set: &WaitingChangeSet) -> bool {
     let kept = match purpose(&change_set.name) {
         Some(Purpose::Plan | Purpose::Drift | Purpose::Deploy) => COLLECTED,
         Some(Purpose::Saved) => SAVED,
@@ -41,7 +41,7 @@ pub(super) fn is_garbage(change_set: &WaitingChangeSet) -> bool {
 }
 
 /// Whether a shell without resources and change sets is old enough to go.
-pub(super) fn is_old_shell(created: SystemTime) -> bool {
+pub(crate) fn is_old_shell(created: SystemTime) -> bool {
     age(created) > COLLECTED
 }
 

@@ -11,20 +11,13 @@ use crate::digest::hex;
 use super::write_if_changed;
 use crate::error::Result;
 
-#[derive(RustEmbed)]
-#[folder = "lambda-src"]
-#[include = "*.rs"]
-#[include = "*.toml"]
-#[include = "Cargo.lock"]
-#[exclude = "target/*"]
-#[allow_missing = true]
-struct LambdaSources;
+// `LAMBDA_SOURCES`, written by build.rs.
+include!(concat!(env!("OUT_DIR"), "/lambda_sources.rs"));
 
 #[derive(RustEmbed)]
 #[folder = "glue-src"]
 #[include = "jobs/*.py"]
 #[include = "pipectl_glue/*.py"]
-#[allow_missing = true]
 struct GlueSources;
 
 /// Files by their path, with `/` between the parts on every system.
@@ -37,7 +30,8 @@ pub(super) struct Inputs {
 impl Inputs {
     /// The workspace of pipectl's Lambdas.
     pub(super) fn built_in() -> Self {
-        Self { files: embedded::<LambdaSources>(), folder: None }
+        let files = LAMBDA_SOURCES.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
+        Self { files, folder: None }
     }
 
     /// The project's own `lambda-src`, when it is a cargo workspace; else nothing.
@@ -174,6 +168,36 @@ mod tests {
         // `.cargo` is part of a build, and of the digest by which a build is known to be current.
         let hidden = |path: &str| path.starts_with('.') && !path.starts_with(".cargo/");
         assert!(inputs.files.keys().all(|path| !path.contains("target/") && !hidden(path)));
+    }
+
+    #[test]
+    fn a_packaged_crate_has_all_that_the_binary_embeds() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let output = std::process::Command::new(root.join("scripts/package-crate.sh"))
+            .args(["--package", "pipectl", "--list", "--offline"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let packaged = String::from_utf8(output.stdout).unwrap();
+        let packaged: std::collections::BTreeSet<&str> = packaged.lines().collect();
+        // cargo leaves folders with a `Cargo.toml` out.
+        let renamed = |path: &str| match path.strip_suffix("Cargo.toml") {
+            Some(folder) => format!("packaged/lambda-src/{folder}Cargo.toml.in"),
+            None => format!("packaged/lambda-src/{path}"),
+        };
+        let lambdas: Vec<String> = LAMBDA_SOURCES.iter().map(|(path, _)| renamed(path)).collect();
+        let jobs = GlueSources::iter().map(|path| format!("glue-src/{path}"));
+        let others = crate::project::built_in_files("");
+        let missing: Vec<String> = lambdas
+            .iter()
+            .cloned()
+            .chain(jobs)
+            .chain(others)
+            .filter(|path| !packaged.contains(path.as_str()))
+            .collect();
+        assert_eq!(missing, Vec::<String>::new());
+        let embedded = packaged.iter().filter(|path| path.starts_with("packaged/")).count();
+        assert_eq!(embedded, lambdas.len(), "scripts/package-crate.sh and build.rs select the same files");
     }
 
     #[test]

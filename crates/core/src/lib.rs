@@ -5,15 +5,18 @@
 //!
 //! ```text
 //! check/      rules over a whole project            plan/       (desired, deployed) → Plan
+//! desired_state   a project's stacks and document, for check, plan, deploy and rehearse alike
 //! render/     pipeline file + templates → CloudFormation
 //! document/   what jobs and Lambdas are given       warehouse/  Redshift's SQL
 //! sql/        the project's queries                 iam/        policies, evaluated
 //! template/   a CloudFormation document             spec/       what the user wrote
+//! resource_types   what is known of each type of AWS resource
 //! yaml, graph, digest, quantity, text_table         diagnostics/
 //! ```
 
 pub mod check;
 pub mod dead_letters;
+pub mod desired_state;
 pub mod diagnostics;
 pub mod digest;
 pub mod document;
@@ -23,6 +26,7 @@ pub mod log_pattern;
 pub mod plan;
 pub mod quantity;
 pub mod render;
+pub mod resource_types;
 pub mod spec;
 pub mod sql;
 pub mod template;

@@ -31,7 +31,7 @@ pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
     let mut run = BTreeSet::new();
     let mut errors = Vec::new();
     for text in given {
-        if let Some(Source::Lambda(_)) = pipeline.sources.get(text) {
+        if pipeline.sources.get(text).and_then(Source::custom).is_some() {
             run.insert(text.clone());
             continue;
         }
@@ -50,7 +50,7 @@ pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
         let checked = match pipeline.sources.get(source) {
             Some(Source::Shopify(_)) => check_shop(pipeline, source, folder),
             Some(Source::Mysql(_) | Source::Postgresql(_)) => super::databases::check(folder),
-            _ => arrivals(pipeline, source, folder, false).map(drop),
+            Some(Source::Files(_) | Source::Lambda(_)) | None => arrivals(pipeline, source, folder, false).map(drop),
         };
         errors.extend(checked.err());
     }

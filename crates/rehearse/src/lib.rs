@@ -56,7 +56,7 @@ pub struct Data {
 pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn Fn(&str) + Sync)) -> Result<Report> {
     let mut arrivals = Vec::new();
     for (name, folder) in &data.folders {
-        if let Some(Source::Files(_) | Source::Lambda(_)) = spec.pipeline.sources.get(name) {
+        if spec.pipeline.sources.get(name).and_then(Source::files).is_some() {
             arrivals.extend(arrivals::arrivals(&spec.pipeline, name, folder, data.generated.contains(name))?);
         }
     }

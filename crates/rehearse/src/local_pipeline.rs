@@ -76,7 +76,7 @@ impl Place {
         environment.extend(self.credentials(resource.text("/Role")));
         Ok(Function {
             name: resource.name.clone(),
-            arn: self.resources.arn("lambda", &format!("function:{}", resource.name)),
+            arn: self.resources.arn_of("AWS::Lambda::Function", &resource.name),
             directory: extract(&archive, &self.state.join("functions"))?,
             handler: resource.text("/Handler").unwrap_or("bootstrap").to_owned(),
             memory: resource.number("/MemorySize").unwrap_or(128),

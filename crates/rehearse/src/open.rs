@@ -207,7 +207,7 @@ async fn open_shops(
 ) -> Result<BTreeMap<String, StandIn>> {
     let mut shops = BTreeMap::new();
     for (name, source) in &spec.pipeline.sources {
-        let (Source::Shopify(source), Some(folder)) = (source, folders.get(name)) else { continue };
+        let (Some(source), Some(folder)) = (source.shopify(), folders.get(name)) else { continue };
         let credentials =
             Credentials { client_id: "rehearsal".into(), client_secret: pipectl_process::random_hex(16)? };
         let value = serde_json::json!({"client_id": credentials.client_id, "client_secret": credentials.client_secret});

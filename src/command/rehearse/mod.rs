@@ -191,22 +191,26 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
     let (mut data, mut without) = (Data::default(), Vec::new());
     let sample = project.state().join("sample");
     for (name, kind) in &spec.pipeline.sources {
-        if let Source::Lambda(_) = kind {
-            data.run.insert(name.clone());
-            continue;
-        }
+        let folder = match kind {
+            Source::Lambda(_) => {
+                data.run.insert(name.clone());
+                continue;
+            }
+            // A database is rehearsed with data that is given; the report says so.
+            Source::Mysql(_) | Source::Postgresql(_) => {
+                without.push((name, false));
+                continue;
+            }
+            Source::Files(_) => "erp",
+            Source::Shopify(_) => "shop",
+        };
         if !sample.exists() {
             context.ui.status(format_args!("generating a sample of {ORDERS} orders"));
             let what = Sample { orders: ORDERS, seed: 7, since: OPENED, broken_rows: 0 };
             what.write(&sample, false, &mut |_| true)?;
         }
-        // A database is rehearsed with data that is given; the report says so.
-        if kind.database().is_some() {
-            without.push((name, false));
-            continue;
-        }
-        let files = matches!(kind, Source::Files(_));
-        let folder = sample.join(if files { "erp" } else { "shop" });
+        let folder = sample.join(folder);
+        let files = kind.files().is_some();
         if files && arrivals::arrivals(&spec.pipeline, name, &folder, true)?.is_empty() {
             without.push((name, true));
             continue;
@@ -244,7 +248,7 @@ fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
             continue;
         };
         match spec.pipeline.sources.get(source) {
-            Some(Source::Lambda(custom)) if custom.secret => match fs_err::read_to_string(file) {
+            Some(kind) if kind.custom().is_some_and(|custom| custom.secret) => match fs_err::read_to_string(file) {
                 Ok(value) => secrets.push((names::source_secret(&spec.prefix(), source), value.trim_end().to_owned())),
                 Err(error) => errors
                     .push(misuse(format!("`--secret {text}`: {error}")).hint("name a file with the secret's value")),

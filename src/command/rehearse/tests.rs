@@ -11,24 +11,25 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter};
 use fs_err as fs;
 
 use super::*;
-use crate::document::{self, document};
+use crate::document;
 use crate::package::{self, Package};
 use crate::project::Project;
 use crate::rehearse::shopify::Faults;
 use crate::render::{InputSource, RenderedStack};
 use crate::sample::{OPENED, Sample};
+use pipectl_core::testing::cannot_run;
 use pipectl_emulator::account::LocalAccount;
 
-/// A rehearsal needs a Python with Spark, and the Lambdas packaged; without them the tests are left out, and say so.
+/// What a rehearsal needs: a Python with Spark, and the packaged Lambdas. `None` if the test is skipped for want of them.
 fn parts(project: &Project, state: &Path) -> Option<Parts> {
     let environment = project.root.join(".venv");
     let python = std::env::var_os("PIPECTL_PYTHON").map_or_else(|| environment.join("bin/python"), PathBuf::from);
     if !python.is_file() {
-        println!("skipped: no Python with Spark at {} (make setup)", python.display());
+        cannot_run("spark", format!("no Python with Spark at {}", python.display()), "make setup");
         return None;
     }
     if !project.root.join(".pipectl/package/manifest.json").is_file() {
-        println!("skipped: nothing is packaged (pipectl package --env local)");
+        cannot_run("package", "nothing is packaged", "target/debug/pipectl package --env local");
         return None;
     }
     let runner = project.root.join("glue-src/local/runner.py");
@@ -125,10 +126,10 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     let spec = project.spec("local").unwrap();
     let package =
         package::build(&project.root, spec.pipeline.functions.architecture, &mut |text| println!("… {text}")).unwrap();
-    let bytes = document::bytes(&document(&spec, &project.marts(&spec).0, &[]).unwrap()).unwrap();
+    let desired = project.desired_state(&spec).unwrap();
     let account = LocalAccount::open(&directory.path().join("account"), "000000000000", "us-east-1").unwrap();
     let endpoint = account.serve(0).await.unwrap();
-    deploy(&account, &endpoint.url(), &project.render(&spec).unwrap(), &package, &bytes).await;
+    deploy(&account, &endpoint.url(), &desired.stacks, &package, &desired.document).await;
 
     let sample = directory.path().join("sample");
     let what = Sample { orders: 300, seed: 7, since: OPENED, broken_rows: 2 };

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::iam::{Boundary, Effect, Pattern, Policies, Role, Statement};
 use crate::render::{RenderedStack, forecast};
 use crate::resource::Resource;
+use crate::resource_types::{self, Reference};
 use crate::spec::Spec;
 use crate::yaml::Span;
 
@@ -109,20 +110,15 @@ struct Known {
 impl Known {
     fn of(spec: &Spec, resources: &[Resource]) -> Self {
         let (account, region) = (&spec.environment.account, &spec.environment.region);
-        let arn = |service: &str, rest: &str| format!("arn:aws:{service}:{region}:{account}:{rest}");
         let arns = resources.iter().filter_map(|resource| {
             let name = resource.name.as_str();
-            Some(match resource.kind.as_str() {
-                "AWS::S3::Bucket" => format!("arn:aws:s3:::{name}"),
-                "AWS::SQS::Queue" => arn("sqs", name.rsplit('/').next().unwrap_or(name)),
-                "AWS::SNS::Topic" | "AWS::SecretsManager::Secret" => name.to_owned(),
-                "AWS::Lambda::Function" => arn("lambda", &format!("function:{name}")),
-                "AWS::Logs::LogGroup" => arn("logs", &format!("log-group:{name}:*")),
-                "AWS::Glue::Job" => arn("glue", &format!("job/{name}")),
-                "AWS::Glue::Workflow" => arn("glue", &format!("workflow/{name}")),
-                "AWS::IAM::Role" => format!("arn:aws:iam::{account}:role/{name}"),
-                _ => return None,
-            })
+            match resource_types::reference(&resource.kind) {
+                Reference::Arn => Some(name.to_owned()),
+                Reference::Name => resource_types::arn(&resource.kind, account, region, name),
+                Reference::QueueUrl => {
+                    resource_types::arn(&resource.kind, account, region, name.rsplit('/').next().unwrap_or(name))
+                }
+            }
         });
         Self { prefix: spec.prefix(), arns: arns.collect() }
     }

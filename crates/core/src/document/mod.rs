@@ -2,7 +2,6 @@
 //!
 //! It is in the artifact bucket under a key made of its own digest, so that whoever holds the key holds the version.
 
-mod query;
 mod table;
 
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use pipectl_contract::{Map, keys, names};
 
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::spec::{Database, Engine, Source, Spec};
+use crate::spec::Spec;
 use crate::sql::transforms;
 use crate::warehouse;
 use crate::yaml;
@@ -78,40 +77,11 @@ pub fn key(bytes: &[u8]) -> String {
 }
 
 fn sources(spec: &Spec) -> Result<Map<document::Source>> {
-    let prefix = spec.prefix();
     let mut sources = Map::new();
     for (name, source) in &spec.pipeline.sources {
-        let entry = match source {
-            Source::Files(_) => document::Source::Files {},
-            Source::Lambda(_) => document::Source::Lambda {},
-            Source::Shopify(shopify) => document::Source::Shopify(document::Shopify {
-                store: shopify.store.clone(),
-                api_version: shopify.api_version.clone(),
-                secret: names::source_secret(&prefix, name),
-                start: Some(format!("{}T00:00:00Z", shopify.since)),
-                objects: query::objects(spec, name)?,
-            }),
-            Source::Mysql(source) => document::Source::Mysql(database(Engine::Mysql, source, &prefix, name)),
-            Source::Postgresql(source) => {
-                document::Source::Postgresql(database(Engine::Postgresql, source, &prefix, name))
-            }
-        };
-        sources.insert(name, entry);
+        sources.insert(name, source.document(spec, name)?);
     }
     Ok(sources)
-}
-
-fn database(engine: Engine, database: &Database, prefix: &str, source: &str) -> document::Database {
-    document::Database {
-        host: database.host.clone(),
-        port: database.port(engine),
-        database: database.database.clone(),
-        schema: database.schema(engine).to_owned(),
-        secret: database.secret(prefix, source),
-        tls: database.tls,
-        capture: database.capture,
-        overlap_seconds: database.overlap_minutes * 60,
-    }
 }
 
 #[cfg(test)]

@@ -3,38 +3,28 @@
 use pipectl_contract::document::{self, Checks, Csv, Format, Reference};
 use pipectl_contract::keys;
 
-use crate::spec::{Capture, Column, Database, FileFormat, Files, Source, Spec, Table};
-
-use super::query;
+use crate::spec::source::shopify::objects::camel_case;
+use crate::spec::{Capture, Column, FileFormat, Files, Source, Spec, Table};
 
 pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> document::Table {
     let (source, object) = table.source();
-    let database = database(spec, table);
-    let files = spec.pipeline.sources.get(source).and_then(Source::files);
-    let format = match files.map(|files| files.format) {
-        Some(FileFormat::Csv) => Format::Csv,
-        Some(FileFormat::Parquet) => Format::Parquet,
-        None if database.is_some_and(|database| database.capture == Capture::Cdc) => Format::Changes,
-        None if database.is_some() => Format::Parquet,
-        Some(FileFormat::Jsonl) | None => Format::Jsonl,
-    };
+    // A table that is made by SQL has none.
+    let of = spec.pipeline.sources.get(source);
+    let database = of.and_then(Source::database).map(|(_, database)| database);
+    let files = of.and_then(Source::files);
     let snapshot = files.is_some_and(|files| files.snapshot);
     document::Table {
         source: source.to_owned(),
         object: database.and(object).map(str::to_owned),
         landing: landing(spec, name, table),
-        format,
+        format: of.map_or(Format::Jsonl, Source::format),
         csv: files.filter(|files| files.format == FileFormat::Csv).map(csv),
         snapshot,
         deletes: spec.deletes(table),
         ingest_ledger: database
             .filter(|database| database.capture == Capture::Watermark)
             .map(|_| keys::ingest_entries_folder(source)),
-        columns: table
-            .columns
-            .iter()
-            .map(|(name, of)| column(name, of, files.is_some() || database.is_some()))
-            .collect(),
+        columns: table.columns.iter().map(|(name, column)| self::column(name, column, of)).collect(),
         key: table.key.clone(),
         order_by: table.order_by.clone(),
         watermark: table.watermark.clone(),
@@ -48,12 +38,6 @@ pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> document::Table {
 /// The prefix of a table's objects in the raw bucket.
 pub fn landing(spec: &Spec, name: &str, table: &Table) -> String {
     table.landing(name, &spec.pipeline)
-}
-
-/// The database that a table is made from.
-fn database<'a>(spec: &'a Spec, table: &Table) -> Option<&'a Database> {
-    let (_, database) = spec.pipeline.sources.get(table.source().0)?.database()?;
-    Some(database)
 }
 
 fn csv(files: &Files) -> Csv {
@@ -70,14 +54,13 @@ fn csv(files: &Files) -> Csv {
     }
 }
 
-fn column(name: &str, column: &Column, by_name: bool) -> document::Column {
+fn column(name: &str, column: &Column, source: Option<&Source>) -> document::Column {
     document::Column {
         name: name.to_owned(),
         kind: column.kind().clone(),
         from: match column.from() {
             Some(from) => from.to_owned(),
-            None if by_name => name.to_owned(),
-            None => query::camel_case(name),
+            None => source.map_or_else(|| camel_case(name), |source| source.default_field(name)),
         },
         required: column.required(),
     }

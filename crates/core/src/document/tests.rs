@@ -36,7 +36,7 @@ fn paths_become_selections() {
         let place = "account: \"111111111111\"\nregion: eu-central-1\n";
         let spec =
             Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("dev.yaml", place), "dev").unwrap();
-        let objects = query::objects(&spec, "s").unwrap();
+        let objects = crate::spec::source::shopify::query::objects(&spec, "s").unwrap();
         assert_eq!(
             serde_json::to_value(&objects).unwrap(),
             serde_json::json!([{

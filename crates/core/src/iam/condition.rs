@@ -6,9 +6,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::document::texts;
 use super::pattern::Pattern;
 use super::request::Context;
+use super::values::texts;
 
 /// One key under one operator.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::condition::Condition;
 use super::pattern::Pattern;
 use super::request::Context;
+use super::values::texts;
 use crate::yaml::{Node, Span};
 
 /// What a statement does with the calls that it is about.
@@ -167,18 +168,4 @@ fn principals(statement: &Value) -> Option<Principals> {
         _ => Vec::new(),
     };
     Some(Principals { not, names })
-}
-
-/// A value, or the values of a list, as texts.
-pub fn texts(value: Option<&Value>) -> impl Iterator<Item = String> + '_ {
-    let values = match value {
-        Some(Value::Array(items)) => items.as_slice(),
-        Some(value) => std::slice::from_ref(value),
-        None => &[],
-    };
-    values.iter().filter_map(|value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        _ => None,
-    })
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::document::{Statement, texts};
+use super::document::Statement;
+use super::values::texts;
 use crate::resource::Resource;
 use crate::yaml::{Node, Span};
 

@@ -22,14 +22,16 @@ mod document;
 mod gather;
 mod pattern;
 mod request;
+mod values;
 
 pub use actions::Kind;
 pub use decide::Decision;
 pub use denial::{Denial, Layer};
-pub use document::{Effect, Names, Statement, texts};
+pub use document::{Effect, Names, Statement};
 pub use gather::{Boundary, Policies, Role};
 pub use pattern::Pattern;
 pub use request::{Context, Principal, Request};
+pub use values::texts;
 
 #[cfg(test)]
 mod tests;

@@ -4,88 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resource::{Action, ResourcePlan};
-
-/// A type of resource that holds data of its own.
-struct Holder {
-    resource_type: &'static str,
-    /// What is lost with it.
-    holds: &'static str,
-    /// What else a reader must know before allowing it.
-    remark: &'static str,
-}
-
-const fn holder(resource_type: &'static str, holds: &'static str, remark: &'static str) -> Holder {
-    Holder { resource_type, holds, remark }
-}
-
-/// Every type of which the deletion loses data, in one place. That a type keeps nothing by itself is told by the
-/// `DeletionPolicy` page of the CloudFormation user guide (without a policy the resource "and its data" go; RDS clusters
-/// and instances outside of one default to `Snapshot`), what it holds by the service's own guide.
-const HOLDERS: [Holder; 38] = [
-    holder(
-        "AWS::S3::Bucket",
-        "all objects in it",
-        "CloudFormation cannot delete a bucket that is not empty: the deploy fails on it",
-    ),
-    holder(
-        "AWS::S3Express::DirectoryBucket",
-        "all objects in it",
-        "CloudFormation cannot delete one that is not empty",
-    ),
-    holder("AWS::S3Tables::Table", "its rows", ""),
-    holder("AWS::S3Tables::TableBucket", "all tables in it", "CloudFormation cannot delete one that is not empty"),
-    holder(
-        "AWS::RedshiftServerless::Namespace",
-        "the warehouse: all databases, tables and users",
-        "a final snapshot is taken only if the template names one",
-    ),
-    holder("AWS::RedshiftServerless::Snapshot", "the snapshot", ""),
-    holder("AWS::Redshift::Cluster", "the warehouse", "a snapshot is taken unless the policy is `Delete`"),
-    holder("AWS::RDS::DBInstance", "the database", "automated backups go with it"),
-    holder("AWS::RDS::DBCluster", "the database", "automated backups go with it"),
-    holder("AWS::Glue::Database", "the catalog's database and every table definition in it", "the objects in S3 stay"),
-    holder("AWS::Glue::Table", "the table definition and its partitions", "the objects in S3 stay"),
-    holder("AWS::Glue::DataQualityRuleset", "the results of past evaluations", ""),
-    holder(
-        "AWS::KMS::Key",
-        "the key: nothing that it has encrypted can be read again",
-        "it is scheduled for deletion and can be brought back while that waits",
-    ),
-    holder("AWS::Logs::LogGroup", "the logs in it", ""),
-    holder("AWS::SecretsManager::Secret", "the secret's value", "it can be restored until its recovery window ends"),
-    holder("AWS::SSM::Parameter", "the parameter's value and history", ""),
-    holder(
-        "AWS::DMS::ReplicationConfig",
-        "the position in the source's log: the next start loads every table in full",
-        "",
-    ),
-    holder("AWS::DMS::Endpoint", "where a replication reads or writes: it has to be loaded in full again", ""),
-    holder("AWS::SQS::Queue", "the messages that wait in it", ""),
-    holder("AWS::DynamoDB::Table", "its items", ""),
-    holder("AWS::EFS::FileSystem", "its files", ""),
-    holder("AWS::CloudTrail::EventDataStore", "the recorded events", ""),
-    holder("AWS::Events::Archive", "the archived events", ""),
-    // What the templates of pipectl do not have, and those of a project may.
-    holder("AWS::Backup::BackupVault", "the backups in it", "CloudFormation cannot delete one that is not empty"),
-    holder("AWS::Cognito::UserPool", "its users", ""),
-    holder("AWS::DocDB::DBCluster", "the database", "automated backups go with it"),
-    holder("AWS::DynamoDB::GlobalTable", "its items, in all regions", ""),
-    holder("AWS::EC2::Volume", "what is on it", ""),
-    holder("AWS::ECR::Repository", "its images", "CloudFormation cannot delete one that is not empty"),
-    holder("AWS::ElastiCache::CacheCluster", "what it holds", ""),
-    holder("AWS::ElastiCache::ReplicationGroup", "what it holds", ""),
-    holder("AWS::FSx::FileSystem", "its files", ""),
-    holder("AWS::Kinesis::Stream", "the records that wait in it", ""),
-    holder("AWS::Neptune::DBCluster", "the database", "automated backups go with it"),
-    holder("AWS::OpenSearchService::Domain", "its indices", ""),
-    holder(
-        "AWS::RDS::GlobalCluster",
-        "the tie between the clusters of several regions",
-        "the clusters themselves stay",
-    ),
-    holder("AWS::Timestream::Table", "its rows", ""),
-    holder("AWS::QuickSight::DataSet", "the imported rows and what people have built on them", ""),
-];
+use crate::resource_types;
 
 /// The policies that keep the resource, or a snapshot of it.
 const KEEPING: [&str; 6] = [
@@ -116,12 +35,12 @@ pub struct Loss {
 
 /// What is lost with a resource of this type, in words; none if it holds no data.
 pub fn holds(resource_type: &str) -> Option<&'static str> {
-    HOLDERS.iter().find(|holder| holder.resource_type == resource_type).map(|holder| holder.holds)
+    resource_types::find(resource_type)?.data.as_ref().map(|data| data.holds)
 }
 
 /// What the change of a resource would destroy; none if it holds nothing, or if what it holds is kept.
 pub(super) fn of(stack: &str, resource: &ResourcePlan) -> Option<Loss> {
-    let holder = HOLDERS.iter().find(|holder| holder.resource_type == resource.resource_type)?;
+    let data = resource_types::find(&resource.resource_type)?.data.as_ref()?;
     let deletes = matches!(resource.policy.as_deref(), Some("Delete" | "ReplaceAndDelete"));
     let certain = match resource.action {
         Action::Remove | Action::Replace => true,
@@ -141,8 +60,8 @@ pub(super) fn of(stack: &str, resource: &ResourcePlan) -> Option<Loss> {
         resource_type: resource.resource_type.clone(),
         physical_id: resource.physical_id.clone(),
         certain,
-        holds: holder.holds.to_owned(),
-        remark: Some(holder.remark).filter(|remark| !remark.is_empty()).map(str::to_owned),
+        holds: data.holds.to_owned(),
+        remark: Some(data.remark).filter(|remark| !remark.is_empty()).map(str::to_owned),
     })
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::difference::step;
+use crate::resource_types;
 
 /// Stands where a secret is.
 pub const SECRET: &str = "(secret)";
@@ -126,14 +127,17 @@ fn without_dynamic_references(text: &str) -> String {
 
 /// Whether what stands at a pointer of a resource is a secret by its nature.
 pub(super) fn is_secret(resource_type: &str, path: &str) -> bool {
-    let steps: Vec<&str> = path.split('/').skip(1).collect();
-    match (resource_type, steps.as_slice()) {
-        ("AWS::Lambda::Function", ["Properties", "Environment", "Variables", ..])
-        | ("AWS::SecretsManager::Secret", ["Properties", "SecretString", ..])
-        | (_, [.., "SecretStringTemplate"]) => return true,
-        _ => {}
+    let property = path.strip_prefix("/Properties/").unwrap_or_default();
+    let inside =
+        |secret: &&str| property.strip_prefix(*secret).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if resource_types::find(resource_type).is_some_and(|one| one.secret_properties.iter().any(inside)) {
+        return true;
     }
-    let Some(name) = steps.last().map(|name| name.to_ascii_lowercase().replace(['-', '_'], "")) else { return false };
+    let last = path.split('/').skip(1).last();
+    if last == Some("SecretStringTemplate") {
+        return true;
+    }
+    let Some(name) = last.map(|name| name.to_ascii_lowercase().replace(['-', '_'], "")) else { return false };
     // The name of a secret, its ARN or its key is where it is kept, not what it is.
     if ["id", "arn", "name", "length", "characters"].iter().any(|end| name.ends_with(end)) {
         return false;

@@ -1,9 +1,10 @@
 //! What Athena finds: the lines of what arrived, and the latest rows of each table.
 
+use pipectl_contract::document::Format;
 use pipectl_contract::names::columns::{DELETED, POSITION};
 use serde::Serialize;
 
-use crate::spec::{FileFormat, LockMode, Source, Spec, Table};
+use crate::spec::{LockMode, Spec, Table};
 
 use super::context::logical_id;
 
@@ -60,10 +61,9 @@ pub(super) fn latest(spec: &Spec, name: &str, table: &Table) -> Option<Latest> {
 
 /// The tables whose objects are text. Crawlers find more, where they are asked for.
 pub(super) fn raw_tables(spec: &Spec) -> Vec<RawTable> {
-    let is_text = |table: &Table| match spec.pipeline.sources.get(table.source().0) {
-        Some(Source::Files(files)) => files.format != FileFormat::Parquet,
-        Some(Source::Shopify(_)) => true,
-        _ => false,
+    let is_text = |table: &Table| {
+        let source = spec.pipeline.sources.get(table.source().0);
+        source.is_some_and(|source| matches!(source.format(), Format::Csv | Format::Jsonl))
     };
     let tables = spec.pipeline.tables.iter().filter(|(_, table)| !spec.pipeline.jobs.crawlers && is_text(table));
     tables

@@ -7,29 +7,9 @@ use serde_json::Value;
 
 use super::{InputSource, RenderedStack};
 use crate::resource::Resource;
+use crate::resource_types::{self, Reference};
 use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template};
 use crate::yaml::{self, Source};
-
-/// The properties that name a resource.
-const NAMES: [&str; 17] = [
-    "RoleName",
-    "BucketName",
-    "FunctionName",
-    "QueueName",
-    "TopicName",
-    "ManagedPolicyName",
-    "LogGroupName",
-    "TrailName",
-    "WorkgroupName",
-    "NamespaceName",
-    "AlarmName",
-    "Name",
-    "DBInstanceIdentifier",
-    "EndpointIdentifier",
-    "ReplicationConfigIdentifier",
-    "DatabaseInput/Name",
-    "TableInput/Name",
-];
 
 /// Stands for what only a deployment can tell.
 const UNKNOWN: &str = "?";
@@ -101,7 +81,8 @@ fn names(
     let nothing = |_: Lookup<'_>| Evaluated::Unknown(String::new());
     let scope = Scope { template, parameters, pseudo, lookup: &nothing };
     let name = |resource: &template::Resource| {
-        NAMES.iter().find_map(|path| {
+        // AWS's schemas name some types by an id that the service makes up.
+        [resource_types::name_property(&resource.resource_type), Some("Name")].into_iter().flatten().find_map(|path| {
             let mut steps = path.split('/');
             let first = resource.property(steps.next()?)?;
             let expression = steps.try_fold(first, |expression, step| expression.get(step))?;
@@ -119,10 +100,6 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn arn(&self, service: &str, rest: &str) -> String {
-        format!("arn:aws:{service}:{}:{}:{rest}", self.region, self.account)
-    }
-
     fn name(&self, resource: &template::Resource) -> &str {
         self.names.get(&resource.logical_id).map_or("", String::as_str)
     }
@@ -130,36 +107,23 @@ impl Place<'_> {
     /// What `Ref` gives.
     fn reference(&self, resource: &template::Resource) -> String {
         let name = self.name(resource);
-        match resource.resource_type.as_str() {
-            "AWS::SQS::Queue" => format!("https://sqs.{}.amazonaws.com/{}/{name}", self.region, self.account),
-            "AWS::SNS::Topic" | "AWS::SecretsManager::Secret" | "AWS::IAM::ManagedPolicy" => {
-                self.attribute(resource, "Arn").unwrap_or_default()
-            }
-            _ => name.to_owned(),
+        match resource_types::reference(&resource.resource_type) {
+            Reference::QueueUrl => format!("https://sqs.{}.amazonaws.com/{}/{name}", self.region, self.account),
+            Reference::Arn => self.attribute(resource, "Arn").unwrap_or_default(),
+            Reference::Name => name.to_owned(),
         }
     }
 
     /// What `Fn::GetAtt` gives, where it follows from the name.
     fn attribute(&self, resource: &template::Resource, attribute: &str) -> Option<String> {
         let name = self.name(resource);
-        let (kind, account) = (resource.resource_type.as_str(), self.account);
-        Some(match (kind, attribute) {
-            ("AWS::S3::Bucket", "Arn") => format!("arn:aws:s3:::{name}"),
-            ("AWS::IAM::Role", "Arn") => format!("arn:aws:iam::{account}:role/{name}"),
-            ("AWS::IAM::ManagedPolicy", "Arn") => format!("arn:aws:iam::{account}:policy/{name}"),
-            ("AWS::SQS::Queue", "Arn") => self.arn("sqs", name),
-            ("AWS::SQS::Queue", "QueueName") | ("AWS::SNS::Topic", "TopicName") => name.to_owned(),
-            ("AWS::SNS::Topic", "Arn" | "TopicArn") => self.arn("sns", name),
-            ("AWS::Lambda::Function", "Arn") => self.arn("lambda", &format!("function:{name}")),
-            ("AWS::Events::Rule", "Arn") => self.arn("events", &format!("rule/{name}")),
-            ("AWS::Scheduler::Schedule", "Arn") => self.arn("scheduler", &format!("schedule/default/{name}")),
-            ("AWS::CloudTrail::Trail", "Arn") => self.arn("cloudtrail", &format!("trail/{name}")),
-            ("AWS::Logs::LogGroup", "Arn") => self.arn("logs", &format!("log-group:{name}:*")),
-            ("AWS::SecretsManager::Secret", "Arn" | "Id") => {
-                self.arn("secretsmanager", &format!("secret:{name}-AbCdEf"))
+        match (resource.resource_type.as_str(), attribute) {
+            (kind, "Arn") | (kind @ "AWS::SNS::Topic", "TopicArn") | (kind @ "AWS::SecretsManager::Secret", "Id") => {
+                resource_types::arn(kind, self.account, self.region, name)
             }
-            _ => return None,
-        })
+            ("AWS::SQS::Queue", "QueueName") | ("AWS::SNS::Topic", "TopicName") => Some(name.to_owned()),
+            _ => None,
+        }
     }
 
     fn answer(&self, template: &Template, lookup: Lookup<'_>) -> Evaluated {

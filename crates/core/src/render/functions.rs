@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::context::{logical_id, unique};
 use crate::error::{Error, Result};
-use crate::spec::{Capture, Map, Source, Spec};
+use crate::spec::{Capture, Map, Spec};
 
 #[derive(Serialize)]
 pub(super) struct ShopifyNames {
@@ -54,7 +54,7 @@ pub(super) fn shopify(spec: &Spec) -> Vec<ShopifyNames> {
     let prefix = spec.prefix();
     let mut names = Vec::new();
     for (name, source) in &spec.pipeline.sources {
-        let Source::Shopify(source) = source else { continue };
+        let Some(source) = source.shopify() else { continue };
         let of_source = |object: &str| object.split_once('.').is_some_and(|(of, _)| of == name);
         names.push(ShopifyNames {
             id: logical_id(name),
@@ -85,7 +85,7 @@ pub(super) fn customs(spec: &Spec) -> Vec<CustomNames> {
     let prefix = spec.prefix();
     let mut names = Vec::new();
     for (name, source) in &spec.pipeline.sources {
-        let Source::Lambda(source) = source else { continue };
+        let Some(source) = source.custom() else { continue };
         let tables: Vec<String> = spec
             .pipeline
             .tables
@@ -140,7 +140,7 @@ pub(super) fn jobs(spec: &Spec) -> Vec<String> {
 pub(super) fn functions(spec: &Spec) -> Vec<FunctionNames> {
     let prefix = spec.prefix();
     let readers = spec.pipeline.sources.iter().filter(|(name, source)| {
-        matches!(source, Source::Shopify(_) | Source::Lambda(_))
+        source.has_function()
             && spec.pipeline.tables.values().any(|table| table.source.split('.').next() == Some(name.as_str()))
     });
     readers

@@ -16,7 +16,6 @@ pub mod reference;
 pub mod rules;
 pub mod settings;
 pub mod shape;
-pub mod shopify;
 pub mod source;
 pub mod stub_rows;
 pub mod table;
@@ -100,14 +99,8 @@ impl Pipeline {
 
     /// The crates of the user's own sources, each once, sorted.
     pub fn crates(&self) -> Vec<&str> {
-        let mut crates: Vec<&str> = self
-            .sources
-            .values()
-            .filter_map(|source| match source {
-                Source::Lambda(custom) => Some(custom.package.as_str()),
-                _ => None,
-            })
-            .collect();
+        let customs = self.sources.values().filter_map(Source::custom);
+        let mut crates: Vec<&str> = customs.map(|custom| custom.package.as_str()).collect();
         crates.sort_unstable();
         crates.dedup();
         crates

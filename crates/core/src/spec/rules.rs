@@ -16,7 +16,7 @@ mod quality;
 
 use super::late_rows;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
-use super::shopify;
+use super::source::shopify::objects as shopify;
 use super::source::{custom, database};
 
 /// Checks the whole tree of a pipeline; `prefix` is what all names start with, `place` its account and region.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::resource_types;
 use crate::yaml::{Node, Span};
 
 /// A resource of a stack.
@@ -80,6 +81,11 @@ impl Resources {
     /// The ARN of a rule. One that is not on the default bus has `<bus>|<name>` as its physical id.
     pub fn rule_arn(&self, rule: &Resource) -> String {
         self.arn("events", &format!("rule/{}", rule.name.replace('|', "/")))
+    }
+
+    /// The ARN of a resource by its type and name; the name if no ARN follows from it.
+    pub fn arn_of(&self, kind: &str, name: &str) -> String {
+        resource_types::arn(kind, &self.account, &self.region, name).unwrap_or_else(|| name.to_owned())
     }
 
     /// `arn:aws:<service>:<region>:<account>:<rest>`.

@@ -40,7 +40,7 @@ pub(crate) fn of_query(account: &Account, access_key: &str, service: &str, actio
         return Vec::new();
     }
     let of = ["StackName", "RoleArn", "TopicArn", "TargetArn"].iter().find_map(|name| query.get(name));
-    let queue = query.get("QueueUrl").map(|url| account.arn("sqs", last(url)));
+    let queue = query.get("QueueUrl").map(|url| account.arn_of("AWS::SQS::Queue", last(url)));
     let call = Call::new(access_key, named(service), action, of.map_or(queue.unwrap_or("*".into()), str::to_owned));
     vec![match query.get("Namespace") {
         Some(namespace) => call.with("cloudwatch:namespace", namespace),
@@ -69,7 +69,7 @@ pub(crate) fn of_json(
         "AmazonSQS" => {
             let url = text("QueueUrl").or(text("QueueName")).unwrap_or("*");
             let operation = operation.strip_suffix("Batch").unwrap_or(operation);
-            vec![Call::new(access_key, "sqs", operation, account.arn("sqs", last(url)))]
+            vec![Call::new(access_key, "sqs", operation, account.arn_of("AWS::SQS::Queue", last(url)))]
         }
         "AWSGlue" => glue(account, access_key, operation, body),
         "AWSEvents" => vec![call("events", account.arn("events", "event-bus/default"))],

@@ -24,6 +24,7 @@ use crate::s3::{ObjectEvent, S3Server, Store};
 use crate::secretsmanager::Secrets;
 use crate::sqs::Queues;
 use crate::template::schema;
+use pipectl_core::resource_types;
 
 /// An AWS account whose state is a directory on this machine.
 #[derive(Clone)]
@@ -254,6 +255,11 @@ impl Account {
 
     pub(crate) fn handler(&self, prefix: &str) -> Option<JsonHandler> {
         self.handlers.read().unwrap_or_else(PoisonError::into_inner).get(prefix).cloned()
+    }
+
+    /// The ARN of a resource by its type and name; the name if no ARN follows from it.
+    pub(crate) fn arn_of(&self, resource_type: &str, name: &str) -> String {
+        resource_types::arn(resource_type, &self.id, &self.region, name).unwrap_or_else(|| name.to_owned())
     }
 
     /// `arn:aws:<service>:<region>:<account>:<rest>`.

@@ -39,7 +39,7 @@ pub(crate) async fn invoke(account: &Account, access_key: &str, request: Request
         return refusal(404, "ResourceNotFoundException", "the local account has only the operation Invoke of lambda");
     };
     let function = function.rsplit(':').next().unwrap_or(function).to_owned();
-    let call = of_function(access_key, "InvokeFunction", &account.arn("lambda", &format!("function:{function}")));
+    let call = of_function(access_key, "InvokeFunction", &account.arn_of("AWS::Lambda::Function", &function));
     if let Err(reason) = account.allows(&call) {
         return refusal(403, "AccessDeniedException", &reason);
     }
@@ -49,7 +49,7 @@ pub(crate) async fn invoke(account: &Account, access_key: &str, request: Request
         return refusal(400, "InvalidParameterValueException", text);
     }
     if !account.has("AWS::Lambda::Function", &function) {
-        let text = format!("Function not found: arn:aws:lambda:{}:{}:function:{function}", account.region, account.id);
+        let text = format!("Function not found: {}", account.arn_of("AWS::Lambda::Function", &function));
         return refusal(404, "ResourceNotFoundException", &text);
     }
     let Ok(bytes) = to_bytes(request.into_body(), LARGEST_PAYLOAD).await else {

@@ -64,7 +64,7 @@ fn context(resources: &Resources, service: &str, target: &Resource, sender: &Res
     let source = match service {
         "events.amazonaws.com" if target.kind == "AWS::SNS::Topic" => return Vec::new(),
         "events.amazonaws.com" => resources.rule_arn(sender),
-        _ => resources.arn("cloudwatch", &format!("alarm:{}", sender.name)),
+        _ => resources.arn_of("AWS::CloudWatch::Alarm", &sender.name),
     };
     vec![("aws:sourcearn", source), ("aws:sourceaccount", resources.account.clone())]
 }

@@ -34,7 +34,7 @@ impl Judge {
                 secret.to_owned()
             } else {
                 // Of a secret that exists elsewhere, the six characters at the end are not known.
-                resources.arn("secretsmanager", &format!("secret:{secret}-AbCdEf"))
+                resources.arn_of("AWS::SecretsManager::Secret", secret)
             };
             let calls = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
                 .map(|action| Request::of_role("", action, &arn));

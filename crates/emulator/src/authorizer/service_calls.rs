@@ -16,7 +16,7 @@ impl Judge {
         let arn = if secret.starts_with("arn:") {
             secret.clone()
         } else {
-            resources.arn("secretsmanager", &format!("secret:{secret}-AbCdEf"))
+            resources.arn_of("AWS::SecretsManager::Secret", secret)
         };
         let source = Source { arn: None, account: Some(&resources.account) };
         let reads = [Request::of_role("", "secretsmanager:GetSecretValue", &arn)];
@@ -60,7 +60,7 @@ impl Judge {
         for name in job.list("/Connections/Connections").iter().filter_map(Value::as_str) {
             calls.extend(connection_calls(resources, name));
         }
-        let arn = resources.arn("glue", &format!("job/{}", job.name));
+        let arn = resources.arn_of("AWS::Glue::Job", &job.name);
         let source = Source { arn: Some(&arn), account: Some(&resources.account) };
         self.assumed("glue.amazonaws.com", role, source, &calls);
     }
@@ -92,7 +92,7 @@ impl Judge {
     pub fn recorded(&self, resources: &Resources, trail: &str) {
         let Some(trail) = resources.named("AWS::CloudTrail::Trail", trail) else { return };
         let Some(bucket) = trail.text("/S3BucketName") else { return };
-        let arn = resources.arn("cloudtrail", &format!("trail/{}", trail.name));
+        let arn = resources.arn_of("AWS::CloudTrail::Trail", &trail.name);
         let prefix = trail.text("/S3KeyPrefix").map_or_else(String::new, |prefix| format!("{prefix}/"));
         let (account, region) = (&resources.account, &resources.region);
         let object = format!("arn:aws:s3:::{bucket}/{prefix}AWSLogs/{account}/CloudTrail/{region}/record.json.gz");
@@ -143,7 +143,7 @@ impl Judge {
             }
         }
         for alarm in resources.of("AWS::CloudWatch::Alarm") {
-            let arn = resources.arn("cloudwatch", &format!("alarm:{}", alarm.name));
+            let arn = resources.arn_of("AWS::CloudWatch::Alarm", &alarm.name);
             for topic in alarm.list("/AlarmActions").iter().filter_map(Value::as_str) {
                 if service_of(topic) == "sns" {
                     self.send(resources, "cloudwatch.amazonaws.com", topic, &arn);

@@ -104,7 +104,7 @@ pub fn call_failed(
     attempts: u64,
     (kind, message): (&str, &str),
 ) -> Value {
-    let arn = format!("{}:$LATEST", resources.arn("lambda", &format!("function:{function}")));
+    let arn = format!("{}:$LATEST", resources.arn_of("AWS::Lambda::Function", function));
     let detail = json!({
         "version": "1.0",
         "timestamp": now(),

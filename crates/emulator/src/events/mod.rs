@@ -303,7 +303,7 @@ fn called(resources: &Resources, judge: &Judge, schedule: &Resource) -> Result<S
     }
     let role = schedule.text("/Target/RoleArn").unwrap_or_default();
     let path = ["Target", "RoleArn"];
-    let source = resources.arn("scheduler", &format!("schedule/default/{}", schedule.name));
+    let source = resources.arn_of("AWS::Scheduler::Schedule", &schedule.name);
     let by = ("scheduler.amazonaws.com", source.as_str());
     may(resources, judge, schedule, &path, by, role, "lambda:InvokeFunction", arn)?;
     Ok(name.to_owned())

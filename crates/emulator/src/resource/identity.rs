@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Identity, Place, flag, property, text};
 use crate::account::clock;
 use crate::account::state::StackResource;
-use crate::template::schema;
+use pipectl_core::resource_types;
 
 /// The identity that a new resource gets.
 pub(crate) fn identify(place: Place<'_>, resource_type: &str, properties: &Value) -> Identity {
@@ -53,30 +53,9 @@ pub(crate) fn refreshed(place: Place<'_>, deployed: &StackResource, properties: 
     attributes
 }
 
-/// The property that names a resource of a type, where it is not the primary identifier of the schema.
-fn name_property(resource_type: &str) -> Option<&'static str> {
-    Some(match resource_type {
-        "AWS::Glue::Connection" => "ConnectionInput/Name",
-        "AWS::Glue::Database" => "DatabaseInput/Name",
-        "AWS::Glue::Table" => "TableInput/Name",
-        "AWS::IAM::ManagedPolicy" => "ManagedPolicyName",
-        "AWS::SNS::Topic" => "TopicName",
-        "AWS::SQS::Queue" => "QueueName",
-        "AWS::SecretsManager::Secret" | "AWS::Events::Rule" | "AWS::Athena::NamedQuery" => "Name",
-        "AWS::DMS::Endpoint" => "EndpointIdentifier",
-        "AWS::DMS::ReplicationConfig" => "ReplicationConfigIdentifier",
-        "AWS::Logs::MetricFilter" | "AWS::Logs::SubscriptionFilter" => "FilterName",
-        _ => return None,
-    })
-}
-
 /// The name that the template gives, or one that CloudFormation would make up.
 fn name_of(place: Place<'_>, resource_type: &str, properties: &Value) -> String {
-    let of_schema = || {
-        let identifier = &schema::of(resource_type)?.identifier;
-        identifier.first().filter(|_| identifier.len() == 1).map(String::as_str)
-    };
-    let path = name_property(resource_type).or_else(of_schema);
+    let path = resource_types::name_property(resource_type);
     if let Some(name) = path.and_then(|path| text(properties, path)).filter(|name| !name.is_empty()) {
         return name.to_owned();
     }
@@ -115,6 +94,11 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.place.region, self.place.account)
+    }
+
+    /// The ARN that follows from the type and the name.
+    fn arn_of(&self, resource_type: &str) -> String {
+        resource_types::arn(resource_type, self.place.account, self.place.region, &self.name).unwrap_or_default()
     }
 
     fn text(&self, path: &str) -> &str {
@@ -333,7 +317,7 @@ impl Maker<'_> {
         let Place { account, region, .. } = self.place;
         match resource_type {
             "AWS::SNS::Topic" => {
-                let arn = self.arn("sns", name);
+                let arn = self.arn_of(resource_type);
                 (arn.clone(), json!({"TopicArn": arn, "TopicName": name}))
             }
             "AWS::SNS::Subscription" => {
@@ -342,7 +326,7 @@ impl Maker<'_> {
             }
             "AWS::SQS::Queue" => {
                 let url = format!("https://sqs.{region}.amazonaws.com/{account}/{name}");
-                (url.clone(), json!({"Arn": self.arn("sqs", name), "QueueName": name, "QueueUrl": url}))
+                (url.clone(), json!({"Arn": self.arn_of(resource_type), "QueueName": name, "QueueUrl": url}))
             }
             "AWS::Events::Rule" => {
                 let bus = Some(self.text("EventBusName")).filter(|bus| !bus.is_empty() && *bus != "default");
@@ -361,12 +345,12 @@ impl Maker<'_> {
             }
             "AWS::Scheduler::ScheduleGroup" => {
                 let attributes = json!({
-                    "Arn": self.arn("scheduler", &format!("schedule-group/{name}")), "State": "ACTIVE",
+                    "Arn": self.arn_of(resource_type), "State": "ACTIVE",
                     "CreationDate": clock::now(), "LastModificationDate": clock::now(),
                 });
                 (name.clone(), attributes)
             }
-            "AWS::Lambda::Function" => (name.clone(), json!({"Arn": self.arn("lambda", &format!("function:{name}"))})),
+            "AWS::Lambda::Function" => (name.clone(), json!({"Arn": self.arn_of(resource_type)})),
             "AWS::Lambda::EventSourceMapping" => {
                 let id = clock::uuid();
                 let arn = self.arn("lambda", &format!("event-source-mapping:{id}"));
@@ -386,17 +370,16 @@ impl Maker<'_> {
         match resource_type {
             "AWS::S3::Bucket" => {
                 let attributes = json!({
-                    "Arn": format!("arn:aws:s3:::{name}"), "DomainName": format!("{name}.s3.amazonaws.com"),
+                    "Arn": self.arn_of(resource_type), "DomainName": format!("{name}.s3.amazonaws.com"),
                     "RegionalDomainName": format!("{name}.s3.{region}.amazonaws.com"),
                     "DualStackDomainName": format!("{name}.s3.dualstack.{region}.amazonaws.com"),
                     "WebsiteURL": format!("http://{name}.s3-website-{region}.amazonaws.com"),
                 });
                 (name.clone(), attributes)
             }
-            "AWS::CloudTrail::Trail" => {
-                (name.clone(), json!({"Arn": self.arn("cloudtrail", &format!("trail/{name}"))}))
+            "AWS::CloudTrail::Trail" | "AWS::CloudWatch::Alarm" | "AWS::Logs::LogGroup" => {
+                (name.clone(), json!({"Arn": self.arn_of(resource_type)}))
             }
-            "AWS::Logs::LogGroup" => (name.clone(), json!({"Arn": self.arn("logs", &format!("log-group:{name}:*"))})),
             "AWS::Logs::QueryDefinition" => {
                 let id = clock::uuid();
                 (id.clone(), json!({"QueryDefinitionId": id}))
@@ -404,9 +387,6 @@ impl Maker<'_> {
             "AWS::Athena::NamedQuery" => {
                 let id = clock::uuid();
                 (id.clone(), json!({"NamedQueryId": id}))
-            }
-            "AWS::CloudWatch::Alarm" => {
-                (name.clone(), json!({"Arn": self.arn("cloudwatch", &format!("alarm:{name}"))}))
             }
             "AWS::SSM::Parameter" => {
                 let path = name.trim_start_matches('/');

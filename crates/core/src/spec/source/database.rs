@@ -4,7 +4,7 @@ pub mod rules;
 
 use std::fmt;
 
-use pipectl_contract::names;
+use pipectl_contract::{document, names};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,20 @@ fn default_overlap() -> u32 {
 }
 
 impl Database {
+    /// Its entry in the pipeline document.
+    pub(super) fn document(&self, engine: Engine, prefix: &str, source: &str) -> document::Database {
+        document::Database {
+            host: self.host.clone(),
+            port: self.port(engine),
+            database: self.database.clone(),
+            schema: self.schema(engine).to_owned(),
+            secret: self.secret(prefix, source),
+            tls: self.tls,
+            capture: self.capture,
+            overlap_seconds: self.overlap_minutes * 60,
+        }
+    }
+
     /// The port, written or not.
     pub fn port(&self, engine: Engine) -> u16 {
         self.port.unwrap_or_else(|| engine.port())

@@ -1,5 +1,6 @@
 //! Dropped files as a source.
 
+use pipectl_contract::document::Format;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,16 @@ pub enum FileFormat {
     Csv,
     Jsonl,
     Parquet,
+}
+
+impl From<FileFormat> for Format {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Csv => Self::Csv,
+            FileFormat::Jsonl => Self::Jsonl,
+            FileFormat::Parquet => Self::Parquet,
+        }
+    }
 }
 
 /// A CSV dialect. The first line is always the header; columns are found by name, in any order.

@@ -10,7 +10,7 @@ use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::plan::deployed::Standing;
 
-use super::leftover;
+use crate::deploy::leftover;
 
 /// The folders of the artifact bucket whose objects are named by their content. Others are none of our business here:
 /// the records of deploys, and what people put there.

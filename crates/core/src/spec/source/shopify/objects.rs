@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::table::Table;
 use crate::error::{Error, closest, did_you_mean};
+use crate::spec::Table;
 use crate::yaml::{Key, Node};
 
 /// An object that a table can be made from: `<source>.<name>`.
@@ -126,8 +126,8 @@ struct Fields {
 
 /// Made by scripts/shopify-fields.py.
 static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("shopify/fields.json"))
-        .unwrap_or_else(|error| unreachable!("src/spec/shopify/fields.json: {error}"))
+    serde_json::from_str(include_str!("fields.json"))
+        .unwrap_or_else(|error| unreachable!("src/spec/source/shopify/fields.json: {error}"))
 });
 
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {

@@ -6,7 +6,7 @@ use pipectl_contract::ledger::{Clean, Stage, Transform};
 
 use crate::aws::S3;
 use crate::error::{Error, Result, closest};
-use crate::ledger::Ledger;
+use crate::operations::ledger::Ledger;
 
 use super::{Run, failed, run};
 

@@ -1,7 +1,20 @@
 //! A Shopify shop as a source.
+//!
+//! ```text
+//! mod       its settings, and its entry in the pipeline document
+//! objects   what tables can be made from, the rules for them, and which tell of deleted rows
+//! query     what to ask the shop for, so that the columns of all tables can be read
+//! ```
 
+pub mod objects;
+pub(crate) mod query;
+
+use pipectl_contract::{document, names};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::spec::Spec;
 
 /// A Shopify shop.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +47,19 @@ pub struct ShopifyEvents {
     /// The partner event source that the app sends its webhooks to, such as `aws.partner/shopify.com/1234567/shop`.
     #[schemars(regex(pattern = r"^aws\.partner/shopify\.com/[A-Za-z0-9._/-]+$"), length(max = 256))]
     pub partner_source: String,
+}
+
+impl Shopify {
+    /// Its entry in the pipeline document; `name` is the source's.
+    pub(super) fn document(&self, spec: &Spec, name: &str) -> Result<document::Source> {
+        Ok(document::Source::Shopify(document::Shopify {
+            store: self.store.clone(),
+            api_version: self.api_version.clone(),
+            secret: names::source_secret(&spec.prefix(), name),
+            start: Some(format!("{}T00:00:00Z", self.since)),
+            objects: query::objects(spec, name)?,
+        }))
+    }
 }
 
 fn default_api_version() -> String {

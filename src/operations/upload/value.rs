@@ -3,12 +3,10 @@
 use time::{Date, Month};
 
 use crate::spec::{ColumnType, Csv};
+use pipectl_contract::limits::VARCHAR_BYTES;
 
 /// The longest piece of a value that a reason shows.
 const SHORT: usize = 40;
-/// The bytes that a JSON value may have on its way into a `super` column.
-const MAX_JSON_BYTES: usize = 65_535;
-
 /// Takes off the space around a text that is not part of a value.
 pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n', '\u{b}', '\u{c}', '\u{a0}'])
@@ -31,7 +29,7 @@ pub(super) fn fault(column: &str, kind: &ColumnType, text: &str) -> Option<Strin
 fn unstorable(column: &str, kind: &ColumnType, text: &str) -> Option<String> {
     let most = match kind {
         ColumnType::Varchar(most) => usize::try_from(*most).unwrap_or(usize::MAX),
-        ColumnType::Super => MAX_JSON_BYTES,
+        ColumnType::Super => VARCHAR_BYTES as usize,
         _ => return None,
     };
     if text.contains('\0') || (*kind == ColumnType::Super && has_escaped_nul(text)) {

@@ -91,7 +91,7 @@ pub fn targets<'a>(spec: &'a Spec, source: &str, paths: &[PathBuf], table: Optio
     let sources = &spec.pipeline.sources;
     let files = match sources.get(source) {
         Some(Source::Files(files)) => files,
-        Some(_) => {
+        Some(Source::Shopify(_) | Source::Lambda(_) | Source::Mysql(_) | Source::Postgresql(_)) => {
             return Err(misuse(format!("`{source}` is no source of files: nobody uploads to it"))
                 .hint(did_you_mean(source, names_of_files(spec))));
         }

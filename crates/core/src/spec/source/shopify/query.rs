@@ -3,14 +3,13 @@
 use pipectl_contract::document::{Child, List, Object};
 
 use crate::error::{Error, Result};
-use crate::spec::shopify::{self, FIELD_SCOPES, OBJECTS, Place, QUANTITIES};
 use crate::spec::{Map, Spec, Table};
 
-pub(super) use crate::spec::shopify::camel_case;
+use super::objects::{self, FIELD_SCOPES, OBJECTS, Place, QUANTITIES, camel_case};
 
 /// The objects of one source. Fails if two tables are made from one of them.
-pub(super) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
-    let mut objects: Vec<Object> = Vec::new();
+pub(crate) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
+    let mut found: Vec<Object> = Vec::new();
     for root in &OBJECTS {
         let (connection, arguments, cursor, below) = match root.place {
             Place::Root { arguments } => (root.name, arguments, root.kind, None),
@@ -20,7 +19,7 @@ pub(super) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
             Place::Child { .. } | Place::List { .. } => continue,
         };
         let mut object = Object {
-            name: shopify::last(root.name).to_owned(),
+            name: objects::last(root.name).to_owned(),
             connection: connection.to_owned(),
             arguments: arguments.to_owned(),
             cursor: cursor.to_owned(),
@@ -53,10 +52,10 @@ pub(super) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
         if !object.tables.is_empty() {
             object.scopes.sort_unstable();
             object.scopes.dedup();
-            objects.push(object);
+            found.push(object);
         }
     }
-    Ok(objects)
+    Ok(found)
 }
 
 fn child(connection: &str, kind: &str, fields: String) -> Child {
@@ -69,7 +68,7 @@ fn add_part(
     spec: &Spec,
     source: &str,
     root: &str,
-    part: &'static shopify::Object,
+    part: &'static objects::Object,
     own: &mut Selection,
 ) -> Result<()> {
     let (connection, list) = match part.place {
@@ -99,10 +98,10 @@ fn add_part(
 }
 
 /// Adds the table that is made from an object or a part of it.
-fn take(object: &mut Object, part: &'static shopify::Object, table: Option<(&str, &Table)>) {
+fn take(object: &mut Object, part: &'static objects::Object, table: Option<(&str, &Table)>) {
     let Some((name, table)) = table else { return };
     object.tables.insert(part.kind, name.to_owned());
-    if let Some(event) = part.event.filter(|_| shopify::deletes(table)) {
+    if let Some(event) = part.event.filter(|_| objects::deletes(table)) {
         object.deletions.insert(event, part.kind.to_owned());
     }
 }

@@ -18,7 +18,7 @@ use crate::aws::s3::Object;
 use crate::digest::sha256;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
-use crate::ledger;
+use crate::operations::ledger;
 use crate::spec::{Load, Spec, Table};
 
 pub use find::{Place, Zones, find};
