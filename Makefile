@@ -25,7 +25,7 @@ build: setup ## Build pipectl
 demo: build ## Deploy the reference pipeline to an account on this machine, run it, show the marts
 	@scripts/demo.sh $(PIPECTL)
 
-lint: build ## Format, clippy, ruff, cfn-lint, zizmor
+lint: build ## Format, clippy, ruff, cfn-lint, security scanners
 	cargo fmt --all --check
 	@$(TIMED) clippy cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(LAMBDA) fmt --check
@@ -33,7 +33,7 @@ lint: build ## Format, clippy, ruff, cfn-lint, zizmor
 	.venv/bin/ruff check glue-src scripts tests benches
 	.venv/bin/ruff format --check glue-src scripts tests benches
 	@$(TIMED) cfn-lint scripts/lint-templates.sh
-	.venv/bin/zizmor --offline --quiet .github/workflows/*.yml templates/github/*.yml
+	@$(TIMED) scanners scripts/scan.sh
 
 check: build ## Format, clippy, unit tests without Spark, MariaDB and whole rehearsals
 	cargo fmt --all --check
