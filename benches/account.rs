@@ -1,4 +1,4 @@
-//! Serves a local account from a process of its own until its standard input ends, so that a proxy can stand before it:
+//! Serves a local account in a separate process until its standard input ends, so that a proxy can run in front of it:
 //! `account FOLDER ACCOUNT REGION MILLISECONDS-A-RESOURCE`. Prints the URL and an access key.
 
 #![expect(clippy::print_stdout, reason = "the URL and the key are what it is asked for")]

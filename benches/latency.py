@@ -21,7 +21,7 @@ from pathlib import Path
 import cloud
 import machine
 import projects
-from figures import Figure, report, table, write
+from measurements import Measurement, report, table, write
 from processes import run_once, shown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,7 +79,7 @@ class Bench:
             "AWS_DEFAULT_REGION": _REGION,
         }
 
-    def deploy(self) -> list[Figure]:
+    def deploy(self) -> list[Measurement]:
         seconds, unchanged, counts, without = [], [], [], []
         for _ in range(_ROUNDS):
             with self.far_account() as (near, _, _):
@@ -102,10 +102,10 @@ class Bench:
         path_shown = f"{calls_in_a_row} calls in a row along {' → '.join(path)}, and {min(without):.1f} s without delay"
         ratio = f"{min(seconds) / least:.2f} × {least:.1f} s: {path_shown}"
         return [
-            Figure("`deploy`, all stacks of a new environment", shown(seconds), f"≤ {least * 1.15:.1f} s", ratio),
-            Figure("calls a new stack", (f"{sum(new) / len(new):.1f}", "", ""), "", f"{len(made)} in all"),
-            Figure("`deploy`, nothing changed", shown(unchanged), "", f"{cloud.writes(again)} writing calls"),
-            Figure("calls an unchanged stack", (str(each), "", ""), "≤ 2", f"{len(again)} in all"),
+            Measurement("`deploy`, all stacks of a new environment", shown(seconds), f"≤ {least * 1.15:.1f} s", ratio),
+            Measurement("calls a new stack", (f"{sum(new) / len(new):.1f}", "", ""), "", f"{len(made)} in all"),
+            Measurement("`deploy`, nothing changed", shown(unchanged), "", f"{cloud.writes(again)} writing calls"),
+            Measurement("calls an unchanged stack", (str(each), "", ""), "≤ 2", f"{len(again)} in all"),
         ]
 
     def longest_path(self) -> tuple[int, list[str]]:
@@ -129,7 +129,7 @@ class Bench:
         path = max((chain(name) for name in sorted(needs)), key=len)
         return len(path), path
 
-    def plan_many(self) -> list[Figure]:
+    def plan_many(self) -> list[Measurement]:
         names = [f"far{number}" for number in range(_MANY)]
         for name in names:
             self._add_environment(name)
@@ -146,8 +146,8 @@ class Bench:
                 all_at_once.append(time.perf_counter() - began)
             made = len(calls.take()) // _ROUNDS
         return [
-            Figure("`plan`, 9 unchanged stacks", shown(one), ""),
-            Figure(
+            Measurement("`plan`, 9 unchanged stacks", shown(one), ""),
+            Measurement(
                 f"{_MANY} `plan` at once, of {_MANY} environments with 9 unchanged stacks each",
                 shown(all_at_once),
                 "≤ 3 s",
@@ -155,7 +155,7 @@ class Bench:
             ),
         ]
 
-    def peers(self, tools: Path) -> list[Figure]:
+    def peers(self, tools: Path) -> list[Measurement]:
         """The same templates, by other tools, with the parameters that pipectl found."""
         with self.far_account() as (near, _, _):
             self.pipectl(near, "bootstrap", "--env", _ENVIRONMENT, "--yes")
@@ -192,7 +192,7 @@ class Bench:
         command = [str(tools / "bin/aws"), "s3", "sync", str(self.folder / self.bucket), f"s3://{self.bucket}"]
         run_once([*command, "--endpoint-url", near, "--quiet"], environment=self.credentials(near))
 
-    def _aws(self, tools: Path, parameters: dict[str, dict[str, str]]) -> Figure:
+    def _aws(self, tools: Path, parameters: dict[str, dict[str, str]]) -> Measurement:
         with self.far_account() as (near, far, calls):
             self._prepare(tools, near)
             began = time.perf_counter()
@@ -209,9 +209,9 @@ class Bench:
                 )
             seconds = time.perf_counter() - began
         found = f"{len(calls.take())} calls, one stack after another"
-        return Figure("`aws cloudformation deploy`, the same stacks", shown([seconds]), "", found)
+        return Measurement("`aws cloudformation deploy`, the same stacks", shown([seconds]), "", found)
 
-    def _sceptre(self, tools: Path, parameters: dict[str, dict[str, str]]) -> Figure:
+    def _sceptre(self, tools: Path, parameters: dict[str, dict[str, str]]) -> Measurement:
         home = self.folder / "sceptre"
         shutil.rmtree(home, ignore_errors=True)
         (home / "config" / "all").mkdir(parents=True)
@@ -238,7 +238,7 @@ class Bench:
                 # It calls CreateStack, and the account knows change sets only.
                 lacks = any(operation == "CreateStack" for operation, _ in calls.made)
                 found = ("does not run: the account has no `CreateStack`" if lacks else "fails", "", "")
-        return Figure("`sceptre launch`, the same stacks", found, "", f"{len(calls.take())} calls")
+        return Measurement("`sceptre launch`, the same stacks", found, "", f"{len(calls.take())} calls")
 
 
 def main() -> int:
@@ -250,11 +250,11 @@ def main() -> int:
             return 1
     with tempfile.TemporaryDirectory(prefix="pipectl-latency-") as folder:
         bench = Bench(binary, program, Path(folder))
-        figures = bench.deploy() + bench.plan_many()
-        print(table(figures), file=sys.stderr)
+        results = bench.deploy() + bench.plan_many()
+        print(table(results), file=sys.stderr)
         if options.peers:
-            figures += bench.peers(Path(options.peers).resolve())
-        text = report(machine.describe(binary), table(figures))
+            results += bench.peers(Path(options.peers).resolve())
+        text = report(machine.describe(binary), table(results))
     print(text)
     if options.write:
         write(PAGE, text, "latency")

@@ -1,4 +1,4 @@
-"""What the figures were taken on, and the one measurement that needs a server: how soon a Lambda asks for work."""
+"""What the numbers were taken on, and the one measurement that needs a server: how soon a Lambda asks for work."""
 
 import os
 import platform

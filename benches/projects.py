@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from figures import Skip
+from measurements import Skip
 from processes import run_once
 
 _SEED = "7"

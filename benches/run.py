@@ -2,8 +2,8 @@
 
     benches/run.py [--write] [--quick] [--only WORD]… [--binary target/release/pipectl]
 
-Only loopback is used. What cannot be measured on this machine is skipped, with the reason. No figure is a test: the
-targets stand beside the figures, and whoever reads them decides.
+Only loopback is used. What cannot be measured on this machine is skipped, with the reason. No number is a test: the
+targets stand beside the numbers, and whoever reads them decides.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 import machine
 import projects
 import sources
-from figures import Figure, Skip, report, table, write
+from measurements import Measurement, Skip, report, table, write
 from processes import Run, run_once, shown, spread, timed
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,12 +51,12 @@ class Bench:
     def times(self, often: int) -> int:
         return max(2, often // 5) if self.quick else often
 
-    def render(self) -> list[Figure]:
+    def render(self) -> list[Measurement]:
         out = str(self.folder / "rendered")
         command = self.pipectl("render", "--env", "dev", "--out", out)
-        return [Figure("`render --env dev`, all stacks", spread(timed(command, self.times(50))), "≤ 20 ms")]
+        return [Measurement("`render --env dev`, all stacks", spread(timed(command, self.times(50))), "≤ 20 ms")]
 
-    def render_many(self) -> list[Figure]:
+    def render_many(self) -> list[Measurement]:
         found = []
         for count in _TABLES:
             project = projects.wide(self.binary, self.folder / f"wide-{count}", count, _ENVIRONMENTS)
@@ -73,7 +73,7 @@ class Bench:
         first, last = (min(run.work for run in rounds) for _, rounds in (found[0], found[-1]))
         growth = f"{last / first:.1f}× the work for {found[-1][0] // found[0][0]}× the tables"
         return [
-            Figure(
+            Measurement(
                 f"`render`, {count} tables × {_ENVIRONMENTS} environments",
                 spread(rounds),
                 "linear" if count == _TABLES[-1] else "",
@@ -82,30 +82,30 @@ class Bench:
             for count, rounds in found
         ]
 
-    def package(self) -> list[Figure]:
+    def package(self) -> list[Measurement]:
         command = self.pipectl("package", "--env", "local")
         run_once(command)
-        return [Figure("`package`, nothing changed", spread(timed(command, self.times(20))), "≤ 200 ms")]
+        return [Measurement("`package`, nothing changed", spread(timed(command, self.times(20))), "≤ 200 ms")]
 
-    def deploy(self) -> list[Figure]:
+    def deploy(self) -> list[Measurement]:
         command = self.pipectl("deploy", "--env", "local", "--yes")
         before = lambda: projects.forget_account(self.project)  # noqa: E731
         deploy = timed(command, self.times(10), before=before)
         plan = timed(self.pipectl("plan", "--env", "local"), self.times(20))
         return [
-            Figure("`deploy --env local --yes`, all stacks, new account", spread(deploy), "≤ 5 s"),
-            Figure("`plan --env local`, nothing changed", spread(plan), "≤ 500 ms"),
+            Measurement("`deploy --env local --yes`, all stacks, new account", spread(deploy), "≤ 5 s"),
+            Measurement("`plan --env local`, nothing changed", spread(plan), "≤ 500 ms"),
         ]
 
-    def lambda_start(self) -> list[Figure]:
+    def lambda_start(self) -> list[Measurement]:
         found = []
         for name, bootstrap in projects.functions(self.project, self.folder / "functions"):
             often = self.times(30)
             starts = [machine.first_next(bootstrap) for _ in range(often)]
-            found.append(Figure(f"Lambda `{name}`: exec to its first `/next`", shown(starts), "≤ 15 ms"))
+            found.append(Measurement(f"Lambda `{name}`: exec to its first `/next`", shown(starts), "≤ 15 ms"))
         return found
 
-    def rehearse(self) -> list[Figure]:
+    def rehearse(self) -> list[Measurement]:
         python = projects.python_with_spark(ROOT)
         projects.prepare_spark(python, self.project)
         # Both fill the Lambda's buffers, one part of an upload a table: what grows beyond them would be a leak.
@@ -120,9 +120,9 @@ class Bench:
         ingest = {orders: max(projects.ingest_memory(told) for _, told in runs[orders]) for orders in runs}
         return [
             # Times alone: Spark's processor time is not the process's own.
-            Figure(f"`rehearse` of {large:,} orders", shown(seconds), "≤ 60 s", parts),
-            Figure("memory of the pipectl process meanwhile", _mib(memory), "≤ 150 MiB"),
-            Figure(
+            Measurement(f"`rehearse` of {large:,} orders", shown(seconds), "≤ 60 s", parts),
+            Measurement("memory of the pipectl process meanwhile", _mib(memory), "≤ 150 MiB"),
+            Measurement(
                 "memory of the ingest Lambda",
                 (f"{ingest[large]} MiB", "", ""),
                 "constant",
@@ -130,7 +130,7 @@ class Bench:
             ),
         ]
 
-    def rehearse_all_sources(self) -> list[Figure]:
+    def rehearse_all_sources(self) -> list[Measurement]:
         """Everything that pipectl reads itself, the second time with one row more in each database."""
         python = projects.python_with_spark(ROOT)
         folder = self.folder / "all"
@@ -142,7 +142,7 @@ class Bench:
         environment = {"PIPECTL_PYTHON": str(python)}
         first = run_once(command, environment=environment, watch=True)
         told = projects.rehearsal(first.output, _SAMPLE)
-        left_out = [finding["text"] for finding in told["findings"] if "left out" in finding["text"]]
+        left_out = [finding["text"] for finding in told["findings"] if "was skipped" in finding["text"]]
         if left_out:
             raise Skip(", ".join(left_out))
         again = run_once(command, environment=environment)
@@ -155,14 +155,18 @@ class Bench:
             raise SystemExit(f"error: {counts} rows of {expected}")
         of = f"{_SAMPLE:,} orders of a shop, files, and four databases, two of them with {sources.ORDERS:,} orders"
         return [
-            Figure(
+            Measurement(
                 f"`rehearse` of all sources: {of}", shown([first.seconds]), "≤ 120 s", projects.seconds_of_parts(told)
             ),
-            Figure("the same again, nothing new", shown([again.seconds]), "", f"{sources.ORDERS:,} orders, as before"),
-            Figure("the same with one new row in each database", shown([more.seconds]), "", f"{expected[-1]:,} orders"),
+            Measurement(
+                "the same again, nothing new", shown([again.seconds]), "", f"{sources.ORDERS:,} orders, as before"
+            ),
+            Measurement(
+                "the same with one new row in each database", shown([more.seconds]), "", f"{expected[-1]:,} orders"
+            ),
         ]
 
-    def rehearse_files(self) -> list[Figure]:
+    def rehearse_files(self) -> list[Measurement]:
         python = projects.python_with_spark(ROOT)
         projects.prepare_spark(python, self.project)
         data = projects.sample(self.binary, self.folder, _SAMPLE)
@@ -171,7 +175,7 @@ class Bench:
         for _ in range(self.times(10)):
             projects.forget_account(self.project)
             seconds.append(run_once(command, environment={"PIPECTL_PYTHON": str(python)}).seconds)
-        return [Figure("`rehearse` of files only", shown(seconds), "≤ 45 s")]
+        return [Measurement("`rehearse` of files only", shown(seconds), "≤ 45 s")]
 
     def _rehearse(self, python: Path, orders: int) -> tuple[Run, dict[str, Any]]:
         data = projects.sample(self.binary, self.folder, orders)
@@ -193,10 +197,10 @@ def main() -> int:
     if not binary.exists():
         print(f"error: there is no `{binary}`\n= hint: cargo build --release", file=sys.stderr)
         return 1
-    figures: list[Figure] = []
+    results: list[Measurement] = []
     with tempfile.TemporaryDirectory(prefix="pipectl-bench-") as folder:
         bench = Bench(binary, Path(folder), options.quick)
-        measurements: list[Callable[[], list[Figure]]] = [
+        measurements: list[Callable[[], list[Measurement]]] = [
             bench.render,
             bench.render_many,
             bench.package,
@@ -211,11 +215,11 @@ def main() -> int:
                 continue
             print(f"measuring: {measure.__name__.replace('_', ' ')}", file=sys.stderr)
             try:
-                figures += measure()
+                results += measure()
             except Skip as reason:
                 print(f"skipped: {measure.__name__.replace('_', ' ')}: {reason}", file=sys.stderr)
-                figures.append(Figure(measure.__name__.replace("_", " "), (f"skipped: {reason}", "", ""), ""))
-        text = report(machine.describe(binary), table(figures))
+                results.append(Measurement(measure.__name__.replace("_", " "), (f"skipped: {reason}", "", ""), ""))
+        text = report(machine.describe(binary), table(results))
     print(text)
     if options.write:
         write(PAGE, text)

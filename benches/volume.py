@@ -18,7 +18,7 @@ from typing import Any
 
 import machine
 import projects
-from figures import Skip
+from measurements import Skip
 from processes import Run, run_once
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,9 +1,10 @@
 """Reports words that a reader of pipectl's text would have to guess the meaning of, each with the term to use.
 
-Reads what people see: pages, help texts, and the string literals of errors, hints and notes. Comments and names of the
-code are reviewed by people. It exits with 1 if it finds a word; `make lint` does not call it before all are replaced.
+Checks what people see: pages, help texts, templates, and the string literals of errors, hints and notes. Comments of the
+code are checked for the worst of these words. It exits with 1 if it finds a word; `make lint` calls it.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -28,7 +29,7 @@ WORDS = {
     r"near match(es)?": "closest match, suggestion",
     r"sheets?": "CSV dialect",
     r"tak(es|en|ing) place|took place|comes? round|came round": "runs, happens",
-    r"goes|gone": "runs, fires, is deleted",
+    r"go(es)? (on|away|round)|(is|are|has|have|was|were) gone|goes to quarantine": "continues, is deleted, is quarantined",
     r"shall": "must",
     r"of (its|his|her|their|one's) own": "own, separate",
     r"as good as": "treated as",
@@ -41,7 +42,15 @@ WORDS = {
 }
 
 # True uses: the term of AWS, of a tool, or plain English.
-ALLOWED = re.compile(r"in-place|in place|placeholder|spreadsheets?|data sheet", re.IGNORECASE)
+ALLOWED = re.compile(r"in-place|in place|placeholder|spreadsheets?|data sheet|wire protocols?", re.IGNORECASE)
+
+# The words that no comment needs. The others have true uses there.
+WORST = re.compile(
+    r"\b(anew|mend(s|ed|ing)?|shall|judg(e|es|ed|ing)|whoever|of (its|his|her|their|one's) own|as good as|"
+    r"not a word of|comes? round|borne|restless|overtak(e|es|en|ing)|carr(y|ies|ied|ying) (it |them |that )?out|"
+    r"cannot be told|told apart|unless told)\b",
+    re.IGNORECASE,
+)
 
 PATTERN = re.compile(r"\b(" + "|".join(f"(?P<w{i}>{word})" for i, word in enumerate(WORDS)) + r")\b", re.IGNORECASE)
 REPLACEMENTS = list(WORDS.values())
@@ -49,6 +58,9 @@ REPLACEMENTS = list(WORDS.values())
 RUST_STRING = re.compile(r'(?<![\w\'])b?"((?:[^"\\]|\\.)*)"|r(#+)"(.*?)"\2', re.DOTALL)
 # A doc comment of a command or of the pipeline file's model is a help text or an editor's tooltip.
 RUST_DOC = re.compile(r"^\s*///? ?(.*)$")
+# A statement is no sentence.
+SQL = re.compile(r"\s*(SELECT|FROM|DELETE|INSERT|UPDATE|CREATE|WITH|MERGE)\b")
+COMMENT = {".rs": re.compile(r"(?<![:\"])//[/!]? ?(.*)$"), ".py": re.compile(r"# (.*)$"), ".sh": re.compile(r"# (.*)$")}
 
 
 def main() -> int:
@@ -75,18 +87,33 @@ def check(path: Path) -> list[str]:
         lines = rust(name, path.read_text())
     elif path.suffix == ".hbs" or name.startswith("stacks/"):
         lines = enumerate(path.read_text().splitlines(), 1)
+    elif path.suffix == ".py" and not is_test(name):
+        lines = python(path.read_text())
     else:
-        return []
-    return [
+        lines = []
+    findings = [
         f"{name}:{number}: `{match.group()}`: write {replacement(match)}"
         for number, line in lines
         for match in PATTERN.finditer(ALLOWED.sub("", line))
+    ]
+    return findings + comments(path)
+
+
+def comments(path: Path) -> list[str]:
+    """Returns the worst words in the comments of a source file."""
+    comment = COMMENT.get(path.suffix)
+    if comment is None:
+        return []
+    return [
+        f"{path}:{number}: `{worst.group()}` in a comment"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if (found := comment.search(line)) and (worst := WORST.search(found.group(1)))
     ]
 
 
 def is_test(name: str) -> bool:
     """Returns whether the file belongs to tests or benchmarks."""
-    return "tests" in re.split(r"[/.]", name) or name.startswith(("benches/", "lambda-src/wire/", "lambda-src/test_"))
+    return "tests" in re.split(r"[/.]", name) or name.startswith(("benches/", "lambda-src/test_server/"))
 
 
 def prose(text: str):
@@ -104,8 +131,8 @@ def rust(name: str, text: str):
     text = text.split("#[cfg(test)]\nmod ")[0]
     for match in RUST_STRING.finditer(text):
         literal = match.group(1) or match.group(3) or ""
-        # A name, a key or a pattern is no sentence.
-        if " " in literal:
+        # A name, a key or a pattern is not a sentence.
+        if " " in literal and not SQL.match(literal):
             first = text.count("\n", 0, match.start()) + 1
             for offset, line in enumerate(literal.split("\n")):
                 yield first + offset, re.sub(r"\{[^}]*\}|`[^`]*`", "", line)
@@ -113,6 +140,19 @@ def rust(name: str, text: str):
         for number, line in enumerate(text.splitlines(), 1):
             if doc := RUST_DOC.match(line):
                 yield number, doc.group(1)
+
+
+def python(text: str):
+    """Yields the string literals of a Python file that are sentences, docstrings included."""
+    for node in ast.walk(ast.parse(text)):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and " " in node.value
+            and not SQL.match(node.value)
+        ):
+            for offset, line in enumerate(node.value.split("\n")):
+                yield node.lineno + offset, re.sub(r"`[^`]*`", "", line)
 
 
 def replacement(match: re.Match[str]) -> str:

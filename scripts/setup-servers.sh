@@ -21,7 +21,7 @@ not_installed() {
 [ "$(id -u)" = 0 ] || not_installed "only root can install packages"
 command -v apt-get >/dev/null 2>&1 || not_installed "there is no apt-get"
 echo "installing ${packages[*]} (half a minute, once)" >&2
-# The tests start servers of their own; the system's server stays down.
+# The tests start separate servers; the system's server stays down.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -7,7 +7,7 @@ The input is what `@shopify/api-codegen-preset` generates from the introspection
 `npx graphql-codegen` in any app of Shopify's template leaves it as app/types/admin.types.d.ts.
 
 Of each field stands what is below it: "" nothing, "X" an object of type X, "[]" a list of plain values, "[X]" a list of
-objects, "X…" a connection, "(…)" a field that needs an argument. An object whose type has no entry is not looked into.
+objects, "X…" a connection, "(…)" a field that needs an argument. An object whose type has no entry is not resolved.
 """
 
 import json

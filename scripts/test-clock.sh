@@ -69,9 +69,9 @@ short() {
     for date in "2028-02-29 23:59 UTC" "+400 days"; do
         # Nothing here starts cargo or Spark, which would take minutes. `glue::spark` and `lambda::tests` compare whole
         # environments, to which the shifted clock adds variables.
-        rust_at "$date" --skip package:: --skip rehearse --skip abandoned:: --skip away:: --skip database --skip iceberg:: \
-            --skip lake:: --skip shopify:: --skip own_source:: --skip kills:: --skip faults:: --skip together:: \
-            --skip wires:: --skip alerts:: --skip catalog:: --skip fidelity:: --skip layers:: --skip redshift:: \
+        rust_at "$date" --skip package:: --skip rehearse --skip process_cleanup:: --skip database --skip iceberg:: \
+            --skip lake:: --skip shopify:: --skip own_source:: --skip kills:: --skip faults:: --skip concurrent_deploys:: \
+            --skip broken_templates:: --skip alerts:: --skip catalog:: --skip fidelity:: --skip layers:: --skip redshift:: \
             --skip cargo --skip the_first_pipeline --skip terminal:: --skip glue::spark --skip lambda::tests
     done
 }

@@ -1,7 +1,7 @@
 """Deploys, updates and deletes the stacks on ministack, an emulator that shares no code with the local account.
 
 What it does not know is left out, and said: Redshift Serverless, Glue's workflow with its triggers, and Athena's saved
-queries. They are cut out of copies of the templates that lie in the project of the test, as a user would put templates of their own.
+queries. They are removed from copies of the templates in the test's project, as a user would override templates.
 Usage: test_ministack.py PIPECTL
 """
 

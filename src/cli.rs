@@ -77,7 +77,7 @@ enum Verb {
     Backfill(In<command::backfill::Args>),
     /// Show the stacks and their state, and what waits in dead-letter queues
     Status(In<command::status::Args>),
-    /// Send again what failed for good: calls of Lambdas, and events that no target took
+    /// Send again what failed after all retries: calls of Lambdas, and events that no target took
     Redrive(In<command::redrive::Args>),
     /// Show the outputs of the stacks
     Outputs(In<command::outputs::Args>),

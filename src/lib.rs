@@ -13,14 +13,19 @@
 //! Invariants: *checking a pipeline file never stops at the first error*; *render is a function of files and flags
 //! only*; *plan prints the same bytes for the same input*; *nothing mutates AWS outside of `deploy`*.
 
+mod account;
 pub mod aws;
 pub mod cli;
 pub mod command;
 pub mod context;
 pub mod deploy;
 pub mod operations;
+pub mod output_format;
 pub mod package;
+mod progress_output;
 pub mod project;
+mod release;
+mod schema_migration;
 pub mod ui;
 
 pub use pipectl_core::{

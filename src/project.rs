@@ -86,7 +86,7 @@ impl Project {
 
     /// A file that must be there.
     fn needed(&self, path: &str) -> Result<Arc<Source>> {
-        self.own(path)?.ok_or_else(|| Error::project(format!("`{path}` is not there")))
+        self.own(path)?.ok_or_else(|| Error::project(format!("`{path}` does not exist")))
     }
 
     /// The names of the project's environments, sorted.
@@ -172,20 +172,20 @@ impl Project {
                 let hint = format!(
                     "make a cargo workspace: `lambda-src/Cargo.toml` with `[workspace]` and `members = [\"{package}\"]`"
                 );
-                Some(("`lambda-src/Cargo.toml` is not there".to_owned(), hint))
+                Some(("`lambda-src/Cargo.toml` is missing".to_owned(), hint))
             } else if !folder.join(package).join("Cargo.toml").is_file() {
                 let mut names = self.members();
                 names.retain(|name| !pipectl_contract::names::Artifact::LAMBDAS.contains(&name.as_str()));
-                let near = if names.is_empty() {
+                let suggestion = if names.is_empty() {
                     String::new()
                 } else {
                     format!("; {}", did_you_mean(package, names.iter().map(String::as_str)))
                 };
-                let hint = format!("make it with `cargo new --vcs none lambda-src/{package}`{near}");
-                Some((format!("`lambda-src/{package}/Cargo.toml` is not there"), hint))
+                let hint = format!("make it with `cargo new --vcs none lambda-src/{package}`{suggestion}");
+                Some((format!("`lambda-src/{package}/Cargo.toml` is missing"), hint))
             } else if !folder.join("Cargo.lock").is_file() {
                 let hint = "run `cargo generate-lockfile` in `lambda-src`, and commit the lock".to_owned();
-                Some(("`lambda-src/Cargo.lock` is not there".to_owned(), hint))
+                Some(("`lambda-src/Cargo.lock` is missing".to_owned(), hint))
             } else {
                 None
             };
@@ -229,7 +229,7 @@ impl Project {
         if let Some(source) = self.own(file)? {
             return Ok(source);
         }
-        let error = Error::project(format!("{what} `{name}` names a file that is not there: `{file}`"));
+        let error = Error::project(format!("{what} `{name}` refers to a missing file: `{file}`"));
         let error = match spec.tree.pointer(&format!("/{section}/{name}/{key}")) {
             Some(node) => error.at(&node.span, "no such file"),
             None => error,
@@ -323,8 +323,8 @@ pub fn write(path: &Path, text: &[u8]) -> Result<()> {
 fn unwritten(path: &Path, error: &std::io::Error) -> Error {
     // For its hint where the disk is full.
     let error = Error::from(std::io::Error::from(error.kind()));
-    let told = Error::new(format!("cannot write `{}`: {}", path.display(), error.message()));
-    error.hints().iter().fold(told, Error::hint)
+    let located = Error::new(format!("cannot write `{}`: {}", path.display(), error.message()));
+    error.hints().iter().fold(located, Error::hint)
 }
 
 /// Fails if a file could not be written: asked before work whose result must not be lost.
@@ -353,11 +353,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_written_has_its_own_name() {
+    fn write_errors_name_the_file() {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         insta::assert_snapshot!(unwritten(Path::new("r/iam.yaml"), &full), @"
         error: cannot write `r/iam.yaml`: no storage space
-        = hint: free some space on this disk and run the command again: it goes on where it stopped
+        = hint: free some space on this disk and run the command again: it resumes where it stopped
         ");
         let folder = tempfile::tempdir().unwrap();
         fs_err::create_dir_all(folder.path().join("iam.yaml/other")).unwrap();

@@ -137,7 +137,7 @@ impl Ui {
         let mut err = anstream::stderr();
         let _ = write!(err, "{question} ").and_then(|()| err.flush());
         let (sender, answer) = tokio::sync::oneshot::channel();
-        // Nothing can call off the reading of a line: it has a thread of its own, for which the end of the program does
+        // Nothing can cancel the reading of a line: it has its own thread, for which the end of the program does
         // not wait.
         std::thread::spawn(move || {
             let mut line = String::new();

@@ -1,4 +1,4 @@
-//! What goes wrong, seen to arrive: mails, dead-letter queues, `status` and `redrive`; and a source of one's own.
+//! Failures arrive as mails and in dead-letter queues; `status` and `redrive`; a source with its own Lambda.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn failing() -> String {
 /// The mails of a report, with what differs from run to run taken out.
 fn mails(report: &Value, subjects_only: bool) -> String {
     let text = |mail: &Value, name: &str| mail[name].as_str().unwrap().to_owned();
-    let told = report["mails"].as_array().unwrap().iter().map(|mail| {
+    let printed = report["mails"].as_array().unwrap().iter().map(|mail| {
         let to: Vec<&str> = mail["to"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let body = text(mail, "text");
         let gist = body.lines().next().unwrap_or_default();
@@ -32,7 +32,7 @@ fn mails(report: &Value, subjects_only: bool) -> String {
             format!("to {}: {}\n{body}\n", to.join(", "), text(mail, "subject"))
         }
     });
-    told.collect::<Vec<_>>().join("\n")
+    printed.collect::<Vec<_>>().join("\n")
 }
 
 fn filtered(assert: impl FnOnce()) {
@@ -51,7 +51,7 @@ fn filtered(assert: impl FnOnce()) {
 }
 
 #[test]
-fn failures_arrive_as_mails_and_are_sent_again() {
+fn failures_are_mailed_and_repeated() {
     let Some(test) = project() else { return };
     support::copy(&root().join("tests/own-source/lambda-src"), &test.path("lambda-src"));
     let ingest = std::fs::read_to_string(root().join("templates/ingest.yaml.hbs")).unwrap();
@@ -69,11 +69,11 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     filtered(|| {
         insta::assert_snapshot!(mails(&first, false), @r#"
         to data@example.com: AWS Notification Message
-        shop-local: the Lambda shop-local-ingest-weather failed for good
+        shop-local: the Lambda shop-local-ingest-weather failed after all retries
         Reason: Station: station 10384 does not answer
         Run: request [ID], reported at [TIME]
         Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-ingest-weather/log-events$3FfilterPattern$3D$2522[ID]$2522
-        The call is kept. When the cause is mended: pipectl redrive --env local
+        The call is kept. After you fix the cause: pipectl redrive --env local
 
         to data@example.com: AWS Notification Message
         shop-local: the Glue job shop-local-clean ended as FAILED
@@ -118,7 +118,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     nothing waits
     ");
 
-    // The causes are mended, and a mart breaks: what was sent again arrives, and the statement's failure is mailed.
+    // The causes are fixed, and a mart breaks: what was sent again arrives, and the statement's failure is mailed.
     std::fs::remove_file(test.path("templates/ingest.yaml.hbs")).unwrap();
     let test = test
         .edit("stacks/pipeline.yaml", "MODE: fail", "MODE: read")
@@ -140,11 +140,11 @@ fn failures_arrive_as_mails_and_are_sent_again() {
     The Lambda shop-local-load asks for the reason as well: the mail of its failure has it. Nothing of the statement is in the warehouse.
 
     to data@example.com: AWS Notification Message
-    shop-local: the Lambda shop-local-load failed for good
+    shop-local: the Lambda shop-local-load failed after all retries
     Reason: PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; correct the cause and invoke this Lambda with {} to go on)
     Run: request [ID], reported at [TIME]
     Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-load/log-events$3FfilterPattern$3D$2522[ID]$2522
-    The call is kept. When the cause is mended: pipectl redrive --env local
+    The call is kept. After you fix the cause: pipectl redrive --env local
 
     to data@example.com: ALARM: "shop-local-ingest-weather-log" in us-east-1
     to data@example.com: ALARM: "shop-local-load-errors" in us-east-1
@@ -165,7 +165,7 @@ fn failures_arrive_as_mails_and_are_sent_again() {
 }
 
 #[test]
-fn a_source_without_its_crate_is_told_where_it_is_named() {
+fn a_missing_crate_is_reported_at_its_source() {
     let test = Test::reference().edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", &failing()).edit(
         "stacks/pipeline.yaml",
         "tables:\n",
@@ -175,7 +175,7 @@ fn a_source_without_its_crate_is_told_where_it_is_named() {
     exit code: 65
     ----- stdout -----
     ----- stderr -----
-    error: the source `weather` has no crate `weather` to build: `lambda-src/Cargo.toml` is not there
+    error: the source `weather` has no crate `weather` to build: `lambda-src/Cargo.toml` is missing
       --> stacks/pipeline.yaml:27:14
        |
     27 |       crate: weather
@@ -188,7 +188,7 @@ fn a_source_without_its_crate_is_told_where_it_is_named() {
     exit code: 65
     ----- stdout -----
     ----- stderr -----
-    error: the source `weather` has no crate `wether` to build: `lambda-src/wether/Cargo.toml` is not there
+    error: the source `weather` has no crate `wether` to build: `lambda-src/wether/Cargo.toml` is missing
       --> stacks/pipeline.yaml:27:14
        |
     27 |       crate: wether

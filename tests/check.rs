@@ -14,12 +14,12 @@ fn broken_yaml() {
        |
     10 |     shopify:
        |            ^
-      = hint: mend the YAML here: look at indentation, quotes and keys that stand twice
+      = hint: fix the YAML here: check indentation, quotes and duplicate keys
     ");
 }
 
 #[test]
-fn files_that_are_no_yaml_of_a_pipeline() {
+fn files_that_are_not_pipeline_yaml() {
     let check = |test: Test| test.run(&["check", "--env", "dev"]);
     insta::assert_snapshot!(check(Test::reference().write("stacks/pipeline.yaml", "")), @"
     exit code: 65
@@ -30,7 +30,7 @@ fn files_that_are_no_yaml_of_a_pipeline() {
       |
     1 | 
       | ^
-      = hint: write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at
+      = hint: write `name: value`, one key on each line; `pipectl init DIR` writes an example
     ");
     insta::assert_snapshot!(check(Test::reference().write("stacks/pipeline.yaml", "- a\n").write("stacks/dev.yaml", "")), @"
     exit code: 65
@@ -41,14 +41,14 @@ fn files_that_are_no_yaml_of_a_pipeline() {
       |
     1 | - a
       | ^
-      = hint: write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at
+      = hint: write `name: value`, one key on each line; `pipectl init DIR` writes an example
 
     error: `stacks/dev.yaml` is empty
      --> stacks/dev.yaml:1:1
       |
     1 | 
       | ^
-      = hint: write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at
+      = hint: write `name: value`, one key on each line; `pipectl init DIR` writes an example
 
     2 errors
     ");
@@ -91,7 +91,7 @@ fn files_that_are_no_yaml_of_a_pipeline() {
 }
 
 #[test]
-fn a_slip_is_told_once() {
+fn a_typo_is_reported_once() {
     let test = Test::reference().edit("stacks/pipeline.yaml", "    columns:\n", "    colums:\n");
     insta::assert_snapshot!(test.run(&["check", "--env", "dev"]), @"
     exit code: 65
@@ -107,7 +107,7 @@ fn a_slip_is_told_once() {
 }
 
 #[test]
-fn a_mart_that_is_no_query() {
+fn a_mart_that_is_not_a_query() {
     let test = Test::reference().write("sql/marts/daily_revenue.sql", "SELEC id FROM core.orders\n");
     insta::assert_snapshot!(test.run(&["check", "--env", "dev"]), @"
     exit code: 65
@@ -146,12 +146,12 @@ fn two_tables_with_one_name() {
        |
     52 |   customers:
        |   ^^^^^^^^^^
-      = hint: mend the YAML here: look at indentation, quotes and keys that stand twice
+      = hint: fix the YAML here: check indentation, quotes and duplicate keys
     ");
 }
 
 #[test]
-fn a_mart_that_reads_what_is_not_there() {
+fn a_mart_that_reads_an_unknown_table() {
     let test = Test::reference().edit("sql/marts/daily_revenue.sql", "core.orders", "core.order").edit(
         "stacks/pipeline.yaml",
         "sql/marts/top_products.sql",
@@ -161,7 +161,7 @@ fn a_mart_that_reads_what_is_not_there() {
     exit code: 65
     ----- stdout -----
     ----- stderr -----
-    error: mart `top_products` names a file that is not there: `sql/marts/top_product.sql`
+    error: mart `top_products` refers to a missing file: `sql/marts/top_product.sql`
        --> stacks/pipeline.yaml:231:10
         |
     231 |     sql: sql/marts/top_product.sql
@@ -180,7 +180,7 @@ fn a_mart_that_reads_what_is_not_there() {
 }
 
 #[test]
-fn a_mistake_that_all_environments_share_is_told_once() {
+fn an_error_of_all_environments_is_reported_once() {
     let test =
         Test::reference().edit("stacks/pipeline.yaml", "    source: shop.customers\n", "    source: shp.customers\n");
     insta::assert_snapshot!(test.run(&["check"]), @"
@@ -197,7 +197,7 @@ fn a_mistake_that_all_environments_share_is_told_once() {
 }
 
 #[test]
-fn what_an_environment_adds_is_said() {
+fn errors_of_one_environment_name_it() {
     let test = Test::reference().edit("stacks/dev.yaml", "    shop:\n", "    shop2:\n");
     insta::assert_snapshot!(test.run(&["check", "--env", "dev"]), @"
     exit code: 0
@@ -225,7 +225,7 @@ fn names_that_grow_too_long() {
 }
 
 #[test]
-fn a_template_of_ones_own_with_an_unknown_variable() {
+fn a_project_template_with_an_unknown_variable() {
     let test = Test::reference().write("templates/analytics.yaml.hbs", "Resources:\n  A: {{pipelin.name}}\n");
     insta::assert_snapshot!(test.run(&["check", "--env", "dev"]), @"
     exit code: 65
@@ -241,7 +241,7 @@ fn a_template_of_ones_own_with_an_unknown_variable() {
 }
 
 #[test]
-fn what_must_be_done_by_hand_is_said() {
+fn manual_steps_are_listed() {
     let outlets = include_str!("environments/outlets.yaml");
     let test = Test::reference().write("stacks/outlets.yaml", outlets);
     insta::assert_snapshot!(test.run(&["check", "--env", "outlets"]), @"

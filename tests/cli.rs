@@ -68,7 +68,7 @@ fn a_newcomer_without_a_shop_begins_with_files() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As an editor writes it: whoever may read its folder may read it.
+        // As an editor writes it: readable for everyone who can read its folder.
         std::fs::write(test.path("own.txt"), "").unwrap();
         let mode = |file: &str| std::fs::metadata(test.path(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode("stacks/pipeline.yaml"), mode("own.txt"));
@@ -87,7 +87,7 @@ fn a_newcomer_without_a_shop_begins_with_files() {
 /// Ctrl-C on a terminal ends cargo, too: that is no fault of the Lambdas.
 #[cfg(unix)]
 #[test]
-fn a_build_that_is_interrupted_is_told_as_that() {
+fn an_interrupted_build_is_reported() {
     use std::os::unix::fs::PermissionsExt;
     let test = Test::reference().write("bin/cargo", "#!/bin/sh\necho '   Compiling load' >&2\nkill -INT $$\n");
     std::fs::set_permissions(test.path("bin/cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -104,7 +104,7 @@ fn a_build_that_is_interrupted_is_told_as_that() {
 }
 
 #[test]
-fn an_export_is_looked_at_before_anything_starts() {
+fn export_arguments_are_checked_first() {
     let test = Test::reference();
     insta::assert_snapshot!(test.run(&["export", "daily_revenu", "--env", "local"]), @"
     exit code: 64
@@ -124,7 +124,7 @@ fn an_export_is_looked_at_before_anything_starts() {
 }
 
 #[test]
-fn wrong_usage_is_told_apart() {
+fn usage_errors_have_their_own_exit_code() {
     let test = Test::empty();
     insta::assert_snapshot!(test.run(&["rendr"]), @"
     exit code: 64

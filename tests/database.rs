@@ -1,7 +1,7 @@
 //! Databases as sources, end to end: after each rehearsal the warehouse holds what the database holds, value by value.
 //!
 //! A PostgreSQL and a MariaDB, each read by watermark and each followed, all in the same rehearsals. A server that is not
-//! on this machine is told, and its tables are left out.
+//! on this machine is reported, and its tables are skipped.
 
 mod compare;
 mod data;
@@ -19,7 +19,7 @@ fn ingests(report: &Value, source: &str) -> Vec<String> {
     let steps = report["timeline"].as_array().unwrap().iter().filter(|step| step["name"] == name.as_str());
     let jobs = steps.filter(|step| step["kind"] == "job").map(|step| step["detail"].as_str().unwrap());
     // The batch's name is of the hour.
-    jobs.map(|said| said.split_once(": ").map_or(said, |(_, what)| what).to_owned()).collect()
+    jobs.map(|printed_text| printed_text.split_once(": ").map_or(printed_text, |(_, what)| what).to_owned()).collect()
 }
 
 /// The rows of a table in the report: read, in quarantine, duplicates, transformed, staged.
@@ -32,7 +32,7 @@ fn rows(report: &Value, table: &str) -> [u64; 5] {
 fn there(report: &Value, data: &[Table]) -> Vec<Table> {
     let found = findings(report);
     let (left_out, there): (Vec<Table>, Vec<Table>) =
-        data.iter().cloned().partition(|table| found.contains(&format!("the source `{}` was left out", table.source)));
+        data.iter().cloned().partition(|table| found.contains(&format!("the source `{}` was skipped", table.source)));
     for table in &left_out {
         let (missing, package) = if table.mysql { ("mariadb", "mariadb-server") } else { ("postgresql", "postgresql") };
         let reason = format!("no server for `{}`, the source of `{}`", table.source, table.name);
@@ -46,8 +46,8 @@ fn assert_equal(kept: &Kept, tables: &[Table]) {
     for table in tables {
         let (source, warehouse) = (kept.rows(Side::Source(table)), kept.rows(Side::Warehouse(table)));
         assert!(!source.is_empty(), "{} is empty", table.name);
-        if let Some(told) = difference(&source, &warehouse) {
-            panic!("core.{} is not what `{}` has: {told}\n{:#}", table.name, table.source, kept.report);
+        if let Some(printed) = difference(&source, &warehouse) {
+            panic!("core.{} is not what `{}` has: {printed}\n{:#}", table.name, table.source, kept.report);
         }
     }
 }
@@ -62,13 +62,13 @@ fn assert_accounted_for(kept: &Kept, tables: &[Table]) {
 }
 
 fn replay(test: &Test, from: &str, table: &str) {
-    let said =
+    let printed_text =
         test.run(&["replay", "--env", "local", "--since", "2025-01-01", "--from", from, "--table", table, "--yes"]);
-    assert!(said.starts_with("exit code: 0"), "{said}");
+    assert!(printed_text.starts_with("exit code: 0"), "{printed_text}");
 }
 
 #[test]
-fn the_warehouse_holds_what_the_databases_hold() {
+fn the_warehouse_equals_the_databases() {
     let Some(test) = project() else { return };
     let test = data::project(test);
 
@@ -93,30 +93,30 @@ fn the_warehouse_holds_what_the_databases_hold() {
     assert_equal(&second, &tables);
     assert_accounted_for(&second, &tables);
     for source in &by_watermark {
-        let said = ingests(&second.report, source);
+        let printed_text = ingests(&second.report, source);
         let none =
             format!("nothing new in the {} database `shop`", if *source == "books" { "postgresql" } else { "mysql" });
-        assert!(said[0].starts_with(&none), "{said:?}");
-        assert_eq!(said[1], format!("1 rows of {source}_orders"));
+        assert!(printed_text[0].starts_with(&none), "{printed_text:?}");
+        assert_eq!(printed_text[1], format!("1 rows of {source}_orders"));
         let (table, orders) = (format!("{source}_orders"), orders_of(source) as u64);
         let (taken, after) = (rows(&second.report, &table), count(&second.report, &table));
         if *source == "books" {
             // 68,883 orders, still 68,883 after a run that finds none, 68,884 after one that finds one: in the lake and in
             // the warehouse.
-            assert!(said[2].starts_with(&none), "{said:?}");
+            assert!(printed_text[2].starts_with(&none), "{printed_text:?}");
             assert_eq!((taken, after), ([1, 0, 0, 1, 1], orders + 1), "{:#}", second.report);
         } else {
-            assert_eq!(said[2], format!("5 rows of {source}_orders, {source}_rates"));
+            assert_eq!(printed_text[2], format!("5 rows of {source}_orders, {source}_rates"));
             assert_eq!((taken, after), ([4, 0, 0, 4, 4], orders + 3), "{:#}", second.report);
         }
     }
     let found = findings(&second.report);
     for source in ["crm", "till"].iter().filter(|source| has(source)) {
-        let told = format!("the data of `{source}_contacts` has columns that it does not take: city");
-        assert!(found.contains(&told), "{found}");
+        let printed = format!("the data of `{source}_contacts` has columns that it does not take: city");
+        assert!(found.contains(&printed), "{found}");
     }
 
-    // What somebody does to the warehouse by hand is mended out of the lake: of one table from what landed, which also
+    // Manual changes of the warehouse are repaired from the lake: of one table from what landed, which also
     // makes the table again that SQL makes of it, and of another from what was cleaned. And the new column is taken, with
     // rows that arrive late.
     second.in_warehouse(
@@ -146,7 +146,7 @@ fn the_warehouse_holds_what_the_databases_hold() {
 
 /// After a load that failed, a job that finds nothing new ends: that nothing follows it is no fault of the wires.
 #[test]
-fn a_load_that_failed_is_not_blamed_on_the_wires() {
+fn a_failed_load_is_not_reported_as_a_broken_trigger() {
     let Some(test) = project() else { return };
     let test = data::project(test).write("data/books/changes/1.sql", "UPDATE rates SET rate = rate;");
     let template = std::fs::read_to_string(root().join("templates/iam.yaml.hbs")).unwrap();
@@ -160,5 +160,5 @@ fn a_load_that_failed_is_not_blamed_on_the_wires() {
     assert!(ingests(&report, "books")[1].starts_with("nothing new in the postgresql database"), "{report:#}");
     assert!(found.contains("the function `shop-local-load` failed"), "{found}");
     assert!(found.contains("of `books_orders` was not loaded into the warehouse"), "{found}");
-    assert!(!found.contains("nothing goes on after the last event"), "{found}");
+    assert!(!found.contains("nothing starts after the last event"), "{found}");
 }

@@ -1,4 +1,4 @@
-//! `pipectl deploy`: carried out, failed, interrupted, refused.
+//! `pipectl deploy`: executed, failed, interrupted, rejected.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -24,7 +24,7 @@ fn started(test: &Test, until: &str) -> Child {
     child
 }
 
-fn said(child: &mut Child) -> String {
+fn printed_text(child: &mut Child) -> String {
     let mut text = String::new();
     child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
     text
@@ -38,15 +38,16 @@ fn completes(test: &Test) {
 }
 
 #[test]
-fn a_deploy_makes_all_stacks_and_a_second_one_nothing() {
+fn a_deploy_creates_all_stacks_and_a_second_changes_nothing() {
     let Some(test) = Test::packaged() else { return };
     let first = test.run(&DEPLOY);
     insta::assert_snapshot!(first.lines().last().unwrap(), @"Done: 10 created, 0 updated, 0 up to date.");
     let second = test.run(&DEPLOY);
     // Stacks that need nothing of each other are looked at together: their order is not fixed.
-    let (told, mut stacks): (Vec<&str>, Vec<&str>) = second.lines().partition(|line| !line.ends_with("is up to date"));
+    let (printed, mut stacks): (Vec<&str>, Vec<&str>) =
+        second.lines().partition(|line| !line.ends_with("is up to date"));
     stacks.sort_unstable();
-    insta::assert_snapshot!([told, stacks].concat().join("\n"), @"
+    insta::assert_snapshot!([printed, stacks].concat().join("\n"), @"
     exit code: 0
     ----- stdout -----
     No changes. 10 stacks are up to date.
@@ -65,7 +66,7 @@ fn a_deploy_makes_all_stacks_and_a_second_one_nothing() {
 }
 
 #[test]
-fn a_failure_names_its_root_cause_and_is_mended_by_the_next_deploy() {
+fn a_failure_has_its_root_cause_and_the_next_deploy_completes() {
     let Some(test) = Test::packaged() else { return };
     let template = std::fs::read_to_string(root().join("templates/storage.yaml.hbs")).unwrap();
     // The name of the bucket that no role of the pipeline names.
@@ -82,19 +83,19 @@ fn a_failure_names_its_root_cause_and_is_mended_by_the_next_deploy() {
         |   ^^^^^^^^^^ this resource
       = note: `shop-local-storage` is now in ROLLBACK_COMPLETE
       = note: not started, because `storage` failed: glue, events, monitoring
-      = hint: mend what this names, then run `pipectl deploy` again: it goes on where it stopped
+      = hint: fix the cause, then run `pipectl deploy` again: it resumes where it stopped
     ");
     std::fs::remove_file(test.path("templates/storage.yaml.hbs")).unwrap();
     completes(&test);
 }
 
 #[test]
-fn nobody_can_be_asked() {
+fn without_a_terminal_confirmation_is_an_error() {
     let Some(test) = Test::packaged() else { return };
     insta::assert_snapshot!(test.end(&["deploy", "--env", "local"]), @"
     exit code: 64
-    error: nobody can be asked here
-    = hint: add `--yes` to deploy without a question
+    error: cannot ask for confirmation here
+    = hint: add `--yes` to deploy without confirmation
     ");
 }
 
@@ -108,41 +109,44 @@ fn a_killed_deploy_is_completed_by_the_next() {
 }
 
 #[test]
-fn ctrl_c_stops_in_good_order() {
+fn ctrl_c_stops_gracefully() {
     let Some(test) = Test::packaged() else { return };
     let mut child = started(&test, "storage is being created");
     std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let told = said(&mut child);
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");
-    assert!(told.contains("error: interrupted: "), "{told}");
-    assert!(told.contains("run `pipectl deploy --env local` again: it goes on where it stopped"), "{told}");
+    let printed = printed_text(&mut child);
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{printed}");
+    assert!(printed.contains("error: interrupted: "), "{printed}");
+    assert!(printed.contains("run `pipectl deploy --env local` again: it resumes where it stopped"), "{printed}");
     completes(&test);
 }
 
 #[test]
-fn of_two_deploys_at_once_one_waits_or_says_who_is_at_work() {
+fn concurrent_local_deploys_wait_or_name_the_lock_holder() {
     let Some(test) = Test::packaged() else { return };
     let mut first = started(&test, "bootstrap is being created");
     let holder = first.id();
     let second = test.run(&DEPLOY);
-    let told = said(&mut first);
-    assert!(first.wait().unwrap().success(), "{told}");
+    let printed = printed_text(&mut first);
+    assert!(first.wait().unwrap().success(), "{printed}");
     let refused = second.contains(&format!("is in use by process {holder}"));
     assert!(refused || second.contains("No changes"), "{second}");
     completes(&test);
 }
 
 #[test]
-fn a_full_disk_leaves_nothing_half_written() {
+fn a_full_disk_leaves_no_partial_files() {
     let Some(test) = Test::packaged() else { return };
     // No file may grow over a megabyte: the Lambdas do not fit.
     let program = test.command(&DEPLOY).get_program().to_owned();
     let script = format!("trap '' XFSZ; ulimit -f 1000; exec {} {}", program.display(), DEPLOY.join(" "));
     let output = test.wrapped("bash", &["-c", &script]).output().unwrap();
-    let told = test.show(&output);
-    assert!(told.starts_with("exit code: 1"), "{told}");
-    assert!(told.contains("error: AWS refused `PutObject`: the local account cannot write to its disk"), "{told}");
-    assert!(told.contains("free some space on the disk"), "{told}");
+    let printed = test.show(&output);
+    assert!(printed.starts_with("exit code: 1"), "{printed}");
+    assert!(
+        printed.contains("error: AWS refused `PutObject`: the local account cannot write to its disk"),
+        "{printed}"
+    );
+    assert!(printed.contains("free some space on the disk"), "{printed}");
     let bucket = test.path(".pipectl/local/s3");
     assert!(!files_under(&bucket).iter().any(|name| name.contains("lambda/shopify-")));
     completes(&test);
@@ -162,7 +166,7 @@ fn files_under(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn a_state_that_cannot_be_written_is_told() {
+fn an_unwritable_state_is_reported() {
     let Some(test) = Test::packaged() else { return };
     let test = test.write(".pipectl/local", "a file where a folder should be");
     insta::assert_snapshot!(test.end(&DEPLOY), @"
@@ -175,7 +179,7 @@ fn a_state_that_cannot_be_written_is_told() {
 }
 
 #[test]
-fn a_busy_port_is_told() {
+fn a_port_in_use_is_reported() {
     let Some(test) = Test::packaged() else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -211,19 +215,19 @@ fn identity(account: &str) -> String {
 }
 
 #[test]
-fn another_account_is_never_touched() {
+fn another_account_is_never_changed() {
     let test = Test::reference()
         .env("AWS_ENDPOINT_URL", &identity("999999999999"))
         .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
         .env("AWS_SECRET_ACCESS_KEY", "very-secret");
-    let told = test.end(&["bootstrap", "--env", "dev", "--yes"]);
-    insta::assert_snapshot!(told, @"
+    let printed = test.end(&["bootstrap", "--env", "dev", "--yes"]);
+    insta::assert_snapshot!(printed, @"
     exit code: 1
     error: these credentials belong to the account 999999999999, but the environment's account is 111111111111
     = note: the caller is arn:aws:iam::999999999999:user/somebody
     = hint: choose the other profile with AWS_PROFILE, or correct `account` in the environment's file
     ");
-    assert!(!told.contains("very-secret"));
+    assert!(!printed.contains("very-secret"));
 }
 
 /// The rules of `pipectl check` hold for whatever changes the account, and no credentials are needed to see it.
@@ -261,7 +265,7 @@ fn what_check_refuses_is_never_deployed() {
 }
 
 #[test]
-fn without_credentials_it_says_how_to_get_some() {
+fn missing_credentials_have_a_hint() {
     let test = Test::reference();
     let home = test.folder.path().display().to_string();
     let test = test.env("HOME", &home);

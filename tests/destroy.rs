@@ -6,7 +6,7 @@ use crate::support::Test;
 use crate::support::world::World;
 
 #[test]
-fn it_asks_and_keeps_data_unless_told_and_can_be_deployed_again() {
+fn destroy_asks_and_keeps_data_by_default() {
     let Some(test) = Test::packaged() else { return };
     insta::assert_snapshot!(test.run(&["destroy", "--env", "local", "--yes"]), @"
     exit code: 0
@@ -22,8 +22,8 @@ fn it_asks_and_keeps_data_unless_told_and_can_be_deployed_again() {
     ----- stderr -----
     These stacks of `local` are deleted: analytics, monitoring, events, glue, ingest, warehouse, storage, iam, network, bootstrap
     warning: these secrets are deleted with their values: ingest/ShopSecret
-    error: nobody can be asked here
-    = hint: add `--yes` to delete without a question
+    error: cannot ask for confirmation here
+    = hint: add `--yes` to delete without confirmation
     ");
 
     // What somebody dropped is data.
@@ -41,7 +41,7 @@ fn it_asks_and_keeps_data_unless_told_and_can_be_deployed_again() {
     let end = destroyed.find("Done: ").unwrap();
     insta::assert_snapshot!(&destroyed[end..], @"
     Done: 10 stacks deleted.
-    note: kept, as the deletion policy says, and no part of a stack any more; the next deploy takes them over:
+    note: retained by their deletion policy, and in no stack; the next deploy imports them:
       AWS::RedshiftServerless::Namespace  shop-local
     ");
     assert!(!landing.exists());
@@ -53,7 +53,7 @@ fn it_asks_and_keeps_data_unless_told_and_can_be_deployed_again() {
 }
 
 #[test]
-fn a_stack_that_the_project_lost_is_told_by_plan_and_deleted_alone() {
+fn an_orphaned_stack_is_reported_and_can_be_deleted() {
     let Some(test) = Test::packaged() else { return };
     let before = std::fs::read_to_string(test.path("stacks/local.yaml")).unwrap();
     let sources = "  sources:\n    till: {mysql: {database: till, create: {}, capture: cdc}}\n";
@@ -94,7 +94,7 @@ fn a_stack_that_the_project_lost_is_told_by_plan_and_deleted_alone() {
 }
 
 #[test]
-fn it_waits_for_what_a_killed_deploy_has_begun() {
+fn destroy_waits_for_the_operation_of_a_killed_deploy() {
     let Some(world) = World::bootstrapped() else { return };
     let mut killed = world.started("storage is being created");
     world.account.pace(Duration::from_secs(5));
@@ -103,11 +103,11 @@ fn it_waits_for_what_a_killed_deploy_has_begun() {
     let destroy = ["destroy", "--env", "dev", "--yes"];
     let mut destroying = world.started_as(&destroy, "storage waits for another deploy (run 20");
     world.account.pace(Duration::from_millis(5));
-    let told = crate::support::world::said(&mut destroying);
-    assert!(destroying.wait().unwrap().success(), "{told}");
-    assert!(told.contains("storage is deleted"), "{told}");
+    let printed = crate::support::world::printed_text(&mut destroying);
+    assert!(destroying.wait().unwrap().success(), "{printed}");
+    assert!(printed.contains("storage is deleted"), "{printed}");
     // The buckets that came into being after it had looked are empty, so they are no part of what is kept.
-    assert!(!told.contains("AWS::S3::Bucket  shop-dev"), "{told}");
+    assert!(!printed.contains("AWS::S3::Bucket  shop-dev"), "{printed}");
     let left: Vec<String> = world.account.stacks().into_iter().map(|stack| stack.name).collect();
     assert_eq!(left, ["shop-dev-bootstrap"]);
     let again = world.test.run(&["deploy", "--env", "dev", "--yes"]);

@@ -40,7 +40,7 @@ fn somebody_changes_a_bucket(test: &Test) {
 }
 
 #[test]
-fn what_somebody_changed_is_shown_until_it_is_as_deployed_again() {
+fn drift_is_shown_until_it_is_resolved() {
     let Some(test) = Test::packaged() else { return };
     let nothing = test.run(&DRIFT);
     assert!(nothing.starts_with("exit code: 0") && nothing.contains("Not deployed: bootstrap, network"), "{nothing}");
@@ -99,11 +99,11 @@ fn what_somebody_changed_is_shown_until_it_is_as_deployed_again() {
 
     with_s3(&test, |s3| async move { drop(s3.delete_bucket().bucket(RAW).send().await.unwrap()) });
     let shown = test.run(&DRIFT);
-    assert!(shown.contains(&format!("  - RawBucket  AWS::S3::Bucket  {RAW}  # is gone\n")), "{shown}");
+    assert!(shown.contains(&format!("  - RawBucket  AWS::S3::Bucket  {RAW}  # was deleted\n")), "{shown}");
 }
 
 #[test]
-fn a_plan_shows_what_it_overwrites_and_no_other_drift() {
+fn a_plan_shows_only_drift_that_it_overwrites() {
     let Some(test) = Test::packaged() else { return };
     assert!(test.run(&["deploy", "--env", "local", "--yes"]).starts_with("exit code: 0"));
     somebody_changes_a_bucket(&test);

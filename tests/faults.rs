@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use crate::support::cloud::Cloud;
-use crate::support::ground::{DEPLOY, Ground};
+use crate::support::fixtures::{DEPLOY, Fixtures};
 use crate::support::page;
-use crate::support::proxy::{Call, Fault, Place};
+use crate::support::proxy::{Call, CallPosition, Fault};
 
 /// The columns of the table: a fault, how many tries of a call it hits, and its name. A call is tried seven times.
 const FAULTS: [(Fault, usize, &str); 9] = [
@@ -42,31 +42,31 @@ const OBJECTS: [(&str, &str); 5] = [
 ];
 
 /// A row of the table and the call that it is about.
-type Row = (String, String, Place);
+type Row = (String, String, CallPosition);
 
 /// One call of each operation for each thing that it is done to, and of the status of a stack the second one too: the
 /// first is asked for the plan, the others while the stack is followed.
 fn rows(calls: &[Call]) -> Vec<Row> {
-    let mut rows: BTreeMap<(String, String, bool), Place> = BTreeMap::new();
-    for Call { place, .. } in calls {
+    let mut rows: BTreeMap<(String, String, bool), CallPosition> = BTreeMap::new();
+    for Call { position, .. } in calls {
         let mut subjects = STACKS.iter().chain(&OBJECTS).chain(&[("", "")]);
-        let Some((_, what)) = subjects.find(|(subject, _)| *subject == place.subject) else { continue };
+        let Some((_, what)) = subjects.find(|(subject, _)| *subject == position.subject) else { continue };
         // What only reads is alike for all stacks.
-        let alike = ["iam", "glue", "ingest"].contains(&place.subject.as_str());
-        if alike && (place.operation.starts_with("DescribeStack") || place.operation.starts_with("Get")) {
+        let alike = ["iam", "glue", "ingest"].contains(&position.subject.as_str());
+        if alike && (position.operation.starts_with("DescribeStack") || position.operation.starts_with("Get")) {
             continue;
         }
-        let key = (place.operation.clone(), (*what).to_owned(), false);
+        let key = (position.operation.clone(), (*what).to_owned(), false);
         let again = (key.0.clone(), key.1.clone(), true);
-        if place.nth == 1 {
-            rows.insert(key, place.clone());
-        } else if place.nth == 2 && place.operation == "DescribeStacks" && place.subject == "storage" {
-            rows.insert(again, place.clone());
+        if position.nth == 1 {
+            rows.insert(key, position.clone());
+        } else if position.nth == 2 && position.operation == "DescribeStacks" && position.subject == "storage" {
+            rows.insert(again, position.clone());
         }
     }
     let second = |again: bool| if again { ", followed" } else { "" };
     rows.into_iter()
-        .map(|((operation, what, again), place)| (operation, format!("{what}{}", second(again)), place))
+        .map(|((operation, what, again), position)| (operation, format!("{what}{}", second(again)), position))
         .collect()
 }
 
@@ -81,11 +81,11 @@ struct Outcome {
 }
 
 #[test]
-fn whatever_call_fails_the_deploy_ends_right_or_the_next_one_completes_it() {
-    let Some(ground) = Ground::lay() else { return };
-    let cloud = Cloud::copy_of(ground.mixed.path());
-    let told = cloud.run(&ground.after, &DEPLOY);
-    assert_eq!(told.code, Some(0), "{}", told.text);
+fn a_deploy_survives_a_fault_at_any_call() {
+    let Some(fixtures) = Fixtures::create() else { return };
+    let cloud = Cloud::copy_of(fixtures.mixed.path());
+    let printed = cloud.run(&fixtures.after, &DEPLOY);
+    assert_eq!(printed.code, Some(0), "{}", printed.text);
     let (right, rows) = (cloud.state(), rows(&cloud.calls()));
     drop(cloud);
     let only = std::env::var("PIPECTL_FAULTS").unwrap_or_default();
@@ -100,7 +100,7 @@ fn whatever_call_fails_the_deploy_ends_right_or_the_next_one_completes_it() {
             scope.spawn(|| {
                 loop {
                     let Some((row, column)) = queue.lock().unwrap().next() else { break };
-                    let outcome = strike(&ground, &rows[row].2, FAULTS[column], &right);
+                    let outcome = strike(&fixtures, &rows[row].2, FAULTS[column], &right);
                     let (cell, error) = outcome.unwrap_or_else(|why| (format!("WRONG: {why}"), String::new()));
                     outcomes.lock().unwrap().push(Outcome { row, column, cell, error });
                 }
@@ -128,55 +128,55 @@ fn whatever_call_fails_the_deploy_ends_right_or_the_next_one_completes_it() {
     if only.is_empty() { page::compare("faults", &table) } else { println!("{table}") }
 }
 
-/// Lets one fault strike a deploy. Fails with what is not as it shall be.
+/// Injects one fault into a deploy. Fails with all deviations.
 fn strike(
-    ground: &Ground,
-    place: &Place,
+    fixtures: &Fixtures,
+    position: &CallPosition,
     (fault, times, _): (Fault, usize, &str),
     right: &str,
 ) -> Result<(String, String), String> {
-    let cloud = Cloud::copy_of(ground.mixed.path());
-    cloud.proxy.strike(place, fault, times);
-    let told = cloud.run(&ground.after, &DEPLOY);
+    let cloud = Cloud::copy_of(fixtures.mixed.path());
+    cloud.proxy.strike(position, fault, times);
+    let printed = cloud.run(&fixtures.after, &DEPLOY);
     if !cloud.proxy.heal() {
-        return Err(format!("the call was never made: {}", told.text));
+        return Err(format!("the call was never made: {}", printed.text));
     }
-    if told.code == Some(0) {
-        same(&cloud, right, &told.text)?;
-        let left = cloud.leftovers();
+    if printed.code == Some(0) {
+        same(&cloud, right, &printed.text)?;
+        let left = cloud.stale_change_sets();
         return if left.is_empty() {
             Ok(("right".into(), String::new()))
         } else {
             Err(format!("left behind: {left:?}"))
         };
     }
-    if told.code != Some(1) {
-        return Err(format!("exit code {:?}: {}", told.code, told.text));
+    if printed.code != Some(1) {
+        return Err(format!("exit code {:?}: {}", printed.code, printed.text));
     }
-    let again = cloud.run(&ground.after, &DEPLOY);
+    let again = cloud.run(&fixtures.after, &DEPLOY);
     if again.code != Some(0) {
-        return Err(format!("the second deploy fails as well:\n{}\n{}", told.text, again.text));
+        return Err(format!("the second deploy fails as well:\n{}\n{}", printed.text, again.text));
     }
-    same(&cloud, right, &format!("{}\n{}", told.text, again.text))?;
-    let error = told.text.find("error: ").map_or(told.text.as_str(), |at| &told.text[at..]);
+    same(&cloud, right, &format!("{}\n{}", printed.text, again.text))?;
+    let error = printed.text.find("error: ").map_or(printed.text.as_str(), |at| &printed.text[at..]);
     Ok(("fails, next right".into(), error.trim().to_owned()))
 }
 
-fn same(cloud: &Cloud, right: &str, told: &str) -> Result<(), String> {
+fn same(cloud: &Cloud, right: &str, printed: &str) -> Result<(), String> {
     let state = cloud.state();
     if state == right {
         return Ok(());
     }
     let missing: Vec<&str> = right.lines().filter(|line| !state.contains(line)).collect();
     let surplus: Vec<&str> = state.lines().filter(|line| !right.contains(line)).collect();
-    Err(format!("the end is another: without {missing:?}, with {surplus:?}\n{told}"))
+    Err(format!("the end is another: without {missing:?}, with {surplus:?}\n{printed}"))
 }
 
 /// Whether an error names what failed, why, and what to do.
 fn is_true(fault: Fault, operation: &str, error: &str) -> bool {
     let why: &[&str] = match fault {
         Fault::Throttled => &["Rate exceeded", "Please reduce your request rate", "HTTP status 503"],
-        // It is the next call that tells, where the first is not needed to go on.
+        // The next call reports it, if the first is not needed to continue.
         Fault::Expired => return error.contains("expired") && error.contains("hint: log in"),
         Fault::ResetBefore => &["did not answer"],
         _ => return false,

@@ -40,7 +40,7 @@ struct Case {
 }
 
 #[test]
-fn every_recorded_change_set_is_shown_as_it_is() {
+fn every_recorded_change_set_is_reproduced() {
     let Some(test) = Test::packaged() else { return };
     let mut recordings = recording::written();
     recordings.extend(recording::all().unwrap_or_default());
@@ -119,9 +119,9 @@ fn cases(index: usize, recording: &Recording) -> Vec<Case> {
 fn plan_all(test: &Test, templates: &BTreeMap<String, String>, cases: &[Case]) -> Vec<Agreement> {
     let (refused, shown): (Vec<usize>, Vec<usize>) =
         (0..cases.len()).partition(|index| matches!(cases[*index].outcome, Outcome::Refused(_)));
-    let together = shown.chunks(STACKS.len()).map(<[usize]>::to_vec);
+    let concurrent_deploys = shown.chunks(STACKS.len()).map(<[usize]>::to_vec);
     let batches: Mutex<Vec<Vec<usize>>> =
-        Mutex::new(together.chain(refused.iter().map(|index| vec![*index])).collect());
+        Mutex::new(concurrent_deploys.chain(refused.iter().map(|index| vec![*index])).collect());
     let results: Mutex<BTreeMap<usize, Agreement>> = Mutex::default();
     let work = || {
         while let Some(batch) = { batches.lock().unwrap().pop() } {
@@ -149,15 +149,17 @@ fn plan(test: &Test, templates: &BTreeMap<String, String>, cases: &[&Case]) -> O
     let (address, asked) = account.start();
     let mut command: Command = test.command(&["plan", "--env", "dev", "--format", "json"]);
     let output = command.env("AWS_ENDPOINT_URL", address).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let printed_text = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         let [case] = cases else { return None };
         let mut agreement = Agreement::default();
         match &case.outcome {
-            Outcome::Refused(reason) if output.status.code() == Some(1) && flat(&said).contains(&flat(reason)) => {
+            Outcome::Refused(reason)
+                if output.status.code() == Some(1) && flat(&printed_text).contains(&flat(reason)) =>
+            {
                 agreement.notes.insert(format!("refused: {}", flat(reason)));
             }
-            _ => agreement.differences.push(format!("the plan failed: {said}")),
+            _ => agreement.differences.push(format!("the plan failed: {printed_text}")),
         }
         return Some(vec![agreement]);
     }
@@ -169,9 +171,9 @@ fn plan(test: &Test, templates: &BTreeMap<String, String>, cases: &[&Case]) -> O
         let others = case.served.with_values["Changes"].as_array().into_iter().flatten();
         for other in others.filter(|change| change["ResourceChange"].is_null()) {
             let kind = other["Type"].as_str().unwrap_or("unknown");
-            let told = stack.is_some_and(|stack| stack["notes"].to_string().contains(&format!("`{kind}`")));
+            let printed = stack.is_some_and(|stack| stack["notes"].to_string().contains(&format!("`{kind}`")));
             let what = format!("a change of the type `{kind}` is");
-            if told {
+            if printed {
                 agreement.notes.insert(format!("{what} named in a note"));
             } else {
                 agreement.differences.push(format!("{what} not told"));
@@ -220,7 +222,7 @@ impl Table {
     }
 
     /// The rows of the document are those of these recordings. Recordings that it does not name were compared like all
-    /// others: the document tells of those that were there when it was written.
+    /// others: the document has those that existed when it was written.
     fn compare(&self) {
         let path = root().join("docs/fidelity.md");
         let committed = std::fs::read_to_string(&path).unwrap();

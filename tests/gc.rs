@@ -1,4 +1,4 @@
-//! `pipectl gc`: shows what nobody needs, and removes it when told.
+//! `pipectl gc`: lists unused artifacts, and deletes them on request.
 
 use std::fs::File;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn stable(shown: &str) -> String {
 }
 
 #[test]
-fn what_nobody_refers_to_goes_when_told_and_all_else_stays() {
+fn only_unreferenced_artifacts_are_deleted() {
     let Some(test) = Test::packaged() else { return };
     assert!(test.run(&["deploy", "--env", "local", "--yes"]).starts_with("exit code: 0"));
     // Change sets of killed runs and of a saved plan, made as the runs make them.
@@ -97,8 +97,8 @@ fn what_nobody_refers_to_goes_when_told_and_all_else_stays() {
     ");
     insta::assert_snapshot!(test.end(&[&GC[..], &["--delete"]].concat()), @"
     exit code: 64
-    error: nobody can be asked here
-    = hint: add `--yes` to delete without a question
+    error: cannot ask for confirmation here
+    = hint: add `--yes` to delete without confirmation
     ");
     assert!(bucket.join(&old).exists());
     let done = test.run(&[&GC[..], &["--delete", "--yes"]].concat());
@@ -123,7 +123,7 @@ fn what_nobody_refers_to_goes_when_told_and_all_else_stays() {
 }
 
 #[test]
-fn a_run_removes_what_killed_runs_have_left_where_it_comes_by() {
+fn a_run_removes_stale_change_sets() {
     let Some(test) = Test::packaged() else { return };
     assert!(test.run(&["deploy", "--env", "local", "--yes"]).starts_with("exit code: 0"));
     let test = test.edit("stacks/pipeline.yaml", "log_retention_days: 30", "log_retention_days: 60");

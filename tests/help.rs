@@ -3,7 +3,7 @@
 use crate::support::Test;
 
 #[test]
-fn every_verb_says_what_it_does() {
+fn every_verb_has_help() {
     let test = Test::empty();
     let overview = help(&test, &[]);
     let verbs: Vec<&str> = overview

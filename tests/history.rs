@@ -23,7 +23,7 @@ fn runs(test: &Test) -> Vec<Value> {
 }
 
 #[test]
-fn every_run_that_changes_something_is_remembered() {
+fn every_run_with_changes_is_recorded() {
     let Some(test) = Test::packaged() else { return };
     insta::assert_snapshot!(test.run(&HISTORY), @"
     exit code: 0

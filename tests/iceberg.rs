@@ -22,7 +22,7 @@ sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))";
 }
 
 #[test]
-fn a_table_is_what_the_warehouse_has() {
+fn an_iceberg_table_equals_the_warehouse() {
     let Some(test) = project() else { return };
     if !has_iceberg(&test) {
         return support::cannot_run("iceberg", "the Python has no wheels with Iceberg", "make setup");
@@ -40,11 +40,11 @@ fn a_table_is_what_the_warehouse_has() {
     assert_eq!((code, count(&denied, "stores")), (Some(1), 2), "{denied:#}");
     let errors: Vec<&str> =
         denied["findings"].as_array().unwrap().iter().filter_map(|one| one["text"].as_str()).collect();
-    let told = errors.join("\n");
-    assert!(told.contains("the role `shop-local-glue` may not glue:UpdateTable on"), "{told}");
+    let printed = errors.join("\n");
+    assert!(printed.contains("the role `shop-local-glue` may not glue:UpdateTable on"), "{printed}");
     assert!(
-        told.contains("table `stores`: the warehouse gets its rows, the Iceberg table does not have them"),
-        "{told}"
+        printed.contains("table `stores`: the warehouse gets its rows, the Iceberg table does not have them"),
+        "{printed}"
     );
 
     let unused = denied["grants"]["unused"].to_string();
@@ -79,8 +79,8 @@ fn rows(test: &Test) -> String {
     let of = |table: &str| {
         let input = &catalog["shop_local_iceberg"][table]["input"];
         assert_eq!(input["Parameters"]["table_type"], "ICEBERG", "{input:#}");
-        let place = "s3://shop-local-transformed-000000000000-us-east-1/iceberg/";
-        assert_eq!(input["StorageDescriptor"]["Location"], format!("{place}{table}"));
+        let location = "s3://shop-local-transformed-000000000000-us-east-1/iceberg/";
+        assert_eq!(input["StorageDescriptor"]["Location"], format!("{location}{table}"));
         input["Parameters"]["metadata_location"].as_str().unwrap().to_owned()
     };
     let locations = TABLES.map(of);

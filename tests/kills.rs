@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::cloud::{Cloud, ENVIRONMENT, told};
-use crate::support::ground::{DEPLOY, Ground};
+use crate::support::cloud::{Cloud, ENVIRONMENT, printed};
+use crate::support::fixtures::{DEPLOY, Fixtures};
 use crate::support::page;
-use crate::support::proxy::{Call, Fault, Place};
+use crate::support::proxy::{Call, CallPosition, Fault};
 
 const KILLS: [(Fault, &str); 3] = [
     (Fault::KillBefore, "before AWS has it"),
@@ -32,17 +32,17 @@ struct Scenario<'a> {
 
 #[test]
 fn a_deploy_killed_at_any_call_is_completed_by_the_next() {
-    let Some(ground) = Ground::lay() else { return };
-    let planned = saved(&ground);
+    let Some(fixtures) = Fixtures::create() else { return };
+    let planned = saved(&fixtures);
     let scenarios = [
-        Scenario { name: NEW, base: &ground.new, command: DEPLOY.to_vec() },
-        Scenario { name: "changes", base: &ground.mixed, command: DEPLOY.to_vec() },
+        Scenario { name: NEW, base: &fixtures.new, command: DEPLOY.to_vec() },
+        Scenario { name: "changes", base: &fixtures.mixed, command: DEPLOY.to_vec() },
         Scenario { name: "changes, a saved plan", base: &planned, command: vec!["deploy", "plan.json"] },
     ];
     let mut table = format!("| deploy | call | {} |\n|---|---|---|---|---|\n", KILLS.map(|(_, name)| name).join(" | "));
     let mut wrong = Vec::new();
     for scenario in &scenarios {
-        table += &kill_everywhere(&ground, scenario, &mut wrong);
+        table += &kill_everywhere(&fixtures, scenario, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n\n"));
     if std::env::var_os("PIPECTL_KILLS").is_none() {
@@ -51,10 +51,10 @@ fn a_deploy_killed_at_any_call_is_completed_by_the_next() {
 }
 
 /// An account with the change sets of a plan, which is saved in the project.
-fn saved(ground: &Ground) -> TempDir {
-    let cloud = Cloud::copy_of(ground.mixed.path());
-    let told = cloud.run(&ground.after, &["plan", "--env", ENVIRONMENT, "--out", "plan.json"]);
-    assert_eq!(told.code, Some(0), "{}", told.text);
+fn saved(fixtures: &Fixtures) -> TempDir {
+    let cloud = Cloud::copy_of(fixtures.mixed.path());
+    let printed = cloud.run(&fixtures.after, &["plan", "--env", ENVIRONMENT, "--out", "plan.json"]);
+    assert_eq!(printed.code, Some(0), "{}", printed.text);
     cloud.close()
 }
 
@@ -63,24 +63,24 @@ fn saved(ground: &Ground) -> TempDir {
 const SOME: [&str; 5] = ["network", "events", "storage", "lambda/load.zip", "templates/storage.yaml"];
 
 /// Kills at every call that changes something, and at one of each kind that reads; `PIPECTL_KILLS=all`: at every call.
-fn places(calls: &[Call], some: bool) -> Vec<Place> {
+fn positions(calls: &[Call], some: bool) -> Vec<CallPosition> {
     let all = std::env::var("PIPECTL_KILLS").is_ok_and(|value| value == "all");
     let mut read = Vec::new();
-    let mut places = Vec::new();
+    let mut positions = Vec::new();
     // A record of a deploy that is not written fails nothing.
-    for Call { place, .. } in calls.iter().filter(|call| !call.place.subject.starts_with("deploys/")) {
+    for Call { position, .. } in calls.iter().filter(|call| !call.position.subject.starts_with("deploys/")) {
         // How often is asked whether something is done, is chance.
-        let once = !place.operation.starts_with("Describe") || place.nth <= 2;
-        if changes(&place.operation) || (all && once) {
-            if all || !some || SOME.contains(&place.subject.as_str()) {
-                places.push(place.clone());
+        let once = !position.operation.starts_with("Describe") || position.nth <= 2;
+        if changes(&position.operation) || (all && once) {
+            if all || !some || SOME.contains(&position.subject.as_str()) {
+                positions.push(position.clone());
             }
-        } else if !read.contains(&place.operation) {
-            read.push(place.operation.clone());
-            places.push(place.clone());
+        } else if !read.contains(&position.operation) {
+            read.push(position.operation.clone());
+            positions.push(position.clone());
         }
     }
-    places
+    positions
 }
 
 fn changes(operation: &str) -> bool {
@@ -88,28 +88,28 @@ fn changes(operation: &str) -> bool {
 }
 
 /// The rows of a scenario: what came of being killed at the calls of each operation.
-fn kill_everywhere(ground: &Ground, scenario: &Scenario<'_>, wrong: &mut Vec<String>) -> String {
+fn kill_everywhere(fixtures: &Fixtures, scenario: &Scenario<'_>, wrong: &mut Vec<String>) -> String {
     let cloud = Cloud::copy_of(scenario.base.path());
-    let told = cloud.run(&ground.after, &scenario.command);
-    assert_eq!(told.code, Some(0), "{}", told.text);
-    let (right, places) = (end_of(&cloud), places(&cloud.calls(), scenario.name == NEW));
+    let printed = cloud.run(&fixtures.after, &scenario.command);
+    assert_eq!(printed.code, Some(0), "{}", printed.text);
+    let (right, positions) = (end_of(&cloud), positions(&cloud.calls(), scenario.name == NEW));
     drop(cloud);
-    let cases: Vec<(Place, usize)> =
-        places.into_iter().flat_map(|place| (0..KILLS.len()).map(move |kill| (place.clone(), kill))).collect();
+    let cases: Vec<(CallPosition, usize)> =
+        positions.into_iter().flat_map(|position| (0..KILLS.len()).map(move |kill| (position.clone(), kill))).collect();
     let (queue, cells) = (Mutex::new(cases.into_iter()), Mutex::new(BTreeMap::new()));
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
-                    let Some((place, kill)) = queue.lock().unwrap().next() else { break };
-                    match kill_at(ground, scenario, &place, KILLS[kill].0, &right) {
+                    let Some((position, kill)) = queue.lock().unwrap().next() else { break };
+                    match kill_at(fixtures, scenario, &position, KILLS[kill].0, &right) {
                         Ok(()) => {
-                            *cells.lock().unwrap().entry((place.operation, kill)).or_insert(0) += 1;
+                            *cells.lock().unwrap().entry((position.operation, kill)).or_insert(0) += 1;
                         }
                         Err(why) => failures.lock().unwrap().push(format!(
                             "{}, {} {} {}, {}: {why}",
-                            scenario.name, place.operation, place.subject, place.nth, KILLS[kill].1
+                            scenario.name, position.operation, position.subject, position.nth, KILLS[kill].1
                         )),
                     }
                 }
@@ -136,11 +136,17 @@ fn end_of(cloud: &Cloud) -> String {
     cloud.state() + &cloud.policies()
 }
 
-fn kill_at(ground: &Ground, scenario: &Scenario<'_>, place: &Place, kill: Fault, right: &str) -> Result<(), String> {
+fn kill_at(
+    fixtures: &Fixtures,
+    scenario: &Scenario<'_>,
+    position: &CallPosition,
+    kill: Fault,
+    right: &str,
+) -> Result<(), String> {
     let cloud = Cloud::copy_of(scenario.base.path());
     cloud.pace(PACE);
-    cloud.proxy.strike(place, kill, 1);
-    let killed = cloud.run(&ground.after, &scenario.command);
+    cloud.proxy.strike(position, kill, 1);
+    let killed = cloud.run(&fixtures.after, &scenario.command);
     if !cloud.proxy.heal() {
         return Err(format!("the call was never made: {}", killed.text));
     }
@@ -148,7 +154,7 @@ fn kill_at(ground: &Ground, scenario: &Scenario<'_>, place: &Place, kill: Fault,
     if killed.code.is_some() && kill != Fault::KillAnswered {
         return Err(format!("it was not killed: {}", killed.text));
     }
-    let again = cloud.run(&ground.after, &scenario.command);
+    let again = cloud.run(&fixtures.after, &scenario.command);
     if again.code != Some(0) {
         return Err(format!("the next deploy ends with {:?}: {}\n{}", again.code, again.text, killed.text));
     }
@@ -163,7 +169,7 @@ fn kill_at(ground: &Ground, scenario: &Scenario<'_>, place: &Place, kill: Fault,
         return Err(format!("done twice: {}\n{}", twice.join(", "), again.text));
     }
     let foreign: Vec<String> = cloud
-        .leftovers()
+        .stale_change_sets()
         .into_iter()
         .filter(|name| !["deploy-", "plan-", "saved-"].iter().any(|start| name.starts_with(start)))
         .collect();
@@ -176,14 +182,14 @@ fn repeated(calls: &[Call]) -> Vec<String> {
     let mut done: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut twice = Vec::new();
     for call in calls.iter().filter(|call| call.status.is_some_and(|status| status < 300)) {
-        let operation = call.place.operation.as_str();
+        let operation = call.position.operation.as_str();
         let what = match operation {
-            "ExecuteChangeSet" | "UpdateTerminationProtection" => call.place.subject.as_str(),
+            "ExecuteChangeSet" | "UpdateTerminationProtection" => call.position.subject.as_str(),
             // The record of a run is written at its start and again at its end.
-            "PutObject" if call.place.subject.starts_with("deploys/") => continue,
+            "PutObject" if call.position.subject.starts_with("deploys/") => continue,
             "PutObject" | "DeleteStack" => call.target.as_str(),
-            "CreateChangeSet" if done.contains_key(&("ExecuteChangeSet", call.place.subject.as_str())) => {
-                twice.push(format!("CreateChangeSet {}", call.place.subject));
+            "CreateChangeSet" if done.contains_key(&("ExecuteChangeSet", call.position.subject.as_str())) => {
+                twice.push(format!("CreateChangeSet {}", call.position.subject));
                 continue;
             }
             _ => continue,
@@ -198,9 +204,9 @@ fn repeated(calls: &[Call]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_done_twice_is_noticed() {
+fn repeated_changes_are_detected() {
     let call = |operation: &str, subject: &str, status: Option<u16>| Call {
-        place: Place { operation: operation.to_owned(), subject: subject.to_owned(), nth: 1 },
+        position: CallPosition { operation: operation.to_owned(), subject: subject.to_owned(), nth: 1 },
         status,
         target: format!("{subject}-target"),
     };
@@ -217,46 +223,46 @@ fn what_is_done_twice_is_noticed() {
 }
 
 #[test]
-fn the_policies_that_a_killed_deploy_left_are_set_once() {
-    let Some(ground) = Ground::lay() else { return };
-    let cloud = Cloud::copy_of(ground.mixed.path());
-    let place = Place { operation: "SetStackPolicy".to_owned(), subject: "storage".to_owned(), nth: 1 };
-    cloud.proxy.strike(&place, Fault::KillBefore, 1);
-    let killed = cloud.run(&ground.after, &DEPLOY);
+fn missing_stack_policies_are_set_once() {
+    let Some(fixtures) = Fixtures::create() else { return };
+    let cloud = Cloud::copy_of(fixtures.mixed.path());
+    let position = CallPosition { operation: "SetStackPolicy".to_owned(), subject: "storage".to_owned(), nth: 1 };
+    cloud.proxy.strike(&position, Fault::KillBefore, 1);
+    let killed = cloud.run(&fixtures.after, &DEPLOY);
     assert!(cloud.proxy.heal() && killed.code.is_none(), "{}", killed.text);
     assert!(cloud.policies().contains("shop-trial-storage has no policy"), "{}", cloud.policies());
     let made = |cloud: &Cloud| {
-        let calls = cloud.calls().into_iter().filter(|call| changes(&call.place.operation));
-        calls.map(|call| format!("{} {}", call.place.operation, call.place.subject)).collect::<Vec<String>>()
+        let calls = cloud.calls().into_iter().filter(|call| changes(&call.position.operation));
+        calls.map(|call| format!("{} {}", call.position.operation, call.position.subject)).collect::<Vec<String>>()
     };
     made(&cloud);
-    let again = cloud.run(&ground.after, &DEPLOY);
+    let again = cloud.run(&fixtures.after, &DEPLOY);
     assert_eq!(again.code, Some(0), "{}", again.text);
     assert!(made(&cloud).contains(&"SetStackPolicy storage".to_owned()));
     assert!(!cloud.policies().contains("has no policy"), "{}", cloud.policies());
-    let third = cloud.run(&ground.after, &DEPLOY);
+    let third = cloud.run(&fixtures.after, &DEPLOY);
     assert!(third.code == Some(0) && third.text.contains("No changes"), "{}", third.text);
     // The template of `ingest` differs in a comment, so its change set is empty each time.
     assert_eq!(made(&cloud), ["CreateChangeSet ingest", "DeleteChangeSet ingest"]);
 }
 
 #[test]
-fn of_two_deploys_at_once_the_second_waits_and_finds_nothing_to_do() {
-    let Some(ground) = Ground::lay() else { return };
-    for base in [&ground.new, &ground.mixed] {
+fn the_second_of_two_concurrent_deploys_waits_and_changes_nothing() {
+    let Some(fixtures) = Fixtures::create() else { return };
+    for base in [&fixtures.new, &fixtures.mixed] {
         let cloud = Cloud::copy_of(base.path());
         cloud.proxy.delay(Duration::from_millis(20));
         cloud.pace(PACE);
-        let both = [cloud.start(&ground.after, &DEPLOY), cloud.start(&ground.after, &DEPLOY)];
-        let both = both.map(told);
+        let both = [cloud.start(&fixtures.after, &DEPLOY), cloud.start(&fixtures.after, &DEPLOY)];
+        let both = both.map(printed);
         let texts = both.each_ref().map(|one| one.text.clone()).join("\n-----\n");
         assert!(both.iter().all(|one| one.code == Some(0)), "{texts}");
         let mut twice = repeated(&cloud.calls());
         // Both may protect a stack, delete the same rolled-back one by its ARN, or ask what is left to do: to the same end.
         twice.retain(|what| what.starts_with("ExecuteChangeSet") || what.starts_with("PutObject"));
         assert!(twice.is_empty(), "{twice:?}\n{texts}");
-        let last = cloud.run(&ground.after, &DEPLOY);
+        let last = cloud.run(&fixtures.after, &DEPLOY);
         assert!(last.code == Some(0) && last.text.contains("No changes"), "{}\n{texts}", last.text);
-        assert_eq!(cloud.leftovers(), Vec::<String>::new(), "{texts}");
+        assert_eq!(cloud.stale_change_sets(), Vec::<String>::new(), "{texts}");
     }
 }

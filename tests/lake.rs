@@ -1,4 +1,4 @@
-//! Files into the landing zone, what the ledger tells of them, and taking them once more: in the local account.
+//! Uploads to the landing zone, their ledger entries, and replays: in the local account.
 
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ fn keys(test: &Test, zone: &str, folder: &str) -> Vec<String> {
 /// One project for all of it: a deploy takes its time.
 #[test]
 #[expect(clippy::too_many_lines, reason = "one story, with what each command says")]
-fn what_lands_counts_once_and_can_be_taken_again() {
+fn landed_objects_count_once_and_can_be_replayed() {
     let Some(test) = deployed() else { return };
     let upload = ["upload", "--env", "local", "erp", "data/visits-november.csv", "data/stores.csv"];
 
@@ -51,8 +51,8 @@ fn what_lands_counts_once_and_can_be_taken_again() {
     note: data/stores.csv:1: the header lacks `tax_rate`
     data/visits-november.csv: 2 rows, 55 B, for `visits`
     data/stores.csv: 2 rows, 26 B, for `stores`
-    error: nobody can be asked here
-    = hint: add `--yes` to upload without a question
+    error: cannot ask for confirmation here
+    = hint: add `--yes` to upload without confirmation
     ");
     let test = test.write("data/visits-bad.csv", "store_id,dya,visitors\ns1,2026-11-01,4\n");
     insta::assert_snapshot!(test.run(&[&upload[..], &["data/visits-bad.csv", "--yes"]].concat()), @"
@@ -64,7 +64,7 @@ fn what_lands_counts_once_and_can_be_taken_again() {
     note: data/visits-bad.csv:1: the table has no columns dya: they are left out
     error: data/visits-bad.csv:1: the header lacks `day`
     = note: nothing was uploaded
-    = hint: is `dya` meant? then rename it, or declare `from: dya` for the column
+    = hint: if `dya` is meant, rename it, or declare `from: dya` for the column
     ");
     assert_eq!(keys(&test, "raw", "landing"), [""; 0]);
 
@@ -84,7 +84,7 @@ fn what_lands_counts_once_and_can_be_taken_again() {
     ----- stdout -----
     data/visits.csv: is already there, 2 rows, 55 B: s3://shop-local-raw-000000000000-us-east-1/landing/visits/visits-november-776cef354d64b3ac.csv
     ----- stderr -----
-    note: the same content counts once, so it was not uploaded again; `pipectl replay` takes it through the pipeline once more
+    note: the same content counts once, so it was not uploaded again; `pipectl replay` replays it
     ");
     let landed = keys(&test, "raw", "landing");
     assert_eq!(landed.len(), 2, "{landed:?}");
@@ -168,8 +168,8 @@ fn what_lands_counts_once_and_can_be_taken_again() {
     ----- stdout -----
     ----- stderr -----
     error: `stores/batch=20261102T080000Z-aaaaaaaaaaaa/` and 1 more is neither in `shop-local-cleaned-000000000000-us-east-1` nor in `shop-local-cleaned-archive-000000000000-us-east-1`
-    = note: the ledger names it, so it was there; it has expired, or was deleted by hand
-    = hint: choose a later `--since`, or leave its table out with `--table`
+    = note: the ledger lists it, so it existed; it has expired or was deleted
+    = hint: choose a later `--since`, or exclude its table with `--table`
     ");
     insta::assert_snapshot!(test.run(&[&replay[..], &["--from", "raw", "--table", "visit"]].concat()), @"
     exit code: 64

@@ -3,17 +3,19 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test says where it cannot go on, and what it skips")]
 
 #[cfg(feature = "rehearse")]
-mod abandoned;
-#[cfg(feature = "rehearse")]
 mod alerts;
 #[cfg(feature = "rehearse")]
-mod away;
+mod broken_templates;
 #[cfg(feature = "rehearse")]
 mod catalog;
 mod check;
 mod cli;
 #[cfg(feature = "rehearse")]
+mod concurrent_deploys;
+#[cfg(feature = "rehearse")]
 mod database;
+#[cfg(feature = "rehearse")]
+mod database_outage;
 #[cfg(feature = "rehearse")]
 mod deploy;
 #[cfg(feature = "rehearse")]
@@ -39,6 +41,8 @@ mod layers;
 mod own_source;
 #[cfg(feature = "rehearse")]
 mod plan;
+#[cfg(feature = "rehearse")]
+mod process_cleanup;
 mod readme;
 #[cfg(feature = "rehearse")]
 mod recovery;
@@ -55,7 +59,3 @@ mod shopify;
 mod support;
 #[cfg(feature = "rehearse")]
 mod terminal;
-#[cfg(feature = "rehearse")]
-mod together;
-#[cfg(feature = "rehearse")]
-mod wires;

@@ -1,4 +1,4 @@
-//! A source of one's own: the example of the documentation, and what a rehearsal takes for one.
+//! A source with its own Lambda: the documented example, and its rehearsal.
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ fn with_weather(test: Test, crates: &str) -> Test {
 }
 
 /// The steps and findings of a report that speak of the source.
-fn told(report: &Value) -> String {
+fn printed(report: &Value) -> String {
     let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
     let steps = report["timeline"].as_array().unwrap().iter();
     let steps = steps.filter(|step| step["kind"] == "file" || text(step, "name").contains("weather")).map(|step| {
@@ -49,7 +49,7 @@ fn told(report: &Value) -> String {
 }
 
 #[test]
-fn a_rehearsal_takes_files_or_runs_the_lambda_with_its_secret() {
+fn a_rehearsal_uses_files_or_runs_the_lambda_with_its_secret() {
     let Some(test) = project() else { return };
     let test = with_weather(test, "tests/own-source/lambda-src")
         .edit("stacks/pipeline.yaml", "crate: weather\n", "crate: weather\n      secret: true\n")
@@ -58,14 +58,14 @@ fn a_rehearsal_takes_files_or_runs_the_lambda_with_its_secret() {
 
     let (code, files) = report(&test, &["--data", "weather=files"]);
     assert_eq!((code, count(&files, "observations")), (Some(0), 1), "{files:#}");
-    insta::assert_snapshot!(told(&files), @"
+    insta::assert_snapshot!(printed(&files), @"
     file landing/observations/observations.jsonl: 59 B
-    the Lambda of the source `weather` was left out
-    to rehearse it too: --data weather
+    the Lambda of the source `weather` was skipped
+    to include it: --data weather
     ");
     let (code, run) = report(&test, &["--data", "weather", "--secret", "weather=secret.txt"]);
     assert_eq!((code, count(&run, "observations")), (Some(0), 4), "{run:#}");
-    insta::assert_snapshot!(told(&run), @"
+    insta::assert_snapshot!(printed(&run), @"
     schedule shop-local-ingest-weather: rate(6 hours)
     function shop-local-ingest-weather: observations 3
     ");
@@ -75,7 +75,7 @@ fn a_rehearsal_takes_files_or_runs_the_lambda_with_its_secret() {
 }
 
 #[test]
-fn a_secret_that_is_not_there_leaves_the_lambda_out() {
+fn a_missing_secret_skips_the_lambda() {
     let test = with_weather(Test::reference(), "tests/own-source/lambda-src").write("secret.txt", "x");
     let run = |more: &[&str]| test.run(&[&["rehearse", "--env", "local", "--data", "weather"], more].concat());
     insta::assert_snapshot!(run(&["--secret", "weather=secret.txt", "--secret", "shop=secret.txt", "--secret", "wether"]), @"
@@ -83,10 +83,10 @@ fn a_secret_that_is_not_there_leaves_the_lambda_out() {
     ----- stdout -----
     ----- stderr -----
     error: `--secret weather=secret.txt`: the source `weather` has no secret that a rehearsal asks for
-    = hint: leave it away; a `lambda` source asks for one with `secret: true`
+    = hint: remove it; a `lambda` source declares one with `secret: true`
 
     error: `--secret shop=secret.txt`: the source `shop` has no secret that a rehearsal asks for
-    = hint: leave it away; a `lambda` source asks for one with `secret: true`
+    = hint: remove it; a `lambda` source declares one with `secret: true`
 
     error: `--secret wether` is not SOURCE=FILE
     = hint: such as `--secret weather=weather-secret.json`
@@ -112,7 +112,7 @@ fn shown() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_documented_example_is_the_crate_that_was_tried() {
+fn the_documented_example_is_the_tested_crate() {
     let folder = root().join("tests/own-source/documented");
     let shown = shown();
     assert_eq!(shown.len(), 3, "{shown:#?}");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::support::Test;
-use crate::support::cloud::{Cloud, ENVIRONMENT, told};
-use crate::support::ground::Ground;
+use crate::support::cloud::{Cloud, ENVIRONMENT, printed};
+use crate::support::fixtures::Fixtures;
 
 /// The lines of a plan about one stack.
 fn stack<'a>(plan: &'a str, name: &str) -> &'a str {
@@ -13,7 +13,7 @@ fn stack<'a>(plan: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn the_first_plan_creates_everything_and_touches_nothing() {
+fn the_first_plan_creates_everything_without_changes() {
     let Some(test) = Test::packaged() else { return };
     let output = test.command(&["plan", "--env", "local"]).output().unwrap();
     let plan = String::from_utf8(output.stdout).unwrap();
@@ -153,22 +153,22 @@ fn after_a_deploy_only_an_edit_is_a_change() {
 }
 
 #[test]
-fn a_plan_that_is_ended_leaves_nothing_behind() {
-    let Some(ground) = Ground::lay() else { return };
+fn an_interrupted_plan_deletes_its_change_sets() {
+    let Some(fixtures) = Fixtures::create() else { return };
     // By Ctrl-C, and by a CI that cancels the job.
     for signal in ["-INT", "-TERM"] {
         // An account for each: calls of an earlier plan may still arrive in the same one.
-        let cloud = Cloud::copy_of(ground.mixed.path());
-        let (before, left) = (cloud.state(), cloud.leftovers());
+        let cloud = Cloud::copy_of(fixtures.mixed.path());
+        let (before, left) = (cloud.state(), cloud.stale_change_sets());
         cloud.proxy.delay(Duration::from_millis(500));
-        let child = cloud.start(&ground.after, &["plan", "--env", ENVIRONMENT]);
-        while !cloud.calls().iter().any(|call| call.place.operation == "CreateChangeSet") {
+        let child = cloud.start(&fixtures.after, &["plan", "--env", ENVIRONMENT]);
+        while !cloud.calls().iter().any(|call| call.position.operation == "CreateChangeSet") {
             std::thread::sleep(Duration::from_millis(10));
         }
         std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        let told = told(child);
-        assert_eq!(told.code, Some(130), "{}", told.text);
-        assert!(told.text.contains("error: interrupted: "), "{}", told.text);
-        assert_eq!((cloud.state(), cloud.leftovers()), (before.clone(), left.clone()), "{}", told.text);
+        let printed = printed(child);
+        assert_eq!(printed.code, Some(130), "{}", printed.text);
+        assert!(printed.text.contains("error: interrupted: "), "{}", printed.text);
+        assert_eq!((cloud.state(), cloud.stale_change_sets()), (before.clone(), left.clone()), "{}", printed.text);
     }
 }

@@ -13,18 +13,18 @@ struct Step {
 }
 
 #[test]
-fn the_readme_tells_the_truth() {
+fn the_readme_matches_the_program() {
     for (file, least) in [("README.md", 5), ("docs/plan.md", 1)] {
         let steps = steps(file);
         assert!(steps.len() >= least, "{} commands of {file} are tested", steps.len());
-        carry_out(&steps, &Test::empty());
+        run_steps(&steps, &Test::empty());
     }
 }
 
 /// With a rehearsal: what is packaged and the Spark of the repository stand in for the first, slow ones.
 #[cfg(feature = "rehearse")]
 #[test]
-fn the_first_pipeline_tells_the_truth() {
+fn the_first_pipeline_matches_the_program() {
     if crate::rehearse::project().is_none() {
         return;
     }
@@ -32,10 +32,10 @@ fn the_first_pipeline_tells_the_truth() {
     assert!(steps.len() >= 6, "{} commands are tested", steps.len());
     let test = Test::empty();
     crate::rehearse::made_ready(&test, "my-shop");
-    carry_out(&steps, &test);
+    run_steps(&steps, &test);
 }
 
-fn carry_out(steps: &[Step], test: &Test) {
+fn run_steps(steps: &[Step], test: &Test) {
     let mut folder = PathBuf::new();
     for step in steps {
         let words: Vec<&str> = step.command.split_whitespace().collect();
@@ -43,12 +43,13 @@ fn carry_out(steps: &[Step], test: &Test) {
             ["cd", target] => folder.push(target),
             ["pipectl", arguments @ ..] => {
                 let output = test.command(arguments).current_dir(test.path(folder.to_str().unwrap())).output().unwrap();
-                let [stdout, stderr] = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+                let [stdout, stderr] =
+                    [output.stdout, output.stderr].map(|printed_text| String::from_utf8(printed_text).unwrap());
                 let result: Vec<&str> = stdout.lines().map(str::trim_end).collect();
-                let said: Vec<&str> = stdout.lines().chain(stderr.lines()).map(str::trim_end).collect();
+                let printed_text: Vec<&str> = stdout.lines().chain(stderr.lines()).map(str::trim_end).collect();
                 let expected: Vec<&str> = step.expected.iter().map(String::as_str).collect();
-                let as_shown = matches(&expected, &said) || !result.is_empty() && matches(&expected, &result);
-                assert!(as_shown, "`{}` printed:\n{}", step.command, said.join("\n"));
+                let as_shown = matches(&expected, &printed_text) || !result.is_empty() && matches(&expected, &result);
+                assert!(as_shown, "`{}` printed:\n{}", step.command, printed_text.join("\n"));
             }
             _ => panic!("`{}` is neither `pipectl …` nor `cd …`", step.command),
         }
@@ -69,40 +70,43 @@ fn steps(file: &str) -> Vec<Step> {
     steps
 }
 
-fn matches(expected: &[&str], said: &[&str]) -> bool {
+fn matches(expected: &[&str], printed_text: &[&str]) -> bool {
     match expected {
-        [] => said.is_empty(),
-        ["…", rest @ ..] => (0..=said.len()).any(|skipped| matches(rest, &said[skipped..])),
-        [first, rest @ ..] => said.first().is_some_and(|line| is_line(first, line)) && matches(rest, &said[1..]),
+        [] => printed_text.is_empty(),
+        ["…", rest @ ..] => (0..=printed_text.len()).any(|skipped| matches(rest, &printed_text[skipped..])),
+        [first, rest @ ..] => {
+            printed_text.first().is_some_and(|line| is_line(first, line)) && matches(rest, &printed_text[1..])
+        }
     }
 }
 
-fn is_line(expected: &str, said: &str) -> bool {
+fn is_line(expected: &str, printed_text: &str) -> bool {
     match expected.split_once('…') {
-        None => expected == said,
+        None => expected == printed_text,
         Some((start, rest)) => {
-            let ends = |rest: &str| said.strip_prefix(start).is_some_and(|said| said.ends_with(rest));
+            let ends =
+                |rest: &str| printed_text.strip_prefix(start).is_some_and(|printed_text| printed_text.ends_with(rest));
             ends(rest) && !rest.contains('…')
         }
     }
 }
 
 #[test]
-fn the_examples_of_the_spec_are_right() {
+fn the_examples_of_the_spec_are_valid() {
     for file in ["README.md", "docs/spec.md"] {
         let text = std::fs::read_to_string(root().join(file)).unwrap();
         let mut blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let example = blocks.find(|block| block.starts_with("name: ")).unwrap();
         let mart = "SELECT id, total FROM core.orders\n";
         let test = Test::reference().write("stacks/pipeline.yaml", example).write("sql/marts/daily_revenue.sql", mart);
-        let said = test.run(&["check", "--env", "prod"]);
-        assert!(said.starts_with("exit code: 0"), "{file}:\n{said}");
+        let printed_text = test.run(&["check", "--env", "prod"]);
+        assert!(printed_text.starts_with("exit code: 0"), "{file}:\n{printed_text}");
     }
 }
 
 /// Every relative link of a page leads to a file, and its anchor to a heading.
 #[test]
-fn links_of_pages_lead_somewhere() {
+fn links_of_pages_resolve() {
     let mut pages = vec![root().join("README.md"), root().join("CHANGELOG.md"), root().join("CONTRIBUTING.md")];
     pages.extend(["docs", "docs/sources"].iter().flat_map(|folder| {
         let entries = std::fs::read_dir(root().join(folder)).unwrap();
@@ -145,7 +149,7 @@ fn anchor_of(line: &str) -> Option<String> {
 }
 
 #[test]
-fn an_ellipsis_stands_for_any_lines() {
+fn an_ellipsis_matches_any_lines() {
     assert!(matches(&["a", "…", "d"], &["a", "b", "c", "d"]) && matches(&["…"], &[]));
     assert!(!matches(&["a", "…", "d"], &["a", "b"]) && !matches(&[], &["a"]));
     assert!(matches(&["took … s"], &["took 1.2 s"]) && !matches(&["took … s"], &["took 1.2 min"]));

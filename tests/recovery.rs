@@ -3,8 +3,8 @@
 use regex::Regex;
 
 use crate::support::Test;
-use crate::support::cloud::{Cloud, Told};
-use crate::support::ground::{DEPLOY, Ground};
+use crate::support::cloud::{Cloud, RunOutput};
+use crate::support::fixtures::{DEPLOY, Fixtures};
 
 const BUCKET: &str = "shop-trial-stand-in";
 
@@ -23,19 +23,19 @@ fn with_warehouse(test: Test, versions: &str) -> Test {
 }
 
 /// What a deploy said from its error on, with its exit code.
-fn error(told: &Told) -> String {
-    let text = told.text.find("error: ").map_or("no error", |at| &told.text[at..]);
+fn error(printed: &RunOutput) -> String {
+    let text = printed.text.find("error: ").map_or("no error", |at| &printed.text[at..]);
     let token = Regex::new("RequestToken: [0-9a-f-]{36}").unwrap();
-    format!("{:?}\n{}", told.code, token.replace_all(text, "RequestToken: [TOKEN]"))
+    format!("{:?}\n{}", printed.code, token.replace_all(text, "RequestToken: [TOKEN]"))
 }
 
 /// An account in which the update of the warehouse failed because its bucket is gone, and so did the way back.
-fn stuck() -> Option<(Test, Cloud, Told)> {
-    let Ground { after, new, .. } = Ground::lay()?;
+fn stuck() -> Option<(Test, Cloud, RunOutput)> {
+    let Fixtures { after, new, .. } = Fixtures::create()?;
     let test = with_warehouse(after, "Enabled");
     let cloud = Cloud::copy_of(new.path());
-    let told = cloud.run(&test, &DEPLOY);
-    assert_eq!(told.code, Some(0), "{}", told.text);
+    let printed = cloud.run(&test, &DEPLOY);
+    assert_eq!(printed.code, Some(0), "{}", printed.text);
     cloud.delete_bucket(BUCKET);
     let test = with_warehouse(test, "Suspended");
     let failed = cloud.run(&test, &DEPLOY);
@@ -43,15 +43,15 @@ fn stuck() -> Option<(Test, Cloud, Told)> {
     Some((test, cloud, failed))
 }
 
-/// All of these parts are in what was told.
-fn says(told: &Told, parts: &[&str]) {
+/// All of these parts are in the output.
+fn says(printed: &RunOutput, parts: &[&str]) {
     for part in parts {
-        assert!(told.text.contains(part), "{}", told.text);
+        assert!(printed.text.contains(part), "{}", printed.text);
     }
 }
 
 #[test]
-fn a_failed_rollback_is_gone_on_with_without_what_is_skipped() {
+fn a_failed_rollback_is_continued_without_skipped_resources() {
     let Some((test, cloud, failed)) = stuck() else { return };
     insta::assert_snapshot!(error(&failed), @r#"
     Some(1)
@@ -62,16 +62,16 @@ fn a_failed_rollback_is_gone_on_with_without_what_is_skipped() {
       |   ^^^ this resource
       = note: `shop-trial-warehouse` is now in UPDATE_ROLLBACK_FAILED
       = note: not started, because `warehouse` failed: glue
-      = hint: mend what this names, then run `pipectl deploy` again: it goes on where it stopped
-      = hint: the way back failed too: once that is mended, `pipectl deploy --env trial --continue-rollback` goes on with it and then deploys
+      = hint: fix the cause, then run `pipectl deploy` again: it resumes where it stopped
+      = hint: the rollback failed too: fix its cause, then run `pipectl deploy --env trial --continue-rollback`: it continues the rollback and deploys
     "#);
     let refused = cloud.run(&test, &DEPLOY);
     insta::assert_snapshot!(error(&refused), @r#"
     Some(1)
-    error: `shop-trial-warehouse` is in UPDATE_ROLLBACK_FAILED: its last update failed, and so did the way back
+    error: `shop-trial-warehouse` is in UPDATE_ROLLBACK_FAILED: its last update and the rollback of it failed
     = note: `Raw` (AWS::S3::Bucket): Resource handler returned message: "The specified bucket does not exist" (RequestToken: [TOKEN], HandlerErrorCode: NotFound)
-    = hint: mend what this names, then run `pipectl deploy --env trial --continue-rollback`
-    = hint: what cannot be mended can be left as it is: `pipectl deploy --env trial --continue-rollback --skip warehouse/Raw`
+    = hint: fix the cause, then run `pipectl deploy --env trial --continue-rollback`
+    = hint: to skip resources that cannot be fixed: `pipectl deploy --env trial --continue-rollback --skip warehouse/Raw`
     "#);
     let with = |more: &[&'static str]| cloud.run(&test, &[&DEPLOY[..], &["--continue-rollback"], more].concat());
     let wrong = with(&["--skip", "warehouse/Topic"]);
@@ -80,14 +80,14 @@ fn a_failed_rollback_is_gone_on_with_without_what_is_skipped() {
     error: `warehouse/Topic` cannot be skipped: its rollback has not failed
     = hint: these can be: `warehouse/Raw`
     ");
-    // Nothing is mended and nothing is skipped: the way back fails again.
+    // Nothing is fixed and nothing is skipped: the rollback fails again.
     let again = with(&[]);
     insta::assert_snapshot!(error(&again), @r#"
     Some(1)
-    error: `shop-trial-warehouse` is in UPDATE_ROLLBACK_FAILED: its last update failed, and so did the way back
+    error: `shop-trial-warehouse` is in UPDATE_ROLLBACK_FAILED: its last update and the rollback of it failed
     = note: `Raw` (AWS::S3::Bucket): Resource handler returned message: "The specified bucket does not exist" (RequestToken: [TOKEN], HandlerErrorCode: NotFound)
-    = hint: mend what this names, then run `pipectl deploy --env trial --continue-rollback`
-    = hint: what cannot be mended can be left as it is: `pipectl deploy --env trial --continue-rollback --skip warehouse/Raw`
+    = hint: fix the cause, then run `pipectl deploy --env trial --continue-rollback`
+    = hint: to skip resources that cannot be fixed: `pipectl deploy --env trial --continue-rollback --skip warehouse/Raw`
     "#);
     // Without the bucket the stack is what it was before, and that is what is wanted now.
     let test = with_warehouse(test, "Enabled");
@@ -96,8 +96,8 @@ fn a_failed_rollback_is_gone_on_with_without_what_is_skipped() {
     says(
         &skipped,
         &[
-            "warehouse goes on with its rollback, without `Raw`",
-            "what was skipped in `shop-trial-warehouse` is no longer as its template says: `Raw`",
+            "warehouse continues its rollback, without `Raw`",
+            "the resources skipped in `shop-trial-warehouse` no longer match their template: `Raw`",
             "No changes. 9 stacks are up to date.",
         ],
     );
@@ -105,7 +105,7 @@ fn a_failed_rollback_is_gone_on_with_without_what_is_skipped() {
 }
 
 #[test]
-fn once_it_is_mended_the_rollback_is_gone_on_with_and_the_deploy_too() {
+fn after_the_fix_rollback_and_deploy_continue() {
     let Some((test, cloud, _)) = stuck() else { return };
     cloud.create_bucket(BUCKET);
     let done = cloud.run(&test, &[&DEPLOY[..], &["--continue-rollback"]].concat());
@@ -113,7 +113,7 @@ fn once_it_is_mended_the_rollback_is_gone_on_with_and_the_deploy_too() {
     says(
         &done,
         &[
-            "warehouse goes on with its rollback\n",
+            "warehouse continues its rollback\n",
             "warehouse is being updated",
             "Done: 0 created, 1 updated, 8 up to date.",
         ],

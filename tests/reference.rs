@@ -6,7 +6,7 @@ use crate::support::root;
 const MARK: &str = "<!-- The rest is generated: PIPECTL_UPDATE=1 cargo test the_reference -->\n";
 
 #[test]
-fn the_reference_of_the_files_is_the_committed_one() {
+fn the_committed_reference_is_up_to_date() {
     let path = root().join("docs/spec.md");
     let committed = std::fs::read_to_string(&path).unwrap();
     let (introduction, _) = committed.split_once(MARK).unwrap();

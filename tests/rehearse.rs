@@ -1,4 +1,4 @@
-//! The rehearsal as a user runs it: the real binary in a project of its own.
+//! The rehearsal as a user runs it: the real binary in a temporary project.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -105,7 +105,7 @@ fn gzip(path: &Path) {
 }
 
 #[test]
-fn from_the_sample_to_the_marts_and_what_comes_after() {
+fn from_the_sample_to_the_marts_and_a_second_run() {
     let Some(test) = project() else { return };
     let test = test.edit("stacks/pipeline.yaml", "\n# The tables of the warehouse,", LEGACY).edit(
         "stacks/pipeline.yaml",
@@ -126,7 +126,7 @@ fn from_the_sample_to_the_marts_and_what_comes_after() {
     let empty = ["cleaned", "transformed"].map(|zone| format!("shop-local-{zone}-000000000000-us-east-1 returns"));
     assert_eq!(crate::catalog::without_files(&test), empty);
 
-    assert_eq!(crate::abandoned::open_to_others(&test.path(".pipectl")), Vec::<String>::new());
+    assert_eq!(crate::process_cleanup::open_to_others(&test.path(".pipectl")), Vec::<String>::new());
 
     // Again: not one row more.
     let output = rehearse(&test, &[]);
@@ -162,23 +162,23 @@ fn bad_input_is_accounted_for(test: &Test) {
     assert_eq!(rows(&report, "visits"), [30, 0, 10, 20, 20], "{report:#}");
     assert_eq!(count(&report, "returns"), 9);
     let root = test.folder.path().canonicalize().unwrap();
-    let told = findings(&report).replace(&root.display().to_string(), "[PROJECT]");
-    let told: Vec<&str> = told.lines().filter(|line| !line.contains("they are kept in")).collect();
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    let printed = findings(&report).replace(&root.display().to_string(), "[PROJECT]");
+    let printed: Vec<&str> = printed.lines().filter(|line| !line.contains("they are kept in")).collect();
+    insta::assert_snapshot!(printed.join("\n"), @r#"
     warning: 1 row of `returns` went to quarantine:
     1× the row has more or fewer fields than it should: the header has 2 (landing/returns/march-copy.csv)
     warning: 4 rows of `stores` went to quarantine:
     2× the header lacks the required column `id`, `name` (it has: identifier, label) (landing/stores/wrong-columns.csv)
     1× `opened_at`: "not a day" is not a timestamp (landing/stores/broken.csv)
     1× the row has more or fewer fields than it should: the header has 4 (landing/stores/broken.csv)
-    note: the source `shop` was left out: it has no data here, and `shop-local-ingest-shop` would call the real shop
-    to rehearse it too, give it data: --data shop=DIR
+    note: the source `shop` was skipped: it has no data here, and `shop-local-ingest-shop` would call the real shop
+    to include it, pass its data: --data shop=DIR
     note: the data of `stores` has columns that it does not take: identifier, label
     note: landing/returns/march.csv holds the same as landing/returns/march-copy.csv: it was not loaded again
     "#);
 }
 
-/// Above the limit nothing of the run is kept; with mended data under the same name all of it comes.
+/// Above the limit nothing of the run is kept; with corrected data under the same name all of it arrives.
 fn too_much_quarantine_commits_nothing(test: &Test) {
     let file = test.path("late/stores.csv");
     let good = lines("id,name,opened_at,tax_rate", 10, |i| format!("late{i},Store {i},2024-01-01,0.05"));
@@ -237,13 +237,13 @@ fn into_a_job(test: &Test, more: &[&str]) -> Child {
 }
 
 #[test]
-fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
+fn an_interrupted_rehearsal_is_completed_by_the_next() {
     let Some(test) = project() else { return };
     // Where a program puts its temporary files that is given no other folder.
     let temporary = test.path("tmp");
     std::fs::create_dir(&temporary).unwrap();
-    let place = temporary.display().to_string();
-    let test = test.env("TMPDIR", &place);
+    let folder = temporary.display().to_string();
+    let test = test.env("TMPDIR", &folder);
     let nothing_is_left = || {
         let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "{left:?}");
@@ -285,7 +285,7 @@ fn a_rehearsal_that_is_ended_in_its_middle_is_taken_up_again() {
 }
 
 #[test]
-fn what_was_kept_up_ends_with_ctrl_c() {
+fn keep_up_ends_with_ctrl_c() {
     let Some(test) = project() else { return };
     support::write(&test.path("erp/stores.csv"), b"id,name\na,A\n");
     // What a shell or a CI job holds.
@@ -305,12 +305,12 @@ fn what_was_kept_up_ends_with_ctrl_c() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let mut said = String::new();
+    let mut printed_text = String::new();
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
-    while !said.contains("transformed-0") {
-        assert!(std::io::BufRead::read_line(&mut stderr, &mut said).unwrap() > 0, "{said}");
+    while !printed_text.contains("transformed-0") {
+        assert!(std::io::BufRead::read_line(&mut stderr, &mut printed_text).unwrap() > 0, "{printed_text}");
     }
-    let children = crate::abandoned::children_of(child.id());
+    let children = crate::process_cleanup::children_of(child.id());
     for name in ["postgres", "python", "java"] {
         assert!(children.iter().any(|(_, child)| child.starts_with(name)), "no {name}: {children:?}");
     }
@@ -319,7 +319,8 @@ fn what_was_kept_up_ends_with_ctrl_c() {
         let inherited: Vec<_> = secrets.iter().filter(|(_, value)| environment.contains(value)).collect();
         assert!(inherited.is_empty(), "{name} inherited {inherited:?}");
     }
-    let psql = said.lines().find(|line| line.contains("psql ")).unwrap_or_else(|| panic!("{said}")).trim();
+    let psql =
+        printed_text.lines().find(|line| line.contains("psql ")).unwrap_or_else(|| panic!("{printed_text}")).trim();
     let count = Command::new("sh").args(["-c", &format!("{psql} -Atc 'SELECT count(*) FROM core.stores'")]).output();
     assert_eq!(String::from_utf8_lossy(&count.unwrap().stdout).trim(), "1", "{psql}");
     signal("-INT", &child);
@@ -328,7 +329,7 @@ fn what_was_kept_up_ends_with_ctrl_c() {
 }
 
 #[test]
-fn a_sample_without_data_for_the_pipeline_is_told() {
+fn a_sample_without_data_for_the_pipeline_is_reported() {
     let test = Test::empty();
     assert!(test.command(&["init", ".", "--example", "files"]).output().unwrap().status.success());
     insta::assert_snapshot!(test.run(&["rehearse", "--env", "local"]), @"
@@ -336,12 +337,12 @@ fn a_sample_without_data_for_the_pipeline_is_told() {
     ----- stdout -----
     ----- stderr -----
     error: there is nothing to rehearse with: the generated sample has no data for this pipeline
-    = hint: give it data of your own: `pipectl rehearse --env local --data exports=DIR`
+    = hint: pass your own data: `pipectl rehearse --env local --data exports=DIR`
     ");
 }
 
 #[test]
-fn wrong_data_folders_are_told_at_once_and_nothing_starts() {
+fn all_invalid_data_folders_are_reported_before_the_start() {
     let Some(test) = project() else { return };
     let test = test
         .write("erp/raw_stores.csv", "id\n")
@@ -382,11 +383,11 @@ fn wrong_data_folders_are_told_at_once_and_nothing_starts() {
     = note: its tables: stores, supplies, visits
     = hint: is it the data of `stores`? then rename it to `stores.csv`
 
-    error: `erp/stores.jsonl`: the source `erp` takes CSV, and this is none by its name
+    error: `erp/stores.jsonl`: the source `erp` takes CSV, and this is not one by its name
     = hint: say `format: jsonl` in the source in place of `csv`, or name the file with one of the endings .csv, .tsv, .txt
 
-    error: `erp/visits.xlsx`: the source `erp` takes CSV, and this is none by its name
-    = hint: save the sheet as CSV
+    error: `erp/visits.xlsx`: the source `erp` takes CSV, and this is not one by its name
+    = hint: save the workbook as CSV
 
     error: `empty` holds none of the files customers.jsonl, inventoryItems.jsonl, orders.jsonl, products.jsonl
     = hint: put results of Shopify's bulk operations there, or make some with `pipectl sample`

@@ -50,7 +50,7 @@ fn the_same_files_give_the_same_bytes() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "the template is shown as a whole")]
-fn one_stack_goes_to_stdout() {
+fn one_stack_is_printed() {
     let test = Test::reference();
     let output = test.command(&["render", "--env", "dev", "analytics"]).output().unwrap();
     insta::assert_snapshot!(test.show(&output), @r#"
@@ -180,7 +180,7 @@ fn one_stack_goes_to_stdout() {
 }
 
 #[test]
-fn all_stacks_go_to_stdout_one_document_each() {
+fn all_stacks_are_printed_as_documents() {
     let test = Test::reference();
     let output = test.command(&["render", "--env", "dev"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -16,11 +16,11 @@ fn longer_logs(test: Test) -> Test {
 
 fn plan(test: &Test) {
     let saved = test.run(&OUT);
-    assert!(saved.starts_with("exit code: 0") && saved.contains("saved; carry it out with"), "{saved}");
+    assert!(saved.starts_with("exit code: 0") && saved.contains("saved; execute it with"), "{saved}");
 }
 
 #[test]
-fn a_saved_plan_is_carried_out_as_it_was_shown_and_once() {
+fn a_saved_plan_is_executed_as_shown_and_once() {
     let Some(test) = Test::packaged() else { return };
     plan(&test);
     let stacks = std::fs::read_dir(test.path(".pipectl/local/stacks")).map(Iterator::count).unwrap_or_default();
@@ -38,7 +38,7 @@ fn a_saved_plan_is_carried_out_as_it_was_shown_and_once() {
 }
 
 #[test]
-fn a_plan_is_refused_when_a_stack_was_changed_since() {
+fn a_plan_is_rejected_after_a_stack_change() {
     let Some(test) = deployed() else { return };
     let test = longer_logs(test);
     plan(&test);
@@ -57,7 +57,7 @@ fn a_plan_is_refused_when_a_stack_was_changed_since() {
 }
 
 #[test]
-fn a_plan_is_refused_when_the_files_were_changed_since() {
+fn a_plan_is_rejected_after_a_file_change() {
     let Some(test) = deployed() else { return };
     let test = longer_logs(test);
     plan(&test);
@@ -65,8 +65,8 @@ fn a_plan_is_refused_when_the_files_were_changed_since() {
     insta::assert_snapshot!(test.end(&["deploy", "plan.json"]), @"
     exit code: 1
     error: the plan in `plan.json` is out of date, so nothing was deployed
-    = note: the template of `ingest` is another
-    = note: the template of `glue` is another
+    = note: the template of `ingest` differs
+    = note: the template of `glue` differs
     = hint: make a new one: `pipectl plan --env local --out plan.json`
     ");
     insta::assert_snapshot!(test.end(&["deploy", "none.json"]), @"
@@ -77,13 +77,13 @@ fn a_plan_is_refused_when_the_files_were_changed_since() {
     let test = test.write("none.json", "{\"pipectl\": \"0.0.1\"}");
     insta::assert_snapshot!(test.end(&["deploy", "none.json"]), @"
     exit code: 65
-    error: `none.json` is not a plan that this pipectl can carry out: pipectl 0.0.1 made it, this is 0.1.0
+    error: `none.json` is not a plan that this pipectl can execute: pipectl 0.0.1 made it, this is 0.1.0
     = hint: make a new one: `pipectl plan --env ENV --out none.json`
     ");
 }
 
 #[test]
-fn data_is_destroyed_only_when_it_is_named() {
+fn data_is_destroyed_only_with_consent() {
     let Some(test) = deployed() else { return };
     let function = std::fs::read_to_string(root().join("templates/partials/function_logs.yaml.hbs")).unwrap();
     let renamed = function.replacen("{{name}}\n", "{{name}}-logs\n", 1);
@@ -108,7 +108,7 @@ fn data_is_destroyed_only_when_it_is_named() {
     error: this deploy would destroy data, so it was not started
     = note: ingest/LoadLogs (/pipectl/shop-local/shop-local-load) loses the logs in it
     = note: ingest/ShopLogs (/pipectl/shop-local/shop-local-ingest-shop) loses the logs in it
-    = hint: if that is meant: `pipectl deploy --env local --allow-data-loss ingest/LoadLogs --allow-data-loss ingest/ShopLogs`
+    = hint: if that is intended: `pipectl deploy --env local --allow-data-loss ingest/LoadLogs --allow-data-loss ingest/ShopLogs`
     = hint: to keep the data, give the resource `DeletionPolicy: Retain` and `UpdateReplacePolicy: Retain` and deploy that first
     ");
     let allowed = ["deploy", "--env", "local", "--yes", "--allow-data-loss", "ingest/LoadLogs"];

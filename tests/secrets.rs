@@ -110,9 +110,9 @@ static WRITTEN: LazyLock<Option<Written>> = LazyLock::new(|| {
 /// Every form of a plan, and the file of a saved one.
 fn plan(test: &Test, written: &mut Written) {
     for more in [&[][..], &["--format", "json"], &["--format", "markdown"], &["--drift"], &["--out", "plan.json"]] {
-        let told = test.run(&[&["plan", "--env", "local"], more].concat());
-        assert!(told.starts_with("exit code: 0"), "{told}");
-        written.plans += &told;
+        let printed = test.run(&[&["plan", "--env", "local"], more].concat());
+        assert!(printed.starts_with("exit code: 0"), "{printed}");
+        written.plans += &printed;
     }
     written.saved += &std::fs::read_to_string(test.path("plan.json")).unwrap();
 }
@@ -125,8 +125,8 @@ fn all_under(folder: &Path) -> String {
     text
 }
 
-/// Fails if a secret is in a text, or if what the text is looked through for is not told at all.
-fn holds_no_secret(of: impl Fn(&Written) -> &String, told: &[&str]) {
+/// Fails if a secret is in a text, or if the text does not contain what should be masked.
+fn holds_no_secret(of: impl Fn(&Written) -> &String, printed: &[&str]) {
     let Some(written) = WRITTEN.as_ref() else { return };
     let text = of(written);
     let mut found = String::new();
@@ -136,15 +136,15 @@ fn holds_no_secret(of: impl Fn(&Written) -> &String, told: &[&str]) {
         }
     }
     assert!(found.is_empty(), "{found}");
-    for part in told {
+    for part in printed {
         assert!(text.contains(part), "`{part}` is not told:\n{text}");
     }
 }
 
 #[test]
 fn in_a_plan() {
-    let told = ["Load  AWS::Lambda::Function", "TOKEN", "(secret)", "sts:ExternalId", "~ Given: (secret)"];
-    holds_no_secret(|written| &written.plans, &told);
+    let printed = ["Load  AWS::Lambda::Function", "TOKEN", "(secret)", "sts:ExternalId", "~ Given: (secret)"];
+    holds_no_secret(|written| &written.plans, &printed);
 }
 
 #[test]
@@ -153,14 +153,14 @@ fn in_a_saved_plan() {
 }
 
 #[test]
-fn in_what_a_deploy_says() {
+fn in_the_output_of_a_deploy() {
     holds_no_secret(|written| &written.deploys, &["analytics is created", "analytics is updated", "(secret)"]);
 }
 
 #[test]
 fn in_an_error() {
-    let told = ["`Broken` (AWS::Lambda::Permission) failed: ", "function:(secret)"];
-    holds_no_secret(|written| &written.error, &told);
+    let printed = ["`Broken` (AWS::Lambda::Permission) failed: ", "function:(secret)"];
+    holds_no_secret(|written| &written.error, &printed);
 }
 
 #[test]

@@ -20,8 +20,8 @@ fn shop() -> Option<Test> {
 }
 
 /// What happened in the shop and in the Lambda that reads it.
-fn told(report: &Value) -> String {
-    let mut told = String::new();
+fn printed(report: &Value) -> String {
+    let mut printed = String::new();
     for step in report["timeline"].as_array().unwrap() {
         let text = |name: &str| step[name].as_str().unwrap();
         let (kind, name, detail) = (text("kind"), text("name"), text("detail"));
@@ -36,13 +36,13 @@ fn told(report: &Value) -> String {
             }
             _ => continue,
         };
-        writeln!(told, "{line}").unwrap();
+        writeln!(printed, "{line}").unwrap();
     }
-    told
+    printed
 }
 
 #[test]
-fn webhooks_bring_what_changes_and_a_backfill_reads_it_all_again() {
+fn webhooks_deliver_changes_and_a_backfill_reads_everything_again() {
     let Some(test) = shop() else { return };
     let test = test.edit(
         "stacks/pipeline.yaml",
@@ -66,7 +66,7 @@ fn webhooks_bring_what_changes_and_a_backfill_reads_it_all_again() {
 
     let (code, first) = report(&test, &["--data", "shop=shop"]);
     assert_eq!((code, count(&first, "orders")), (Some(0), ORDERS), "{first:#}");
-    insta::assert_snapshot!(told(&first), @"
+    insta::assert_snapshot!(printed(&first), @"
     schedule shop-local-ingest-shop rate(1 hour)
     function shop-local-ingest-shop orders 81
     shop shop 1-sold
@@ -101,13 +101,13 @@ fn webhooks_bring_what_changes_and_a_backfill_reads_it_all_again() {
     shop-local-ingest-shop reads orders again since 2020-01-01T00:00:00Z
     ----- stderr -----
     for the tables order_lines, orders, refunds, transactions
-    asked; the next `pipectl rehearse --env local` with data of `shop` does it
+    requested; the next `pipectl rehearse --env local` with data of `shop` does it
     ");
     std::fs::remove_dir_all(test.path("shop/changes")).unwrap();
     let (code, second) = report(&test, &["--data", "shop=shop"]);
     // One came and one went. What is read again is older than its deletion.
     assert_eq!((code, count(&second, "orders")), (Some(0), ORDERS), "{second:#}");
-    insta::assert_snapshot!(told(&second), @"
+    insta::assert_snapshot!(printed(&second), @"
     event a call that waited → lambda shop-local-ingest-shop
     schedule shop-local-ingest-shop rate(1 hour)
     function shop-local-ingest-shop orders 81
@@ -116,7 +116,7 @@ fn webhooks_bring_what_changes_and_a_backfill_reads_it_all_again() {
 }
 
 #[test]
-fn a_run_longer_than_its_lambdas_time_goes_on_in_another_call() {
+fn a_run_longer_than_the_lambda_timeout_continues_in_another_call() {
     let Some(test) = shop() else { return };
     // The operation outlives the first call, and its result the next.
     let test = test
@@ -133,7 +133,7 @@ fn a_run_longer_than_its_lambdas_time_goes_on_in_another_call() {
 }
 
 #[test]
-fn a_backfill_says_what_it_cannot_do() {
+fn unsupported_backfills_are_reported() {
     let test = Test::reference();
     let run = |arguments: &[&str]| test.run(&[&["backfill", "--env", "local"], arguments].concat());
     insta::assert_snapshot!(run(&["shp", "--from", "2024-01-01"]), @"
@@ -147,8 +147,8 @@ fn a_backfill_says_what_it_cannot_do() {
     exit code: 64
     ----- stdout -----
     ----- stderr -----
-    error: `erp` is no Shopify source, and only those are read again
-    = hint: what has arrived is taken once more by `pipectl replay --from raw --since DATE --env local`
+    error: `erp` is not a Shopify source, and only those are read again
+    = hint: what has arrived is replayed by `pipectl replay --from raw --since DATE --env local`
     ");
     insta::assert_snapshot!(run(&["shop", "--from", "2999-01-01", "--table", "stores"]), @"
     exit code: 64

@@ -31,7 +31,7 @@ _SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "2g",
     "spark.sql.catalogImplementation": "in-memory",
-    # Hadoop has a umask of its own. Rows are for the user of the rehearsal alone.
+    # Hadoop has its own umask. Only the user of the rehearsal may read rows.
     "spark.hadoop.fs.permissions.umask-mode": "077",
     "spark.hadoop.fs.s3.impl": _VIEW,
     "spark.hadoop.fs.s3a.impl": _VIEW,
@@ -120,7 +120,7 @@ def _verify(jar: Path, digest: str, wheel: str) -> None:
 
 
 def archive_path(cache: Path) -> Path:
-    """Where the class archive for exactly this Java, these jars and these flags lies."""
+    """The path of the class archive for exactly this Java, these jars and these flags."""
     said = subprocess.run([java(), "-version"], capture_output=True, text=True, check=True).stderr
     # What Java takes from the environment, it says first.
     version = "".join(line for line in said.splitlines(keepends=True) if not line.startswith("Picked up "))

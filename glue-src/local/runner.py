@@ -65,7 +65,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Runs Glue jobs on a local Spark.")
     parser.add_argument("--cache-dir", required=True, help="where the class archive is kept between rehearsals")
-    parser.add_argument("--work-dir", help="for Spark's scratch files; whoever names it removes it")
+    parser.add_argument("--work-dir", help="for Spark's scratch files; the caller removes it")
     parser.add_argument("--mounts", type=json.loads, default={}, help="JSON: the folder of each bucket")
     parser.add_argument("--prepare", action="store_true", help="only build the class archive")
     return parser.parse_args()
@@ -81,7 +81,7 @@ def _work(given: str | None) -> Iterator[Path]:
 
 
 def _end_with_parent() -> None:
-    """Ends at once when whoever started this is killed: a job that ran on could commit beside the next rehearsal's."""
+    """Ends at once when the parent process is killed: a job that continues could commit during the next rehearsal."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -94,7 +94,7 @@ def _end_with_parent() -> None:
 
 
 def _take_stdout() -> TextIO:
-    """Keeps stdout for answers: whatever else writes to it, the JVM included, goes to stderr."""
+    """Keeps stdout for responses: all other output, also of the JVM, is sent to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return answers

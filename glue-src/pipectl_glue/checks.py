@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from pipectl_glue import cells, rows
+from pipectl_glue.deduplicate import latest_first
 from pipectl_glue.document import Table
-from pipectl_glue.latest import latest_first
 from pipectl_glue.sql import identifier, literal
 
 

@@ -1,4 +1,4 @@
-"""Cells of text to a table's typed columns, and why a row goes to quarantine instead."""
+"""Converts text cells to a table's typed columns, or returns why a row is quarantined."""
 
 from pyspark.sql import DataFrame
 

@@ -29,9 +29,9 @@ from pipectl_glue import (
 from pipectl_glue.arrivals import Input
 from pipectl_glue.clean import clean
 from pipectl_glue.contract import LANDING
+from pipectl_glue.deduplicate import ranked
 from pipectl_glue.document import Document, Table, parse_document
 from pipectl_glue.failure import Failure
-from pipectl_glue.latest import ranked
 from pipectl_glue.ledger import Counts
 from pipectl_glue.observed import Observed
 from pipectl_glue.readers import Given, Read

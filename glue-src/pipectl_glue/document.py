@@ -80,7 +80,7 @@ class Table:
 
     @property
     def keeps_repeats(self) -> bool:
-        """Whether nothing but its file tells a row from its like (an append table without a key)."""
+        """Whether only its file distinguishes a row from an equal one (an append table without a key)."""
         return self.load == "append" and not self.key
 
     def is_required(self, column: Column) -> bool:

@@ -1,4 +1,4 @@
-"""How the columns of a table's files change: new ones are told, lost ones and other types stop the table."""
+"""How the columns of a table's files change: new ones are reported, missing ones and other types stop the table."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def check(table: Table, read: Read, entries: list[dict[str, Any]]) -> None:
         ]
         if not lost and not other:
             continue
-        what = "; ".join([*(f"`{name}` is gone" for name in lost), *other])
+        what = "; ".join([*(f"`{name}` is missing" for name in lost), *other])
         if table.stops_on_schema_changes:
             raise Failure(
                 f"table `{table.name}`: the columns of {key} are not those of the files before it: {what}. "

@@ -18,9 +18,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from pipectl_glue import contract, output, rows
+from pipectl_glue.deduplicate import ranked
 from pipectl_glue.document import Document, Table
 from pipectl_glue.failure import Failure
-from pipectl_glue.latest import ranked
 from pipectl_glue.session import prepare
 from pipectl_glue.sql import identifier
 from pipectl_glue.store import Store
@@ -34,7 +34,7 @@ _BATCH = "pipectl.batch"
 # As many files as this, each far smaller than Iceberg wants them, become one.
 _SMALL_FILES = 32
 _DAY_MS = 24 * 60 * 60 * 1000
-# The changes of a type that Iceberg makes without a file being written anew.
+# The changes of a type that Iceberg makes without rewriting a file.
 _WIDER = {("int", "bigint"), ("float", "double")}
 
 
@@ -84,7 +84,7 @@ def _failure(name: str, error: Exception) -> Failure:
 
 
 def _catalog(spark: SparkSession, document: Document) -> None:
-    """Glue's catalog, and files by S3's own API, unless whoever started Spark has said otherwise."""
+    """Glue's catalog, and files through S3's API, unless Spark was started with other settings."""
     if spark.conf.get(_SETTING, None) is not None:
         return
     for name, value in {
@@ -189,7 +189,7 @@ class _Table:
                         f"`{field.name}` is {known[field.name].simpleString()} in the Iceberg table and {kind} in the "
                         "pipeline, and Iceberg cannot change the one to the other; give the column a new name, or "
                         f"drop the table {self._document.iceberg.database}.{name.rpartition('.')[2].strip('`')}: it is "
-                        "made anew from all batches that have not expired"
+                        "created again from all batches that have not expired"
                     )
                 self._spark.sql(f"ALTER TABLE {name} ALTER COLUMN {column} TYPE {kind}")
         kept = self._spark.sql(f"SHOW TBLPROPERTIES {name}").collect()

@@ -87,7 +87,7 @@ def run(
     database = connect(source, root["sources"][source], secrets)
     books = Ledger(store, document.raw, source)
     if books.tell():
-        tell("told the pipeline of the last batch: the run before did not get so far")
+        tell("announced the last batch to the pipeline: the previous run stopped before that")
     books.sweep()
     for name in restart:
         if name not in tables:
@@ -301,7 +301,7 @@ class _Reader:
                 if was != columns[name].family(self._engine):
                     raise Failure(
                         f"table `{table.name}`: the column `{name}` was {known['is']} in the database and is "
-                        f"{now[name]['is']} now; declare its type in the pipeline anew, then the table is read on"
+                        f"{now[name]['is']} now; declare its new type in the pipeline, then the table is read further"
                     )
         added = sorted(set(now) - set(before.columns))
         if added:
@@ -400,5 +400,5 @@ def _position(text: str, kind: str) -> str:
 
 
 def _digest(names: list[str]) -> Any:
-    """Tells rows apart. A value that is missing is not one that is empty: it has no name in the JSON."""
+    """Distinguishes rows. A missing value is not an empty one: it has no name in the JSON."""
     return F.sha2(F.to_json(F.struct(*[F.col(identifier(name)) for name in names])), 256)

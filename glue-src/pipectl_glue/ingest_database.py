@@ -1,4 +1,4 @@
-"""The way to a database: its place, its credentials, and queries through JDBC."""
+"""The connection to a database: its address, its credentials, and queries through JDBC."""
 
 import json
 import os
@@ -49,7 +49,7 @@ class Database:
         return _DRIVERS[self.engine]
 
     def options(self) -> dict[str, str]:
-        """What Spark's JDBC reader is told, all but the query."""
+        """The options of Spark's JDBC reader, without the query."""
         common = {
             "url": f"jdbc:{self.engine}://{self.host}:{self.port}/{self.database}",
             "driver": self.driver,
@@ -78,7 +78,7 @@ class Database:
 
     def query(self, spark: SparkSession, sql: str) -> DataFrame:
         """A query's rows; it runs when they are taken."""
-        # Not `query`, for which Spark makes up an alias of its own each time, and which MySQL then shows in its log.
+        # Not `query`, for which Spark generates a new alias each time, which MySQL then shows in its log.
         return spark.read.format("jdbc").options(**self.options(), dbtable=f"({sql}) AS rows_of_source").load()
 
     def rows(self, spark: SparkSession, sql: str) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ class Database:
         return text.replace(self.password, "***") if self.password else text
 
     def advice(self, reason: str) -> str:
-        """What to look at when the database does not answer, by the reason that it gives."""
+        """What to check when the database does not respond, by the reason that it gives."""
         if _EXPIRED.search(reason):
             return f"the password of `{self.username}` has expired: give it a new one, and put that into the secret"
         if _DENIED.search(reason):
@@ -109,7 +109,7 @@ class Database:
 
 
 def connect(name: str, source: dict[str, Any], secrets: Any = None) -> Database:
-    """Finds the place and the credentials of a source of the pipeline document."""
+    """Finds the address and the credentials of a source of the pipeline document."""
     secret = _secret(name, source["secret"], secrets)
     host, port = source.get("host") or secret.get("host"), source["port"]
     if not host:

@@ -1,7 +1,7 @@
-"""What is asked of a database, as SQL: MySQL's and PostgreSQL's.
+"""The SQL queries for a database: MySQL and PostgreSQL.
 
-Every value comes as text, as the database itself writes it: numbers of any size, zero dates, JSON, time in UTC. What
-is no value of the declared type is then told by the job `clean`, row by row, and no driver has bent it before.
+Every value comes as text, as the database itself writes it: numbers of any size, zero dates, JSON, time in UTC. The
+job `clean` reports each value that does not match the declared type, and no driver has changed it before.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Watermark:
-    """The column that tells how far a table has been read; a position on it is a whole number."""
+    """The watermark column of a table; a position on it is a whole number."""
 
     engine: str
     column: Found
@@ -125,7 +125,7 @@ def position(kind: str, text: str | None) -> int | None:
 
 
 def quote(engine: str, name: str) -> str:
-    """A name as the database takes it, whatever characters it has."""
+    """A quoted name, with any characters."""
     return f"`{name.replace('`', '``')}`" if engine == MYSQL else '"' + name.replace('"', '""') + '"'
 
 
@@ -178,7 +178,7 @@ def text_of(engine: str, column: Found) -> str:
 
 
 def select(engine: str, place: str, wanted: dict[str, Found], condition: str) -> str:
-    """Asks for rows: each wanted column as text, under the name that the pipeline knows it by."""
+    """Selects rows: each column of the table as text, under its name in the pipeline."""
     values = ", ".join(f"{text_of(engine, column)} AS {quote(engine, name)}" for name, column in wanted.items())
     return f"SELECT {values} FROM {place} WHERE {condition}"
 

@@ -74,7 +74,7 @@ class Ledger:
         return contract.ingest_marker(self._source)
 
     def tell(self) -> bool:
-        """Tells the pipeline of the last batch, unless it knows: the objects' own events came before they counted."""
+        """Announces the last batch to the pipeline, unless done: the objects' events came before they counted."""
         if not self.batches:
             return False
         body = json.dumps({"source": self._source, "batch": self.batches[-1]}).encode()

@@ -1,4 +1,4 @@
-"""Which objects of the landing zone an ingest has made whole: those that an entry of its own ledger names."""
+"""Which objects of the landing zone an ingest has made whole: those that an entry of the ingest's ledger names."""
 
 import json
 

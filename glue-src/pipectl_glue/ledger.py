@@ -118,7 +118,7 @@ def taken(done: list[dict[str, Any]], clean_entries: list[dict[str, Any]]) -> se
 
 
 def batch_name(now: datetime, inputs: Iterable[str], earlier: Iterable[str]) -> str:
-    """Names a batch by time and content, always after the batches before it, whatever the clock says."""
+    """Names a batch by time and content, always after the batches before it, with any clock."""
     at = now.replace(microsecond=0)
     for batch in earlier:
         at = max(at, contract.begun(batch) + timedelta(seconds=1))

@@ -61,7 +61,7 @@ def read(given: Given) -> Read:
 
 
 def _is_own(name: str) -> bool:
-    """Whether DMS adds a column of this name, as the endpoint and the table mappings tell it."""
+    """Whether DMS adds a column of this name, from the endpoint and the table mappings."""
     return name in (OPERATION, COMMITTED) or name.startswith(BEFORE)
 
 

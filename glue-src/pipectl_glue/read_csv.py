@@ -1,4 +1,4 @@
-"""CSV files to rows of text cells, by header name, in whatever order each file has its columns.
+"""Reads CSV files as rows of text cells, by header name, with the columns in any order.
 
 Each file is read in the quickest way that is safe. Where no record has a line break, a line is a row, and Spark may
 split the file. Where a quote is opened and never closed, it would swallow all that follows: such a file is read line by
@@ -16,11 +16,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipectl_glue import read_escaped, rows, sheets
+from pipectl_glue import csv_dialect, read_escaped, rows
 from pipectl_glue.arrivals import Input
+from pipectl_glue.csv_dialect import CsvDialect, Quotes, Refusal
 from pipectl_glue.document import Csv, Table
 from pipectl_glue.readers import Given, Read
-from pipectl_glue.sheets import Quotes, Refusal, Sheet
 from pipectl_glue.sql import literal
 
 _CORRUPT = "__corrupt"
@@ -39,7 +39,7 @@ _LINE, _RECORD, _BROKEN = "line", "record", "broken"
 class _Way:
     """Files that are read together: they are written alike."""
 
-    sheet: Sheet
+    dialect: CsvDialect
     mode: str
     # Text follows a closing quote somewhere.
     is_loose: bool = False
@@ -49,18 +49,18 @@ def read(given: Given) -> Read:
     """Reads files of CSV as cells of text with what is wrong with each row."""
     table, found = given.table, Read()
     style = table.csv or Csv()
-    known = _sheets(given, style, found)
+    known = _dialects(given, style, found)
     groups: dict[_Way, list[str]] = defaultdict(list)
     for entry, way in _ways(given, known, style, found):
-        header = way.sheet.header
+        header = way.dialect.header
         if style.header:
-            where = sheets.places(header, table)
-            if where and not sheets.header_fault(header, table):
+            where = csv_dialect.column_indexes(header, table)
+            if where and not csv_dialect.header_fault(header, table):
                 found.schemas[entry.key] = dict.fromkeys(where, "")
-            found.unknown = sorted({*found.unknown, *sheets.unknown_columns(header, table)})
-            remarks = [*sheets.renamed(header, table), *sheets.misspelled(header, table, entry.key)]
-            if way.sheet.delimiter != style.delimiter and not way.sheet.has_separator_line:
-                remarks.append(f"the delimiter of {entry.key} is {way.sheet.delimiter!r}, not {style.delimiter!r}")
+            found.unknown = sorted({*found.unknown, *csv_dialect.unknown_columns(header, table)})
+            remarks = [*csv_dialect.renamed(header, table), *csv_dialect.misspelled(header, table, entry.key)]
+            if way.dialect.delimiter != style.delimiter and not way.dialect.has_separator_line:
+                remarks.append(f"the delimiter of {entry.key} is {way.dialect.delimiter!r}, not {style.delimiter!r}")
             found.remarks += [text for text in remarks if text not in found.remarks]
         groups[way].append(given.path(entry))
     if groups:
@@ -68,57 +68,57 @@ def read(given: Given) -> Read:
     return found
 
 
-def _sheets(given: Given, style: Csv, found: Read) -> dict[Input, Sheet]:
+def _dialects(given: Given, style: Csv, found: Read) -> dict[Input, CsvDialect]:
     """What is known of each file by its first bytes; files without any row are left out."""
-    known: dict[Input, Sheet] = {}
+    known: dict[Input, CsvDialect] = {}
     missing = list(given.inputs)
     for most in _START_BYTES:
         starts = given.store.get_all(given.bucket, [entry.key for entry in missing], most)
         pending = []
         for entry, start in zip(missing, starts, strict=True):
-            look = sheets.look(start, entry.key, given.table, style, whole=len(start) < most)
-            if look is None:
+            detected = csv_dialect.detect(start, entry.key, given.table, style, whole=len(start) < most)
+            if detected is None:
                 pending.append(entry)
-            elif isinstance(look, Refusal):
-                found.refused[entry.key] = look.reason
+            elif isinstance(detected, Refusal):
+                found.refused[entry.key] = detected.reason
             elif not style.header:
-                if look.header:
-                    plain = sheets.positional(given.table, style)
-                    known[entry] = replace(plain, quotes=look.quotes, is_utf8=look.is_utf8)
-            elif look.header:
-                known[entry] = look
+                if detected.header:
+                    plain = csv_dialect.positional(given.table, style)
+                    known[entry] = replace(plain, quotes=detected.quotes, is_utf8=detected.is_utf8)
+            elif detected.header:
+                known[entry] = detected
         missing = pending
     for entry in missing:
         found.refused[entry.key] = f"it has no end of its header within {_START_BYTES[-1]} bytes; is it a CSV file?"
     return known
 
 
-def _ways(given: Given, known: dict[Input, Sheet], style: Csv, found: Read) -> list[tuple[Input, _Way]]:
+def _ways(given: Given, known: dict[Input, CsvDialect], style: Csv, found: Read) -> list[tuple[Input, _Way]]:
     """How each file is read; the quotes of those that are not known whole are counted by Spark."""
-    large = [entry for entry, sheet in known.items() if sheet.quotes is None and not sheet.is_wide]
+    large = [entry for entry, dialect in known.items() if dialect.quotes is None and not dialect.is_wide]
     counted = _count(given, large, style) if large else {}
     ways = []
-    for entry, sheet in known.items():
-        quotes, is_utf8 = sheet.quotes, sheet.is_utf8
+    for entry, dialect in known.items():
+        quotes, is_utf8 = dialect.quotes, dialect.is_utf8
         if quotes is None:
             odd, is_utf8 = counted.get(given.path(entry), (1, None))
             # Lines with their quotes in pairs are records; else only the whole file shows where they end.
-            quotes = _quotes(given, entry, sheet, style) if odd else Quotes(is_loose=True)
-        if style.encoding == "auto" and not sheet.is_wide and is_utf8 is False:
-            sheet = replace(sheet, encoding=sheets.WINDOWS)
-        mode = _BROKEN if quotes.is_open else _RECORD if quotes.is_multiline or sheet.is_wide else _LINE
-        if sheet.is_wide and mode == _BROKEN:
-            found.refused[entry.key] = f"a quote is opened and never closed in it, and it is {sheet.encoding}"
+            quotes = _quotes(given, entry, dialect, style) if odd else Quotes(is_loose=True)
+        if style.encoding == "auto" and not dialect.is_wide and is_utf8 is False:
+            dialect = replace(dialect, encoding=csv_dialect.WINDOWS)
+        mode = _BROKEN if quotes.is_open else _RECORD if quotes.is_multiline or dialect.is_wide else _LINE
+        if dialect.is_wide and mode == _BROKEN:
+            found.refused[entry.key] = f"a quote is opened and never closed in it, and it is {dialect.encoding}"
             continue
-        if sheet.is_wide and style.escape:
-            found.refused[entry.key] = f"it is {sheet.encoding}, which `escape` does not go with; save it as UTF-8"
+        if dialect.is_wide and style.escape:
+            found.refused[entry.key] = f"it is {dialect.encoding}, which `escape` does not go with; save it as UTF-8"
             continue
-        if mode == _BROKEN and sheet.header_line.count('"') % 2:
+        if mode == _BROKEN and dialect.header_line.count('"') % 2:
             found.refused[entry.key] = "a quote is opened in its header and never closed"
             continue
         # What tells files apart that are read in one way keeps them from being read together.
-        line = sheet.header_line if mode == _BROKEN or style.escape else ""
-        way = _Way(replace(sheet, quotes=None, is_utf8=None, header_line=line), mode, quotes.is_loose)
+        line = dialect.header_line if mode == _BROKEN or style.escape else ""
+        way = _Way(replace(dialect, quotes=None, is_utf8=None, header_line=line), mode, quotes.is_loose)
         ways.append((entry, way))
     return ways
 
@@ -143,7 +143,7 @@ def _count(given: Given, large: list[Input], style: Csv) -> dict[str, tuple[int,
     return {row[rows.FILE]: (row["odd"], row["utf8"]) for row in sums.collect()}
 
 
-def _quotes(given: Given, entry: Input, sheet: Sheet, style: Csv) -> Quotes:
+def _quotes(given: Given, entry: Input, dialect: CsvDialect, style: Csv) -> Quotes:
     """Reads a whole file for its quotes, a piece at a time."""
     opener = gzip.open if entry.key.endswith(".gz") else bz2.open if entry.key.endswith(".bz2") else None
     with given.store.file(given.bucket, entry.key) as file:
@@ -151,18 +151,18 @@ def _quotes(given: Given, entry: Input, sheet: Sheet, style: Csv) -> Quotes:
         def lines() -> Iterator[str]:
             file.seek(0)
             plain = opener(file) if opener else file
-            reader = codecs.getreader(sheet.encoding)(plain, "replace")
+            reader = codecs.getreader(dialect.encoding)(plain, "replace")
             yield from reader
 
-        return sheets.quotes(lines, sheet.delimiter, style.escape)
+        return csv_dialect.quotes(lines, dialect.delimiter, style.escape)
 
 
 def _read(spark: SparkSession, paths: list[str], way: _Way, table: Table, style: Csv) -> DataFrame:
-    sheet = way.sheet
-    fields = [f"c{index}" for index in range(len(sheet.header))]
+    dialect = way.dialect
+    fields = [f"c{index}" for index in range(len(dialect.header))]
     schema = T.StructType([T.StructField(field, T.StringType()) for field in [*fields, _CORRUPT]])
     options = {
-        "sep": sheet.delimiter,
+        "sep": dialect.delimiter,
         "quote": '"',
         "escape": '"',
         "columnNameOfCorruptRecord": _CORRUPT,
@@ -171,40 +171,40 @@ def _read(spark: SparkSession, paths: list[str], way: _Way, table: Table, style:
     if style.escape:
         frame = _escaped(reader.text(paths), way, schema, options, style)
     elif way.mode == _BROKEN:
-        frame = _line_by_line(reader.text(paths), sheet, schema, options, has_header=style.header)
+        frame = _line_by_line(reader.text(paths), dialect, schema, options, has_header=style.header)
     else:
         frame = reader.csv(
             paths,
             schema=schema,
             # With a line before it, the header is a row like others, which goes below.
-            header=style.header and not sheet.has_separator_line,
+            header=style.header and not dialect.has_separator_line,
             multiLine=way.mode == _RECORD,
-            encoding=sheet.encoding,
+            encoding=dialect.encoding,
             **options,
         ).select(*rows.provenance(), *fields, _CORRUPT, F.lit(None).cast("string").alias("broken"))
-    if sheet.has_separator_line:
+    if dialect.has_separator_line:
         said = F.col(fields[0]).rlike(r"(?i)^\ufeff?sep=.?$")
         again = F.concat_ws("\x00", *[F.coalesce(F.trim(field), F.lit("")) for field in fields])
-        frame = frame.filter(~F.coalesce(said, F.lit(False)) & (again != "\x00".join(sheet.header)))
+        frame = frame.filter(~F.coalesce(said, F.lit(False)) & (again != "\x00".join(dialect.header)))
     texts = frame.withColumn("text", F.concat_ws("", *fields))
     # Rows without any content are what spreadsheets write for formatted cells. They are as little as blank lines.
     blank = F.btrim("text", F.lit(_BLANK)) == ""
-    bare = F.col(_CORRUPT).isNull() | (F.btrim(_CORRUPT, F.lit(f'{_BLANK}"{sheet.delimiter}')) == "")
+    bare = F.col(_CORRUPT).isNull() | (F.btrim(_CORRUPT, F.lit(f'{_BLANK}"{dialect.delimiter}')) == "")
     return _cells(texts.filter(~(blank & bare)), way, table, style, fields)
 
 
 def _escaped(texts: DataFrame, way: _Way, schema: T.StructType, options: dict[str, str], style: Csv) -> DataFrame:
-    sheet, names = way.sheet, [field.name for field in schema.fields[:-1]]
-    text = F.btrim(F.decode(F.col("value").cast("binary"), _java(sheet.encoding)), F.lit("\r\n\ufeff"))
+    dialect, names = way.dialect, [field.name for field in schema.fields[:-1]]
+    text = F.btrim(F.decode(F.col("value").cast("binary"), _java(dialect.encoding)), F.lit("\r\n\ufeff"))
     lines = texts.select(*rows.provenance(), text.alias("text"))
     if style.header:
-        lines = lines.filter(F.col("text") != sheet.header_line.strip("\r\n\ufeff"))
-    marked = read_escaped.marked("text", sheet.delimiter, style.escape)
+        lines = lines.filter(F.col("text") != dialect.header_line.strip("\r\n\ufeff"))
+    marked = read_escaped.marked("text", dialect.delimiter, style.escape)
     frame = lines.select(*rows.PROVENANCE, F.expr(marked).alias("line"))
     if way.mode == _RECORD:
         frame = read_escaped.records(frame, style.escape)
     frame = frame.filter("line != ''")
-    unmark = read_escaped.unmarked(sheet.delimiter, style.escape)
+    unmark = read_escaped.unmarked(dialect.delimiter, style.escape)
     odd = F.expr(f"{read_escaped.odd_quotes('line')} = 1") if way.mode == _BROKEN else F.lit(False)
     ddl = ", ".join(f"{field.name} STRING" for field in schema.fields)
     parsed = frame.withColumn("found", F.when(~odd, F.from_csv("line", ddl, options)))
@@ -217,13 +217,13 @@ def _escaped(texts: DataFrame, way: _Way, schema: T.StructType, options: dict[st
 
 
 def _line_by_line(
-    lines: DataFrame, sheet: Sheet, schema: T.StructType, options: dict[str, str], has_header: bool
+    lines: DataFrame, dialect: CsvDialect, schema: T.StructType, options: dict[str, str], has_header: bool
 ) -> DataFrame:
     names = [field.name for field in schema.fields[:-1]]
-    line = F.btrim(F.decode(F.col("value").cast("binary"), _java(sheet.encoding)), F.lit("\r\n\ufeff"))
+    line = F.btrim(F.decode(F.col("value").cast("binary"), _java(dialect.encoding)), F.lit("\r\n\ufeff"))
     frame = lines.select(*rows.provenance(), line.alias("line")).filter("line != ''")
     if has_header:
-        header = sheet.header_line.strip("\r\n\ufeff")
+        header = dialect.header_line.strip("\r\n\ufeff")
         frame = frame.filter(~((F.col("line") == header) | F.col("line").rlike(r"(?i)^sep=.$")))
     odd = F.expr("(length(line) - length(replace(line, '\"', ''))) % 2 = 1")
     # A quote that stays open would take the rest of the line for its value, which shows best as it was written.
@@ -242,10 +242,10 @@ def _java(encoding: str) -> str:
 
 
 def _cells(frame: DataFrame, way: _Way, table: Table, style: Csv, fields: list[str]) -> DataFrame:
-    sheet = way.sheet
-    where = {source: fields[index] for source, index in sheets.places(sheet.header, table).items()}
+    dialect = way.dialect
+    where = {source: fields[index] for source, index in csv_dialect.column_indexes(dialect.header, table).items()}
     record = F.to_json(
-        F.struct(*[F.col(field).alias(name or field) for field, name in zip(fields, sheet.header, strict=True)]),
+        F.struct(*[F.col(field).alias(name or field) for field, name in zip(fields, dialect.header, strict=True)]),
         {"ignoreNullFields": "false"},
     )
     extra = []
@@ -268,12 +268,12 @@ def _cells(frame: DataFrame, way: _Way, table: Table, style: Csv, fields: list[s
 
 
 def _fault(way: _Way, table: Table, style: Csv, fields: list[str]) -> Column:
-    sheet = way.sheet
-    fault = sheets.header_fault(sheet.header, table) if style.header else None
+    dialect = way.dialect
+    fault = csv_dialect.header_fault(dialect.header, table) if style.header else None
     if fault:
         return F.lit(fault)
     expected = f"the header has {len(fields)}" if style.header else f"the table has {len(fields)} columns"
-    odd_length = F.col(_CORRUPT).isNotNull() & ~F.expr(_only_blank_beyond(len(fields), sheet.delimiter))
+    odd_length = F.col(_CORRUPT).isNotNull() & ~F.expr(_only_blank_beyond(len(fields), dialect.delimiter))
     # Spark gives such a field as it is written, with the quote that it begins with.
     begun = " OR ".join(f"startswith({field}, '\"')" for field in fields)
     loose = F.coalesce(F.expr(begun), F.lit(False)) if way.is_loose and not style.escape else F.lit(False)
@@ -281,7 +281,7 @@ def _fault(way: _Way, table: Table, style: Csv, fields: list[str]) -> Column:
         F.when(F.col("broken").isNotNull(), F.col("broken"))
         .when(loose, F.lit(_LOOSE))
         .when(odd_length, F.lit(f"the row has more or fewer fields than it should: {expected}"))
-        .when(F.col("text").contains("\ufffd"), F.lit(f"the row holds bytes that are not {sheet.encoding}"))
+        .when(F.col("text").contains("\ufffd"), F.lit(f"the row holds bytes that are not {dialect.encoding}"))
     )
 
 

@@ -151,7 +151,7 @@ def _subscript(path: list[str]) -> str:
 
 
 def _tree(paths: list[list[str]]) -> dict[str, Any]:
-    """The paths as nested dictionaries; None is a leaf, and a leaf wins over what lies under it."""
+    """The paths as nested dictionaries; None is a leaf, and a leaf wins over paths below it."""
     tree: dict[str, Any] = {}
     for path in sorted(paths, key=len):
         node: Any = tree

@@ -1,4 +1,4 @@
-"""Parquet files to rows of text cells, by column name, whatever types each file has."""
+"""Reads Parquet files as rows of text cells, by column name, with any types."""
 
 from collections import defaultdict
 

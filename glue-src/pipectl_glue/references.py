@@ -34,5 +34,5 @@ def flagged(frame: DataFrame, index: int, column: str, known: DataFrame | None, 
 
 
 def read_known(spark: SparkSession, path: str, target: Column) -> DataFrame:
-    """One column of all cleaned rows of a table, whatever batch they are of."""
+    """One column of all cleaned rows of a table, of all batches."""
     return spark.read.schema(f"{identifier(target.name)} {target.type.spark.simpleString()}").parquet(path)

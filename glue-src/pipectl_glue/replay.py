@@ -1,6 +1,6 @@
 """Requests to take again what was taken before. Each is an object of the raw bucket, made whole by `pipectl replay`.
 
-A request is done when an entry of its stage names it. So it is carried out once, whenever a run breaks off.
+A request is done when an entry of its stage names it. So it is executed once, even if a run is interrupted.
 """
 
 import json
@@ -30,7 +30,7 @@ class Request:
 def pending(
     store: Store, document: Document, objects: Iterable[Object], source: str, done: list[dict[str, Any]]
 ) -> list[Request]:
-    """The requests, among the objects of the landing zone, that no entry of the stage has carried out."""
+    """The requests, among the objects of the landing zone, that no entry of the stage has executed."""
     carried_out = {name for entry in done for name in entry.get("replays", [])}
     keys = [
         found.key

@@ -1,6 +1,6 @@
 """The report of a run: what came in, what became of it and why, for people and for `pipectl runs`.
 
-It tells what the ledger has, in one place and in plain words. Nothing reads it to decide anything.
+It summarizes the ledger for people. Nothing reads it to decide anything.
 """
 
 import json

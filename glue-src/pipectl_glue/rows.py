@@ -50,7 +50,7 @@ def cell(index: int) -> str:
 
 
 def named(name: str) -> Column:
-    """A column by its exact name, whatever characters it has."""
+    """A column by its exact name, with any characters."""
     return F.col(f"`{name}`")
 
 

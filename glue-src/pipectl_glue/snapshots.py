@@ -1,4 +1,4 @@
-"""Tables whose every file is the whole table: what changed since the last one, and what is gone.
+"""Tables whose every file is the whole table: the changes and deletions since the last one.
 
 The rows of the last snapshot are kept beside the batches. A new one is compared with them by key: equal rows are
 unchanged, rows that are not there any more become deletions. Nothing is taken for gone that may only be unreadable.
@@ -58,7 +58,7 @@ def compare(
 ) -> Comparison:
     """Compares the snapshot kept under `path` with the last one; `bad` holds the keys and reasons of its bad rows.
 
-    With `everything`, rows that are as they were go on as well.
+    With `everything`, unchanged rows are returned as well.
     """
     new = spark.read.parquet(path)
     names = [column.name for column in table.columns]

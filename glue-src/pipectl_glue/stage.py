@@ -9,9 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipectl_glue import checks, contract, output, references, rows
+from pipectl_glue.deduplicate import ranked
 from pipectl_glue.document import Document, Table
 from pipectl_glue.failure import Failure
-from pipectl_glue.latest import ranked
 from pipectl_glue.ledger import Counts
 from pipectl_glue.observed import Observed
 from pipectl_glue.shape import shape

@@ -78,9 +78,9 @@ class Store:
         except ClientError as error:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                 return None
-            raise Failure(f"cannot look for s3://{bucket}/{key}: {error}") from error
+            raise Failure(f"cannot find s3://{bucket}/{key}: {error}") from error
         except BotoCoreError as error:
-            raise Failure(f"cannot look for s3://{bucket}/{key}: {error}") from error
+            raise Failure(f"cannot find s3://{bucket}/{key}: {error}") from error
         return Object(key, found["ETag"].strip('"'), found["ContentLength"], found["LastModified"].timestamp())
 
     def put(self, bucket: str, key: str, body: bytes) -> None:

@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.utils import AnalysisException
 
 from pipectl_glue import checks, contract, output, rows
+from pipectl_glue.deduplicate import ranked
 from pipectl_glue.document import Table
 from pipectl_glue.failure import Failure
-from pipectl_glue.latest import ranked
 from pipectl_glue.ledger import Counts
 from pipectl_glue.shape import shape
 from pipectl_glue.sql import identifier, literal

@@ -59,10 +59,10 @@ def test_what_spreadsheets_export(lake: Lake):
         "the row has more or fewer fields than it should: the header has 8",
     ]
     assert findings(entry, "t") == [
-        "the header `Article-Number` is taken for `article_number`",
-        "the header `NAME` is taken for `name`",
-        "the header `Price` is taken for `price`",
-        "the header `Sold` is taken for `sold`",
+        "the header `Article-Number` is read as `article_number`",
+        "the header `NAME` is read as `name`",
+        "the header `Price` is read as `price`",
+        "the header `Sold` is read as `sold`",
         "the delimiter of landing/t/d.csv is '\\t', not ';'",
     ]
 
@@ -210,7 +210,7 @@ def test_columns_come_and_go(lake: Lake):
         lake.clean()
     (*_, entry) = lake.entries("cleaned")
     assert str(failure.value) == (
-        "table `sheet`: the columns of landing/sheet/2.csv are not those of the files before it: `name` is gone. "
+        "table `sheet`: the columns of landing/sheet/2.csv are not those of the files before it: `name` is missing. "
         "Correct the file, or say `schema_changes: accept` for the table if it is meant; "
         "table `typed`: the columns of landing/typed/2.parquet are not those of the files before it: "
         "`price` was number and is text. Correct the file, or say `schema_changes: accept` for the table if it is "
@@ -219,12 +219,12 @@ def test_columns_come_and_go(lake: Lake):
     assert sorted(entry["tables"]) == ["lax", "other"]
     assert lake.rows(entry, "lax") == [(2, None, Decimal("2.00"))]
     assert findings(entry, "lax") == [
-        "the columns of landing/lax/2.csv are not those of the files before it: `name` is gone",
+        "the columns of landing/lax/2.csv are not those of the files before it: `name` is missing",
         "columns that the table does not have: colour",
     ]
     report = json.loads((lake.path("transformed") / f"reports/{entry['batch']}.json").read_text())
     assert (report["stage"], report["state"]) == ("clean", "failed")
-    assert "`name` is gone" in report["tables"]["sheet"]["stopped"]
+    assert "`name` is missing" in report["tables"]["sheet"]["stopped"]
     assert report["tables"]["lax"]["stopped"] is None
     # What waits is taken once the table says that it is meant, or the file is right.
     tables["sheet"]["schema_changes"] = "accept"

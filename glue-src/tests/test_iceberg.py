@@ -154,7 +154,7 @@ def test_turned_on_later_it_begins_with_all_batches_that_are_there(lake: Lake):
     assert lake.said[-1] == "iceberg t: 3 rows after 2 batches, 1 batches have expired"
     assert rows(lake, "t") == [(1, 2), (3, 0), (4, 0)]
     assert snapshots(lake, "t") == 1, "where it comes to the same, many batches are one commit"
-    # Who drops the table gets it made anew.
+    # A dropped table is created again.
     lake.spark.sql("DROP TABLE lake.shop.t PURGE")
     run(lake, "t/d.jsonl", {"id": 9, "v": 9})
     assert rows(lake, "t") == [(1, 2), (3, 0), (4, 0), (9, 9)]

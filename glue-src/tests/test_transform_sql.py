@@ -52,7 +52,7 @@ def test_a_table_made_by_sql_follows_what_it_reads(lake: Lake):
     lake.clean()
     first = lake.transform()
     assert facts(lake, first) == [(1, "ann", 2, "7.50"), (2, "bob", 0, None)]
-    # Only what a new row touches is made anew, and from all of its rows, however old.
+    # Only rows that depend on a new row are computed again, from all of their inputs.
     lake.drop("lines/b.jsonl", lines(line(12, 2, "1.00"), line(10, 1, "6.00")))
     lake.clean()
     lake.drop("orders/b.jsonl", lines(order(1, "eve", 3), order(1, "old", 2)))

@@ -84,7 +84,7 @@ impl CloudFormation {
     pub async fn stack_names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
         let gone = |status: &str| matches!(status, "DELETE_COMPLETE" | "REVIEW_IN_PROGRESS");
         // Deleted stacks are listed for 90 days, if nothing else is asked for.
-        let wanted: Vec<StackStatus> = StackStatus::values()
+        let statuses: Vec<StackStatus> = StackStatus::values()
             .iter()
             .filter(|status| !gone(status))
             .map(|status| StackStatus::from(*status))
@@ -92,7 +92,7 @@ impl CloudFormation {
         let mut names = Vec::new();
         let mut token = None;
         loop {
-            let request = self.0.list_stacks().set_stack_status_filter(Some(wanted.clone()));
+            let request = self.0.list_stacks().set_stack_status_filter(Some(statuses.clone()));
             let page = request.set_next_token(token).send().await;
             let page = page.map_err(|error| Failure::new("ListStacks", &error))?;
             let live = page
@@ -219,7 +219,7 @@ impl CloudFormation {
             .stack_name(stack)
             .change_set_name(arn)
             .client_request_token(token)
-            // A first deploy that fails shall not leave behind what a later one wants to create.
+            // A failed first deploy must not retain resources that a later one creates.
             .set_retain_except_on_create(create.then_some(true));
         match request.send().await {
             Ok(_) => Ok(()),

@@ -18,7 +18,7 @@ pub struct Failure {
     pub request_id: Option<String>,
 }
 
-/// The failures that code tells apart.
+/// The kinds of failures that code distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     NoSuchStack,
@@ -154,10 +154,10 @@ impl From<Failure> for Error {
             Kind::AccessDenied => error.hint(format!(
                 "let the role of these credentials do `{action}`, or use the role that `pipectl bootstrap` made"
             )),
-            Kind::NoAnswer => error.hint("look at the network, the region and AWS_ENDPOINT_URL, then run the command again: it goes on where it stopped"),
-            Kind::Throttled | Kind::Server => error.hint("run the command again in a minute: it goes on where it stopped"),
+            Kind::NoAnswer => error.hint("check the network, the region and AWS_ENDPOINT_URL, then run the command again: it resumes where it stopped"),
+            Kind::Throttled | Kind::Server => error.hint("run the command again in a minute: it resumes where it stopped"),
             _ if code == "InsufficientStorage" => {
-                error.hint("free some space on the disk, then run the command again: it goes on where it stopped")
+                error.hint("free some space on the disk, then run the command again: it resumes where it stopped")
             }
             _ => error,
         };
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_tells_code_and_request() {
+    fn an_error_has_code_and_request_id() {
         let failure = Failure {
             kind: Kind::AccessDenied,
             action: "CreateChangeSet",

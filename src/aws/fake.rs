@@ -1,4 +1,4 @@
-//! A small HTTP server that answers as told: the fake stands under the SDK, on the wire.
+//! A small HTTP server with configured responses, for protocol tests below the SDK.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -138,7 +138,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) {
             }
         };
         let (status, content_type, body) = match reply {
-            None => (400, "text/xml", error("Unexpected", &format!("no answer is told for {}", request.action))),
+            None => (400, "text/xml", error("Unexpected", &format!("no answer is configured for {}", request.action))),
             Some(Reply::Reset) => return,
             Some(Reply::Raw(status, content_type, body)) => (status, content_type, body),
             Some(Reply::Error(status, code, message)) => (status, "text/xml", error(code, &message)),

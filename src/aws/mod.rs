@@ -4,8 +4,8 @@ pub mod cloudformation;
 pub mod dms;
 pub mod error;
 pub mod s3;
+pub mod signed_calls;
 mod slow_down;
-pub mod wire;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -27,8 +27,8 @@ pub use cloudformation::CloudFormation;
 pub use dms::Dms;
 pub use error::{Failure, Kind};
 pub use s3::S3;
+pub use signed_calls::SignedCalls;
 pub use slow_down::SlowDown;
-pub use wire::Wire;
 
 use error::CREDENTIALS;
 
@@ -39,9 +39,9 @@ pub struct Aws {
     pub s3: S3,
     pub dms: Dms,
     /// The services without an SDK here.
-    pub wire: Wire,
+    pub signed_calls: SignedCalls,
     pub account: String,
-    /// The ARN of whoever these credentials belong to.
+    /// The ARN of the principal of these credentials.
     pub caller: String,
     pub region: String,
     pub pace: Pace,
@@ -77,12 +77,12 @@ impl Aws {
         let variable =
             ["AWS_ENDPOINT_URL_CLOUDFORMATION", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
         let address = local.map(|(endpoint, _)| endpoint.to_owned()).or(variable);
-        let near = address.as_deref().is_some_and(is_loopback);
-        let slow_down = SlowDown::new(first_wait(near));
+        let loopback = address.as_deref().is_some_and(is_loopback);
+        let slow_down = SlowDown::new(first_wait(loopback));
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(environment.region.clone()))
             .http_client(slow_down.around(http_client(address.as_deref())))
-            .retry_config(retries(near))
+            .retry_config(retries(loopback))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
@@ -105,11 +105,11 @@ impl Aws {
             cloudformation: CloudFormation::new(&config),
             s3: S3::new(&config, address.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()),
             dms: Dms::new(&config),
-            wire: Wire::new(&config, &environment.region, address.clone()),
+            signed_calls: SignedCalls::new(&config, &environment.region, address.clone()),
             account: environment.account.clone(),
             caller,
             region: environment.region.clone(),
-            pace: if near { Pace::LOCAL } else { Pace::AWS },
+            pace: if loopback { Pace::LOCAL } else { Pace::AWS },
             slow_down,
             endpoint: address,
         })
@@ -126,16 +126,16 @@ impl Aws {
 }
 
 /// At most 7 tries with at most 15 s between them: rivals that did not cap this hung silently for half an hour.
-fn retries(near: bool) -> RetryConfig {
+fn retries(loopback: bool) -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(7)
-        .with_initial_backoff(first_wait(near))
+        .with_initial_backoff(first_wait(loopback))
         .with_max_backoff(Duration::from_secs(15))
 }
 
 /// The first wait after a call that failed for a passing reason.
-fn first_wait(near: bool) -> Duration {
-    if near { Duration::from_millis(20) } else { Duration::from_secs(1) }
+fn first_wait(loopback: bool) -> Duration {
+    if loopback { Duration::from_millis(20) } else { Duration::from_secs(1) }
 }
 
 /// Plain HTTP needs no TLS, and then the root certificates need not be read.

@@ -34,7 +34,7 @@ impl S3 {
         match self.0.head_object().bucket(bucket).key(key).send().await {
             Ok(_) => Ok(true),
             Err(error) => match Failure::new("HeadObject", &error) {
-                // A HEAD has no body, so a bucket that is not there looks the same: the upload will tell.
+                // A HEAD has no body, so a missing bucket looks the same: the upload reports it.
                 Failure { kind: Kind::NotFound | Kind::NoSuchBucket, .. } => Ok(false),
                 // And so does a 400: what it means on a good request is a token that is too old.
                 failure if failure.kind == Kind::Other && failure.code.is_empty() => Err(Failure {

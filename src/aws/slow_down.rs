@@ -29,7 +29,7 @@ pub struct SlowDown {
     shared: Arc<Mutex<Shared>>,
 }
 
-/// Is told how long all calls are held back.
+/// Receives how long all calls are delayed.
 type Listener = Box<dyn Fn(Duration) + Send>;
 
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl SlowDown {
         Self { first, shared: Arc::default() }
     }
 
-    /// Has `listener` told whenever calls are held back, and for how long.
+    /// Calls `listener` with the delay whenever calls are delayed.
     pub fn listen(&self, listener: impl Fn(Duration) + Send + 'static) {
         self.shared().listener = Some(Box::new(listener));
     }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_told_apart() {
+    fn each_host_is_throttled_separately() {
         assert_eq!(host("https://cloudformation.eu-west-1.amazonaws.com/"), "cloudformation.eu-west-1.amazonaws.com");
         assert_eq!(host("http://127.0.0.1:80?x"), "127.0.0.1:80");
     }

@@ -6,7 +6,7 @@ use super::fake::{ACCOUNT, Fake, Reply, environment, to_xml};
 use super::{Aws, Kind};
 use crate::error::Error;
 use crate::plan::change_set::Progress;
-use crate::plan::{Comparison, Known, Place, Plan};
+use crate::plan::{AccountRegion, Comparison, Known, Plan};
 use crate::render::RenderedStack;
 use crate::spec::Map;
 use crate::template::Template;
@@ -39,7 +39,7 @@ async fn throttling_and_html_errors_are_tried_again() {
 }
 
 #[tokio::test]
-async fn failures_keep_their_kind_and_tell_no_more_than_they_should() {
+async fn failures_keep_their_kind_without_secrets() {
     let cases = [
         (
             Reply::Error(403, "ExpiredToken", "The security token included in the request is expired".into()),
@@ -67,7 +67,7 @@ async fn failures_keep_their_kind_and_tell_no_more_than_they_should() {
 
     error: AWS refused `GetTemplate`: the service answered with HTTP status 500 and no message
     = note: request id r-1
-    = hint: run the command again in a minute: it goes on where it stopped
+    = hint: run the command again in a minute: it resumes where it stopped
 
     error: AWS refused `GetTemplate`: the service answered with HTTP status 400 and no message
     = note: request id r-1
@@ -75,7 +75,7 @@ async fn failures_keep_their_kind_and_tell_no_more_than_they_should() {
 }
 
 #[tokio::test]
-async fn the_wrong_account_is_refused() {
+async fn another_account_is_rejected() {
     let fake = Fake::start().await;
     let error = Aws::connect(&environment("222222222222"), Some((&fake.endpoint, "local"))).await.unwrap_err();
     insta::assert_snapshot!(error, @r#"
@@ -86,7 +86,7 @@ async fn the_wrong_account_is_refused() {
 }
 
 #[tokio::test]
-async fn a_change_set_that_was_made_although_the_answer_was_lost_is_found() {
+async fn a_change_set_is_found_after_a_lost_response() {
     let fake = Fake::start()
         .await
         .on("CreateChangeSet", Reply::Reset)
@@ -111,7 +111,7 @@ async fn a_change_set_that_was_made_although_the_answer_was_lost_is_found() {
 }
 
 #[tokio::test]
-async fn all_pages_are_read_and_what_was_left_out_is_filled_in() {
+async fn all_pages_are_read_and_omitted_fields_are_filled_in() {
     let change = |id: &str| json!({"Type": "Resource", "ResourceChange": {"Action": "Add", "LogicalResourceId": id, "ResourceType": "T"}});
     let warning = "[WARN] --include-property-values option can return incomplete ChangeSet data because: ChangeSet creation failed for resource [C]";
     let page = |changes: Value, next: &str| {
@@ -135,7 +135,7 @@ async fn all_pages_are_read_and_what_was_left_out_is_filled_in() {
 }
 
 #[tokio::test]
-async fn an_execution_that_began_although_the_answer_was_lost_goes_on() {
+async fn an_execution_continues_after_a_lost_response() {
     for (status, expected) in [("EXECUTE_IN_PROGRESS", true), ("OBSOLETE", false)] {
         let fake = Fake::start()
             .await
@@ -167,7 +167,7 @@ async fn events_come_in_order_from_all_pages_up_to_the_known_one() {
 }
 
 #[tokio::test]
-async fn an_artifact_is_never_written_over() {
+async fn an_artifact_is_never_overwritten() {
     let fake = Fake::start()
         .await
         .on("PUT /b/free?x-id=PutObject", Reply::Raw(200, "text/xml", String::new()))
@@ -190,7 +190,7 @@ async fn an_artifact_is_never_written_over() {
 async fn every_recorded_change_is_in_the_plan() {
     let Some(folder) = pipectl_core::testing::recorded() else { return };
     let text = "Resources: {X: {Type: 'AWS::SNS::Topic'}}";
-    let wanted = RenderedStack {
+    let desired = RenderedStack {
         name: "x".into(),
         stack_name: "x".into(),
         text: text.into(),
@@ -200,8 +200,9 @@ async fn every_recorded_change_is_in_the_plan() {
         termination_protection: false,
     };
     let known = Known::new(crate::plan::deployed::Stack::default(), String::new());
-    let (place, parameters) = (Place::default(), Map::new());
-    let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place };
+    let (account_region, parameters) = (AccountRegion::default(), Map::new());
+    let comparison =
+        Comparison { desired: &desired, known: Some(&known), parameters: &parameters, account_region: &account_region };
     let mut seen = 0;
     let mut sample = None;
     for file in std::fs::read_dir(folder).unwrap() {

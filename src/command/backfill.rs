@@ -7,7 +7,7 @@ use pipectl_contract::names::Zone;
 use serde_json::{Value, json};
 use time::UtcDateTime;
 
-use super::account::Account;
+use crate::account::Account;
 use crate::aws::{Failure, Kind};
 use crate::context::Context;
 use crate::error::{Error, Result, did_you_mean};
@@ -37,26 +37,26 @@ pub struct Args {
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
-    let wanted = wanted(&spec, args, UtcDateTime::now())?;
+    let request = request(&spec, args, UtcDateTime::now())?;
     let function = format!("{}-ingest-{}", spec.prefix(), args.source);
-    let (objects, tables) = (list(&wanted.objects), list(&wanted.tables));
+    let (objects, tables) = (list(&request.objects), list(&request.tables));
     context.ui.data(format_args!("{function} reads {objects} again since {}\n", written(args.from)))?;
     context.ui.line(format_args!("for the tables {tables}"));
     if args.dry_run {
         return Ok(Exit::Success);
     }
     let account = Account::open(&project, &spec).await?;
-    let sent = account.aws.wire.invoke(&function, &wanted.event(args.from).to_string()).await;
+    let sent = account.aws.signed_calls.invoke(&function, &request.event(args.from).to_string()).await;
     account.close().await?;
     sent.map_err(|failure| not_there(failure, &spec))?;
     if spec.environment.local {
         context.ui.line(format_args!(
-            "asked; the next `pipectl rehearse --env {}` with data of `{}` does it",
+            "requested; the next `pipectl rehearse --env {}` with data of `{}` does it",
             spec.environment_name, args.source
         ));
     } else {
         context.ui.line(format_args!(
-            "asked; it goes on by itself, in several calls if need be. Its log: aws logs tail /pipectl/{}/{function} \
+            "requested; it continues on its own, in several calls if needed. Its log: aws logs tail /pipectl/{}/{function} \
              --follow --region {}",
             spec.prefix(),
             spec.environment.region
@@ -65,15 +65,15 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// What is to be read again.
+/// The request: what to read again.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+struct Request {
     /// As the ingest Lambda names them, and not repeated.
     objects: BTreeSet<&'static str>,
     tables: BTreeSet<String>,
 }
 
-impl Wanted {
+impl Request {
     /// The event that asks the ingest Lambda.
     fn event(&self, from: UtcDateTime) -> Value {
         json!({"backfill": {"since": written(from), "objects": self.objects}})
@@ -81,7 +81,7 @@ impl Wanted {
 }
 
 /// Fails with everything that is wrong.
-fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
+fn request(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Request> {
     let misuse = |message: String| Error::new(message).exit(Exit::Usage);
     let known = spec.pipeline.sources.iter();
     let Some(source) = spec.pipeline.sources.get(&args.source) else {
@@ -90,7 +90,7 @@ fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
     };
     if let Some(instead) = instead(source, &args.source, spec) {
         return Err(
-            misuse(format!("`{}` is no Shopify source, and only those are read again", args.source)).hint(instead)
+            misuse(format!("`{}` is not a Shopify source, and only those are read again", args.source)).hint(instead)
         );
     }
     let mut errors = Vec::new();
@@ -128,7 +128,7 @@ fn wanted(spec: &Spec, args: &Args, now: UtcDateTime) -> Result<Wanted> {
             .hint("add one, deploy, and its first run reads everything"));
     }
     let tables = own.iter().filter(|(_, object)| read.contains(object)).map(|(table, _)| (*table).to_owned());
-    Ok(Wanted { tables: tables.collect(), objects: read })
+    Ok(Request { tables: tables.collect(), objects: read })
 }
 
 /// How another kind of source is read again; nothing for a Shopify source.
@@ -136,9 +136,9 @@ fn instead(source: &Source, name: &str, spec: &Spec) -> Option<String> {
     let environment = &spec.environment_name;
     Some(match source {
         Source::Shopify(_) => return None,
-        Source::Files(_) => format!(
-            "what has arrived is taken once more by `pipectl replay --from raw --since DATE --env {environment}`"
-        ),
+        Source::Files(_) => {
+            format!("what has arrived is replayed by `pipectl replay --from raw --since DATE --env {environment}`")
+        }
         Source::Lambda(_) => format!(
             "its state is s3://{}/{}: set it back there; or take what has arrived once more with \
              `pipectl replay --from raw --since DATE --env {environment}`",
@@ -148,7 +148,7 @@ fn instead(source: &Source, name: &str, spec: &Spec) -> Option<String> {
         Source::Mysql(database) | Source::Postgresql(database) => match database.capture {
             Capture::Cdc => "start its replication again: docs/sources/cdc.md",
             Capture::Watermark => {
-                "take what has arrived once more with `pipectl replay`; docs/sources/watermark.md says what is kept of a \
+                "replay what has arrived with `pipectl replay`; docs/sources/watermark.md says what is kept of a \
                  database"
             }
         }

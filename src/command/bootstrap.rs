@@ -1,11 +1,11 @@
 //! `pipectl bootstrap`
 
-use super::deploy::{Agreement, carry_out};
-use super::wanted::checked_stacks;
+use super::deploy::{Agreement, execute};
 use crate::context::Context;
 use crate::deploy::{Scope, Settings};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::release::checked_stacks;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -15,7 +15,7 @@ pub struct Args {
 
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
-    let wanted = checked_stacks(&project, &spec)?;
+    let desired = checked_stacks(&project, &spec)?;
     let settings = Settings::default();
-    carry_out(context, &project, &spec, wanted, Scope::Bootstrap, &args.agreement, settings).await
+    execute(context, &project, &spec, desired, Scope::Bootstrap, &args.agreement, settings).await
 }

@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::account::Account;
-use super::lines::Lines;
-use super::migration;
-use super::wanted::checked;
+use crate::account::Account;
 use crate::context::Context;
 use crate::deploy::consent::Consent;
 use crate::deploy::rollout::Outcome;
 use crate::deploy::stop::Stop;
-use crate::deploy::{PARALLEL, Recovery, Scope, Session, Settings, Wanted, rollout, saved, survey};
+use crate::deploy::{PARALLEL, Recovery, Release, Scope, Session, Settings, rollout, saved, survey};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::plan::saved::SavedPlan;
+use crate::progress_output::ProgressOutput;
 use crate::project::Project;
+use crate::release::checked;
+use crate::schema_migration;
 use crate::spec::Spec;
 use crate::ui::Ui;
 
@@ -42,7 +42,7 @@ struct Way {
     #[arg(long, value_name = "N", default_value_t = PARALLEL, value_parser = at_least_one)]
     parallel: usize,
 
-    /// Go on with the rollbacks that failed, then deploy
+    /// Continue failed rollbacks, then deploy
     #[arg(long)]
     continue_rollback: bool,
 
@@ -72,7 +72,7 @@ pub struct Agreement {
     #[arg(long, short = 'y')]
     yes: bool,
 
-    /// Go on although this resource is removed or replaced with the data that it holds; repeatable
+    /// Allow that this resource is removed or replaced with its data; repeatable
     #[arg(long, value_name = "STACK/LOGICAL-ID")]
     allow_data_loss: Vec<String>,
 }
@@ -82,14 +82,14 @@ pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
     let environment = args.environment.clone().or_else(|| Some(saved.as_ref()?.plan.environment.clone()));
     let context = context.enter(environment.unwrap_or_default());
     let (project, spec) = context.spec()?;
-    let wanted = checked(context, &project, &spec)?;
+    let desired = checked(context, &project, &spec)?;
     let (Some(saved), Some(file)) = (saved, &args.plan) else {
-        return carry_out(context, &project, &spec, wanted, Scope::Pipeline, &args.agreement, args.way.settings(None))
+        return execute(context, &project, &spec, desired, Scope::Pipeline, &args.agreement, args.way.settings(None))
             .await;
     };
     let account = Account::open(&project, &spec).await?;
-    migration::changes(&account, &spec).await?;
-    let done = saved_plan(context, &account, &spec, wanted, &saved, file, args).await;
+    schema_migration::changes(&account, &spec).await?;
+    let done = saved_plan(context, &account, &spec, desired, &saved, file, args).await;
     account.close().await?;
     done
 }
@@ -101,12 +101,12 @@ fn read(file: &Path) -> Result<SavedPlan> {
     SavedPlan::parse(&file.display().to_string(), &text)
 }
 
-/// Carries out a saved plan, if it is still true.
+/// Executes a saved plan, if it is still valid.
 async fn saved_plan(
     context: &Context,
     account: &Account,
     spec: &Spec,
-    wanted: Wanted,
+    desired: Release,
     plan: &SavedPlan,
     file: &Path,
     args: &Args,
@@ -114,12 +114,12 @@ async fn saved_plan(
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
     let aws = account.aws.clone();
     let settings = args.way.settings(Some(plan.run.clone()));
-    let (session, mut steps) = Session::open_with(aws, spec, wanted, Scope::Pipeline, stop, settings).await?;
-    let mut lines = Lines::new(ui);
+    let (session, mut steps) = Session::open_with(aws, spec, desired, Scope::Pipeline, stop, settings).await?;
+    let mut lines = ProgressOutput::new(ui);
     let survey = saved::resume(&session, plan, &file.display().to_string(), &mut steps, &mut lines).await?;
     ui.clear();
     ui.data(survey.plan.text(ui.colour()))?;
-    let ending = rollout::carry_out(&session, survey, &args.agreement.consent(), &mut steps, &mut lines).await;
+    let ending = rollout::execute(&session, survey, &args.agreement.consent(), &mut steps, &mut lines).await;
     finish(ui, ending)
 }
 
@@ -130,17 +130,17 @@ impl Agreement {
 }
 
 /// Opens the account and deploys into it.
-pub(super) async fn carry_out(
+pub(super) async fn execute(
     context: &Context,
     project: &Project,
     spec: &Spec,
-    wanted: Wanted,
+    desired: Release,
     scope: Scope,
     agreement: &Agreement,
     settings: Settings,
 ) -> Result<Exit> {
     let account = Account::open(project, spec).await?;
-    let done = into_account(context, &account, spec, wanted, scope, agreement, settings).await;
+    let done = into_account(context, &account, spec, desired, scope, agreement, settings).await;
     account.close().await?;
     done
 }
@@ -150,7 +150,7 @@ pub(super) async fn into_account(
     context: &Context,
     account: &Account,
     spec: &Spec,
-    wanted: Wanted,
+    desired: Release,
     scope: Scope,
     agreement: &Agreement,
     settings: Settings,
@@ -158,14 +158,14 @@ pub(super) async fn into_account(
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
     let migrations = async {
         match scope {
-            Scope::Pipeline => migration::changes(account, spec).await,
+            Scope::Pipeline => schema_migration::changes(account, spec).await,
             Scope::Bootstrap => Ok(Vec::new()),
         }
     };
     let mut asked = stop.clone();
-    let session = Session::open_with(account.aws.clone(), spec, wanted, scope, stop, settings);
+    let session = Session::open_with(account.aws.clone(), spec, desired, scope, stop, settings);
     let (migrations, (session, mut steps)) = tokio::try_join!(migrations, session)?;
-    let mut lines = Lines::new(ui);
+    let mut lines = ProgressOutput::new(ui);
     let mut survey = survey::prepare(&session, &mut steps, &mut lines).await?;
     survey.plan.migrations = migrations;
     ui.clear();
@@ -183,24 +183,29 @@ pub(super) async fn into_account(
             return match answer {
                 Some(_) if asked.requested() => Err(Stop::error("nothing was deployed")),
                 Some(_) => Err(Error::new("nothing was deployed")),
-                None => Err(Error::new("nobody can be asked here")
-                    .hint("add `--yes` to deploy without a question")
+                None => Err(Error::new("cannot ask for confirmation here")
+                    .hint("add `--yes` to deploy without confirmation")
                     .exit(Exit::Usage)),
             };
         }
     }
-    let ending = rollout::carry_out(&session, survey, &consent, &mut steps, &mut lines).await;
+    let ending = rollout::execute(&session, survey, &consent, &mut steps, &mut lines).await;
     finish(ui, ending)
 }
 
 /// Deploys what has changed, without a plan and without a question: for an account that only rehearses.
 #[cfg(feature = "rehearse")]
-pub(super) async fn bring_up_to_date(context: &Context, account: &Account, spec: &Spec, wanted: Wanted) -> Result<()> {
+pub(super) async fn bring_up_to_date(
+    context: &Context,
+    account: &Account,
+    spec: &Spec,
+    desired: Release,
+) -> Result<()> {
     let (session, mut steps) =
-        Session::open(account.aws.clone(), spec, wanted, Scope::Pipeline, Stop::on_ctrl_c()).await?;
-    let mut lines = Lines::new(&context.ui).quiet();
+        Session::open(account.aws.clone(), spec, desired, Scope::Pipeline, Stop::on_ctrl_c()).await?;
+    let mut lines = ProgressOutput::new(&context.ui).quiet();
     let survey = survey::prepare(&session, &mut steps, &mut lines).await?;
-    let ending = rollout::carry_out(&session, survey, &Consent::ToAll, &mut steps, &mut lines).await;
+    let ending = rollout::execute(&session, survey, &Consent::ToAll, &mut steps, &mut lines).await;
     finish(&context.ui, ending).map(drop)
 }
 

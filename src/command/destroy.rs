@@ -1,16 +1,16 @@
 //! `pipectl destroy`
 
-use super::account::Account;
-use super::lines::Lines;
-use super::wanted::stacks;
+use crate::account::Account;
 use crate::aws::CloudFormation;
 use crate::context::Context;
 use crate::deploy::destroy::{destroy, inventory};
 use crate::deploy::stop::Stop;
-use crate::deploy::{BOOTSTRAP, Scope, Session, Wanted};
+use crate::deploy::{BOOTSTRAP, Release, Scope, Session};
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::plan::Known;
+use crate::progress_output::ProgressOutput;
+use crate::release::stacks;
 use crate::render::{RenderedStack, declared};
 use crate::spec::Spec;
 
@@ -33,13 +33,13 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
     let mut asked = stop.clone();
     let (project, spec) = context.spec()?;
-    let wanted = stacks(&project, &spec)?;
+    let desired = stacks(&project, &spec)?;
     let account = Account::open(&project, &spec).await?;
-    let wanted = match &args.stack {
-        Some(name) => only(&account, &spec, wanted, name).await?,
-        None => wanted,
+    let desired = match &args.stack {
+        Some(name) => only(&account, &spec, desired, name).await?,
+        None => desired,
     };
-    let (session, mut steps) = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop).await?;
+    let (session, mut steps) = Session::open(account.aws.clone(), &spec, desired, Scope::Pipeline, stop).await?;
     let found = inventory(&session, args.delete_data).await?;
     if found.stacks.is_empty() {
         account.close().await?;
@@ -52,7 +52,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             ui.warn(format_args!("these secrets are deleted with their values: {}", found.secrets.join(", ")));
         }
         if !found.filled.is_empty() {
-            ui.warn(format_args!("all objects in these buckets are deleted for good: {}", found.filled.join(", ")));
+            ui.warn(format_args!("all objects in these buckets are deleted permanently: {}", found.filled.join(", ")));
         }
         let question = format!("Type `{}` to delete them:", spec.environment_name);
         let answer = ui.ask_until(&question, asked.wait(1)).await;
@@ -61,19 +61,19 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             return match answer {
                 Some(_) if asked.requested() => Err(Stop::error("nothing was deleted")),
                 Some(_) => Err(Error::new("nothing was deleted")),
-                None => Err(Error::new("nobody can be asked here")
-                    .hint("add `--yes` to delete without a question")
+                None => Err(Error::new("cannot ask for confirmation here")
+                    .hint("add `--yes` to delete without confirmation")
                     .exit(Exit::Usage)),
             };
         }
     }
-    let remains = destroy(&session, found, args.delete_data, &mut steps, &mut Lines::new(ui)).await;
+    let remains = destroy(&session, found, args.delete_data, &mut steps, &mut ProgressOutput::new(ui)).await;
     account.close().await?;
     ui.clear();
     let remains = remains?;
     ui.line(format_args!("Done: {} stacks deleted.", remains.stacks.len()));
     if !remains.retained.is_empty() {
-        ui.note("kept, as the deletion policy says, and no part of a stack any more; the next deploy takes them over:");
+        ui.note("retained by their deletion policy, and in no stack; the next deploy imports them:");
         for resource in &remains.retained {
             ui.line(format_args!("  {}  {}", resource.resource_type, resource.physical_id));
         }
@@ -85,16 +85,16 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
 }
 
 /// One stack as it is deployed, without the others. Fails if it is not there, or if a deployed one still uses it.
-async fn only(account: &Account, spec: &Spec, wanted: Wanted, name: &str) -> Result<Wanted> {
+async fn only(account: &Account, spec: &Spec, desired: Release, name: &str) -> Result<Release> {
     let cloudformation = &account.aws.cloudformation;
     if name == BOOTSTRAP {
         return Err(Error::new("all other stacks are deployed and deleted by what is in the bootstrap stack")
-            .hint("delete the others first; the bootstrap stack goes with its own name, in the CloudFormation console")
+            .hint("delete the others first, then delete the bootstrap stack in the CloudFormation console")
             .exit(Exit::Usage));
     }
     let stack_name = spec.stack_name(name);
     let Some(known) = deployed(cloudformation, &stack_name).await? else {
-        let names = wanted.stacks.iter().map(|stack| stack.name.as_str());
+        let names = desired.stacks.iter().map(|stack| stack.name.as_str());
         return Err(Error::new(format!("`{stack_name}` is not deployed"))
             .hint(did_you_mean(name, names))
             .hint(format!(
@@ -104,7 +104,7 @@ async fn only(account: &Account, spec: &Spec, wanted: Wanted, name: &str) -> Res
             .exit(Exit::Usage));
     };
     let mut users = Vec::new();
-    for other in wanted.stacks.iter().filter(|other| other.name != name) {
+    for other in desired.stacks.iter().filter(|other| other.name != name) {
         let template = deployed(cloudformation, &other.stack_name).await?.and_then(|other| other.template);
         if template.is_some_and(|template| !declared(&template, name).is_empty()) {
             users.push(other.name.as_str());
@@ -112,7 +112,7 @@ async fn only(account: &Account, spec: &Spec, wanted: Wanted, name: &str) -> Res
     }
     if !users.is_empty() {
         return Err(Error::new(format!("`{stack_name}` is still used, as it is deployed, by: {}", users.join(", ")))
-            .hint("if the project does not need it any more, run `pipectl deploy` first: the others let go of it"));
+            .hint("if the project does not need it any more, run `pipectl deploy` first: the others stop using it"));
     }
     let unreadable = || {
         Error::new(format!("pipectl cannot read the deployed template of `{stack_name}`")).hint(format!(
@@ -129,7 +129,7 @@ async fn only(account: &Account, spec: &Spec, wanted: Wanted, name: &str) -> Res
         tags: known.stack.tags,
         termination_protection: known.stack.termination_protection,
     };
-    Ok(Wanted { stacks: vec![stack], ..wanted })
+    Ok(Release { stacks: vec![stack], ..desired })
 }
 
 /// A stack with its template; none if it is not there.

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::account::Account;
-use super::format::Format;
+use crate::account::Account;
 use crate::context::Context;
 use crate::deploy::stop::Stop;
 use crate::deploy::{BOOTSTRAP, drift};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::output_format::Format;
 use crate::plan::drift::{Drift, Summary};
 
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub struct Args {
 /// The drift for machines. New fields may come at any time.
 #[derive(Serialize)]
 struct Document<'a> {
-    /// Goes up when a field changes its meaning or goes away.
+    /// Increases when a field changes its meaning or is removed.
     version: u32,
     has_drift: bool,
     summary: Summary,
@@ -33,12 +33,12 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (ui, stop) = (&context.ui, Stop::on_ctrl_c());
     let (project, spec) = context.spec()?;
     let mut stacks = project.render(&spec)?;
-    // In AWS it is the administrator's, and whoever reads the pipeline may not read all of it.
+    // On AWS it is the administrator's, and a reader of the pipeline may lack permissions for it.
     stacks.retain(|stack| spec.environment.local || stack.name != BOOTSTRAP);
     let account = Account::open(&project, &spec).await?;
     ui.status("CloudFormation compares the account with what it has deployed");
-    let mut said = |stack: &str, left: usize| ui.status(format_args!("{stack} is compared; {left} stacks to go"));
-    let found = drift::detect(&account.aws, &spec, stacks, &stop, &mut said).await;
+    let mut progress = |stack: &str, left: usize| ui.status(format_args!("{stack} is compared; {left} stacks to go"));
+    let found = drift::detect(&account.aws, &spec, stacks, &stop, &mut progress).await;
     account.close().await?;
     ui.clear();
     let drift = found?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::account::Account;
+use crate::account::Account;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -41,7 +41,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         }
         Format::Parquet => Unload::Parquet,
     };
-    // What can be told without an account is told first.
+    // Errors that need no account are reported first.
     export::check(&spec, &args.mart, format)?;
     if let Some(path) = &args.out {
         check_writable(path)?;

@@ -7,13 +7,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::account::Account;
-use super::format::Format;
+use crate::account::Account;
 use crate::context::Context;
 use crate::deploy::BOOTSTRAP;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::operations::gc::{self, Garbage, Place};
+use crate::operations::gc::{self, CollectionScope, Garbage};
+use crate::output_format::Format;
 use crate::quantity::size;
 use crate::text_table::columns;
 
@@ -76,11 +76,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let mut stacks: Vec<String> = project.render(&spec)?.into_iter().map(|stack| stack.stack_name).collect();
     stacks.push(spec.stack_name(BOOTSTRAP));
-    let place = Place { bucket: spec.bucket(Zone::Artifacts), prefix: spec.prefix(), stacks };
+    let scope = CollectionScope { bucket: spec.bucket(Zone::Artifacts), prefix: spec.prefix(), stacks };
     let account = Account::open(&project, &spec).await?;
-    ui.status("looking for what nobody refers to");
+    ui.status("searching for unreferenced artifacts");
     let done = async {
-        let garbage = gc::find(&account.aws, &place, args.older_than).await?;
+        let garbage = gc::find(&account.aws, &scope, args.older_than).await?;
         ui.clear();
         let mut shown = shown(&garbage);
         let delete = args.delete && !garbage.is_empty();
@@ -92,7 +92,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
                 agree(context, &shown)?;
             }
             ui.status("removing");
-            gc::remove(&account.aws, &place, &garbage).await?;
+            gc::remove(&account.aws, &scope, &garbage).await?;
             ui.clear();
             shown.deleted = true;
         }
@@ -107,13 +107,13 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     done
 }
 
-/// Asks whether it shall go.
+/// Asks for confirmation.
 fn agree(context: &Context, shown: &Shown) -> Result<()> {
     match context.ui.confirm(format_args!("Delete these {} things of `{}`?", shown.items.len(), context.environment)) {
         Some(true) => Ok(()),
         Some(false) => Err(Error::new("nothing was deleted")),
-        None => Err(Error::new("nobody can be asked here")
-            .hint("add `--yes` to delete without a question")
+        None => Err(Error::new("cannot ask for confirmation here")
+            .hint("add `--yes` to delete without confirmation")
             .exit(Exit::Usage)),
     }
 }

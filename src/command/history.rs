@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use pipectl_contract::names::Zone;
 use serde::Serialize;
 
-use super::account::Account;
-use super::format::Format;
+use crate::account::Account;
 use crate::aws::{Aws, Kind};
 use crate::context::Context;
 use crate::deploy::record::{End, FOLDER, Record, VERSION};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::output_format::Format;
 use crate::text_table::columns;
 
 #[derive(Debug, clap::Args)]
@@ -111,7 +111,7 @@ fn started(run: &Record) -> String {
     run.started.trim_end_matches('Z').replace('T', " ")
 }
 
-/// The part of an ARN that tells people apart: `arn:aws:sts::111111111111:assumed-role/deploy/ci` is `deploy/ci`.
+/// The part of an ARN that identifies a person: `arn:aws:sts::111111111111:assumed-role/deploy/ci` is `deploy/ci`.
 fn caller(arn: &str) -> &str {
     let name = arn.splitn(6, ':').last().unwrap_or(arn);
     name.split_once('/').map_or(name, |(_, rest)| rest)

@@ -44,7 +44,7 @@ pub fn run(context: &Context, args: &Args) -> Result<Exit> {
     let there: Vec<String> =
         files.iter().map(|(path, _)| path.clone()).filter(|path| folder.join(path).exists()).collect();
     if let Some((first, others)) = there.split_first() {
-        let mut error = Error::project(format!("`{}` is there already", folder.join(first).display()));
+        let mut error = Error::project(format!("`{}` already exists", folder.join(first).display()));
         if !others.is_empty() {
             error = error.note(format!("so are {}", others.join(", ")));
         }

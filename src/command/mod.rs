@@ -1,6 +1,5 @@
 //! One file a verb: its flags, its help, and one function that reads like the README.
 
-mod account;
 pub mod backfill;
 pub mod bootstrap;
 pub mod check;
@@ -8,12 +7,9 @@ pub mod deploy;
 pub mod destroy;
 pub mod drift;
 pub mod export;
-pub mod format;
 pub mod gc;
 pub mod history;
 pub mod init;
-mod lines;
-mod migration;
 pub mod outputs;
 pub mod package;
 pub mod plan;
@@ -28,4 +24,3 @@ pub mod sample;
 pub mod schema;
 pub mod status;
 pub mod upload;
-mod wanted;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::account::Account;
-use super::format::Format;
+use crate::account::Account;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::output_format::Format;
 use crate::plan::deployed::Stack;
 use crate::plan::mask::SECRET;
-use crate::plan::{Comparison, Known, Place};
+use crate::plan::{AccountRegion, Comparison, Known};
 use crate::render::RenderedStack;
 use crate::spec::Map;
 
@@ -24,11 +24,11 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let stacks = project.render(&spec)?;
     let account = Account::open(&project, &spec).await?;
-    let place = Place { account: account.aws.account.clone(), region: account.aws.region.clone() };
+    let account_region = AccountRegion { account: account.aws.account.clone(), region: account.aws.region.clone() };
     let mut outputs: Map<BTreeMap<String, String>> = Map::new();
     for stack in &stacks {
         if let Some(found) = account.aws.cloudformation.stack(&stack.stack_name).await? {
-            let shown = shown(stack, found, &place)?;
+            let shown = shown(stack, found, &account_region)?;
             outputs.insert(stack.name.clone(), shown);
         }
     }
@@ -43,10 +43,10 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
 }
 
 /// The outputs of a stack. What a `NoEcho` parameter has brought into one is hidden, although CloudFormation shows it.
-fn shown(wanted: &RenderedStack, found: Stack, place: &Place) -> Result<BTreeMap<String, String>> {
+fn shown(desired: &RenderedStack, found: Stack, account_region: &AccountRegion) -> Result<BTreeMap<String, String>> {
     let outputs = found.outputs.clone();
     let known = Known::new(found, String::new());
-    let comparison = Comparison { wanted, known: Some(&known), parameters: &Map::new(), place };
+    let comparison = Comparison { desired, known: Some(&known), parameters: &Map::new(), account_region };
     let secret = comparison.secret_outputs()?;
     let shown = |(name, value): (String, String)| {
         let value = if secret.contains(&name) { SECRET.to_owned() } else { value };

@@ -1,11 +1,11 @@
 //! `pipectl package`
 
-use super::format::Format;
-use super::wanted::packaged;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::output_format::Format;
 use crate::quantity::size;
+use crate::release::packaged;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

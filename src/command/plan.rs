@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::account::Account;
-use super::lines::Lines;
-use super::migration;
-use super::wanted::checked;
+use crate::account::Account;
 use crate::context::Context;
 use crate::deploy::stop::Stop;
 use crate::deploy::{Scope, Session, overwrite, survey};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::plan::Plan;
+use crate::progress_output::ProgressOutput;
 use crate::project;
+use crate::release::checked;
+use crate::schema_migration;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 
-    /// Save the plan: `pipectl deploy FILE` carries out exactly this, or refuses
+    /// Save the plan: `pipectl deploy FILE` executes exactly this plan, or fails
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -43,11 +43,11 @@ enum Format {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let stop = Stop::on_ctrl_c();
     let (project, spec) = context.spec()?;
-    let wanted = checked(context, &project, &spec)?;
+    let desired = checked(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
-    let session = Session::open(account.aws.clone(), &spec, wanted, Scope::Pipeline, stop);
-    let (migrations, (session, mut steps)) = tokio::try_join!(migration::changes(&account, &spec), session)?;
-    let mut lines = Lines::new(&context.ui);
+    let session = Session::open(account.aws.clone(), &spec, desired, Scope::Pipeline, stop);
+    let (migrations, (session, mut steps)) = tokio::try_join!(schema_migration::changes(&account, &spec), session)?;
+    let mut lines = ProgressOutput::new(&context.ui);
     let plan = match &args.out {
         None if args.drift => Plan { migrations, ..overwrite::plan(&session, &mut steps, &mut lines).await? },
         None => Plan { migrations, ..survey::plan(&session, &mut steps, &mut lines).await? },
@@ -74,7 +74,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     context.ui.clear();
     context.ui.data(args.format.write(&plan, context.ui.colour()))?;
     if let Some(file) = &args.out {
-        context.ui.line(format_args!("saved; carry it out with `pipectl deploy {}`", file.display()));
+        context.ui.line(format_args!("saved; execute it with `pipectl deploy {}`", file.display()));
     }
     Ok(if args.exit_code && plan.has_changes() { Exit::Changes } else { Exit::Success })
 }

@@ -6,13 +6,13 @@ use pipectl_contract::names::QUEUES;
 use serde::Serialize;
 use serde_json::json;
 
-use super::account::Account;
-use super::format::Format;
-use crate::aws::{Failure, Kind, Wire};
+use crate::account::Account;
+use crate::aws::{Failure, Kind, SignedCalls};
 use crate::context::Context;
 use crate::dead_letters::{self, Destination, Letter};
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::output_format::Format;
 use crate::text_table::columns;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub struct Args {
     format: Format,
 }
 
-/// How long a message is hidden from others while it is looked at: longer than a whole queue takes.
+/// How long a message is hidden from others while it is inspected: longer than a whole queue takes.
 const HIDDEN_SECONDS: u32 = 900;
 
 /// A message of a queue.
@@ -68,7 +68,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let mut rows = Vec::new();
     for name in names.into_iter().filter(|name| args.queue == "all" || args.queue == *name) {
         context.ui.status(format_args!("reading the queue {name}"));
-        rows.extend(queue(&account.aws.wire, &spec.prefix(), name, args.dry_run).await?);
+        rows.extend(queue(&account.aws.signed_calls, &spec.prefix(), name, args.dry_run).await?);
     }
     context.ui.clear();
     account.close().await?;
@@ -91,21 +91,21 @@ fn waiting(count: usize) -> String {
 
 /// Reads a queue, and sends each message where it belongs. What was taken there is deleted, and nothing else: a crash
 /// between the two sends it once more, which the pipeline's own parts are built for.
-async fn queue(wire: &Wire, prefix: &str, name: &'static str, dry_run: bool) -> Result<Vec<Row>> {
-    let asked = wire.sqs("GetQueueUrl", &json!({"QueueName": format!("{prefix}-{name}")})).await;
+async fn queue(signed_calls: &SignedCalls, prefix: &str, name: &'static str, dry_run: bool) -> Result<Vec<Row>> {
+    let asked = signed_calls.sqs("GetQueueUrl", &json!({"QueueName": format!("{prefix}-{name}")})).await;
     let url = match asked {
         Ok(answer) => answer["QueueUrl"].as_str().unwrap_or_default().to_owned(),
         Err(Failure { kind: Kind::NotFound, .. }) => return Ok(Vec::new()),
         Err(failure) => return Err(failure.into()),
     };
-    let held = read(wire, &url).await?;
+    let held = read(signed_calls, &url).await?;
     let mut started = Vec::new();
     let mut rows: BTreeMap<(String, String, String), Row> = BTreeMap::new();
     for Held { receipt, sent, letter } in held {
-        let outcome = if dry_run { None } else { Some(send(wire, &letter, &mut started).await) };
+        let outcome = if dry_run { None } else { Some(send(signed_calls, &letter, &mut started).await) };
         let stays = match (&outcome, &letter.to) {
             (Some(Ok(())), _) => {
-                wire.sqs("DeleteMessage", &json!({"QueueUrl": url, "ReceiptHandle": receipt})).await?;
+                signed_calls.sqs("DeleteMessage", &json!({"QueueUrl": url, "ReceiptHandle": receipt})).await?;
                 None
             }
             (Some(Err(why)), _) | (None, Destination::Unknown(why)) => Some(why.clone()),
@@ -113,7 +113,7 @@ async fn queue(wire: &Wire, prefix: &str, name: &'static str, dry_run: bool) -> 
         };
         if !matches!(outcome, Some(Ok(()))) {
             let release = json!({"QueueUrl": url, "ReceiptHandle": receipt, "VisibilityTimeout": 0});
-            wire.sqs("ChangeMessageVisibility", &release).await?;
+            signed_calls.sqs("ChangeMessageVisibility", &release).await?;
         }
         let age = age(sent);
         let key = (letter.from.clone(), letter.reason.clone(), stays.clone().unwrap_or_default());
@@ -135,7 +135,7 @@ async fn queue(wire: &Wire, prefix: &str, name: &'static str, dry_run: bool) -> 
 }
 
 /// Takes all messages that can be seen, and hides them from others meanwhile.
-async fn read(wire: &Wire, url: &str) -> Result<Vec<Held>> {
+async fn read(signed_calls: &SignedCalls, url: &str) -> Result<Vec<Held>> {
     let ask = json!({
         "QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": HIDDEN_SECONDS, "WaitTimeSeconds": 2,
         "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["SentTimestamp"],
@@ -143,7 +143,7 @@ async fn read(wire: &Wire, url: &str) -> Result<Vec<Held>> {
     let mut held = Vec::new();
     loop {
         // A long poll asks all servers of the queue, so an empty answer means that nothing is left.
-        let answer = wire.sqs("ReceiveMessage", &ask).await?;
+        let answer = signed_calls.sqs("ReceiveMessage", &ask).await?;
         let messages = answer["Messages"].as_array().map_or(&[][..], Vec::as_slice);
         if messages.is_empty() {
             return Ok(held);
@@ -165,16 +165,20 @@ async fn read(wire: &Wire, url: &str) -> Result<Vec<Held>> {
 }
 
 /// `started` are the workflows that run already: one run takes up all that has landed, so that one answers every event.
-async fn send(wire: &Wire, letter: &Letter, started: &mut Vec<String>) -> std::result::Result<(), String> {
+async fn send(
+    signed_calls: &SignedCalls,
+    letter: &Letter,
+    started: &mut Vec<String>,
+) -> std::result::Result<(), String> {
     let sent = match &letter.to {
-        Destination::Function(name) => wire.invoke(name, &letter.payload).await,
+        Destination::Function(name) => signed_calls.invoke(name, &letter.payload).await,
         Destination::Workflow(name) if started.contains(name) => Ok(()),
         Destination::Workflow(name) => {
-            let sent = wire.start_workflow(name).await;
+            let sent = signed_calls.start_workflow(name).await;
             started.extend(sent.is_ok().then(|| name.clone()));
             sent
         }
-        Destination::Topic(arn) => wire.publish(arn, &letter.payload).await,
+        Destination::Topic(arn) => signed_calls.publish(arn, &letter.payload).await,
         Destination::Unknown(why) => return Err(why.clone()),
     };
     sent.map_err(|failure| failure.to_string())
@@ -219,17 +223,17 @@ fn ago(seconds: u64) -> String {
 }
 
 /// How many messages wait in each queue that there is.
-pub(super) async fn lengths(wire: &Wire, prefix: &str) -> Result<Vec<(String, u64)>> {
+pub(super) async fn lengths(signed_calls: &SignedCalls, prefix: &str) -> Result<Vec<(String, u64)>> {
     let mut lengths = Vec::new();
     for queue in QUEUES {
         let queue = format!("{prefix}-{}", queue.name);
-        let url = match wire.sqs("GetQueueUrl", &json!({"QueueName": queue})).await {
+        let url = match signed_calls.sqs("GetQueueUrl", &json!({"QueueName": queue})).await {
             Ok(answer) => answer["QueueUrl"].clone(),
             Err(Failure { kind: Kind::NotFound, .. }) => continue,
             Err(failure) => return Err(failure.into()),
         };
         let ask = json!({"QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]});
-        let answer = wire.sqs("GetQueueAttributes", &ask).await?;
+        let answer = signed_calls.sqs("GetQueueAttributes", &ask).await?;
         let number = |name: &str| answer["Attributes"][name].as_str().and_then(|text| text.parse::<u64>().ok());
         let visible = number("ApproximateNumberOfMessages").unwrap_or_default();
         lengths.push((queue, visible + number("ApproximateNumberOfMessagesNotVisible").unwrap_or_default()));

@@ -8,15 +8,15 @@ use pipectl_contract::replay::Request;
 use serde::Serialize;
 use time::UtcDateTime;
 
-use super::account::Account;
-use super::format::Format;
+use crate::account::Account;
 use crate::aws::Kind;
 use crate::aws::s3::{Object, Readable};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::operations::ledger::{Ledger, begun, parse_time};
-use crate::operations::replay::{self, Item, Origin, Place, Zones};
+use crate::operations::replay::{self, Item, ItemLocation, Origin, Zones};
+use crate::output_format::Format;
 use crate::quantity::{size, thousands};
 use crate::spec::Spec;
 use crate::text_table::columns;
@@ -59,9 +59,9 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum From {
-    /// From the objects as they arrived: they are cleaned, transformed and loaded anew
+    /// From the objects as they arrived: they are cleaned, transformed and loaded again
     Raw,
-    /// From the cleaned rows: they are transformed and loaded anew
+    /// From the cleaned rows: they are transformed and loaded again
     Cleaned,
 }
 
@@ -95,7 +95,7 @@ struct Row {
     /// Of cleaned tables.
     rows: u64,
     bytes: u64,
-    /// Objects that lie in the zone itself.
+    /// Objects in the zone itself.
     in_zone: usize,
     /// Objects that come out of the archive.
     from_archive: usize,
@@ -117,7 +117,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let done = tokio::select! {
         done = in_account(context, args, &spec, &account) => done,
         _ = tokio::signal::ctrl_c() => Err(Error::new("interrupted")
-            .hint("run it again: until its end nothing is asked of the pipeline")
+            .hint("run it again: nothing is requested before it completes")
             .exit(Exit::Interrupted)),
     };
     context.ui.clear();
@@ -137,26 +137,26 @@ async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Accou
         From::Raw => (Origin::Raw, Zone::Raw, Zone::RawArchive),
         From::Cleaned => (Origin::Cleaned, Zone::Cleaned, Zone::CleanedArchive),
     };
-    let wanted = replay::wanted(origin, args.since, &tables, &entries);
-    let request = replay::request(&wanted, UtcDateTime::now());
+    let selection = replay::selection(origin, args.since, &tables, &entries);
+    let request = replay::request(&selection, UtcDateTime::now());
     let zones = Zones { zone: spec.bucket(zone), archive: spec.bucket(archive) };
-    ui.status("looking for the objects");
-    let places = replay::find(s3, &zones, wanted).await?;
+    ui.status("searching for the objects");
+    let locations = replay::find(s3, &zones, selection).await?;
     ui.clear();
-    possible(&places, &zones)?;
-    let shown = Shown { request: None, tables: rows(&places), left_out };
-    let waiting = replay::archived(&places);
+    possible(&locations, &zones)?;
+    let shown = Shown { request: None, tables: rows(&locations), left_out };
+    let waiting = replay::archived(&locations);
     show(context, args, &shown, &waiting)?;
-    if places.is_empty() || args.dry_run {
+    if locations.is_empty() || args.dry_run {
         return Ok(Exit::Success);
     }
     if !waiting.is_empty() {
         return restore(context, args, account, &zones, &waiting).await;
     }
     if !args.yes {
-        agreed(context, format_args!("Take this through the pipeline of `{}` once more?", spec.environment_name))?;
+        agreed(context, format_args!("Replay this through the pipeline of `{}`?", spec.environment_name))?;
     }
-    let copies = copies(&places, &request, args.from, &zones);
+    let copies = copies(&locations, &request, args.from, &zones);
     for (number, (from, object, to)) in copies.iter().enumerate() {
         ui.status(format_args!("copying {} of {}: {}", number + 1, copies.len(), object.key));
         s3.copy((from, object), (&zones.zone, to)).await?;
@@ -167,13 +167,13 @@ async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Accou
     s3.create(&spec.bucket(Zone::Raw), &request.key(), body).await?;
     ui.clear();
     match args.format {
-        Format::Text => ui.data(format_args!("asked for as {}\n", request.id))?,
+        Format::Text => ui.data(format_args!("requested as {}\n", request.id))?,
         Format::Json => args.format.print(ui, &Shown { request: Some(request.id), ..shown }, String::new)?,
     }
     ui.line(if spec.environment.local {
-        "the next `pipectl rehearse` takes it; its runs show it"
+        "the next `pipectl rehearse` executes it; `pipectl runs` shows it"
     } else {
-        "the pipeline starts by itself; see `pipectl runs`"
+        "the pipeline starts on its own; see `pipectl runs`"
     });
     Ok(Exit::Success)
 }
@@ -189,52 +189,53 @@ fn not_deployed(failure: crate::aws::Failure, spec: &Spec) -> Error {
 }
 
 /// Refuses what cannot be done wholly.
-fn possible(places: &[(Item, Place)], zones: &Zones) -> Result<()> {
+fn possible(locations: &[(Item, ItemLocation)], zones: &Zones) -> Result<()> {
     let mut errors = Vec::new();
-    let gone: Vec<&Item> = places.iter().filter(|(_, place)| *place == Place::Gone).map(|(item, _)| item).collect();
+    let gone: Vec<&Item> =
+        locations.iter().filter(|(_, location)| *location == ItemLocation::Gone).map(|(item, _)| item).collect();
     if let Some(first) = gone.first() {
         let more = if gone.len() > 1 { format!(" and {} more", gone.len() - 1) } else { String::new() };
         errors.push(
             Error::new(format!("`{}`{more} is neither in `{}` nor in `{}`", first.key, zones.zone, zones.archive))
-                .note("the ledger names it, so it was there; it has expired, or was deleted by hand")
-                .hint("choose a later `--since`, or leave its table out with `--table`"),
+                .note("the ledger lists it, so it existed; it has expired or was deleted")
+                .hint("choose a later `--since`, or exclude its table with `--table`"),
         );
     }
-    for (_, place) in places {
-        let objects: Vec<&Object> = match place {
-            Place::Zone { objects } => objects.iter().collect(),
-            Place::Archive { objects } => objects.iter().map(|(object, _)| object).collect(),
-            Place::Gone => Vec::new(),
+    for (_, location) in locations {
+        let objects: Vec<&Object> = match location {
+            ItemLocation::Zone { objects } => objects.iter().collect(),
+            ItemLocation::Archive { objects } => objects.iter().map(|(object, _)| object).collect(),
+            ItemLocation::Gone => Vec::new(),
         };
         errors.extend(objects.into_iter().filter(|object| object.size > LARGEST_COPY).map(|object| {
-            Error::new(format!("`{}` has {}: S3 copies up to 5 GiB in one go", object.key, size(object.size)))
-                .hint("split the file and upload its parts, and leave its table out with `--table`")
+            Error::new(format!("`{}` has {}: S3 copies up to 5 GiB at once", object.key, size(object.size)))
+                .hint("split the file and upload its parts, and exclude its table with `--table`")
         }));
     }
     Error::all(errors)
 }
 
-fn rows(places: &[(Item, Place)]) -> Vec<Row> {
+fn rows(locations: &[(Item, ItemLocation)]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    for (table, places) in replay::by_table(places) {
+    for (table, locations) in replay::by_table(locations) {
         let mut row = Row { table: table.to_owned(), ..Row::default() };
-        let mut batches: Vec<&str> = places.iter().map(|(item, _)| item.batch.as_str()).collect();
+        let mut batches: Vec<&str> = locations.iter().map(|(item, _)| item.batch.as_str()).collect();
         batches.sort_unstable();
         batches.dedup();
         row.batches = batches.len();
-        for (item, place) in places {
+        for (item, location) in locations {
             row.rows += item.rows;
-            match place {
-                Place::Zone { objects } => {
+            match location {
+                ItemLocation::Zone { objects } => {
                     row.in_zone += objects.len();
                     row.bytes += objects.iter().map(|object| object.size).sum::<u64>();
                 }
-                Place::Archive { objects } => {
+                ItemLocation::Archive { objects } => {
                     row.from_archive += objects.len();
                     row.bytes += objects.iter().map(|(object, _)| object.size).sum::<u64>();
                     row.to_restore += objects.iter().filter(|(_, readable)| *readable != Readable::Yes).count();
                 }
-                Place::Gone => {}
+                ItemLocation::Gone => {}
             }
         }
         row.objects = row.in_zone + row.from_archive;
@@ -252,10 +253,10 @@ fn show(context: &Context, args: &Args, shown: &Shown, waiting: &[(&Object, bool
         (false, Format::Json) => {}
     }
     for table in &shown.left_out {
-        ui.note(format_args!("left out `{table}`: it appends and has no key, so its rows would be there twice"));
+        ui.note(format_args!("skipped `{table}`: it appends and has no key, so its rows would be duplicated"));
     }
     if shown.tables.is_empty() {
-        ui.line("Nothing of this was taken since then.");
+        ui.line("Nothing has arrived since then that can be replayed.");
     }
     if args.dry_run && !waiting.is_empty() {
         ui.note(waits(waiting, args.tier));
@@ -276,8 +277,11 @@ fn text(shown: &Shown) -> String {
             (row.from_archive - row.to_restore, "the archive"),
             (row.to_restore, "the archive, after a restore"),
         ];
-        let parts: Vec<String> =
-            parts.iter().filter(|(count, _)| *count > 0).map(|(count, place)| format!("{count} in {place}")).collect();
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, location)| format!("{count} in {location}"))
+            .collect();
         let rows = if cleaned { thousands(row.rows) } else { String::new() };
         vec![
             row.table.clone(),
@@ -343,24 +347,24 @@ async fn restore(
         waiting.iter().map(|(object, _)| object.class.as_str()).max_by_key(|class| class.len()).unwrap_or_default();
     let time = replay::restore_time(class, args.tier.name());
     Err(Error::new(format!("{} objects are being restored; nothing is replayed yet", waiting.len()))
-        .hint(format!("run the same command again when they are there: {time} after they were asked for")))
+        .hint(format!("run the same command again when they are restored: {time} after the request")))
 }
 
 /// What is copied from where to where.
 fn copies<'a>(
-    places: &'a [(Item, Place)],
+    locations: &'a [(Item, ItemLocation)],
     request: &Request,
     from: From,
     zones: &'a Zones,
 ) -> Vec<(&'a str, &'a Object, String)> {
     let mut copies = Vec::new();
     let mut inputs = request.inputs.iter();
-    for (_, place) in places {
+    for (_, location) in locations {
         let input = inputs.next();
-        let (bucket, objects): (&str, Vec<&Object>) = match place {
-            Place::Zone { objects } => (&zones.zone, objects.iter().collect()),
-            Place::Archive { objects } => (&zones.archive, objects.iter().map(|(object, _)| object).collect()),
-            Place::Gone => continue,
+        let (bucket, objects): (&str, Vec<&Object>) = match location {
+            ItemLocation::Zone { objects } => (&zones.zone, objects.iter().collect()),
+            ItemLocation::Archive { objects } => (&zones.archive, objects.iter().map(|(object, _)| object).collect()),
+            ItemLocation::Gone => continue,
         };
         match (from, input) {
             (From::Raw, Some(input)) => {
@@ -379,8 +383,8 @@ fn agreed(context: &Context, question: std::fmt::Arguments<'_>) -> Result<()> {
     match context.ui.confirm(question) {
         Some(true) => Ok(()),
         Some(false) => Err(Error::new("nothing was changed")),
-        None => Err(Error::new("nobody can be asked here")
-            .hint("add `--yes` to do it without a question")
+        None => Err(Error::new("cannot ask for confirmation here")
+            .hint("add `--yes` to continue without confirmation")
             .exit(Exit::Usage)),
     }
 }

@@ -6,16 +6,16 @@ use pipectl_contract::keys;
 use pipectl_contract::names::Zone;
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
-use super::format::Format;
+use crate::account::Account;
 use crate::aws::{Kind, S3};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::operations::runs::{self, Buckets, Reasons, Run};
+use crate::output_format::Format;
 use crate::spec::Spec;
 
-/// Of one folder no more than this is read to tell its reasons.
+/// How much of a folder is read for its reasons.
 const MOST_FILES: usize = 50;
 
 /// The newest run, in place of a name.
@@ -86,10 +86,10 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         for folder in &run.quarantine {
             reasons.insert(folder.clone(), reasons_of(s3, folder).await?);
         }
-        let told = reasons.iter().flat_map(|(folder, reasons)| {
+        let listed = reasons.iter().flat_map(|(folder, reasons)| {
             reasons.iter().map(move |((reason, source), rows)| Refused { folder, reason, source, rows: *rows })
         });
-        let whole = Whole { run: &run, reasons: told.collect() };
+        let whole = Whole { run: &run, reasons: listed.collect() };
         args.format.print(&context.ui, &whole, || runs::whole(&run, &reasons))?;
         return Ok(Exit::Success);
     }

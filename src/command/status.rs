@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::account::Account;
-use super::format::Format;
 use super::redrive::lengths;
+use crate::account::Account;
 use crate::aws::dms::{self, Progress};
 use crate::context::Context;
 use crate::deploy::replication;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::output_format::Format;
 use crate::text_table::columns;
 
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             changed_at: found.and_then(|found| found.updated.or(found.created)),
         });
     }
-    let queues = lengths(&account.aws.wire, &spec.prefix()).await?;
+    let queues = lengths(&account.aws.signed_calls, &spec.prefix()).await?;
     account.close().await?;
     let queues = queues.into_iter().map(|(queue, waiting)| Queue { queue, waiting }).collect();
     let status = Status { stacks: rows, replications, queues };
@@ -134,8 +134,8 @@ fn tables(progress: Progress) -> String {
         (progress.tables_queued, "waiting"),
         (progress.tables_errored, "failed"),
     ];
-    let told = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    told.collect::<Vec<_>>().join(", ")
+    let parts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use pipectl_contract::names::Zone;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::account::Account;
-use super::format::Format;
+use crate::account::Account;
 use crate::aws::Kind;
 use crate::aws::error::Failure;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::operations::upload::{Checked, Finding, check, targets};
+use crate::output_format::Format;
 use crate::quantity::{counted, size, thousands};
 use crate::spec::Spec;
 
@@ -101,13 +101,13 @@ fn read_all(context: &Context, spec: &Spec, args: &Args) -> Result<Vec<Checked>>
     for file in &files {
         let shown = file.path.display();
         for note in &file.findings.notes {
-            context.ui.note(place(file, note));
+            context.ui.note(located(file, note));
         }
         if file.findings.bad_rows > 0 {
             let rows = thousands(file.findings.bad_rows);
             context.ui.warn(format_args!("{shown}: rows that will go to quarantine: {rows}"));
             for finding in &file.findings.bad {
-                context.ui.line(format_args!("  {}", place(file, finding)));
+                context.ui.line(format_args!("  {}", located(file, finding)));
             }
             let more = file.findings.bad_rows - file.findings.bad.len() as u64;
             if more > 0 {
@@ -124,13 +124,13 @@ fn read_all(context: &Context, spec: &Spec, args: &Args) -> Result<Vec<Checked>>
 }
 
 /// `visits.csv:17: …`.
-fn place(file: &Checked, finding: &Finding) -> String {
+fn located(file: &Checked, finding: &Finding) -> String {
     let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
     format!("{}{line}: {}", file.path.display(), finding.message)
 }
 
 fn error(file: &Checked, finding: &Finding) -> Error {
-    let error = Error::project(place(file, finding));
+    let error = Error::project(located(file, finding));
     match &finding.hint {
         Some(hint) => error.hint(hint.clone()),
         None => error,
@@ -148,8 +148,8 @@ fn confirm(context: &Context, spec: &Spec, args: &Args, files: &[Checked]) -> Re
     match context.ui.confirm(format_args!("Upload to `{}`?", spec.environment_name)) {
         Some(true) => Ok(()),
         Some(false) => Err(Error::new("nothing was uploaded")),
-        None => Err(Error::new("nobody can be asked here")
-            .hint("add `--yes` to upload without a question")
+        None => Err(Error::new("cannot ask for confirmation here")
+            .hint("add `--yes` to upload without confirmation")
             .exit(Exit::Usage)),
     }
 }

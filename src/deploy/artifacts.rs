@@ -62,7 +62,7 @@ impl Session {
         }
         let size = bytes.len();
         match self.aws.s3.create(&self.bucket, &upload.key, bytes).await {
-            Ok(true) => self.say(Step::Uploaded { key: upload.key.clone(), bytes: size }),
+            Ok(true) => self.emit(Step::Uploaded { key: upload.key.clone(), bytes: size }),
             // Another run was faster: the key says that it wrote the same bytes.
             Ok(false) => {}
             Err(failure) if failure.kind == Kind::NoSuchBucket => {
@@ -77,15 +77,15 @@ impl Session {
     /// Where CloudFormation finds the template of a stack: in the request, or uploaded by its sha256 if it is too long.
     pub(super) async fn template_source(
         &self,
-        wanted: &RenderedStack,
+        desired: &RenderedStack,
         purpose: Purpose,
     ) -> Result<cloudformation::TemplateSource> {
-        if wanted.text.len() <= cloudformation::LONGEST_TEMPLATE_BODY {
-            return Ok(cloudformation::TemplateSource::Body(wanted.text.clone()));
+        if desired.text.len() <= cloudformation::LONGEST_TEMPLATE_BODY {
+            return Ok(cloudformation::TemplateSource::Body(desired.text.clone()));
         }
-        let bytes = wanted.text.clone().into_bytes();
+        let bytes = desired.text.clone().into_bytes();
         let sha256 = sha256(&bytes);
-        let key = purpose.template_key(&wanted.name, &sha256);
+        let key = purpose.template_key(&desired.name, &sha256);
         self.upload(&Upload { key: key.clone(), content: Content::Bytes(bytes), sha256 }).await?;
         Ok(cloudformation::TemplateSource::Url(self.aws.object_url(&self.bucket, &key)))
     }

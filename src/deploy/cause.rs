@@ -7,7 +7,7 @@ use crate::plan::deployed::Stack;
 use crate::render::RenderedStack;
 use crate::yaml::Span;
 
-/// How many failures are told beside the first.
+/// How many failures are reported after the first.
 const OTHERS: usize = 5;
 
 /// The failures of resources, in the order in which they happened. What CloudFormation cancelled because of another
@@ -28,21 +28,22 @@ pub(super) fn root(events: &[Event]) -> Option<String> {
 
 /// Why a resource failed. Where a hook was against it, the hook says more.
 fn reason(events: &[Event], failed: &Event) -> String {
-    let told = failed.reason.as_deref().unwrap_or("CloudFormation gave no reason");
+    let reported = failed.reason.as_deref().unwrap_or("CloudFormation gave no reason");
     let hook = events.iter().filter(|event| event.logical_id == failed.logical_id).find_map(|event| {
         let hook = event.hook.as_ref()?;
-        Some((hook, hook.reason.as_deref()?)).filter(|_| hook.status.ends_with("FAILED") && told.contains(&hook.name))
+        Some((hook, hook.reason.as_deref()?))
+            .filter(|_| hook.status.ends_with("FAILED") && reported.contains(&hook.name))
     });
     let text = match hook {
         Some((hook, reason)) => format!("the hook {} refuses it: {reason}", hook.name),
-        None => told.to_owned(),
+        None => reported.to_owned(),
     };
     text.trim().trim_end_matches('.').to_owned()
 }
 
 /// The error of a stack that did not become what was asked for.
-pub(super) fn error(wanted: &RenderedStack, stack: &Stack, events: &[Event]) -> Error {
-    let name = &wanted.stack_name;
+pub(super) fn error(desired: &RenderedStack, stack: &Stack, events: &[Event]) -> Error {
+    let name = &desired.stack_name;
     let verb = verb(stack);
     let state = format!("`{name}` is now in {}", stack.status);
     let mut failures = failures(events);
@@ -53,7 +54,7 @@ pub(super) fn error(wanted: &RenderedStack, stack: &Stack, events: &[Event]) -> 
     let reason = reason(events, first);
     let message = format!("`{name}` was not {verb}: `{}` ({}) failed: {reason}", first.logical_id, first.resource_type);
     let mut error = Error::new(message);
-    if let Some(resource) = wanted.template.resource(&first.logical_id) {
+    if let Some(resource) = desired.template.resource(&first.logical_id) {
         error = error.at(&resource.span, "this resource");
     }
     for other in failures.filter(|other| other.logical_id != first.logical_id).take(OTHERS) {
@@ -66,7 +67,7 @@ pub(super) fn error(wanted: &RenderedStack, stack: &Stack, events: &[Event]) -> 
     error = error.note(state);
     error.hint(
         fixes::of(&reason, &first.resource_type)
-            .unwrap_or("mend what this names, then run `pipectl deploy` again: it goes on where it stopped"),
+            .unwrap_or("fix the cause, then run `pipectl deploy` again: it resumes where it stopped"),
     )
 }
 
@@ -80,63 +81,67 @@ fn verb(stack: &Stack) -> &'static str {
 
 impl Session {
     /// The error of an operation that failed. Where its events name no resource, `DescribeEvents` is asked.
-    pub(super) async fn cause(&self, wanted: &RenderedStack, stack: &Stack, events: &[Event]) -> Error {
+    pub(super) async fn cause(&self, desired: &RenderedStack, stack: &Stack, events: &[Event]) -> Error {
         if failures(events).next().is_none()
             && let Some(operation) = events.iter().rev().find_map(|event| event.operation.as_deref())
             && let Ok(failed) = self.aws.cloudformation.failures_of_operation(&stack.id, operation).await
-            && let failed = self.hide_in_failures(&wanted.name, failed)
-            && let Some(error) = told(wanted, &format!("`{}` was not {}", wanted.stack_name, verb(stack)), &failed)
+            && let failed = self.hide_in_failures(&desired.name, failed)
+            && let Some(error) =
+                failure_error(desired, &format!("`{}` was not {}", desired.stack_name, verb(stack)), &failed)
         {
-            return error.note(format!("`{}` is now in {}", wanted.stack_name, stack.status));
+            return error.note(format!("`{}` is now in {}", desired.stack_name, stack.status));
         }
-        let error = error(wanted, stack, events);
+        let error = error(desired, stack, events);
         if stack.status.as_str() != "UPDATE_ROLLBACK_FAILED" {
             return error;
         }
         let command = format!("pipectl deploy --env {} --continue-rollback", self.environment);
-        error
-            .hint(format!("the way back failed too: once that is mended, `{command}` goes on with it and then deploys"))
+        error.hint(format!(
+            "the rollback failed too: fix its cause, then run `{command}`: it continues the rollback and deploys"
+        ))
     }
 
-    /// The error of a change set that cannot be made. What a hook or an early validation found is told by
+    /// The error of a change set that cannot be made. The result of a hook or an early validation is returned by
     /// `DescribeEvents` alone: the reason of the change set only points there.
-    pub(super) async fn refusal(&self, wanted: &RenderedStack, change_set: &str, reason: &str) -> Error {
-        let what = format!("CloudFormation cannot change `{}`", wanted.stack_name);
+    pub(super) async fn refusal(&self, desired: &RenderedStack, change_set: &str, reason: &str) -> Error {
+        let what = format!("CloudFormation cannot change `{}`", desired.stack_name);
         let plain = || {
             Error::new(format!("{what}: {reason}"))
-                .hint("mend the template or the parameter that this names, then run the command again")
+                .hint("fix the template or the parameter that the error names, then run the command again")
         };
         if !["DescribeEvents", "hook", "alidation failed"].iter().any(|word| reason.contains(word)) {
             return plain();
         }
-        match self.aws.cloudformation.failures_of_change_set(&wanted.stack_name, change_set).await {
+        match self.aws.cloudformation.failures_of_change_set(&desired.stack_name, change_set).await {
             Ok(failed) => {
-                let failed = self.hide_in_failures(&wanted.name, failed);
-                told(wanted, &what, &failed).unwrap_or_else(plain)
+                let failed = self.hide_in_failures(&desired.name, failed);
+                failure_error(desired, &what, &failed).unwrap_or_else(plain)
             }
-            Err(failure) => plain().note(format!("why cannot be told: {failure}")),
+            Err(failure) => plain().note(format!("the cause is unknown: {failure}")),
         }
     }
 }
 
 /// The error that names all these failures, the first one with its place in the template.
-fn told(wanted: &RenderedStack, what: &str, failed: &[FailedEvent]) -> Option<Error> {
+fn failure_error(desired: &RenderedStack, what: &str, failed: &[FailedEvent]) -> Option<Error> {
     // What only warns did not stop it.
     let mut failed = failed.iter().filter(|event| !event.warning && event.reason.is_some());
     let first = failed.next()?;
     let mut error = Error::new(format!("{what}: {}", sentence(first)));
-    if let Some((span, label)) = place(wanted, first) {
+    if let Some((span, label)) = location(desired, first) {
         error = error.at(&span, label);
     }
     for other in failed.take(OTHERS) {
         let text = sentence(other);
-        error = error.note(match place(wanted, other) {
+        error = error.note(match location(desired, other) {
             Some((span, _)) => format!("{text} ({}:{}:{})", span.file(), span.line(), span.column()),
             None => text,
         });
     }
     let fix = fixes::of(first.reason.as_deref().unwrap_or_default(), &first.resource_type);
-    Some(error.hint(fix.unwrap_or("mend the template or the parameter that this names, then run the command again")))
+    Some(
+        error.hint(fix.unwrap_or("fix the template or the parameter that the error names, then run the command again")),
+    )
 }
 
 fn sentence(event: &FailedEvent) -> String {
@@ -153,7 +158,7 @@ fn sentence(event: &FailedEvent) -> String {
 }
 
 /// Where in the template a failure is: the property, or else the resource.
-fn place(wanted: &RenderedStack, event: &FailedEvent) -> Option<(Span, &'static str)> {
+fn location(desired: &RenderedStack, event: &FailedEvent) -> Option<(Span, &'static str)> {
     let path = event.path.as_deref().unwrap_or_default().trim_start_matches('/');
     let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
     // The path begins at the template or, without the resource, at its properties.
@@ -161,9 +166,9 @@ fn place(wanted: &RenderedStack, event: &FailedEvent) -> Option<(Span, &'static 
         ["Resources", id, rest @ ..] => (*id, rest),
         rest => (event.logical_id.as_str(), rest),
     };
-    let resource = wanted.template.resource(id)?;
+    let resource = desired.template.resource(id)?;
     let steps = steps.strip_prefix(&["Properties"]).unwrap_or(steps);
-    let mut place = None;
+    let mut location = None;
     let mut at = &resource.properties;
     for step in steps {
         let next = match step.parse::<usize>() {
@@ -171,8 +176,8 @@ fn place(wanted: &RenderedStack, event: &FailedEvent) -> Option<(Span, &'static 
             Err(_) => at.get(step),
         };
         let Some(next) = next else { break };
-        place = Some((next.span.clone(), "here"));
+        location = Some((next.span.clone(), "here"));
         at = next;
     }
-    place.or_else(|| Some((resource.span.clone(), "this resource")))
+    location.or_else(|| Some((resource.span.clone(), "this resource")))
 }

@@ -1,9 +1,9 @@
-//! Change sets: made under a name of their own, waited for, and never left behind.
+//! Change sets: created under a unique name, awaited, and always deleted.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::overtaken::{Attempt, Halt, is_overtaken};
+use super::conflict::{Attempt, Halt, is_conflict};
 use super::stop::Stop;
 use super::{Purpose, Session};
 use crate::aws::cloudformation::NewChangeSet;
@@ -59,18 +59,18 @@ impl Session {
     /// Makes a change set and waits until it is ready; none if it would change nothing.
     pub(super) async fn prepare(
         &self,
-        wanted: &RenderedStack,
+        desired: &RenderedStack,
         parameters: &Map<String>,
         create: bool,
         purpose: Purpose,
     ) -> Attempt<Option<ChangeSet>> {
         let new = NewChangeSet {
-            stack_name: wanted.stack_name.clone(),
-            name: self.change_set_name(&wanted.stack_name, purpose),
+            stack_name: desired.stack_name.clone(),
+            name: self.change_set_name(&desired.stack_name, purpose),
             create,
-            template: self.template_source(wanted, purpose).await?,
+            template: self.template_source(desired, purpose).await?,
             parameters: parameters.clone(),
-            tags: wanted.tags.clone(),
+            tags: desired.tags.clone(),
             // A plan may not pass a role; CloudFormation looks with the one that the stack was deployed with.
             role: self.role.clone().filter(|_| matches!(purpose, Purpose::Saved | Purpose::Deploy)),
             revert_drift: purpose == Purpose::Drift,
@@ -78,7 +78,7 @@ impl Session {
         // Noted before the call: if the answer is lost, the change set may be there all the same.
         self.open_change_sets().push((new.stack_name.clone(), new.name.clone(), create));
         let arn = self.aws.cloudformation.create_change_set(&new).await.map_err(|failure| {
-            if is_overtaken(&failure) { failure.into() } else { Halt::Failed(refused(wanted, failure)) }
+            if is_conflict(&failure) { failure.into() } else { Halt::Failed(refused(desired, failure)) }
         })?;
         let mut patience = Patience::new(self.aws.pace);
         loop {
@@ -87,14 +87,14 @@ impl Session {
                     Progress::Ready => return Ok(Some(change_set)),
                     Progress::Empty => return Ok(None),
                     Progress::Failed(reason) => {
-                        return Err(self.refusal(wanted, &arn, &reason).await.into());
+                        return Err(self.refusal(desired, &arn, &reason).await.into());
                     }
                     Progress::Pending => {}
                 }
             }
             // Nothing was changed yet, so there is no need to see this to its end.
             if self.stop.requested() {
-                return Err(Stop::error(&format!("`{}` was not changed", wanted.stack_name)).into());
+                return Err(Stop::error(&format!("`{}` was not changed", desired.stack_name)).into());
             }
             patience.pause().await;
         }
@@ -164,8 +164,8 @@ impl Session {
     }
 }
 
-fn refused(wanted: &RenderedStack, failure: Failure) -> Error {
-    let message = format!("CloudFormation refuses the change of `{}`", wanted.stack_name);
+fn refused(desired: &RenderedStack, failure: Failure) -> Error {
+    let message = format!("CloudFormation refuses the change of `{}`", desired.stack_name);
     let cause = Error::from(failure);
     cause
         .hints()

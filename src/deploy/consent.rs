@@ -28,7 +28,7 @@ impl Consent {
             .chain(refused.iter().map(|loss| loss.address()))
             .map(|address| format!("--allow-data-loss {address}"))
             .collect();
-        Err(error.hint(format!("if that is meant: `pipectl deploy --env {environment} {}`", flags.join(" "))).hint(
+        Err(error.hint(format!("if that is intended: `pipectl deploy --env {environment} {}`", flags.join(" "))).hint(
             "to keep the data, give the resource `DeletionPolicy: Retain` and `UpdateReplacePolicy: Retain` and deploy that first",
         ))
     }
@@ -51,14 +51,14 @@ mod tests {
     }
 
     #[test]
-    fn all_that_was_not_named_is_refused_at_once() {
+    fn all_losses_without_consent_are_reported_at_once() {
         let losses = [loss("Raw"), loss("Cleaned"), loss("Old")];
         let consent = Consent::To(vec!["storage/Old".into()]);
         insta::assert_snapshot!(consent.check(&losses, "dev").unwrap_err(), @r"
         error: this deploy would destroy data, so it was not started
         = note: storage/Raw loses all objects in it
         = note: storage/Cleaned loses all objects in it
-        = hint: if that is meant: `pipectl deploy --env dev --allow-data-loss storage/Old --allow-data-loss storage/Raw --allow-data-loss storage/Cleaned`
+        = hint: if that is intended: `pipectl deploy --env dev --allow-data-loss storage/Old --allow-data-loss storage/Raw --allow-data-loss storage/Cleaned`
         = hint: to keep the data, give the resource `DeletionPolicy: Retain` and `UpdateReplacePolicy: Retain` and deploy that first
         ");
         assert!(consent.check(&losses[2..], "dev").is_ok());

@@ -1,4 +1,4 @@
-//! Takes an environment down: stacks in the opposite order, data only when told.
+//! Deletes an environment: stacks in reverse order, data only on request.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::stop::Stop;
 use crate::aws::Kind;
 use crate::aws::cloudformation::StackResource;
 use crate::error::{Error, Result};
-use crate::plan::deployed::{Stack, Standing};
+use crate::plan::deployed::{Stack, StackState};
 use crate::render::RenderedStack;
 
 const BUCKET: &str = "AWS::S3::Bucket";
@@ -52,8 +52,8 @@ pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inve
     let mut inventory =
         Inventory { stacks: Vec::new(), found: BTreeMap::new(), filled: Vec::new(), secrets: Vec::new() };
     for name in order {
-        let Some(wanted) = session.stack(&name) else { continue };
-        let Some(stack) = session.aws.cloudformation.stack(&wanted.stack_name).await? else { continue };
+        let Some(desired) = session.stack(&name) else { continue };
+        let Some(stack) = session.aws.cloudformation.stack(&desired.stack_name).await? else { continue };
         if stack.status.as_str() == "DELETE_COMPLETE" {
             continue;
         }
@@ -76,7 +76,7 @@ pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inve
         };
         let error = Error::new(format!("protected against termination: `{}`", names.join("`, `")));
         let commands: Vec<String> = names.iter().map(command).collect();
-        return Err(error.hint(format!("if they shall really go, run\n{}", commands.join("\n"))));
+        return Err(error.hint(format!("to delete them anyway, run\n{}", commands.join("\n"))));
     }
     if !delete_data && !inventory.filled.is_empty() {
         return Err(hold_data(&inventory.filled));
@@ -117,9 +117,9 @@ async fn tear_down(
     let Teardown { remains, errors, .. } = work;
     Error::all(errors)?;
     if ended.stopped {
-        return Err(Stop::error("what had begun was finished")
+        return Err(Stop::error("operations that were running have completed")
             .note(format!("not deleted: {}", ended.waiting.join(", ")))
-            .hint("run `pipectl destroy` again: it goes on where it stopped"));
+            .hint("run `pipectl destroy` again: it resumes where it stopped"));
     }
     Ok(remains)
 }
@@ -141,11 +141,11 @@ impl Work for Teardown<'_> {
         if found.is_some() {
             session.journal.started(name);
         }
-        let wanted = session.stack(name);
+        let desired = session.stack(name);
         let delete_data = self.delete_data;
         async move {
-            match (wanted, found) {
-                (Some(wanted), Some(found)) => session.take_down(&wanted, found, delete_data).await.map(Some),
+            match (desired, found) {
+                (Some(desired), Some(found)) => session.take_down(&desired, found, delete_data).await.map(Some),
                 _ => Ok(None),
             }
         }
@@ -171,11 +171,11 @@ impl Work for Teardown<'_> {
 }
 
 impl Session {
-    async fn take_down(&self, wanted: &RenderedStack, found: Found, delete_data: bool) -> Result<Vec<StackResource>> {
+    async fn take_down(&self, desired: &RenderedStack, found: Found, delete_data: bool) -> Result<Vec<StackResource>> {
         let Found { stack, mut resources } = found;
-        let busy = stack.status.standing() == Standing::Busy && stack.status.as_str() != "DELETE_IN_PROGRESS";
+        let busy = stack.status.state() == StackState::Busy && stack.status.as_str() != "DELETE_IN_PROGRESS";
         if busy {
-            let Some(found) = self.at_rest(wanted, &stack.id).await? else { return Ok(Vec::new()) };
+            let Some(found) = self.at_rest(desired, &stack.id).await? else { return Ok(Vec::new()) };
             let filled = if delete_data { Vec::new() } else { self.filled(&found).await? };
             if !filled.is_empty() {
                 return Err(hold_data(&filled));
@@ -184,24 +184,24 @@ impl Session {
         }
         for bucket in resources.iter().filter(|resource| is_created_bucket(resource)) {
             if delete_data || bucket.physical_id == self.bucket {
-                self.empty(&wanted.name, &bucket.physical_id).await?;
+                self.empty(&desired.name, &bucket.physical_id).await?;
             }
         }
-        self.stop_replications(&wanted.name, &stack.id).await?;
-        let token = self.client_token(&wanted.name);
+        self.stop_replications(&desired.name, &stack.id).await?;
+        let token = self.client_token(&desired.name);
         let anchor = self.anchor(&stack.id, &token).await;
-        self.say(Step::Stack { stack: wanted.name.clone(), what: "is being deleted".to_owned() });
+        self.emit(Step::Stack { stack: desired.name.clone(), what: "is being deleted".to_owned() });
         // Somebody may have begun something else in the meantime: that is waited for as well.
         while let Err(failure) = self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await {
             if failure.kind != Kind::WrongState {
                 return Err(failure.into());
             }
-            let Some(found) = self.at_rest(wanted, &stack.id).await? else { return Ok(Vec::new()) };
+            let Some(found) = self.at_rest(desired, &stack.id).await? else { return Ok(Vec::new()) };
             resources = found;
         }
-        let ended = self.follow(&wanted.name, &stack.id, anchor, &token).await?;
+        let ended = self.follow(&desired.name, &stack.id, anchor, &token).await?;
         if ended.stack.status.as_str() != "DELETE_COMPLETE" {
-            return Err(self.cause(wanted, &ended.stack, &ended.events).await);
+            return Err(self.cause(desired, &ended.stack, &ended.events).await);
         }
         let skipped = |resource: &StackResource| {
             let last = ended.events.iter().rev().find(|event| event.logical_id == resource.logical_id);
@@ -215,14 +215,14 @@ impl Session {
             }
             retained.push(resource.clone());
         }
-        self.say(Step::Done { stack: wanted.name.clone(), what: "is deleted".to_owned() });
+        self.emit(Step::Done { stack: desired.name.clone(), what: "is deleted".to_owned() });
         Ok(retained)
     }
 
     /// Waits until nobody works on a stack any more. Returns its resources, which may be others than before; none if it
     /// is gone.
-    async fn at_rest(&self, wanted: &RenderedStack, stack: &str) -> Result<Option<Vec<StackResource>>> {
-        match self.settled(&wanted.name, stack).await? {
+    async fn at_rest(&self, desired: &RenderedStack, stack: &str) -> Result<Option<Vec<StackResource>>> {
+        match self.settled(&desired.name, stack).await? {
             Some(found) if found.status.as_str() != "DELETE_COMPLETE" => {
                 Ok(Some(self.aws.cloudformation.resources(stack).await?))
             }
@@ -248,9 +248,9 @@ impl Session {
         while let Some(versions) = self.aws.s3.versions(bucket).await?.filter(|versions| !versions.is_empty()) {
             self.aws.s3.delete(bucket, &versions).await?;
             deleted += versions.len();
-            self.say(Step::Stack {
+            self.emit(Step::Stack {
                 stack: stack.to_owned(),
-                what: format!("empties `{bucket}`: {deleted} objects gone"),
+                what: format!("empties `{bucket}`: {deleted} objects deleted"),
             });
         }
         Ok(())

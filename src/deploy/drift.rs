@@ -11,8 +11,8 @@ use super::stop::Stop;
 use crate::aws::Aws;
 use crate::aws::cloudformation::Detection;
 use crate::error::{Error, Result};
-use crate::plan::Place;
-use crate::plan::deployed::Standing;
+use crate::plan::AccountRegion;
+use crate::plan::deployed::StackState;
 use crate::plan::drift::{Drift, StackDrift};
 use crate::render::RenderedStack;
 use crate::spec::Spec;
@@ -25,15 +25,15 @@ pub async fn detect(
     stop: &Stop,
     ended: &mut dyn FnMut(&str, usize),
 ) -> Result<Drift> {
-    let place = Place { account: aws.account.clone(), region: aws.region.clone() };
+    let account_region = AccountRegion { account: aws.account.clone(), region: aws.region.clone() };
     let (mut tasks, gate) = (JoinSet::new(), Arc::new(Semaphore::new(PARALLEL)));
     let mut found: Vec<Option<StackDrift>> = stacks.iter().map(|_| None).collect();
     for (index, stack) in stacks.into_iter().enumerate() {
-        let (aws, place, gate) = (aws.clone(), place.clone(), Arc::clone(&gate));
+        let (aws, account_region, gate) = (aws.clone(), account_region.clone(), Arc::clone(&gate));
         tasks.spawn(async move {
             // The gate is never closed.
             let _open = gate.acquire().await;
-            (index, of_stack(&aws, &place, &stack).await)
+            (index, of_stack(&aws, &account_region, &stack).await)
         });
     }
     let (mut errors, mut stopped) = (Vec::new(), stop.clone());
@@ -52,29 +52,29 @@ pub async fn detect(
             Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    // The order of answers is chance; the order of errors shall not be.
+    // The order of responses is random; the order of errors must not be.
     errors.sort_by_key(|error| error.message().to_owned());
     errors.dedup_by_key(|error| error.message().to_owned());
     Error::all(errors)?;
     Ok(Drift {
         environment: spec.environment_name.clone(),
-        account: place.account,
-        region: place.region,
+        account: account_region.account,
+        region: account_region.region,
         stacks: found.into_iter().flatten().collect(),
     })
 }
 
-async fn of_stack(aws: &Aws, place: &Place, wanted: &RenderedStack) -> Result<StackDrift> {
-    let Some(stack) = aws.cloudformation.stack(&wanted.stack_name).await? else {
-        return Ok(StackDrift::absent(wanted));
+async fn of_stack(aws: &Aws, account_region: &AccountRegion, desired: &RenderedStack) -> Result<StackDrift> {
+    let Some(stack) = aws.cloudformation.stack(&desired.stack_name).await? else {
+        return Ok(StackDrift::absent(desired));
     };
-    match stack.status.standing() {
-        Standing::Absent | Standing::Shell => return Ok(StackDrift::absent(wanted)),
-        Standing::Busy => {
+    match stack.status.state() {
+        StackState::Absent | StackState::Shell => return Ok(StackDrift::absent(desired)),
+        StackState::Busy => {
             return Err(Error::new(format!("`{}` is in {}", stack.name, stack.status))
-                .hint("run the command again when that is over"));
+                .hint("run the command again when the operation has ended"));
         }
-        Standing::Settled | Standing::Broken => {}
+        StackState::Settled | StackState::Broken => {}
     }
     let id = started(aws, &stack.id).await?;
     let mut patience = Patience::new(aws.pace);
@@ -90,7 +90,7 @@ async fn of_stack(aws: &Aws, place: &Place, wanted: &RenderedStack) -> Result<St
     let there = resources.iter().filter(|resource| resource.status != "DELETE_COMPLETE");
     let resources: Vec<(String, String)> =
         there.map(|resource| (resource.logical_id.clone(), resource.resource_type.clone())).collect();
-    StackDrift::new(wanted, place, &found, &resources, failure)
+    StackDrift::new(desired, account_region, &found, &resources, failure)
 }
 
 /// Starts a detection; waits for one that somebody else has begun, since that one may be older than the change.

@@ -113,7 +113,7 @@ const FIXES: [Fix; 19] = [
     fix(
         "",
         &["internal failure", "internalfailure", "service unavailable", "did not stabilize", "notstabilized"],
-        "this may pass: run `pipectl deploy` again; if it comes back, look at health.aws.amazon.com",
+        "this may be temporary: run `pipectl deploy` again; if it fails again, check health.aws.amazon.com",
     ),
 ];
 
@@ -142,8 +142,8 @@ mod tests {
             ("User is not authorized to perform: glue:CreateJob", "AWS::Glue::Job"),
             ("Something else", "AWS::Glue::Job"),
         ];
-        let told: Vec<String> = cases.iter().map(|(reason, of)| first(reason, of).unwrap_or("none".into())).collect();
-        insta::assert_snapshot!(told.join("\n"), @r"
+        let fixes: Vec<String> = cases.iter().map(|(reason, of)| first(reason, of).unwrap_or("none".into())).collect();
+        insta::assert_snapshot!(fixes.join("\n"), @r"
         bucket names are unique in
         something of this name is
         a new role takes some

@@ -1,4 +1,4 @@
-//! Follows an operation of a stack to its end, whoever started it.
+//! Follows an operation of a stack to its end, also one of somebody else.
 
 use super::change_set::Patience;
 use super::progress::Step;
@@ -6,7 +6,7 @@ use super::stop::Stop;
 use super::{Session, cause, run_of};
 use crate::aws::cloudformation::Event;
 use crate::error::Result;
-use crate::plan::deployed::{Stack, Standing, Status};
+use crate::plan::deployed::{Stack, StackState, Status};
 
 /// How often the status is asked for without a sign of the operation, before it is believed: the first answers after
 /// the start may still be the old ones.
@@ -73,7 +73,7 @@ impl Session {
         let mut asked = 0;
         loop {
             let (begun, over_before) = (!events.is_empty(), over(&events, token).is_some());
-            // Asked together, as the answers may come from far: what one of them tells may be older than the other.
+            // Asked together, to save a round trip: one response may be older than the other.
             let status = self.aws.cloudformation.stack(arn);
             let (found, ()) = tokio::join!(status, self.read_events(name, arn, &anchor, &mut events));
             if let Some(found) = patience.bear(found)? {
@@ -98,24 +98,24 @@ impl Session {
         }
     }
 
-    /// Follows the operation that is under way, whoever started it, and reports what happens.
+    /// Follows the running operation, also one of somebody else, and reports what happens.
     async fn attach(&self, name: &str, stack: &Stack) -> Result<Ended> {
         let arn = &stack.id;
         let starter = self.aws.cloudformation.last_token(arn).await.ok().flatten();
         let who = match starter.as_deref().and_then(|token| run_of(token, name)) {
-            Some(run) if run == self.run => "what this plan began before".to_owned(),
+            Some(run) if run == self.run => "an earlier run of this plan".to_owned(),
             Some(run) => format!("another deploy (run {run})"),
             None => "another operation".to_owned(),
         };
         let what = format!("waits for {who} to end ({})", stack.status);
-        self.say(Step::Stack { stack: name.to_owned(), what });
+        self.emit(Step::Stack { stack: name.to_owned(), what });
         let mut patience = Patience::new(self.aws.pace);
         let mut events: Vec<Event> = Vec::new();
         loop {
             self.read_events(name, arn, &Anchor::Running, &mut events).await;
             if let Some(found) = patience.bear(self.aws.cloudformation.stack(arn).await)? {
                 let now = found.unwrap_or_else(|| gone(arn));
-                if now.status.standing() != Standing::Busy {
+                if now.status.state() != StackState::Busy {
                     self.read_events(name, arn, &Anchor::Running, &mut events).await;
                     return Ok(Ended { stack: now, events });
                 }
@@ -136,7 +136,7 @@ impl Session {
             }
             let event = self.hide_in_event(name, event);
             if !event.of_stack() {
-                self.say(Step::Resource {
+                self.emit(Step::Resource {
                     stack: name.to_owned(),
                     logical_id: event.logical_id.clone(),
                     resource_type: event.resource_type.clone(),
@@ -154,13 +154,13 @@ impl Session {
         loop {
             if let Some(found) = patience.bear(self.aws.cloudformation.stack(stack_name).await)? {
                 match found {
-                    Some(stack) if stack.status.standing() == Standing::Busy => {
+                    Some(stack) if stack.status.state() == StackState::Busy => {
                         let ended = self.attach(name, &stack).await?;
                         if !ended.stack.status.succeeded()
                             && let Some(why) = cause::root(&ended.events)
                         {
                             let text = format!("`{}` went to {}: {why}", stack.name, ended.stack.status);
-                            self.say(Step::Note(text));
+                            self.emit(Step::Note(text));
                         }
                         continue;
                     }
@@ -172,7 +172,7 @@ impl Session {
     }
 }
 
-/// The end of an operation, as its own events tell it.
+/// The last event of an operation.
 fn over<'a>(events: &'a [Event], token: &str) -> Option<&'a Event> {
     let mut own = events.iter().filter(|event| event.of_stack() && event.token.as_deref() == Some(token));
     own.next_back().filter(|event| Status(event.status.clone()).settled())
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_ends_as_its_own_events_say() {
+    fn an_operation_ends_with_its_own_events() {
         let own = |id: &str, status: &str| Event { status: status.into(), ..event(id, Some("a"), true) };
         let stack = Stack { status: Status("UPDATE_IN_PROGRESS".into()), ..Stack::default() };
         let events = vec![own("1", "UPDATE_IN_PROGRESS"), own("2", "UPDATE_COMPLETE"), event("3", Some("b"), true)];

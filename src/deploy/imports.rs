@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::plan::{Side, Warning, imported_elsewhere, leaving};
 
 impl Session {
-    /// A warning for each such export. That its users cannot be looked for is told, and stops no plan. Without an export
+    /// A warning for each such export. A failed lookup is reported; the plan continues. Without an export
     /// that goes or changes nothing is asked.
     pub(super) async fn foreign_imports(&self, sides: &[Side<'_>]) -> Result<Vec<Warning>> {
         let own: BTreeSet<&str> = self.stacks.values().map(|stack| stack.stack_name.as_str()).collect();
         let mut warnings = Vec::new();
         for side in sides {
-            for leaving in leaving(side, &self.place)? {
+            for leaving in leaving(side, &self.account_region)? {
                 match self.aws.cloudformation.importers(&leaving.export).await {
                     Ok(mut users) => {
                         users.retain(|user| !own.contains(user.as_str()));
@@ -22,8 +22,8 @@ impl Session {
                             warnings.push(imported_elsewhere(&leaving, &users));
                         }
                     }
-                    Err(failure) => self.say(Step::Note(format!(
-                        "which stacks import `{}` of `{}` was not looked for: {failure}",
+                    Err(failure) => self.emit(Step::Note(format!(
+                        "cannot list the stacks that import `{}` of `{}`: {failure}",
                         leaving.export, leaving.stack
                     ))),
                 }

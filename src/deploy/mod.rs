@@ -1,24 +1,23 @@
-//! Carries out what is wanted: the only code that changes AWS.
+//! Applies the desired state: the only code that changes AWS.
 //!
-//! [`survey`] asks the account what would change and leaves nothing behind; [`rollout`] changes it, stack by stack along
+//! [`survey`] plans the changes and cleans up; [`rollout`] applies them, stack by stack along
 //! the graph; [`destroy`] takes it down in the opposite order.
 
 pub mod artifacts;
 mod cause;
 mod change_set;
+mod conflict;
 pub mod consent;
 pub mod destroy;
 pub mod drift;
 mod fixes;
 mod follow;
 mod imports;
-mod leave;
-pub(crate) mod leftover;
-mod orphan;
-mod overtaken;
+mod interrupt;
+mod orphaned_stacks;
 pub mod overwrite;
 mod policy;
-mod previous;
+mod previous_run;
 pub mod progress;
 pub mod record;
 pub mod replication;
@@ -27,7 +26,8 @@ pub mod saved;
 mod schedule;
 mod secrets;
 mod stack;
-mod standing;
+mod stack_state;
+pub(crate) mod stale_change_sets;
 pub mod stop;
 pub mod survey;
 
@@ -47,7 +47,7 @@ use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::graph::Graph;
-use crate::plan::Place;
+use crate::plan::AccountRegion;
 use crate::plan::saved::Commit;
 use crate::plan::secrets::Secrets;
 use crate::plan::stack_parameters::{ArtifactKeys, Outputs};
@@ -55,7 +55,7 @@ use crate::render::RenderedStack;
 use crate::spec::{Map, Spec};
 
 use artifacts::Upload;
-use previous::LookBack;
+use previous_run::PreviousRunCheck;
 use progress::Step;
 use record::Journal;
 use stop::Stop;
@@ -64,12 +64,12 @@ use stop::Stop;
 pub const BOOTSTRAP: &str = "bootstrap";
 /// The output of the bootstrap stack with the role that CloudFormation acts as.
 const EXECUTION_ROLE: &str = "ExecutionRoleArn";
-/// How many stacks are worked on at once, unless told otherwise.
+/// How many stacks are deployed at once by default.
 pub const PARALLEL: usize = 10;
 
-/// All that an environment shall be.
+/// The desired state of an environment with its artifacts.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct Release {
     /// In an order in which each follows all that it needs.
     pub stacks: Vec<RenderedStack>,
     pub uploads: Vec<Upload>,
@@ -83,10 +83,10 @@ pub struct Wanted {
 pub struct Session {
     aws: Aws,
     environment: String,
-    place: Place,
+    account_region: AccountRegion,
     /// The bucket for artifacts and long templates.
     bucket: String,
-    /// The role that CloudFormation acts as; none in the local account, which judges no one.
+    /// The role that CloudFormation acts as; none in the local account, which does not authorize deploys.
     role: Option<String>,
     /// Outputs of stacks that are not part of the run.
     outputs: Outputs,
@@ -100,9 +100,9 @@ pub struct Session {
     commit: Option<Commit>,
     /// What became of each stack so far.
     journal: Journal,
-    /// A look at the run before, if this one deploys.
-    look_back: Mutex<Option<LookBack>>,
-    /// What must not be told, by stack.
+    /// The check of the previous run, if this run deploys.
+    previous_run: Mutex<Option<PreviousRunCheck>>,
+    /// Secrets by stack, to be masked.
     secrets: Mutex<Map<Secrets>>,
     /// How many change sets the run has made, by the full name of the stack.
     made: Mutex<BTreeMap<String, u32>>,
@@ -121,7 +121,7 @@ pub struct Session {
 /// How a session goes about its work.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The run of a saved plan, to be gone on with: exactly that plan is carried out, or nothing.
+    /// The run of a saved plan: exactly that plan is executed, or nothing.
     pub run: Option<String>,
     /// How many stacks are worked on at once.
     pub parallel: usize,
@@ -211,18 +211,18 @@ impl Session {
     pub async fn open(
         aws: Aws,
         spec: &Spec,
-        wanted: Wanted,
+        desired: Release,
         scope: Scope,
         stop: Stop,
     ) -> Result<(Arc<Self>, UnboundedReceiver<Step>)> {
-        Self::open_with(aws, spec, wanted, scope, stop, Settings::default()).await
+        Self::open_with(aws, spec, desired, scope, stop, Settings::default()).await
     }
 
-    /// Opens a session with settings of its own.
+    /// Opens a session with settings.
     pub async fn open_with(
         aws: Aws,
         spec: &Spec,
-        wanted: Wanted,
+        desired: Release,
         scope: Scope,
         stop: Stop,
         settings: Settings,
@@ -245,7 +245,7 @@ impl Session {
             Scope::Bootstrap => name == BOOTSTRAP,
             Scope::Pipeline => local || name != BOOTSTRAP,
         };
-        let Wanted { stacks, uploads, keys, commit } = wanted;
+        let Release { stacks, uploads, keys, commit } = desired;
         let stacks: Vec<Arc<RenderedStack>> =
             stacks.into_iter().filter(|stack| part(&stack.name)).map(Arc::new).collect();
         let names: Vec<String> = stacks.iter().map(|stack| stack.name.clone()).collect();
@@ -258,7 +258,7 @@ impl Session {
         });
         let session = Self {
             environment: spec.environment_name.clone(),
-            place: Place { account: aws.account.clone(), region: aws.region.clone() },
+            account_region: AccountRegion { account: aws.account.clone(), region: aws.region.clone() },
             bucket: spec.bucket(Zone::Artifacts),
             role,
             outputs,
@@ -273,7 +273,7 @@ impl Session {
             scope,
             commit,
             journal: Journal::default(),
-            look_back: Mutex::default(),
+            previous_run: Mutex::default(),
             secrets: Mutex::default(),
             parallel,
             recovery,
@@ -305,13 +305,13 @@ impl Session {
         }))
     }
 
-    fn say(&self, step: Step) {
+    fn emit(&self, step: Step) {
         // Nobody listens any more only when the run is over.
         let _ = self.steps.send(self.hide_in_step(step));
     }
 }
 
-/// A name that no other run has: the time, so that people can tell runs apart, and a random number.
+/// A name that no other run has: the time, so that people can distinguish runs, and a random number.
 fn run_name() -> String {
     let time = timestamps::stamp(OffsetDateTime::now_utc().unix_timestamp());
     format!("{time}-{:016x}", random())

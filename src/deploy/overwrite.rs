@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use super::overtaken::{Halt, restless};
+use super::conflict::{Halt, too_many_conflicts};
 use super::progress::{Progress, Step};
 use super::survey::{Survey, Surveyed, decided, survey};
 use super::{Purpose, Session};
@@ -23,7 +23,7 @@ pub async fn plan(
     let planned = async {
         let mut survey = survey(session, steps, progress, Purpose::Plan).await?;
         add(session, &mut survey).await?;
-        survey.plan.warnings.extend(session.orphans(progress).await);
+        survey.plan.warnings.extend(session.orphaned_stacks(progress).await);
         Ok::<Plan, Error>(survey.plan)
     };
     let planned = planned.await;
@@ -38,9 +38,9 @@ pub async fn plan(
 pub async fn add(session: &Arc<Session>, survey: &mut Survey) -> Result<()> {
     let mut tasks = JoinSet::new();
     for (name, surveyed) in survey.stacks.iter().filter(|(_, surveyed)| surveyed.change_set.is_some()) {
-        let Some(wanted) = session.stack(name) else { continue };
+        let Some(desired) = session.stack(name) else { continue };
         let (session, surveyed) = (Arc::clone(session), surveyed.clone());
-        tasks.spawn(async move { session.with_drift(&wanted, surveyed).await });
+        tasks.spawn(async move { session.with_drift(&desired, surveyed).await });
     }
     let mut errors = Vec::new();
     while let Some(done) = tasks.join_next().await {
@@ -60,15 +60,20 @@ pub async fn add(session: &Arc<Session>, survey: &mut Survey) -> Result<()> {
 }
 
 impl Session {
-    async fn with_drift(&self, wanted: &RenderedStack, surveyed: Surveyed) -> Result<StackPlan> {
+    async fn with_drift(&self, desired: &RenderedStack, surveyed: Surveyed) -> Result<StackPlan> {
         let Surveyed { plan, parameters, known, .. } = surveyed;
-        let made = self.prepare(wanted, &decided(&parameters), false, Purpose::Drift).await;
+        let made = self.prepare(desired, &decided(&parameters), false, Purpose::Drift).await;
         // A saved plan keeps its change sets; this one is none of them.
-        self.drop_change_sets(&wanted.stack_name, Purpose::Drift).await?;
-        let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
+        self.drop_change_sets(&desired.stack_name, Purpose::Drift).await?;
+        let comparison = Comparison {
+            desired,
+            known: known.as_ref(),
+            parameters: &parameters,
+            account_region: &self.account_region,
+        };
         let made = made.map_err(|halt| match halt {
             Halt::Failed(error) => error,
-            Halt::Overtaken(why) => restless(&wanted.stack_name, &why),
+            Halt::Conflict(why) => too_many_conflicts(&desired.stack_name, &why),
         })?;
         match made {
             Some(change_set) => comparison.with_drift(plan, &change_set),

@@ -1,5 +1,5 @@
 //! The stack policy: CloudFormation itself refuses to replace or remove what holds data, in every update but one that
-//! was shown and agreed to. It is the second lock: the first is that a plan with losses is not carried out at all.
+//! was shown and agreed to. It is the second protection: the first is that a plan with losses is not executed at all.
 //!
 //! A change set takes no policy for the time of its update, so the policy is changed before it and set back after it.
 
@@ -14,8 +14,8 @@ use crate::render::RenderedStack;
 const LONGEST: usize = 16_384;
 
 /// The policy of a stack; none if nothing in it holds data. What is in `open` may be replaced and removed.
-fn policy(wanted: &RenderedStack, open: &[String]) -> Option<String> {
-    let holders = wanted.template.resources.iter().filter(|one| loss::holds(&one.resource_type).is_some());
+fn policy(desired: &RenderedStack, open: &[String]) -> Option<String> {
+    let holders = desired.template.resources.iter().filter(|one| loss::holds(&one.resource_type).is_some());
     let mut holders = holders.map(|one| one.logical_id.as_str()).peekable();
     holders.peek()?;
     let kept: Vec<String> =
@@ -40,39 +40,39 @@ fn opened(plan: &StackPlan) -> Vec<String> {
 
 impl Session {
     /// Opens the policy for what a plan, which was agreed to, does with data. Returns whether it did.
-    pub(super) async fn open_policy(&self, wanted: &RenderedStack, plan: &StackPlan) -> bool {
+    pub(super) async fn open_policy(&self, desired: &RenderedStack, plan: &StackPlan) -> bool {
         let open = opened(plan);
         if open.is_empty() {
             return false;
         }
         // Also if the new template has nothing with data any more: the old policy is still in force.
-        let text = policy(wanted, &open).unwrap_or_else(|| {
+        let text = policy(desired, &open).unwrap_or_else(|| {
             json!({"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]})
                 .to_string()
         });
-        self.set_policy(wanted, &text).await;
+        self.set_policy(desired, &text).await;
         true
     }
 
     /// Sets the policy of a stack whose deployment is over.
-    pub(super) async fn close_policy(&self, wanted: &RenderedStack) {
-        if let Some(text) = policy(wanted, &[]) {
-            self.set_policy(wanted, &text).await;
+    pub(super) async fn close_policy(&self, desired: &RenderedStack) {
+        if let Some(text) = policy(desired, &[]) {
+            self.set_policy(desired, &text).await;
         }
     }
 
     /// Without the policy there is still the plan: not to be allowed to set it fails no deploy.
-    async fn set_policy(&self, wanted: &RenderedStack, text: &str) {
-        if let Err(failure) = self.aws.cloudformation.set_policy(&wanted.stack_name, text).await {
+    async fn set_policy(&self, desired: &RenderedStack, text: &str) {
+        if let Err(failure) = self.aws.cloudformation.set_policy(&desired.stack_name, text).await {
             let next = if failure.is_transient() {
-                self.journal.policy_unset(&wanted.name);
+                self.journal.policy_unset(&desired.name);
                 "the next deploy sets it"
             } else {
                 "`pipectl bootstrap` gives the deploy role the right to"
             };
-            self.say(Step::Note(format!(
+            self.emit(Step::Note(format!(
                 "the stack policy of `{}` was not set ({failure}); {next}",
-                wanted.stack_name
+                desired.stack_name
             )));
         }
     }

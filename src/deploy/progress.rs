@@ -1,4 +1,4 @@
-//! What goes on, for whoever watches.
+//! The progress of a run, for observers.
 
 use std::pin::Pin;
 
@@ -32,7 +32,7 @@ pub enum Step {
 pub trait Progress {
     fn step(&mut self, step: &Step);
 
-    /// Asks whether the updates of these stacks shall be cancelled; no if nobody can be asked, or if somebody asks to stop
+    /// Asks whether to cancel the updates of these stacks; no if nobody can be asked, or if somebody asks to stop
     /// a third time.
     fn cancel<'a>(&'a mut self, stacks: &'a [String], stop: Stop) -> Answer<'a> {
         let _ = (stacks, stop);
@@ -40,7 +40,7 @@ pub trait Progress {
     }
 }
 
-/// Tells what was said so far and not told yet.
+/// Forwards all pending steps.
 pub(super) fn catch_up(steps: &mut UnboundedReceiver<Step>, progress: &mut dyn Progress) {
     while let Ok(step) = steps.try_recv() {
         progress.step(&step);

@@ -35,7 +35,7 @@ pub struct Record {
     pub run: String,
     pub action: Action,
     pub environment: String,
-    /// The ARN of whoever ran it.
+    /// The ARN of the principal that ran it.
     pub caller: String,
     pub commit: Option<Commit>,
     /// The version of pipectl.
@@ -224,7 +224,7 @@ impl Session {
             stacks: Vec::new(),
             unset_policies: Vec::new(),
         };
-        // A saved plan may be carried out in several goes: each has a record, so the time is that of the go.
+        // A saved plan may be executed in several runs: each has a record with its own time.
         let time = timestamps::stamp(now.unix_timestamp());
         let key = format!("{FOLDER}{time}-{}.json", self.run.rsplit('-').next().unwrap_or(&self.run));
         let (s3, bucket, bytes) = (self.aws.s3.clone(), self.bucket.clone(), bytes(&record));
@@ -244,7 +244,7 @@ impl Session {
     }
 }
 
-/// Writes how a run ended. If that fails it is told, and the run is what it was.
+/// Writes the result of a run. A write failure is reported and does not change the result.
 pub(super) async fn end(
     session: &Arc<Session>,
     keeping: Option<Keeping>,
@@ -266,7 +266,7 @@ pub(super) async fn end(
         ..record
     };
     let written = tokio::time::timeout(PATIENCE, async {
-        // The first must not overtake the last.
+        // The first write must not arrive after the last.
         let _ = begun.await;
         session.aws.s3.put(&session.bucket, &key, bytes(&record)).await
     });
@@ -277,7 +277,7 @@ pub(super) async fn end(
         Ok(Err(failure)) => failure.to_string(),
         Err(_) => "S3 did not answer in time".to_owned(),
     };
-    progress.step(&Step::Note(format!("`pipectl history` will not know the end of this run: {why}")));
+    progress.step(&Step::Note(format!("`pipectl history` will not show the end of this run: {why}")));
 }
 
 fn bytes(record: &Record) -> Vec<u8> {

@@ -18,8 +18,8 @@ const IN_USE: [&str; 2] = [CONFIGURATION, "AWS::DMS::Endpoint"];
 const STOP_LIMIT: Duration = Duration::from_mins(30);
 
 /// Whether a stack declares replications.
-pub fn declares(wanted: &RenderedStack) -> bool {
-    wanted.template.resources.iter().any(|resource| resource.resource_type == CONFIGURATION)
+pub fn declares(desired: &RenderedStack) -> bool {
+    desired.template.resources.iter().any(|resource| resource.resource_type == CONFIGURATION)
 }
 
 /// Whether changes of these resource types need the replications to be stopped.
@@ -48,11 +48,11 @@ impl Session {
     /// What a deploy will do with the replications of a stack.
     pub(super) async fn replication_notes(
         &self,
-        wanted: &RenderedStack,
+        desired: &RenderedStack,
         deployed: Option<&str>,
         plan: &StackPlan,
     ) -> Result<Vec<String>> {
-        if !declares(wanted) && !needs_stop(changed(plan)) {
+        if !declares(desired) && !needs_stop(changed(plan)) {
             return Ok(Vec::new());
         }
         let known = match deployed {
@@ -113,14 +113,14 @@ impl Session {
                 }
             }
             let what = format!("stops the replication `{name}` ({})", now.status);
-            self.say(Step::Stack { stack: stack.to_owned(), what });
+            self.emit(Step::Stack { stack: stack.to_owned(), what });
             if began.elapsed() > STOP_LIMIT {
                 return Err(Error::new(format!(
                     "the replication `{name}` is still {} after {} minutes",
                     now.status,
                     STOP_LIMIT.as_secs() / 60
                 ))
-                .hint("look at it in the console of DMS; when it has stopped, deploy again"));
+                .hint("check it in the DMS console; when it has stopped, deploy again"));
             }
             tokio::time::sleep(wait).await;
         }
@@ -128,17 +128,17 @@ impl Session {
     }
 
     /// Starts the replications of a stack that do not run.
-    pub(super) async fn start_replications(&self, wanted: &RenderedStack, stack: &str) -> Result<()> {
-        if !declares(wanted) {
+    pub(super) async fn start_replications(&self, desired: &RenderedStack, stack: &str) -> Result<()> {
+        if !declares(desired) {
             return Ok(());
         }
         for replication in replications(&self.aws, stack).await? {
-            self.start_replication(&wanted.name, &replication).await?;
+            self.start_replication(&desired.name, &replication).await?;
         }
         Ok(())
     }
 
-    /// Starts again what was stopped for an update that failed. The error of the update is the one to tell.
+    /// Resumes what was stopped for a failed update. The error of the update is the one to report.
     pub(super) async fn resume(&self, stack: &str, stopped: &[Replication]) {
         for replication in stopped {
             if let Ok(Some(now)) = self.aws.dms.replication(&replication.arn).await {
@@ -156,7 +156,7 @@ impl Session {
         };
         if status == "failed" && !failures.is_empty() {
             let text = format!("the replication `{name}` had failed: {}; it is resumed", failures.join("; "));
-            self.say(Step::Note(text));
+            self.emit(Step::Note(text));
         }
         match self.aws.dms.start(arn, start).await {
             Ok(()) => {}
@@ -164,14 +164,14 @@ impl Session {
                 let error: Error = failure.into();
                 return Err(error
                     .note(format!("the stack is deployed, but its replication `{name}` does not run"))
-                    .hint(format!("run `pipectl deploy --env {}` again once the cause is mended", self.environment)));
+                    .hint(format!("run `pipectl deploy --env {}` again after you fix the cause", self.environment)));
             }
         }
         let what = match start {
             Start::Anew => "starts",
             Start::Resumed => "resumes",
         };
-        self.say(Step::Stack { stack: stack.to_owned(), what: format!("{what} the replication `{name}`") });
+        self.emit(Step::Stack { stack: stack.to_owned(), what: format!("{what} the replication `{name}`") });
         Ok(())
     }
 }

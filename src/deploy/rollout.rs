@@ -41,9 +41,9 @@ pub struct Ending {
     pub result: Result<()>,
 }
 
-/// Carries out what a survey found. Fails with the root cause of every stack that failed, the first one first; stacks
+/// Executes a plan. Fails with the root cause of every failed stack, the first one first; stacks
 /// that need one that failed are not started. Nothing is started if data would be lost that nobody agreed to.
-pub async fn carry_out(
+pub async fn execute(
     session: &Arc<Session>,
     survey: Survey,
     consent: &Consent,
@@ -52,11 +52,11 @@ pub async fn carry_out(
 ) -> Ending {
     let mut ending = match consent.check(&survey.plan.losses(), &session.environment) {
         Ok(()) => {
-            let behind = session.previous_left_undone().await;
+            let behind = session.previous_run_is_unfinished().await;
             let record = session.begin_record(&survey, behind);
             let ending = roll_out(session, survey, consent, steps, progress).await;
             if behind && ending.result.is_ok() {
-                session.set_left_policies(&ending.report).await;
+                session.set_missing_policies(&ending.report).await;
             }
             // The policies were set after the last stack had ended.
             catch_up(steps, progress);
@@ -119,7 +119,7 @@ fn skipped(name: &str) -> (String, Outcome) {
 
 fn failures(mut errors: Vec<Error>, failed: &[String], ended: &Ended) -> Result<()> {
     let interrupted = |error: &Error| error.exit_code() == Exit::Interrupted;
-    // What was interrupted is no cause: a stack that failed by itself is told first.
+    // An interruption is not a cause: a stack that failed is reported first.
     errors.sort_by_key(interrupted);
     if let [first, ..] = errors.as_mut_slice()
         && !ended.waiting.is_empty()
@@ -133,17 +133,17 @@ fn failures(mut errors: Vec<Error>, failed: &[String], ended: &Ended) -> Result<
 /// The error of a rollout that was stopped. What it leaves running can be cancelled if somebody is there to be asked.
 async fn stopped(session: &Session, ended: &Ended, progress: &mut dyn Progress) -> Error {
     let mut error = match ended.running.as_slice() {
-        [] => Stop::error("what had begun was finished"),
+        [] => Stop::error("operations that were running have completed"),
         running => {
             let error =
                 Stop::error(&format!("{} still being changed in AWS: `{}`", are(running), running.join("`, `")));
-            session.leave(running, error, progress).await
+            session.interrupt(running, error, progress).await
         }
     };
     if !ended.waiting.is_empty() {
         error = error.note(format!("not started: {}", ended.waiting.join(", ")));
     }
-    error.hint(format!("run `pipectl deploy --env {}` again: it goes on where it stopped", session.environment))
+    error.hint(format!("run `pipectl deploy --env {}` again: it resumes where it stopped", session.environment))
 }
 
 fn are(names: &[String]) -> &'static str {
@@ -176,10 +176,10 @@ impl Work for Rollout<'_> {
         let changes = self.changes;
         let consent = Arc::clone(&self.consent);
         async move {
-            let (Some(wanted), Some(surveyed)) = (session.stack(&name), surveyed) else {
+            let (Some(desired), Some(surveyed)) = (session.stack(&name), surveyed) else {
                 return Err(Error::new(format!("the stack `{name}` was not planned")));
             };
-            let done = Box::pin(session.deploy_stack(&wanted, surveyed, &outputs, &consent)).await?;
+            let done = Box::pin(session.deploy_stack(&desired, surveyed, &outputs, &consent)).await?;
             // In the local account the bucket comes into being with this stack; all others wait for it.
             if name == BOOTSTRAP && changes {
                 session.upload_artifacts().await?;
@@ -191,9 +191,9 @@ impl Work for Rollout<'_> {
     fn finished(&mut self, name: &str, outcome: Self::Outcome) -> bool {
         match outcome {
             Ok((outcome, outputs)) => {
-                if let (Outcome::Created | Outcome::Updated, Some(wanted)) = (outcome, self.session.stack(name)) {
+                if let (Outcome::Created | Outcome::Updated, Some(desired)) = (outcome, self.session.stack(name)) {
                     let session = Arc::clone(self.session);
-                    self.policies.spawn(async move { session.close_policy(&wanted).await });
+                    self.policies.spawn(async move { session.close_policy(&desired).await });
                 }
                 let outputs = outputs.into_iter().map(|(name, value)| (name, Some(value))).collect();
                 self.outputs.insert(name.to_owned(), outputs);
@@ -214,6 +214,6 @@ impl Work for Rollout<'_> {
 
     fn how_to_follow(&self) -> Option<String> {
         let environment = &self.session.environment;
-        Some(format!("it goes on in AWS without pipectl too: `pipectl status --env {environment}` shows how far it is"))
+        Some(format!("AWS continues without pipectl: `pipectl status --env {environment}` shows the progress"))
     }
 }

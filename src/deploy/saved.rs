@@ -1,4 +1,4 @@
-//! Saved plans: made without changing anything, and carried out only if all is as it was.
+//! Saved plans: created without changing anything, and executed only if nothing has changed since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ impl Session {
             .names
             .iter()
             .filter_map(|name| {
-                let (wanted, found) = (self.stack(name)?, stacks.remove(name)?);
-                Some(SavedStack::new(&wanted, &found.parameters, found.known.as_ref(), found.change_set))
+                let (desired, found) = (self.stack(name)?, stacks.remove(name)?);
+                Some(SavedStack::new(&desired, &found.parameters, found.known.as_ref(), found.change_set))
             })
             .collect();
         saved
@@ -64,39 +64,39 @@ pub async fn resume(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    let wanted: Vec<RenderedStack> =
+    let desired: Vec<RenderedStack> =
         session.names.iter().filter_map(|name| session.stack(name)).map(|stack| (*stack).clone()).collect();
-    let mut stale = saved.changed_files(&wanted, &session.artifacts());
-    let place = (&session.place.account, &session.place.region, &session.environment);
+    let mut stale = saved.changed_files(&desired, &session.artifacts());
+    let target = (&session.account_region.account, &session.account_region.region, &session.environment);
     let then = (&saved.plan.account, &saved.plan.region, &saved.plan.environment);
-    if place != then {
+    if target != then {
         stale.push(format!("it was made for `{}`, account {}, region {}", then.2, then.0, then.1));
     }
     if !stale.is_empty() {
         return Err(out_of_date(session, file, &stale));
     }
-    session.look_back();
+    session.check_previous_run();
     let mut known = read_all(session, steps, progress).await?;
     let mut outputs = session.outputs.clone();
     let mut stacks = BTreeMap::new();
     let mut unsure: BTreeSet<String> = BTreeSet::new();
-    for (wanted, then) in wanted.iter().zip(&saved.stacks) {
-        let Some(plan) = saved.stack_plan(&wanted.name) else { continue };
-        // What it would be given comes from a stack that is not as it was: that one is the reason to tell.
-        if wanted.needs().iter().any(|need| unsure.contains(*need)) {
-            unsure.insert(wanted.name.clone());
+    for (desired, then) in desired.iter().zip(&saved.stacks) {
+        let Some(plan) = saved.stack_plan(&desired.name) else { continue };
+        // The value comes from a stack that has changed: report that stack.
+        if desired.needs().iter().any(|need| unsure.contains(*need)) {
+            unsure.insert(desired.name.clone());
             continue;
         }
-        let known = known.remove(&wanted.name).flatten();
-        let checked = check(session, wanted, then, plan.clone(), known, &outputs).await?;
+        let known = known.remove(&desired.name).flatten();
+        let checked = check(session, desired, then, plan.clone(), known, &outputs).await?;
         match checked {
             Ok(surveyed) => {
-                outputs.insert(wanted.name.clone(), surveyed.outputs.clone().into_iter().collect());
-                stacks.insert(wanted.name.clone(), surveyed);
+                outputs.insert(desired.name.clone(), surveyed.outputs.clone().into_iter().collect());
+                stacks.insert(desired.name.clone(), surveyed);
             }
             Err(why) => {
                 stale.push(why);
-                unsure.insert(wanted.name.clone());
+                unsure.insert(desired.name.clone());
             }
         }
     }
@@ -109,16 +109,16 @@ pub async fn resume(
 /// Checks one stack; says why the plan is out of date, if it is.
 async fn check(
     session: &Session,
-    wanted: &RenderedStack,
+    desired: &RenderedStack,
     then: &SavedStack,
     plan: StackPlan,
     known: Option<Known>,
     outputs: &Outputs,
 ) -> Result<std::result::Result<Surveyed, String>> {
-    let name = &wanted.stack_name;
-    let parameters = parameters(wanted, outputs, &session.keys);
-    session.learn_secrets(wanted, known.as_ref(), &parameters);
-    let changed = then.changed_parameters(wanted, &parameters);
+    let name = &desired.stack_name;
+    let parameters = parameters(desired, outputs, &session.keys);
+    session.learn_secrets(desired, known.as_ref(), &parameters);
+    let changed = then.changed_parameters(desired, &parameters);
     if !changed.is_empty() {
         return Ok(Err(format!("`{name}` would be given another value for `{}`", changed.join("`, `"))));
     }
@@ -137,7 +137,7 @@ async fn check(
     }
     if let Some(why) = changed {
         let Some(known) = &surveyed.known else { return Ok(Err(why)) };
-        if !session.did(&wanted.name, &known.stack.id).await? {
+        if !session.did(&desired.name, &known.stack.id).await? {
             return Ok(Err(why));
         }
         if !known.stack.status.succeeded() {
@@ -147,8 +147,12 @@ async fn check(
         surveyed.plan = StackPlan { action: StackAction::None, ..surveyed.plan };
         surveyed.change_set = None;
     }
-    let comparison =
-        Comparison { wanted, known: surveyed.known.as_ref(), parameters: &parameters, place: &session.place };
+    let comparison = Comparison {
+        desired,
+        known: surveyed.known.as_ref(),
+        parameters: &parameters,
+        account_region: &session.account_region,
+    };
     surveyed.outputs = comparison.outputs_after(&surveyed.plan)?;
     Ok(Ok(surveyed))
 }
@@ -158,7 +162,7 @@ async fn unusable(session: &Session, stack: &str, arn: &str) -> Result<Option<St
     let found = match session.aws.cloudformation.change_set(stack, arn).await {
         Ok(found) => found,
         Err(failure) if matches!(failure.kind, Kind::ChangeSetNotFound | Kind::NoSuchStack) => {
-            return Ok(Some(format!("the change set of `{stack}` is gone")));
+            return Ok(Some(format!("the change set of `{stack}` was deleted")));
         }
         Err(failure) => return Err(failure.into()),
     };

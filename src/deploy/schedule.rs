@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_run_at_once_than_told() {
+    async fn parallelism_is_bounded() {
         for parallel in [1, 2, 10] {
             let none: [&str; 0] = [];
             let graph = Graph::new(["a", "b", "c", "d", "e"].map(|name| (name, none))).unwrap();

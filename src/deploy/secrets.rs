@@ -1,4 +1,4 @@
-//! What a run must not tell: learnt as soon as it is known, and hidden in all that the run says and writes down.
+//! The secrets of a run: collected as soon as they are known, and masked in everything that the run prints and writes.
 
 use std::sync::{MutexGuard, PoisonError};
 
@@ -20,12 +20,12 @@ impl Session {
     /// Learns the secrets of a stack that is given these parameters.
     pub(super) fn learn_secrets(
         &self,
-        wanted: &RenderedStack,
+        desired: &RenderedStack,
         known: Option<&Known>,
         parameters: &Map<ParameterValue>,
     ) {
-        let secrets = Comparison { wanted, known, parameters, place: &self.place }.secrets();
-        self.secrets().entry(wanted.name.clone()).or_default().add(secrets);
+        let secrets = Comparison { desired, known, parameters, account_region: &self.account_region }.secrets();
+        self.secrets().entry(desired.name.clone()).or_default().add(secrets);
     }
 
     /// A text without the secrets of any stack.

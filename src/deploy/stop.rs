@@ -37,7 +37,7 @@ impl Stop {
         (sender, Self(receiver))
     }
 
-    /// Whether nothing new shall be started.
+    /// Whether nothing new may start.
     pub fn requested(&self) -> bool {
         *self.0.borrow() > 0
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use super::overtaken::{Attempt, Halt, TRIES, restless};
+use super::conflict::{Attempt, Halt, TRIES, too_many_conflicts};
 use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
@@ -47,7 +47,7 @@ pub async fn plan(
     let cleaned = session.clean_up().await;
     let mut survey = survey?;
     cleaned?;
-    survey.plan.warnings.extend(session.orphans(progress).await);
+    survey.plan.warnings.extend(session.orphaned_stacks(progress).await);
     Ok(survey.plan)
 }
 
@@ -59,9 +59,9 @@ pub async fn keep(
 ) -> Result<Survey> {
     let mut survey = survey(session, steps, progress, Purpose::Saved).await;
     match &mut survey {
-        Ok(survey) => survey.plan.warnings.extend(session.orphans(progress).await),
+        Ok(survey) => survey.plan.warnings.extend(session.orphaned_stacks(progress).await),
         Err(_) => {
-            // The error of the survey is the one to tell.
+            // The error of the survey is the one to report.
             let _ = session.clean_up().await;
         }
     }
@@ -74,10 +74,10 @@ pub async fn prepare(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    session.look_back();
+    session.check_previous_run();
     let survey = survey(session, steps, progress, Purpose::Deploy).await;
     if survey.is_err() {
-        // The error of the survey is the one to tell.
+        // The error of the survey is the one to report.
         let _ = session.clean_up().await;
     }
     survey
@@ -113,15 +113,15 @@ pub(super) async fn survey(
     let found: Vec<(Arc<RenderedStack>, &Surveyed)> =
         session.names.iter().filter_map(|name| Some((session.stack(name)?, stacks.get(name)?))).collect();
     let mut sides = Vec::new();
-    for (wanted, found) in &found {
-        sides.push(plan::Side { wanted, known: found.known.as_ref(), plan: &found.plan });
+    for (desired, found) in &found {
+        sides.push(plan::Side { desired, known: found.known.as_ref(), plan: &found.plan });
     }
-    let mut warnings = plan::between(&sides, &session.place)?;
+    let mut warnings = plan::between(&sides, &session.account_region)?;
     warnings.extend(session.foreign_imports(&sides).await?);
     let plan = Plan {
         environment: session.environment.clone(),
-        account: session.place.account.clone(),
-        region: session.place.region.clone(),
+        account: session.account_region.account.clone(),
+        region: session.account_region.region.clone(),
         stacks: found.iter().map(|(_, found)| found.plan.clone()).collect(),
         warnings,
         migrations: Vec::new(),
@@ -136,17 +136,17 @@ pub(super) async fn read_all(
     progress: &mut dyn Progress,
 ) -> Result<BTreeMap<String, Option<Known>>> {
     let mut tasks = JoinSet::new();
-    for (name, wanted) in session.stacks.clone() {
+    for (name, desired) in session.stacks.clone() {
         let session = Arc::clone(session);
         tasks.spawn(async move {
-            let known = session.read(&wanted).await;
+            let known = session.read(&desired).await;
             (name, known)
         });
     }
     let (mut all, mut errors) = (BTreeMap::new(), Vec::new());
     loop {
         let done = tokio::select! {
-            // What a wait is for must be told while it lasts.
+            // Report the reason of a wait while it lasts.
             biased;
             Some(step) = steps.recv() => {
                 progress.step(&step);
@@ -163,7 +163,7 @@ pub(super) async fn read_all(
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    // The order of answers is chance; the order of errors shall not be.
+    // The order of responses is random; the order of errors must not be.
     errors.sort_by_key(|error| error.message().to_owned());
     // Ten stacks without an answer are one trouble with the network.
     errors.dedup_by_key(|error| error.message().to_owned());
@@ -176,33 +176,38 @@ impl Session {
     /// looked at again.
     pub(super) async fn survey_stack(
         &self,
-        wanted: &RenderedStack,
+        desired: &RenderedStack,
         mut known: Option<Known>,
         outputs: &Outputs,
         purpose: Purpose,
     ) -> Result<Surveyed> {
         let mut last = String::new();
         for _ in 0..TRIES {
-            match self.try_survey(wanted, known, outputs, purpose).await {
+            match self.try_survey(desired, known, outputs, purpose).await {
                 Ok(surveyed) => return Ok(surveyed),
                 Err(Halt::Failed(error)) => return Err(error),
-                Err(Halt::Overtaken(why)) => last = why,
+                Err(Halt::Conflict(why)) => last = why,
             }
-            known = self.read(wanted).await?;
+            known = self.read(desired).await?;
         }
-        Err(restless(&wanted.stack_name, &last))
+        Err(too_many_conflicts(&desired.stack_name, &last))
     }
 
     async fn try_survey(
         &self,
-        wanted: &RenderedStack,
+        desired: &RenderedStack,
         known: Option<Known>,
         outputs: &Outputs,
         purpose: Purpose,
     ) -> Attempt<Surveyed> {
-        let parameters = parameters(wanted, outputs, &self.keys);
-        self.learn_secrets(wanted, known.as_ref(), &parameters);
-        let comparison = Comparison { wanted, known: known.as_ref(), parameters: &parameters, place: &self.place };
+        let parameters = parameters(desired, outputs, &self.keys);
+        self.learn_secrets(desired, known.as_ref(), &parameters);
+        let comparison = Comparison {
+            desired,
+            known: known.as_ref(),
+            parameters: &parameters,
+            account_region: &self.account_region,
+        };
         let mut change_set = None;
         let mut plan = if comparison.unchanged() {
             comparison.nothing()
@@ -211,8 +216,8 @@ impl Session {
         } else {
             let given = decided(&parameters);
             let stack = known.as_ref().map(|known| known.stack.id.as_str()).unwrap_or_default();
-            let made = Box::pin(self.prepare(wanted, &given, false, purpose));
-            let (made, ()) = tokio::join!(made, Box::pin(self.clear_leftovers(stack, purpose)));
+            let made = Box::pin(self.prepare(desired, &given, false, purpose));
+            let (made, ()) = tokio::join!(made, Box::pin(self.clear_stale_change_sets(stack, purpose)));
             match made? {
                 None => comparison.nothing(),
                 Some(found) => {
@@ -223,7 +228,7 @@ impl Session {
             }
         };
         let deployed = known.as_ref().map(|known| known.stack.id.as_str());
-        plan.notes.extend(self.replication_notes(wanted, deployed, &plan).await?);
+        plan.notes.extend(self.replication_notes(desired, deployed, &plan).await?);
         let outputs = comparison.outputs_after(&plan)?;
         Ok(Surveyed { plan, parameters: parameters.clone(), outputs, change_set, known: known.clone() })
     }
@@ -254,10 +259,10 @@ impl Work for Surveying<'_> {
         let purpose = self.purpose;
         let name = name.to_owned();
         async move {
-            let Some(wanted) = session.stack(&name) else {
+            let Some(desired) = session.stack(&name) else {
                 return Err(Error::new(format!("the stack `{name}` is not part of this run")));
             };
-            session.survey_stack(&wanted, known, &outputs, purpose).await
+            session.survey_stack(&desired, known, &outputs, purpose).await
         }
     }
 

@@ -8,7 +8,7 @@ use super::destroy;
 use super::progress::{Progress, Silent, Step};
 use super::rollout::{self, Outcome};
 use super::stop::Stop;
-use super::{Scope, Session, Settings, Wanted, survey};
+use super::{Release, Scope, Session, Settings, survey};
 use crate::aws::fake::{ACCOUNT, Fake, Reply, environment, to_xml};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
@@ -20,17 +20,17 @@ use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{self, Source};
 
+mod conflict;
 mod creating;
 mod destroying;
 mod events;
-mod leaving;
+mod interrupt;
 mod planning;
 #[cfg(feature = "rehearse")]
 mod policy;
 mod secrets;
 mod states;
 mod throttling;
-mod together;
 mod uploads;
 
 const NETWORK: &str = "Resources:\n  Vpc: {Type: 'AWS::EC2::VPC'}\nOutputs:\n  VpcId: {Value: !Ref Vpc}\n";
@@ -41,7 +41,7 @@ struct Lines(Vec<String>);
 impl Lines {
     /// Drops the last line, which says that the fake S3 takes no record.
     fn drop_record(&mut self) {
-        assert!(self.0.pop().unwrap().starts_with("`pipectl history` will not know the end of this run: "));
+        assert!(self.0.pop().unwrap().starts_with("`pipectl history` will not show the end of this run: "));
     }
 }
 
@@ -83,9 +83,9 @@ fn stack(name: &str, text: &str, inputs: Vec<Input>) -> RenderedStack {
     }
 }
 
-fn wanted() -> Wanted {
+fn desired() -> Release {
     let from = InputSource::Output { stack: "network".into(), output: "VpcId".into() };
-    Wanted {
+    Release {
         stacks: vec![
             stack("network", NETWORK, Vec::new()),
             stack("storage", STORAGE, vec![Input { parameter: "Vpc".into(), from }]),
@@ -148,33 +148,33 @@ fn existing(fake: Fake, name: &str, text: &str) -> Fake {
 
 async fn open(
     fake: &Fake,
-    wanted: Wanted,
+    desired: Release,
     stop: Stop,
 ) -> (std::sync::Arc<Session>, tokio::sync::mpsc::UnboundedReceiver<Step>) {
-    Session::open(fake.connect().await, &spec(true), wanted, Scope::Pipeline, stop).await.unwrap()
+    Session::open(fake.connect().await, &spec(true), desired, Scope::Pipeline, stop).await.unwrap()
 }
 
-async fn plan(fake: &Fake, wanted: Wanted) -> Result<Plan> {
+async fn plan(fake: &Fake, desired: Release) -> Result<Plan> {
     let (_sender, stop) = Stop::controlled();
-    let (session, mut steps) = open(fake, wanted, stop).await;
+    let (session, mut steps) = open(fake, desired, stop).await;
     survey::plan(&session, &mut steps, &mut Silent).await
 }
 
-async fn deploy(fake: &Fake, wanted: Wanted, lines: &mut dyn Progress) -> Result<rollout::Report> {
-    deploy_with(fake, wanted, lines, Settings::default()).await
+async fn deploy(fake: &Fake, desired: Release, lines: &mut dyn Progress) -> Result<rollout::Report> {
+    deploy_with(fake, desired, lines, Settings::default()).await
 }
 
 async fn deploy_with(
     fake: &Fake,
-    wanted: Wanted,
+    desired: Release,
     lines: &mut dyn Progress,
     settings: Settings,
 ) -> Result<rollout::Report> {
     let (_sender, stop) = Stop::controlled();
     let aws = fake.connect().await;
-    let (session, mut steps) = Session::open_with(aws, &spec(true), wanted, Scope::Pipeline, stop, settings).await?;
+    let (session, mut steps) = Session::open_with(aws, &spec(true), desired, Scope::Pipeline, stop, settings).await?;
     let survey = survey::prepare(&session, &mut steps, lines).await?;
-    let ending = rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, lines).await;
+    let ending = rollout::execute(&session, survey, &Consent::To(Vec::new()), &mut steps, lines).await;
     ending.result.map(|()| ending.report)
 }
 

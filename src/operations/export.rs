@@ -56,7 +56,7 @@ async fn files(aws: &Aws, spec: &Spec, mart: &str, format: Unload, out: &mut dyn
     }
     for (number, object) in objects.iter().enumerate() {
         let bytes = aws.s3.get(&bucket, &object.key).await.map_err(failed)?.unwrap_or_default();
-        // Each file has a header of its own.
+        // Each file has its own header.
         let header = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         out.write_all(&bytes[if number == 0 || format == Unload::Parquet { 0 } else { header }..])?;
     }
@@ -76,11 +76,12 @@ async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result
     });
     let hint = "do your credentials allow redshift-data and the secret of the user? see docs/warehouse.md";
     let failed = |failure: Failure| Error::from(failure).hint(hint);
-    let sent = aws.wire.redshift_data("ExecuteStatement", &body).await.map_err(failed)?;
+    let sent = aws.signed_calls.redshift_data("ExecuteStatement", &body).await.map_err(failed)?;
     let id = sent["Id"].as_str().unwrap_or_default().to_owned();
     let mut waits = aws.pace.waits();
     loop {
-        let described = aws.wire.redshift_data("DescribeStatement", &json!({ "Id": id })).await.map_err(failed)?;
+        let described =
+            aws.signed_calls.redshift_data("DescribeStatement", &json!({ "Id": id })).await.map_err(failed)?;
         match described["Status"].as_str().unwrap_or_default() {
             "FINISHED" => break,
             "FAILED" | "ABORTED" => {
@@ -100,7 +101,7 @@ async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result
         if !next.is_null() {
             body["NextToken"] = next.clone();
         }
-        let page = aws.wire.redshift_data("GetStatementResult", &body).await.map_err(failed)?;
+        let page = aws.signed_calls.redshift_data("GetStatementResult", &body).await.map_err(failed)?;
         if next.is_null() {
             let columns = page["ColumnMetadata"].as_array().into_iter().flatten();
             writer.write_record(columns.map(|column| column["name"].as_str().unwrap_or_default())).map_err(wrong)?;

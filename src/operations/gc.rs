@@ -8,9 +8,9 @@ use crate::aws::s3::{Object, Version};
 use crate::aws::{Aws, Kind};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::plan::deployed::Standing;
+use crate::plan::deployed::StackState;
 
-use crate::deploy::leftover;
+use crate::deploy::stale_change_sets;
 
 /// The folders of the artifact bucket whose objects are named by their content. Others are none of our business here:
 /// the records of deploys, and what people put there.
@@ -32,9 +32,9 @@ pub struct Garbage {
     pub young: usize,
 }
 
-/// Whose garbage is looked for.
+/// The environment whose garbage is collected.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct CollectionScope {
     /// The artifact bucket.
     pub bucket: String,
     /// What the names of the environment's stacks start with.
@@ -54,25 +54,26 @@ impl Garbage {
     }
 }
 
-/// Looks for what nobody needs. Fails while a stack is being changed, or waits to be mended: what it goes back to may
+/// Finds unused artifacts. Fails while a stack is being changed, or has failed: the state after a rollback may
 /// need what it does not name now.
-pub async fn find(aws: &Aws, place: &Place, older_than: Duration) -> Result<Garbage> {
+pub async fn find(aws: &Aws, scope: &CollectionScope, older_than: Duration) -> Result<Garbage> {
     // More than the environment's own: another environment's reference keeps an artifact, too.
-    let stacks = aws.cloudformation.stacks_named(&format!("{}-", place.prefix)).await?;
+    let stacks = aws.cloudformation.stacks_named(&format!("{}-", scope.prefix)).await?;
     let (mut garbage, mut texts) = (Garbage::default(), Vec::new());
     for stack in &stacks {
-        match stack.status.standing() {
-            Standing::Busy | Standing::Broken => return Err(unsettled(stack, place)),
-            Standing::Settled => texts.extend(references(aws, stack).await?),
-            Standing::Absent | Standing::Shell => {}
+        match stack.status.state() {
+            StackState::Busy | StackState::Broken => return Err(unsettled(stack, scope)),
+            StackState::Settled => texts.extend(references(aws, stack).await?),
+            StackState::Absent | StackState::Shell => {}
         }
         let waiting = aws.cloudformation.waiting_change_sets(&stack.id).await?;
-        let own = place.stacks.contains(&stack.name);
-        let (left, needed): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| own && leftover::is_garbage(one));
+        let own = scope.stacks.contains(&stack.name);
+        let (left, needed): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|one| own && stale_change_sets::is_garbage(one));
         for change_set in &needed {
             texts.extend(aws.cloudformation.texts_of_change_set(&stack.id, &change_set.id).await?);
         }
-        let shell = stack.status.as_str() == "REVIEW_IN_PROGRESS" && leftover::is_old_shell(stack.created);
+        let shell = stack.status.as_str() == "REVIEW_IN_PROGRESS" && stale_change_sets::is_old_shell(stack.created);
         if own && shell && needed.is_empty() {
             garbage.shells.push(stack.clone());
         }
@@ -80,7 +81,7 @@ pub async fn find(aws: &Aws, place: &Place, older_than: Duration) -> Result<Garb
     }
     let mut objects = Vec::new();
     for folder in FOLDERS {
-        match aws.s3.list(&place.bucket, folder).await {
+        match aws.s3.list(&scope.bucket, folder).await {
             Ok(listed) => objects.extend(listed),
             Err(failure) if failure.kind == Kind::NoSuchBucket => break,
             Err(failure) => return Err(failure.into()),
@@ -89,13 +90,13 @@ pub async fn find(aws: &Aws, place: &Place, older_than: Duration) -> Result<Garb
     let mut used = named(&objects, &texts);
     // The document of a pipeline may name further artifacts.
     let documents: Vec<String> = used.iter().filter(|key| key.starts_with("config/")).cloned().collect();
-    let documents = aws.s3.get_all(&place.bucket, &documents).await?;
+    let documents = aws.s3.get_all(&scope.bucket, &documents).await?;
     let documents: Vec<String> = documents.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
     used.extend(named(&objects, &documents));
     for object in objects {
         if used.contains(&object.key) {
             garbage.used += 1;
-        } else if leftover::age(object.modified) > older_than {
+        } else if stale_change_sets::age(object.modified) > older_than {
             garbage.artifacts.push(object);
         } else {
             garbage.young += 1;
@@ -123,19 +124,19 @@ fn named(objects: &[Object], texts: &[String]) -> BTreeSet<String> {
     objects.iter().map(|object| &object.key).filter(|key| named(key)).cloned().collect()
 }
 
-fn unsettled(stack: &ListedStack, place: &Place) -> Error {
+fn unsettled(stack: &ListedStack, scope: &CollectionScope) -> Error {
     let error = Error::new(format!(
-        "`{}` is in {}: what it may go back to is not known, so nothing is collected",
+        "`{}` is in {}: the state after a rollback is unknown, so nothing is deleted",
         stack.name, stack.status
     ));
-    match stack.status.standing() {
-        Standing::Busy => error.hint("run the command again when that is over"),
-        _ => error.hint(format!("bring it in order first: `pipectl status` shows all stacks of `{}`", place.prefix)),
+    match stack.status.state() {
+        StackState::Busy => error.hint("run the command again when the operation has ended"),
+        _ => error.hint(format!("fix it first: `pipectl status` shows all stacks of `{}`", scope.prefix)),
     }
 }
 
 /// Removes what was found. Artifacts leave the bucket's listing; their old versions go with the bucket's lifecycle.
-pub async fn remove(aws: &Aws, place: &Place, garbage: &Garbage) -> Result<()> {
+pub async fn remove(aws: &Aws, scope: &CollectionScope, garbage: &Garbage) -> Result<()> {
     for change_set in &garbage.change_sets {
         aws.cloudformation.delete_change_set(&change_set.stack_name, &change_set.id).await?;
     }
@@ -151,7 +152,7 @@ pub async fn remove(aws: &Aws, place: &Place, garbage: &Garbage) -> Result<()> {
     for objects in garbage.artifacts.chunks(AT_ONCE) {
         let versions: Vec<Version> =
             objects.iter().map(|object| Version { key: object.key.clone(), id: None }).collect();
-        aws.s3.delete(&place.bucket, &versions).await?;
+        aws.s3.delete(&scope.bucket, &versions).await?;
     }
     Ok(())
 }

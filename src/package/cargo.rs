@@ -173,13 +173,13 @@ fn command(source: &Source, packages: &[&str], tool: Tool, architecture: Archite
 fn remap(folder: &Path) -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let places = [(Some(folder.to_owned()), "/lambda-src"), (home, "/cargo")];
-    let flag = |(place, name): (Option<PathBuf>, &str)| {
-        let place = place?.to_str()?.to_owned();
+    let prefixes = [(Some(folder.to_owned()), "/lambda-src"), (home, "/cargo")];
+    let flag = |(prefix, name): (Option<PathBuf>, &str)| {
+        let prefix = prefix?.to_str()?.to_owned();
         // Cargo splits the flags at spaces.
-        (!place.contains(' ')).then(|| format!("--remap-path-prefix={place}={name}"))
+        (!prefix.contains(' ')).then(|| format!("--remap-path-prefix={prefix}={name}"))
     };
-    places.into_iter().filter_map(flag).collect::<Vec<_>>().join(" ")
+    prefixes.into_iter().filter_map(flag).collect::<Vec<_>>().join(" ")
 }
 
 /// Takes the programs out of cargo's messages, by name.

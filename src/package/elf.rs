@@ -48,9 +48,9 @@ pub(super) fn read(name: &str, binary: &[u8]) -> Result<Needs> {
 }
 
 /// Compares what a binary needs with what Lambda gives.
-pub(super) fn check(needs: Needs, wanted: Architecture) -> std::result::Result<(), Unfit> {
+pub(super) fn check(needs: Needs, target: Architecture) -> std::result::Result<(), Unfit> {
     match needs {
-        Needs { architecture, .. } if architecture != Some(wanted) => Err(Unfit::Architecture),
+        Needs { architecture, .. } if architecture != Some(target) => Err(Unfit::Architecture),
         Needs { glibc: Some(glibc), .. } if glibc > NEWEST_GLIBC => Err(Unfit::Glibc(glibc)),
         _ => Ok(()),
     }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn this_very_test_is_read() {
+    fn the_test_binary_itself_is_read() {
         let binary = fs_err::read(std::env::current_exe().unwrap()).unwrap();
         let needs = read("test", &binary).unwrap();
         assert_eq!(needs.architecture.is_some(), cfg!(any(target_arch = "x86_64", target_arch = "aarch64")));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told() {
+    fn incompatible_binaries_are_reported() {
         let needs = |architecture, glibc| Needs { architecture: Some(architecture), glibc };
         let x86 = Architecture::X86_64;
         assert_eq!(check(needs(x86, Some(Version(2, 34))), x86), Ok(()));

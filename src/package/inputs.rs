@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_tell_any_difference() {
+    fn digests_differ_for_any_change() {
         let digests = [
             inputs(&[("a", "b"), ("c", "d")]).digest("x"),
             inputs(&[("a", "b"), ("c", "d")]).digest("y"),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_workspace_is_whole_and_holds_no_build() {
+    fn the_embedded_workspace_is_complete_without_build_output() {
         let inputs = Inputs::built_in();
         for path in [
             "Cargo.toml",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn extraction_leaves_what_is_the_same_and_removes_what_is_gone() {
+    fn extraction_keeps_equal_files_and_removes_deleted_ones() {
         let root = tempfile::tempdir().unwrap();
         inputs(&[("a/b.rs", "1"), ("c.rs", "2")]).extract(root.path()).unwrap();
         let before = fs_err::metadata(root.path().join("a/b.rs")).unwrap().modified().unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn own_jobs_go_over_the_built_in_ones() {
+    fn project_jobs_override_built_in_ones() {
         let root = tempfile::tempdir().unwrap();
         crate::project::write(&root.path().join("glue-src/jobs/clean.py"), b"own").unwrap();
         crate::project::write(&root.path().join("glue-src/jobs/notes.txt"), b"no job").unwrap();

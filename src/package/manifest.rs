@@ -9,7 +9,7 @@ use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::project;
 
-/// The form of the manifest; another one is as good as none.
+/// The version of the manifest; another one is ignored.
 const VERSION: u32 = 1;
 
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn builds_once_and_then_only_what_changed() {
+    fn builds_only_changed_crates() {
         let files = lambdas();
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let root = project(&files);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compile_is_an_error_with_the_compilers_words() {
+    fn a_compile_error_contains_the_compilers_output() {
         let mut files = lambdas();
         files.retain(|(path, _)| path != "lambda-src/load/src/main.rs");
         files.push(("lambda-src/load/src/main.rs".to_owned(), "fn main() { nonsense }\n".to_owned()));

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_project_without_a_runner_gets_the_built_in_one() {
+    fn a_project_without_a_runner_uses_the_embedded_one() {
         let project = tempfile::tempdir().unwrap();
         let state = project.path().join(".pipectl");
         let path = runner(project.path(), &state).unwrap();

@@ -44,15 +44,15 @@ impl Kept {
             .spawn()
             .unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (mut said, mut about) = (String::new(), String::new());
+        let (mut printed_text, mut about) = (String::new(), String::new());
         let (mut warehouse, mut sources) = (String::new(), BTreeMap::new());
         // The buckets come last, this one the last of them.
-        while !said.contains("shop-local-transformed-0") {
+        while !printed_text.contains("shop-local-transformed-0") {
             let mut line = String::new();
             if stderr.read_line(&mut line).unwrap() == 0 {
                 child.wait().unwrap();
                 let printed = std::fs::read_to_string(&answer).unwrap();
-                panic!("the rehearsal ended: {said}\n{printed}");
+                panic!("the rehearsal ended: {printed_text}\n{printed}");
             }
             if let Some((_, rest)) = line.split_once("the database of the source `") {
                 rest.split('`').next().unwrap().clone_into(&mut about);
@@ -61,7 +61,7 @@ impl Kept {
             } else if line.contains("psql ") {
                 line.trim().clone_into(&mut warehouse);
             }
-            said.push_str(&line);
+            printed_text.push_str(&line);
         }
         // What it says from now on must not fill the pipe.
         std::thread::spawn(move || stderr.read_to_end(&mut Vec::new()));
@@ -158,7 +158,7 @@ pub(super) fn difference(source: &[Row], warehouse: &[Row]) -> Option<String> {
 }
 
 #[test]
-fn rows_that_differ_are_told() {
+fn differing_rows_are_reported() {
     let row = |values: [&str; 2]| -> Row { values.map(|value| Some(value.to_owned())).into() };
     let (one, two) = (row(["1", "a"]), row(["2", "b"]));
     assert_eq!(difference(&[one.clone(), two.clone()], &[one.clone(), two.clone()]), None);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::wire::{Reply, Request, serve};
+use crate::support::test_server::{Reply, Request, serve};
 
 pub(super) const ACCOUNT: &str = "111111111111";
 
@@ -33,7 +33,7 @@ impl Served {
         Some(Self { with_values, without })
     }
 
-    /// The same change set when CloudFormation cannot tell all values: it says so, and leaves a resource out.
+    /// The same change set when CloudFormation does not know all values: it says so, and omits a resource.
     pub(super) fn incomplete(with_values: &Value, without: &Value) -> Self {
         let mut with_values = with_values.clone();
         with_values["StatusReason"] = INCOMPLETE.into();

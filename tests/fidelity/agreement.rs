@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::account::Served;
 
-/// What CloudFormation writes for a value that only the deploy can tell, and what a plan writes.
+/// What CloudFormation writes for a value that is known only after the deploy, and what a plan writes.
 const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 const AFTER_DEPLOY: &str = "(known after deploy)";
 const SECRET: &str = "(secret)";
@@ -98,9 +98,9 @@ pub(super) fn compare(outcome: &Outcome, stack: &Value) -> Agreement {
         Outcome::Changes(changes) => {
             agreement.recorded = changes.len();
             let ids = |all: &[Value], name: &str| all.iter().map(|one| text(&one[name])).collect::<Vec<_>>();
-            let (wanted, got) = (ids(changes, "LogicalResourceId"), ids(&shown, "logical_id"));
-            if wanted != got {
-                agreement.differences.push(format!("resources {got:?}, not {wanted:?}"));
+            let (expected, got) = (ids(changes, "LogicalResourceId"), ids(&shown, "logical_id"));
+            if expected != got {
+                agreement.differences.push(format!("resources {got:?}, not {expected:?}"));
             }
             for change in changes {
                 if let Some(shown) = shown.iter().find(|one| one["logical_id"] == change["LogicalResourceId"]) {
@@ -131,22 +131,22 @@ fn resource(change: &Value, shown: &Value, agreement: &mut Agreement) {
         (other, _) => other,
     };
     let physical = Some(change["PhysicalResourceId"].clone()).filter(|id| *id != "").unwrap_or_default();
-    for (what, wanted, got) in [
+    for (what, expected, got) in [
         ("action", json!(action), &shown["action"]),
         ("type", change["ResourceType"].clone(), &shown["type"]),
         ("physical id", physical, &shown["physical_id"]),
         ("policy", change["PolicyAction"].clone(), &shown["policy"]),
     ] {
-        if wanted != *got {
-            agreement.differences.push(format!("{id}: {what} {got}, not {wanted}"));
+        if expected != *got {
+            agreement.differences.push(format!("{id}: {what} {got}, not {expected}"));
         }
     }
     let properties = list(&shown["properties"]);
     let (before, after) = (context(&change["BeforeContext"]), context(&change["AfterContext"]));
-    let mut values = |wanted: &Value, got: Value, what: &str| {
+    let mut values = |expected: &Value, got: Value, what: &str| {
         let mut masked = false;
-        if !same(&mut masked, wanted, &got) {
-            agreement.differences.push(format!("{id}: {what} {got}, not {wanted}"));
+        if !same(&mut masked, expected, &got) {
+            agreement.differences.push(format!("{id}: {what} {got}, not {expected}"));
         }
         if masked {
             agreement.notes.insert("secrets are masked".to_owned());
@@ -154,15 +154,15 @@ fn resource(change: &Value, shown: &Value, agreement: &mut Agreement) {
     };
     match action {
         "add" | "import" => {
-            let wanted = after.map_or(json!({}), |after| json!({"Properties": after["Properties"]}));
-            let mut got = json!({"Properties": wanted["Properties"].is_object().then(Map::new)});
-            if !wanted["Properties"].is_object() {
+            let expected = after.map_or(json!({}), |after| json!({"Properties": after["Properties"]}));
+            let mut got = json!({"Properties": expected["Properties"].is_object().then(Map::new)});
+            if !expected["Properties"].is_object() {
                 got = json!({});
             }
             for property in &properties {
                 set(&mut got, &text(&property["path"]), &property["after"]);
             }
-            values(&wanted, got, "properties");
+            values(&expected, got, "properties");
         }
         "remove" => {}
         _ => {
@@ -184,14 +184,14 @@ fn resource(change: &Value, shown: &Value, agreement: &mut Agreement) {
     }
 }
 
-/// Both sides of a change as far as its details tell them, when the whole resource is told on one side at most.
+/// Both sides of a change from its details, when at most one side has the whole resource.
 fn of_details(change: &Value, was: Option<&Value>, will_be: Option<&Value>) -> (Value, Value) {
     let (mut before, mut after) = (json!({}), json!({}));
     for detail in list(&change["Details"]) {
         let path = place(&detail);
         for (side, name, whole) in [(&mut before, "BeforeValue", was), (&mut after, "AfterValue", will_be)] {
-            let told = &detail["Target"][name];
-            let value = if told.is_null() { whole.and_then(|whole| whole.pointer(&path)) } else { Some(told) };
+            let printed = &detail["Target"][name];
+            let value = if printed.is_null() { whole.and_then(|whole| whole.pointer(&path)) } else { Some(printed) };
             set(side, &path, &json_text(value.unwrap_or(&Value::Null)));
         }
     }
@@ -211,12 +211,12 @@ fn details(id: &str, change: &Value, properties: &[Value], agreement: &mut Agree
         let path = text(&property["path"]);
         let about: Vec<&Value> = all.iter().filter(|detail| related(&place(detail), &path)).collect();
         let recreation = |word: &str| about.iter().any(|detail| detail["Target"]["RequiresRecreation"] == word);
-        let wanted = ["Always", "Conditionally", "Never"].into_iter().find(|word| recreation(word));
+        let expected = ["Always", "Conditionally", "Never"].into_iter().find(|word| recreation(word));
         let other = about.iter().find_map(|detail| detail["Target"]["RequiresRecreation"].as_str());
-        let wanted = json!(wanted.or(other));
-        if property["requires_recreation"] != wanted {
+        let expected = json!(expected.or(other));
+        if property["requires_recreation"] != expected {
             let got = &property["requires_recreation"];
-            agreement.differences.push(format!("{id}: {path} requires recreation {got}, not {wanted}"));
+            agreement.differences.push(format!("{id}: {path} requires recreation {got}, not {expected}"));
         }
         let causes: Vec<&Value> =
             about.iter().map(|detail| &detail["CausingEntity"]).filter(|cause| !cause.is_null()).collect();
@@ -287,24 +287,24 @@ fn set(whole: &mut Value, pointer: &str, value: &Value) {
 
 /// Whether two values say the same: texts with JSON as what they hold, `true` as `"true"`, nothing as an absent entry.
 /// A masked value says what it hides.
-fn same(masked: &mut bool, wanted: &Value, got: &Value) -> bool {
+fn same(masked: &mut bool, expected: &Value, got: &Value) -> bool {
     if got.as_str().is_some_and(|text| text.contains(SECRET)) {
         *masked = true;
         return true;
     }
-    match (json_text(wanted), json_text(got)) {
-        (Value::Object(wanted), Value::Object(got)) => {
-            let keys: BTreeSet<&String> = wanted.keys().chain(got.keys()).collect();
+    match (json_text(expected), json_text(got)) {
+        (Value::Object(expected), Value::Object(got)) => {
+            let keys: BTreeSet<&String> = expected.keys().chain(got.keys()).collect();
             let side = |entries: &Map<String, Value>, key: &str| entries.get(key).cloned().unwrap_or_default();
-            keys.into_iter().all(|key| same(masked, &side(&wanted, key), &side(&got, key)))
+            keys.into_iter().all(|key| same(masked, &side(&expected, key), &side(&got, key)))
         }
-        (Value::Array(wanted), Value::Array(got)) => {
-            wanted.len() == got.len() && wanted.iter().zip(&got).all(|(wanted, got)| same(masked, wanted, got))
+        (Value::Array(expected), Value::Array(got)) => {
+            expected.len() == got.len() && expected.iter().zip(&got).all(|(expected, got)| same(masked, expected, got))
         }
         (Value::Object(entries), Value::Null) | (Value::Null, Value::Object(entries)) => {
             entries.values().all(Value::is_null)
         }
-        (wanted, got) => scalar(&wanted).replace(KNOWN_AFTER_APPLY, AFTER_DEPLOY) == scalar(&got),
+        (expected, got) => scalar(&expected).replace(KNOWN_AFTER_APPLY, AFTER_DEPLOY) == scalar(&got),
     }
 }
 
@@ -352,9 +352,9 @@ mod tests {
             "properties": [{"path": "/Properties/A", "before": "1", "after": after, "requires_recreation": "Never", "cause": null}]}]})
     }
 
-    /// The test itself can fail: each wrong plan is told from the right one.
+    /// The test itself can fail: each wrong plan is detected.
     #[test]
-    fn what_is_wrong_is_noticed() {
+    fn disagreements_are_detected() {
         let outcome = Outcome::Changes(vec![modify()]);
         let differences = |stack: &Value| compare(&outcome, stack).differences.join("; ");
         assert_eq!(differences(&shown(&json!(2))), "");

@@ -98,7 +98,7 @@ fn collect<'a>(label: &str, answer: &'a Value, into: &mut Vec<(String, &'a Value
     }
 }
 
-/// The two descriptions of one change set belong together. A second one of the same kind is a recording of its own.
+/// The two descriptions of one change set belong together. A second one of the same kind is a separate recording.
 fn paired(file: &str, test: &str, answers: Vec<(String, &Value)>) -> Vec<Recording> {
     let mut recordings: Vec<(&Value, Recording)> = Vec::new();
     for (label, answer) in answers {
@@ -115,13 +115,13 @@ fn paired(file: &str, test: &str, answers: Vec<(String, &Value)>) -> Vec<Recordi
                 &mut recordings.last_mut().unwrap().1
             }
         };
-        let place = if values { &mut recording.with_values } else { &mut recording.without };
-        *place = Some(answer.clone());
+        let slot = if values { &mut recording.with_values } else { &mut recording.without };
+        *slot = Some(answer.clone());
     }
     recordings.into_iter().map(|(_, recording)| recording).collect()
 }
 
-/// Whether the values of properties were asked for. An empty change set does not tell.
+/// Whether the values of properties were asked for. An empty change set does not show it.
 fn has_values(answer: &Value) -> bool {
     let changes = answer["Changes"].as_array().into_iter().flatten();
     changes.map(|change| &change["ResourceChange"]).any(|change| {

@@ -1,4 +1,4 @@
-//! An account of its own behind a proxy: what a deploy finds, does and leaves there, as it would with AWS. The account
+//! A separate account behind a proxy: what a deploy finds, does and leaves there, as with AWS. The account
 //! goes on when the one who deploys is killed, as AWS does.
 
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ pub(crate) const ENVIRONMENT: &str = "trial";
 const ACCOUNT: &str = "111111111111";
 const REGION: &str = "us-east-1";
 const PREFIX: &str = "shop-trial-";
-/// Never to be seen in what is told.
+/// Must never appear in output.
 const SECRET: &str = "wJalrXUtnFEMI/bPxRfiCYzEXAMPLEKEY";
 
 /// An account, and the way to it.
@@ -47,7 +47,7 @@ impl Drop for Cloud {
 
 /// How a run ended, and all that it said.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct RunOutput {
     /// None if it was killed.
     pub(crate) code: Option<i32>,
     pub(crate) text: String,
@@ -86,7 +86,7 @@ impl Cloud {
         self.account.pace(pace);
     }
 
-    /// What the binary is told to have this account as its AWS.
+    /// The environment that makes this account the binary's AWS.
     pub(crate) fn variables(&self) -> [(&'static str, String); 3] {
         [
             ("AWS_ENDPOINT_URL", self.proxy.url.clone()),
@@ -104,9 +104,9 @@ impl Cloud {
         child
     }
 
-    /// Runs the binary to its end. Whatever happens, it tells no secret and does not panic.
-    pub(crate) fn run(&self, project: &Test, arguments: &[&str]) -> Told {
-        told(self.start(project, arguments))
+    /// Runs the binary to its end. It must never print a secret or panic.
+    pub(crate) fn run(&self, project: &Test, arguments: &[&str]) -> RunOutput {
+        printed(self.start(project, arguments))
     }
 
     /// Waits until nothing is being done in the account.
@@ -158,7 +158,7 @@ impl Cloud {
         text
     }
 
-    /// All that is in the account and shall be: stacks with templates, parameters, tags, outputs and protection, and the
+    /// The state of the account: stacks with templates, parameters, tags, outputs and protection, and the
     /// objects. Left out are empty stacks with nothing but a change set, and the records of the deploys themselves.
     pub(crate) fn state(&self) -> String {
         self.settle();
@@ -186,7 +186,7 @@ impl Cloud {
     }
 
     /// The change sets that nobody has executed, and the stacks that are nothing else, by name.
-    pub(crate) fn leftovers(&self) -> Vec<String> {
+    pub(crate) fn stale_change_sets(&self) -> Vec<String> {
         self.settle();
         let client = self.client();
         let mut names = Vec::new();
@@ -214,12 +214,12 @@ impl Cloud {
 }
 
 /// Waits for the end of a run.
-pub(crate) fn told(child: Child) -> Told {
+pub(crate) fn printed(child: Child) -> RunOutput {
     let output = child.wait_with_output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!text.contains(SECRET), "a secret is told: {text}");
     assert!(!text.contains("panicked"), "{text}");
-    Told { code: output.status.code(), text }
+    RunOutput { code: output.status.code(), text }
 }
 
 fn short(bytes: &[u8]) -> String {

@@ -1,16 +1,16 @@
-//! Runs the real binary in a project of its own and shows all that it said.
+//! Runs the real binary in a temporary project and returns its output.
 
 #[cfg(feature = "rehearse")]
 pub(crate) mod cloud;
 #[cfg(feature = "rehearse")]
-pub(crate) mod ground;
+pub(crate) mod fixtures;
 #[cfg(feature = "rehearse")]
 pub(crate) mod page;
 #[cfg(feature = "rehearse")]
 pub(crate) mod proxy;
 #[cfg(feature = "rehearse")]
 pub(crate) mod terminal;
-pub(crate) mod wire;
+pub(crate) mod test_server;
 #[cfg(feature = "rehearse")]
 pub(crate) mod world;
 
@@ -20,7 +20,7 @@ use std::process::{Command, Output, Stdio};
 pub(crate) use pipectl_core::testing::{cannot_run, recorded};
 use tempfile::TempDir;
 
-/// A project in a folder of its own.
+/// A project in a temporary folder.
 pub(crate) struct Test {
     pub(crate) folder: TempDir,
     environment: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! A proxy between the real binary and an account. It logs every call, and answers one of them as it was told to: not at
+//! A proxy between the real binary and an account. It logs every call, and injects a fault into one of them: not at
 //! all, in part, with an error, late; or it kills the one who asks.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub(crate) enum Fault {
 
 /// Which call: the `nth` (from 1) of this operation on this subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct CallPosition {
     pub(crate) operation: String,
     pub(crate) subject: String,
     pub(crate) nth: usize,
@@ -49,10 +49,10 @@ pub(crate) struct Place {
 /// A call as the account saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
-    pub(crate) place: Place,
+    pub(crate) position: CallPosition,
     /// The HTTP status of the account's own answer; none if it did not see the call.
     pub(crate) status: Option<u16>,
-    /// What was asked for, to tell repetitions: the ARN of a change set, the key of an object.
+    /// What was asked for, to recognize repetitions: the ARN of a change set, the key of an object.
     pub(crate) target: String,
 }
 
@@ -63,7 +63,7 @@ const LATE: Duration = Duration::from_secs(10);
 struct State {
     calls: Vec<Call>,
     seen: BTreeMap<(String, String), usize>,
-    fault: Option<(Place, Fault)>,
+    fault: Option<(CallPosition, Fault)>,
     /// How many more calls of the place's operation and subject the fault hits.
     left: usize,
     struck: bool,
@@ -113,14 +113,14 @@ impl Proxy {
     }
 
     /// Lets a fault strike at a call and, if it is made again, at the tries after it, `times` in all.
-    pub(crate) fn strike(&self, place: &Place, fault: Fault, times: usize) {
+    pub(crate) fn strike(&self, position: &CallPosition, fault: Fault, times: usize) {
         let mut state = self.state();
-        state.fault = Some((place.clone(), fault));
+        state.fault = Some((position.clone(), fault));
         state.left = times;
         state.struck = false;
     }
 
-    /// Everything is well again; returns whether the fault ever struck. Calls are counted anew.
+    /// Everything is well again; returns whether the fault ever struck. Calls are counted again.
     pub(crate) fn heal(&self) -> bool {
         let mut state = self.state();
         (state.fault, state.victim) = (None, None);
@@ -312,12 +312,12 @@ fn note(state: &Mutex<State>, operation: String, subject: String, target: String
     let mut state = lock(state);
     let seen = state.seen.entry((operation.clone(), subject.clone())).or_default();
     *seen += 1;
-    let place = Place { operation, subject, nth: *seen };
+    let position = CallPosition { operation, subject, nth: *seen };
     let fault = match &state.fault {
-        Some((at, fault)) if *at == place && !state.struck => Some(*fault),
+        Some((at, fault)) if *at == position && !state.struck => Some(*fault),
         Some((_, Fault::Expired)) if state.struck => Some(Fault::Expired),
         Some((at, fault)) if state.struck && state.left > 0 => {
-            (at.operation == place.operation && at.subject == place.subject).then_some(*fault)
+            (at.operation == position.operation && at.subject == position.subject).then_some(*fault)
         }
         _ => None,
     };
@@ -325,7 +325,7 @@ fn note(state: &Mutex<State>, operation: String, subject: String, target: String
         state.struck = true;
         state.left = state.left.saturating_sub(1);
     }
-    state.calls.push(Call { place, status: None, target });
+    state.calls.push(Call { position, status: None, target });
     (state.calls.len() - 1, fault, state.latency)
 }
 

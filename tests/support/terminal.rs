@@ -91,7 +91,7 @@ impl Terminal {
 
 /// What stays to be read of what a terminal was sent: the status line, which is written over, does not.
 fn plain(sent: &str) -> String {
-    // Of a line that is begun anew the last version counts.
+    // The last version of a rewritten line counts.
     let erased = Regex::new("\u{1b}\\[[0-9;?]*[A-Za-z]").unwrap();
     // The terminal echoes it after it has sent the signal, so that it may stand before, after or within what follows.
     let sent = sent.replace("^C", "");

@@ -65,9 +65,9 @@ impl World {
         killed.wait().unwrap();
         let mut again = self.started_as(arguments, waits);
         self.account.pace(Duration::from_millis(10));
-        let told = said(&mut again);
-        assert!(again.wait().unwrap().success(), "{told}");
-        told
+        let printed = printed_text(&mut again);
+        assert!(again.wait().unwrap().success(), "{printed}");
+        printed
     }
 
     /// Each stack was created by one operation and never touched by another.
@@ -92,7 +92,7 @@ impl World {
 }
 
 /// All that a run still says.
-pub(crate) fn said(child: &mut Child) -> String {
+pub(crate) fn printed_text(child: &mut Child) -> String {
     let mut text = String::new();
     child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
     text

@@ -55,7 +55,7 @@ impl Destination {
 pub fn read(body: &str, attributes: &BTreeMap<String, String>) -> Letter {
     let attribute = |name: &str| attributes.get(name).map(String::as_str);
     let json: Value = serde_json::from_str(body).unwrap_or_default();
-    // The report of a failed call that did not reach its queue is as good as the record in it.
+    // The report of a failed call that did not reach its queue is equivalent to the record in it.
     let record = [&json, &json["detail"]].into_iter().find(|value| value["requestContext"]["functionArn"].is_string());
     if let Some(record) = record {
         let name = function(record["requestContext"]["functionArn"].as_str().unwrap_or_default());
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_message_is_understood() {
+    fn every_kind_of_message_is_parsed() {
         let lambda = json!({
             "version": "1.0", "timestamp": "2026-11-21T10:00:00Z",
             "requestContext": {
@@ -136,7 +136,7 @@ mod tests {
         let rule = [("RULE_ARN", "arn:aws:events:eu-central-1:1:rule/shop-dev-landing")];
         let schedule = [("SCHEDULE_ARN", "arn:aws:scheduler:eu-central-1:1:schedule/default/shop-dev-ingest-shop")];
         let none = BTreeMap::new();
-        let told = [
+        let reported = [
             read(&lambda.to_string(), &none),
             read(&aged.to_string(), &none),
             read(&statement.to_string(), &none),
@@ -161,7 +161,7 @@ mod tests {
                 letter.to
             )
         });
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        insta::assert_snapshot!(reported.join("\n"), @r#"
         lambda shop-dev-load → lambda shop-dev-load: Error: no token | 19 Function("shop-dev-load")
         lambda shop-dev-load → lambda shop-dev-load: EventAgeExceeded | 19 Function("shop-dev-load")
         lambda shop-dev-load → lambda shop-dev-load: Error: no token | 2 Function("shop-dev-load")

@@ -32,8 +32,8 @@ impl Graph {
                 .hint(did_you_mean(need, graph.names.iter().map(String::as_str)))
         }))?;
         match graph.cycle() {
-            Some(cycle) => Err(Error::project(format!("`{}` need each other in a circle", cycle.join("` → `")))
-                .hint("take one of these needs away: each must be complete before the next can start")),
+            Some(cycle) => Err(Error::project(format!("`{}` depend on each other in a cycle", cycle.join("` → `")))
+                .hint("remove one of these dependencies: each must be complete before the next can start")),
             None => Ok(graph),
         }
     }
@@ -119,15 +119,15 @@ mod tests {
     }
 
     #[test]
-    fn reversed_takes_down_in_the_opposite_order() {
+    fn reversed_order_is_for_deletion() {
         assert_eq!(graph("a b<a c<b d").unwrap().reversed().order().join(" "), "d c b a");
     }
 
     #[test]
     fn cycles_and_unknown_needs_are_named() {
         insta::assert_snapshot!(graph("a<c b<a c<b d<a").unwrap_err(), @"
-        error: `a` → `c` → `b` → `a` need each other in a circle
-        = hint: take one of these needs away: each must be complete before the next can start
+        error: `a` → `c` → `b` → `a` depend on each other in a cycle
+        = hint: remove one of these dependencies: each must be complete before the next can start
         ");
         insta::assert_snapshot!(graph("storage iam<storge").unwrap_err(), @"
         error: `iam` needs `storge`, which does not exist

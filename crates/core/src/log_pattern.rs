@@ -138,9 +138,9 @@ impl Condition {
             Self::Compare { path, sign, value } => {
                 let Some(found) = field(line, path) else { return false };
                 match value {
-                    Operand::Number(wanted) => {
+                    Operand::Number(expected) => {
                         let found = found.as_f64().or_else(|| found.as_str()?.parse().ok());
-                        found.and_then(|found| found.partial_cmp(wanted)).is_some_and(|order| match sign {
+                        found.and_then(|found| found.partial_cmp(expected)).is_some_and(|order| match sign {
                             Sign::Equal => order.is_eq(),
                             Sign::Unequal => order.is_ne(),
                             Sign::Less => order.is_lt(),
@@ -149,11 +149,11 @@ impl Condition {
                             Sign::AtLeast => order.is_ge(),
                         })
                     }
-                    Operand::Text(wanted) => {
-                        scalar(found).is_some_and(|found| like(wanted, &found) == (*sign == Sign::Equal))
+                    Operand::Text(expected) => {
+                        scalar(found).is_some_and(|found| like(expected, &found) == (*sign == Sign::Equal))
                     }
-                    Operand::Regex(wanted) => {
-                        scalar(found).is_some_and(|found| wanted.is_match(&found) == (*sign == Sign::Equal))
+                    Operand::Regex(expected) => {
+                        scalar(found).is_some_and(|found| expected.is_match(&found) == (*sign == Sign::Equal))
                     }
                 }
             }
@@ -356,8 +356,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cloudwatch_refuses_is_refused() {
-        let told = |pattern: &str| LogPattern::parse(pattern).map(drop).unwrap_err();
+    fn patterns_that_cloudwatch_rejects_are_rejected() {
+        let reported = |pattern: &str| LogPattern::parse(pattern).map(drop).unwrap_err();
         let patterns = [
             "{ $.level = ",
             "{ level = 1 }",
@@ -370,7 +370,7 @@ mod tests {
             "[a",
             "{ $.a = 1 or }",
         ];
-        insta::assert_snapshot!(patterns.map(told).join("\n"), @r#"
+        insta::assert_snapshot!(patterns.map(reported).join("\n"), @r#"
         the `{` is not closed
         a field begins with `$.`, such as `$.level`
         a comparison is one of =, !=, <, <=, >, >=, IS, NOT EXISTS

@@ -67,7 +67,7 @@ impl Node {
     }
 
     /// Where a path leads: the place of its deepest part that is written here.
-    pub fn place<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Span {
+    pub fn span_of<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Span {
         let (mut node, mut span) = (self, self.span.clone());
         for step in path {
             match &node.value {
@@ -189,7 +189,7 @@ pub fn parse(source: &Arc<Source>) -> Result<Node> {
             }
             Err(Error::project(format!("`{}` is not valid YAML: {message}", source.name))
                 .at(&span, "")
-                .hint("mend the YAML here: look at indentation, quotes and keys that stand twice"))
+                .hint("fix the YAML here: check indentation, quotes and duplicate keys"))
         }
     }
 }
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn every_node_knows_its_place() {
+    fn every_node_knows_its_location() {
         let node = read("a: 1\nb:\n  - x\n  - !Ref Bucket\n  - {c: !Sub \"${d}-é\", e: no}\n");
         let at = |pointer: &str| {
             let node = node.pointer(pointer).unwrap();
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_stand_on_lists_and_mappings_too() {
+    fn tags_are_allowed_on_lists_and_mappings() {
         let node =
             read("a: !Join ['-', [a, !Ref b]]\nc: !If\n  - x\n  - {y: 1}\n  - !Ref AWS::NoValue\nd: !GetAtt A.B\n");
         assert_eq!(node.get("a").unwrap().tag.as_deref(), Some("!Join"));
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_keeps_places() {
+    fn merging_keeps_locations() {
         let mut below = read("a: {b: 1, c: 2}\nd: [1, 2]\n");
         below.merge(parse(&Source::new("over.yaml", "a:\n  c: 3\nd: [4]\n")).unwrap());
         assert_eq!(below.to_json(), serde_json::json!({"a": {"b": 1, "c": 3}, "d": [4]}));
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_yaml_is_pointed_at() {
+    fn invalid_yaml_has_an_error_location() {
         for (text, expected) in [
             ("a: [1, 2\nb: 3\n", "bad.yaml:2:2"),
             ("a: 1\na: 2\n", "duplicate mapping key: a\n --> bad.yaml:2:1"),

@@ -187,10 +187,10 @@ impl Secrets {
 
     fn get_value(&self, body: &Value) -> JsonResult {
         let stage = body["VersionStage"].as_str().unwrap_or("AWSCURRENT");
-        let wanted = body["VersionId"].as_str();
+        let expected = body["VersionId"].as_str();
         self.with(id_of(body)?, |secret| {
             let staged = secret.versions.iter().zip(["AWSCURRENT", "AWSPREVIOUS"]);
-            let mut found = staged.filter(|(version, name)| wanted.map_or(*name == stage, |id| version.id == id));
+            let mut found = staged.filter(|(version, name)| expected.map_or(*name == stage, |id| version.id == id));
             let (version, name) = found.next().ok_or_else(|| {
                 JsonError::new(
                     "ResourceNotFoundException",

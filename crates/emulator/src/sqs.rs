@@ -67,7 +67,7 @@ impl Queues {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(queue).map_or(0, Vec::len)
     }
 
-    /// Answers a call of the SQS API; `exists` tells which queues the stacks have.
+    /// Answers a call of the SQS API; `exists` returns whether a stack has a queue.
     pub(crate) fn call(&self, operation: &str, body: &Value, exists: impl Fn(&str) -> bool) -> JsonResult {
         let url = body["QueueUrl"].as_str().unwrap_or_default();
         let name = body["QueueName"].as_str().unwrap_or_else(|| url.rsplit('/').next().unwrap_or_default());

@@ -1,6 +1,6 @@
 //! What a rehearsal needs on this machine: a Python with Spark, Java for it, PostgreSQL, and for databases their drivers.
 //!
-//! All that is missing is told at once, before anything is built or started.
+//! Everything that is missing is reported at once, before anything is built or started.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -88,14 +88,14 @@ async fn check_python(python: &Path, needs: Needs) -> Result<()> {
     if missing.is_empty() {
         return Error::all([drivers, iceberg].into_iter().flatten());
     }
-    let wanted: Vec<String> = MODULES
+    let packages: Vec<String> = MODULES
         .iter()
         .filter(|(name, _)| missing.contains(name))
         .map(|(name, version)| format!("{name}=={version}"))
         .collect();
     let message = format!("the Python of the Glue jobs has no {}: `{}`", missing.join(" and no "), python.display());
     let modules = Error::new(message)
-        .hint(format!("run `{} -m pip install {}`", python.display(), wanted.join(" ")))
+        .hint(format!("run `{} -m pip install {}`", python.display(), packages.join(" ")))
         .hint("or name another interpreter with PIPECTL_PYTHON");
     Error::all([Some(modules), drivers, iceberg].into_iter().flatten())
 }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_missing_comes_with_the_fix() {
+    async fn missing_tools_are_reported_with_a_hint() {
         insta::assert_snapshot!(check_python(Path::new("/nowhere/bin/python"), Needs::default()).await.unwrap_err(), @"
         error: the Glue jobs need a Python with Spark, and there is no `/nowhere/bin/python`
         = hint: run `python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3==1.43.106` in the project's folder (any Python from 3.9 to 3.12)
@@ -180,24 +180,24 @@ mod tests {
         ");
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("python");
-        let told = async |script: &str| {
+        let reported = async |script: &str| {
             fs_err::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             fs_err::set_permissions(&path, mode).unwrap();
             let error = check_python(&path, Needs { drivers: true, iceberg: true }).await.unwrap_err().to_string();
             error.replace(&directory.path().display().to_string(), "BIN")
         };
-        insta::assert_snapshot!(told("echo boto3").await, @"
+        insta::assert_snapshot!(reported("echo boto3").await, @"
         error: the Python of the Glue jobs has no boto3: `BIN/python`
         = hint: run `BIN/python -m pip install boto3==1.43.106`
         = hint: or name another interpreter with PIPECTL_PYTHON
         ");
-        insta::assert_snapshot!(told("echo pyspark boto3").await, @"
+        insta::assert_snapshot!(reported("echo pyspark boto3").await, @"
         error: the Python of the Glue jobs has no pyspark and no boto3: `BIN/python`
         = hint: run `BIN/python -m pip install pyspark==3.5.6 boto3==1.43.106`
         = hint: or name another interpreter with PIPECTL_PYTHON
         ");
-        insta::assert_snapshot!(told("echo boto3 mkpipe_extractor_postgres").await, @"
+        insta::assert_snapshot!(reported("echo boto3 mkpipe_extractor_postgres").await, @"
         error: the Python of the Glue jobs has no boto3: `BIN/python`
         = hint: run `BIN/python -m pip install boto3==1.43.106`
         = hint: or name another interpreter with PIPECTL_PYTHON
@@ -206,17 +206,17 @@ mod tests {
         = note: Glue has the drivers built in; here a wheel brings them
         = hint: run `BIN/python -m pip install --no-deps mkpipe-extractor-postgres==0.1.44`
         ");
-        insta::assert_snapshot!(told("echo mkpipe_extractor_postgres").await, @"
+        insta::assert_snapshot!(reported("echo mkpipe_extractor_postgres").await, @"
         error: the jobs that read a database need its JDBC driver, and `BIN/python` has none
         = note: Glue has the drivers built in; here a wheel brings them
         = hint: run `BIN/python -m pip install --no-deps mkpipe-extractor-postgres==0.1.44`
         ");
-        insta::assert_snapshot!(told("echo bodo_iceberg_connector").await, @"
+        insta::assert_snapshot!(reported("echo bodo_iceberg_connector").await, @"
         error: Iceberg tables need Iceberg and AWS's SDK for Java, and `BIN/python` has not both
         = note: Glue adds them with `--datalake-formats iceberg`; here two wheels bring them
         = hint: run `BIN/python -m pip install --no-deps bodo-iceberg-connector==2026.10`
         ");
-        insta::assert_snapshot!(told("echo 'No module named encodings' >&2; exit 1").await, @"
+        insta::assert_snapshot!(reported("echo 'No module named encodings' >&2; exit 1").await, @"
         error: the Python of the Glue jobs does not work: `BIN/python`
         = note: No module named encodings
         = hint: run `python3.11 -m venv .venv && .venv/bin/pip install pyspark==3.5.6 boto3==1.43.106` in the project's folder (any Python from 3.9 to 3.12)

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_inherited_for_no_purpose() {
+    fn no_purpose_inherits_secrets() {
         for name in [
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",

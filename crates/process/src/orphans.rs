@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn all_processes_of_a_run_are_ended_and_no_others() {
+    fn only_processes_of_the_run_are_ended() {
         let (one, other) = (marker_of_this_process().unwrap(), marker_of_this_process().unwrap());
         let (mut ended, mut kept) = (sleeper(&one), sleeper(&other));
         end_run(&one);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_children_of_a_pipectl_that_is_gone_are_orphans() {
+    fn children_of_a_dead_pipectl_are_orphans() {
         let mut gone = Command::new("true").spawn().unwrap();
         let id = gone.id();
         gone.wait().unwrap();

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn another_user_is_told_apart() {
+    fn another_user_is_recognized() {
         use std::os::unix::process::CommandExt as _;
         if !rustix::process::geteuid().is_root() {
             return pipectl_core::testing::cannot_run(

@@ -92,9 +92,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_the_owners_alone() {
-        let place = tempfile::tempdir().unwrap();
-        let (made, file) = (place.path().join("a/b"), place.path().join("a/b/rows"));
+    fn created_files_are_private_to_the_owner() {
+        let directory = tempfile::tempdir().unwrap();
+        let (made, file) = (directory.path().join("a/b"), directory.path().join("a/b/rows"));
         folder(&made).unwrap();
         write(&file, b"1").unwrap();
         assert_eq!((mode(&made), mode(made.parent().unwrap()), mode(&file)), (0o700, 0o700, 0o600));
@@ -105,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn an_open_folder_of_an_earlier_version_is_closed() {
-        let place = tempfile::tempdir().unwrap();
-        let state = place.path().join("state");
+    fn a_readable_folder_of_an_earlier_version_is_made_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
         std::fs::create_dir_all(state.join("local/s3")).unwrap();
         std::fs::write(state.join("local/s3/rows.parquet"), "1").unwrap();
         std::fs::write(state.join("bootstrap"), "#!/bin/sh").unwrap();

@@ -1,6 +1,6 @@
 //! A folder in the system's temporary folder, for one run.
 //!
-//! Whoever made it holds a lock in it. One that nobody holds was left by a run that was killed together with its
+//! Its creator holds a lock in it. A folder without a lock was left by a run that was killed together with its
 //! watchdog, and is removed by the next run of any project.
 
 use std::fs::{File, OpenOptions};
@@ -94,44 +94,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_nobody_holds_is_removed() {
-        let place = tempfile::tempdir().unwrap();
-        let new = |prefix| TemporaryFolder::new_in(place.path(), prefix).unwrap();
+    fn an_unlocked_folder_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let new = |prefix| TemporaryFolder::new_in(directory.path(), prefix).unwrap();
         let (mine, theirs) = (new("pipectl-source-"), new("pipectl-source-"));
         let other = new("other-");
         theirs.abandon();
         other.abandon();
         // One of an earlier version, without a lock.
-        std::fs::create_dir(place.path().join("pipectl-source-old")).unwrap();
-        remove_stale(place.path(), "pipectl-source-", YOUNG);
+        std::fs::create_dir(directory.path().join("pipectl-source-old")).unwrap();
+        remove_stale(directory.path(), "pipectl-source-", YOUNG);
         assert!(theirs.path().exists(), "it is too young");
-        remove_stale(place.path(), "pipectl-source-", Duration::ZERO);
+        remove_stale(directory.path(), "pipectl-source-", Duration::ZERO);
         let mut left: Vec<PathBuf> =
-            std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         left.sort();
         let mut expected = vec![mine.path().to_owned(), other.path().to_owned()];
         expected.sort();
         assert_eq!(left, expected);
         drop(mine);
-        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn it_is_closed_to_others_whatever_the_umask() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = TemporaryFolder::new_in(place.path(), "pipectl-").unwrap();
+    fn it_is_private_with_any_umask() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = TemporaryFolder::new_in(directory.path(), "pipectl-").unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(folder.path()), 0o700);
         assert_eq!(mode(&folder.path().join(LOCK)), 0o600);
     }
 
     #[test]
-    fn a_pipe_in_the_place_of_the_lock_stops_nobody() {
-        let place = tempfile::tempdir().unwrap();
-        let trap = place.path().join("pipectl-trap");
+    fn a_pipe_instead_of_the_lock_blocks_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let trap = directory.path().join("pipectl-trap");
         std::fs::create_dir(&trap).unwrap();
         let made = std::process::Command::new("mkfifo").arg(trap.join(LOCK)).status().unwrap();
         assert!(made.success());
-        remove_stale(place.path(), "pipectl-", Duration::ZERO);
+        remove_stale(directory.path(), "pipectl-", Duration::ZERO);
     }
 }

@@ -75,7 +75,7 @@ fn start() -> std::io::Result<Run> {
         if Path::new("/proc/self/exe").exists() { PathBuf::from("/proc/self/exe") } else { std::env::current_exe()? };
     let mut command = Command::new(program);
     command.args([ARGUMENT, &marker]).current_dir("/").env_clear().envs(environment::inherited(Purpose::Tool));
-    // A group of its own: Ctrl-C at the terminal is for pipectl.
+    // A separate process group: Ctrl-C at the terminal is for pipectl.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;

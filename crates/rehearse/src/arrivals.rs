@@ -23,7 +23,7 @@ pub struct Arrival {
     pub key: String,
 }
 
-/// Reads `--data SOURCE=DIR`, repeated, and all that can be told of the folders before anything starts.
+/// Reads `--data SOURCE=DIR`, repeated, and checks the folders before anything starts.
 ///
 /// A wrong command line is wrong usage; a folder with the wrong files is wrong data.
 pub fn given(pipeline: &Pipeline, given: &[String]) -> Result<Data> {
@@ -125,14 +125,16 @@ pub fn arrivals(pipeline: &Pipeline, source: &str, folder: &Path, lenient: bool)
 fn other_format(path: &Path, source: &str, format: FileFormat) -> Error {
     let (reads, key) = spoken(format);
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let error =
-        wrong_data(format!("`{}`: the source `{source}` takes {reads}, and this is none by its name", path.display()));
+    let error = wrong_data(format!(
+        "`{}`: the source `{source}` takes {reads}, and this is not one by its name",
+        path.display()
+    ));
     let other = FORMATS.into_iter().find(|other| *other != format && stem(&name, *other).is_some());
     let endings = endings(format).join(", ");
     match other {
         _ if SHEETS.iter().any(|ending| name.ends_with(ending)) => {
             let source = if format == FileFormat::Csv { "" } else { ", for a source with `format: csv`" };
-            error.hint(format!("save the sheet as CSV{source}"))
+            error.hint(format!("save the workbook as CSV{source}"))
         }
         Some(other) => error.hint(format!(
             "say `format: {}` in the source in place of `{key}`, or name the file with one of the endings {endings}",

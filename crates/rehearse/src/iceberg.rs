@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::spec::Spec;
 
-use super::local_pipeline::Place;
+use super::local_pipeline::LocalPipeline;
 use super::timeline::{Severity, Timeline};
 
 /// An Iceberg table as it is now.
@@ -48,16 +48,20 @@ impl Metadata {
 }
 
 /// Reads every Iceberg table, and finds fault with one that has not the rows of the warehouse.
-pub(super) async fn tables(place: &Place, spec: &Spec, timeline: &mut Timeline) -> Result<Vec<IcebergTable>> {
+pub(super) async fn tables(
+    pipeline: &LocalPipeline,
+    spec: &Spec,
+    timeline: &mut Timeline,
+) -> Result<Vec<IcebergTable>> {
     let Some(database) = spec.iceberg_database() else { return Ok(Vec::new()) };
     let mut tables = Vec::new();
     for name in spec.pipeline.tables.keys() {
         // A table that never had a row is in neither.
-        let Some(metadata) = read(place, &database, name)? else { continue };
+        let Some(metadata) = read(pipeline, &database, name)? else { continue };
         let table = IcebergTable { table: name.clone(), rows: metadata.rows(), snapshots: metadata.snapshots.len() };
         // Rows that stand in for others that are yet to come are the warehouse's alone.
         let real = if spec.has_stubs(name) { format!(" WHERE NOT coalesce({INFERRED}, FALSE)") } else { String::new() };
-        let (_, rows) = place.warehouse.rows(&format!("SELECT count(*) FROM core.\"{name}\"{real}")).await?;
+        let (_, rows) = pipeline.warehouse.rows(&format!("SELECT count(*) FROM core.\"{name}\"{real}")).await?;
         let there: u64 = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default();
         if table.rows != there {
             let text = format!("the Iceberg table `{name}` has {} rows, the warehouse {there}", table.rows);
@@ -68,11 +72,11 @@ pub(super) async fn tables(place: &Place, spec: &Spec, timeline: &mut Timeline) 
     Ok(tables)
 }
 
-fn read(place: &Place, database: &str, name: &str) -> Result<Option<Metadata>> {
-    let Some(location) = place.account.table_parameter(database, name, "metadata_location") else { return Ok(None) };
+fn read(pipeline: &LocalPipeline, database: &str, name: &str) -> Result<Option<Metadata>> {
+    let Some(location) = pipeline.account.table_parameter(database, name, "metadata_location") else { return Ok(None) };
     let path = location.strip_prefix("s3://").and_then(|rest| {
         let (bucket, key) = rest.split_once('/')?;
-        Some::<PathBuf>(place.buckets.get(bucket)?.join(key))
+        Some::<PathBuf>(pipeline.buckets.get(bucket)?.join(key))
     });
     let broken = |why: &str| Error::new(format!("the metadata of the Iceberg table `{name}` is broken: {why}"));
     let path = path.ok_or_else(|| broken(&format!("`{location}` is in no bucket of the pipeline")))?;

@@ -1,4 +1,4 @@
-//! Rows in and out of each step, as the ledgers of the jobs and of the loader tell.
+//! Rows in and out of each step, from the ledgers of the jobs and the loader.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_counted_since_the_last_look() {
+    fn rows_are_counted_since_the_last_read() {
         let directory = tempfile::tempdir().unwrap();
         let (cleaned, transformed) = (directory.path().join("cleaned"), directory.path().join("transformed"));
         let write = |path: std::path::PathBuf, text: &str| {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_transform_has_stopped_waits_with_its_rows() {
+    fn a_stopped_table_keeps_its_rows_waiting() {
         let directory = tempfile::tempdir().unwrap();
         let (cleaned, transformed) = (directory.path().join("cleaned"), directory.path().join("transformed"));
         let write = |path: std::path::PathBuf, text: &str| {
@@ -280,9 +280,9 @@ mod tests {
         entries.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone())).collect()
     }
 
-    /// A request to take cleaned rows again, and then new rows of the same table, each in a run of its own.
+    /// A request to replay cleaned rows, and then new rows of the same table, each in a separate run.
     #[test]
-    fn what_is_taken_again_is_read_again() {
+    fn replayed_objects_are_counted_again() {
         let counts = |rows: u64| Counts { rows_in: rows, rows_out: rows, ..Counts::default() };
         let clean = |rows| entry(Vec::new(), counts(rows));
         let transform =

@@ -34,7 +34,7 @@ use pipectl_contract::names::Zone;
 use crate::error::{Error, Result};
 use crate::spec::{Source, Spec};
 
-pub use local_pipeline::Place;
+pub use local_pipeline::LocalPipeline;
 pub use open::{Parts, reopen};
 pub use report::Report;
 
@@ -52,31 +52,36 @@ pub struct Data {
     pub run: BTreeSet<String>,
 }
 
-/// Lets the data arrive, runs the pipeline until it is quiet, and tells what came of it.
-pub async fn rehearse(place: &mut Place, spec: &Spec, data: &Data, status: &(dyn Fn(&str) + Sync)) -> Result<Report> {
+/// Delivers the data, runs the pipeline until nothing is left to do, and reports the result.
+pub async fn rehearse(
+    pipeline: &mut LocalPipeline,
+    spec: &Spec,
+    data: &Data,
+    status: &(dyn Fn(&str) + Sync),
+) -> Result<Report> {
     let mut arrivals = Vec::new();
     for (name, folder) in &data.folders {
         if spec.pipeline.sources.get(name).and_then(Source::files).is_some() {
             arrivals.extend(arrivals::arrivals(&spec.pipeline, name, folder, data.generated.contains(name))?);
         }
     }
-    let buckets = place.buckets.clone();
+    let buckets = pipeline.buckets.clone();
     let (cleaned, transformed) =
         (folder_of(&buckets, &spec.bucket(Zone::Cleaned))?, folder_of(&buckets, &spec.bucket(Zone::Transformed))?);
     let raw = spec.bucket(Zone::Raw);
     folder_of(&buckets, &raw)?;
-    let before = (Ledgers::read(cleaned, transformed), Counts::take(&place.warehouse, spec).await?);
-    place.judge.begin();
-    let mut run = Run::new(place, &raw, status);
+    let before = (Ledgers::read(cleaned, transformed), Counts::take(&pipeline.warehouse, spec).await?);
+    pipeline.authorizer.begin();
+    let mut run = Run::new(pipeline, &raw, status);
     run.own.clone_from(&data.run);
     run.all(&arrivals).await?;
     let (mut timeline, dead_end) = (run.timeline, run.dead_end);
-    timeline.find_first(place.judge.take_denials().iter().map(|denial| Error::from(denial).to_string()));
+    timeline.find_first(pipeline.authorizer.take_denials().iter().map(|denial| Error::from(denial).to_string()));
     status("reading the marts");
     let ledgers = Ledgers::read(cleaned, transformed);
     if !dead_end.is_empty() && !ledgers.not_loaded().is_empty() {
-        let text = format!("nothing goes on after the last event\n{}", run::explain(&dead_end));
+        let text = format!("nothing starts after the last event\n{}", run::explain(&dead_end));
         timeline.find(timeline::Severity::Error, text);
     }
-    outcome::report(place, spec, timeline, &before.0, &ledgers, &before.1).await
+    outcome::report(pipeline, spec, timeline, &before.0, &ledgers, &before.1).await
 }

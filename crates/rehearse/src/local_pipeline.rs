@@ -1,4 +1,4 @@
-//! Where a rehearsal happens: the deployed account, and what stands in for the services behind it.
+//! The local pipeline: the deployed account, and the stand-ins of its services.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,14 +15,14 @@ use super::databases::Databases;
 use super::scratch_folder::Work;
 use super::shopify::StandIn;
 use crate::resource::{Resource, Resources};
-use pipectl_emulator::authorizer::Judge;
+use pipectl_emulator::authorizer::Authorizer;
 use pipectl_emulator::dms::Replication;
 use pipectl_emulator::glue::spark::Glue;
 use pipectl_emulator::lambda::{Function, extract};
 use pipectl_emulator::redshift::{DataApi, Warehouse};
 
 /// The account and the services of a rehearsal.
-pub struct Place {
+pub struct LocalPipeline {
     pub resources: Resources,
     pub account: LocalAccount,
     /// The folder of each bucket.
@@ -39,8 +39,8 @@ pub struct Place {
     pub databases: Databases,
     /// What follows databases, by the source.
     pub replications: BTreeMap<String, Replication>,
-    /// Judges every call by the policies of the templates.
-    pub judge: Judge,
+    /// Authorizes every call by the policies of the templates.
+    pub authorizer: Authorizer,
     /// The stand-in of each Shopify source.
     pub shops: BTreeMap<String, StandIn>,
     /// Where pipectl keeps what it makes.
@@ -54,7 +54,7 @@ fn role_name(arn: Option<&str>) -> &str {
     arn.and_then(|arn| arn.rsplit('/').next()).unwrap_or("unknown")
 }
 
-impl Place {
+impl LocalPipeline {
     /// A deployed function, with its zip extracted.
     pub(super) fn function(&self, resource: &Resource) -> Result<Function> {
         let bucket = resource.text("/Code/S3Bucket").unwrap_or_default();

@@ -14,11 +14,11 @@ use crate::yaml::{self, Node};
 use pipectl_emulator::account::{DeployedResource, JsonCall, JsonError, LocalAccount};
 
 use super::databases::Databases;
-use super::local_pipeline::Place;
+use super::local_pipeline::LocalPipeline;
 use super::scratch_folder::Work;
 use super::shopify::{Credentials, StandIn};
 use crate::resource::{Resource, Resources};
-use pipectl_emulator::authorizer::Judge;
+use pipectl_emulator::authorizer::Authorizer;
 use pipectl_emulator::dms::{self, Replication};
 use pipectl_emulator::glue::spark::{Glue, Start};
 use pipectl_emulator::redshift::{DataApi, Warehouse, WarehouseConfig};
@@ -38,7 +38,7 @@ pub struct Parts {
     pub state: PathBuf,
 }
 
-impl Place {
+impl LocalPipeline {
     /// Connects to an account in which the pipeline is deployed, and that answers at `endpoint`.
     ///
     /// Spark is started first and waited for last.
@@ -69,18 +69,18 @@ impl Place {
             buckets: buckets.clone(),
         })?;
         let (sender, statements) = unbounded_channel();
-        let judge = Judge::new(&resources);
+        let authorizer = Authorizer::new(&resources);
         let namespace = resources.of("AWS::RedshiftServerless::Namespace").next();
         let role = namespace.and_then(|namespace| namespace.text("/DefaultIamRoleArn"));
         let config = WarehouseConfig {
             events: Some(sender),
-            judge: Some(judge.of_warehouse(role)),
+            authorizer: Some(authorizer.for_warehouse(role)),
             ..warehouse_config(account, spec, parts, &deployed, &buckets)
         };
         let warehouse = Warehouse::start(config).await?;
         let data_api = warehouse.data_api();
-        judge.follow(data_api.downgrade());
-        account.judge(judge.of_wire());
+        authorizer.follow(data_api.downgrade());
+        account.authorizer(authorizer.for_calls());
         register(account, &data_api);
         let shops = open_shops(account, spec, folders, work.folder()).await?;
         let databases = open_databases(account, spec, parts, folders).await?;
@@ -97,7 +97,7 @@ impl Place {
             glue,
             databases,
             replications,
-            judge,
+            authorizer,
             shops,
             state: parts.state.clone(),
             work,
@@ -175,7 +175,7 @@ fn warehouse_config(
         secrets: secrets.into_iter().collect(),
         readers: spec.readers().map(|(user, secret)| (secret, user.to_owned())).collect(),
         buckets: buckets.clone(),
-        judge: None,
+        authorizer: None,
         events: None,
     }
 }

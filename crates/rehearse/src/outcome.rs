@@ -10,7 +10,7 @@ use crate::spec::Spec;
 
 use super::iceberg;
 use super::ledger::{Ledgers, Remark};
-use super::local_pipeline::Place;
+use super::local_pipeline::LocalPipeline;
 use super::quarantine;
 use super::report::{Mart, Report, TableCount, thousands};
 use super::timeline::{Severity, Timeline};
@@ -48,14 +48,14 @@ async fn tables(warehouse: &Warehouse, schema: &str) -> Result<Vec<String>> {
 
 /// Puts the report together.
 pub(super) async fn report(
-    place: &mut Place,
+    pipeline: &mut LocalPipeline,
     spec: &Spec,
     mut timeline: Timeline,
     before: &Ledgers,
     after: &Ledgers,
     counts: &Counts,
 ) -> Result<Report> {
-    let now = Counts::take(&place.warehouse, spec).await?;
+    let now = Counts::take(&pipeline.warehouse, spec).await?;
     let rows = after.since(before);
     let warehouse: Vec<TableCount> = spec
         .pipeline
@@ -76,12 +76,12 @@ pub(super) async fn report(
         timeline.find(Severity::Error, format!("the batch {batch} of `{table}` was not loaded into the warehouse"));
     }
     for remark in after.remarks(before) {
-        if let Some((severity, text)) = worded(place, spec, &remark) {
+        if let Some((severity, text)) = worded(pipeline, spec, &remark) {
             timeline.find(severity, text);
         }
     }
-    find_duplicates(place, spec, &now, &mut timeline).await?;
-    for (source, shop) in &place.shops {
+    find_duplicates(pipeline, spec, &now, &mut timeline).await?;
+    for (source, shop) in &pipeline.shops {
         for field in shop.missing_fields() {
             let text = format!("the data of `{source}` has no `{field}`: it is null in every row");
             timeline.find(Severity::Warning, text);
@@ -98,11 +98,11 @@ pub(super) async fn report(
             timeline.find(Severity::Error, format!("the data of `{source}` is broken: {broken}"));
         }
     }
-    let marts = marts(place, spec, &mut timeline).await?;
-    let iceberg = iceberg::tables(place, spec, &mut timeline).await?;
+    let marts = marts(pipeline, spec, &mut timeline).await?;
+    let iceberg = iceberg::tables(pipeline, spec, &mut timeline).await?;
     timeline.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let failed = timeline.findings.iter().any(|finding| finding.severity == Severity::Error);
-    let spark = place.glue.version().map_or_else(|| "Spark".to_owned(), |version| format!("Spark {version}"));
+    let spark = pipeline.glue.version().map_or_else(|| "Spark".to_owned(), |version| format!("Spark {version}"));
     Ok(Report {
         pipeline: spec.prefix(),
         failed,
@@ -111,20 +111,20 @@ pub(super) async fn report(
         rows,
         warehouse,
         marts,
-        stood_in: stood_in(&spark, !place.shops.is_empty(), !iceberg.is_empty()),
+        stood_in: stood_in(&spark, !pipeline.shops.is_empty(), !iceberg.is_empty()),
         iceberg,
         findings: timeline.findings,
-        grants: place.judge.grants(),
+        grants: pipeline.authorizer.grants(),
         list_grants: false,
         mails: timeline.mails,
     })
 }
 
-fn worded(place: &Place, spec: &Spec, remark: &Remark) -> Option<(Severity, String)> {
+fn worded(pipeline: &LocalPipeline, spec: &Spec, remark: &Remark) -> Option<(Severity, String)> {
     Some(match remark {
         Remark::Quarantined { stage, batch, table, rows } => {
             let zone = if *stage == Stage::Clean { Zone::Cleaned } else { Zone::Transformed };
-            let bucket = place.buckets.get(&spec.bucket(zone)).cloned().unwrap_or_default();
+            let bucket = pipeline.buckets.get(&spec.bucket(zone)).cloned().unwrap_or_default();
             (Severity::Warning, quarantine::describe(&bucket, table, batch, *rows))
         }
         Remark::SameFile { key, first } => {
@@ -142,12 +142,17 @@ fn worded(place: &Place, spec: &Spec, remark: &Remark) -> Option<(Severity, Stri
 }
 
 /// Redshift enforces no key, so a row may stand there twice.
-async fn find_duplicates(place: &Place, spec: &Spec, counts: &Counts, timeline: &mut Timeline) -> Result<()> {
+async fn find_duplicates(
+    pipeline: &LocalPipeline,
+    spec: &Spec,
+    counts: &Counts,
+    timeline: &mut Timeline,
+) -> Result<()> {
     for (name, table) in &spec.pipeline.tables {
         if table.key.is_empty() || counts.of(name) == 0 {
             continue;
         }
-        let (_, rows) = place.warehouse.duplicates("core", name, &table.key).await?;
+        let (_, rows) = pipeline.warehouse.duplicates("core", name, &table.key).await?;
         if let Some(first) = rows.first() {
             let values: Vec<&str> = first.iter().map(|value| value.as_deref().unwrap_or("null")).collect();
             let key = table.key.join(", ");
@@ -158,17 +163,17 @@ async fn find_duplicates(place: &Place, spec: &Spec, counts: &Counts, timeline: 
     Ok(())
 }
 
-async fn marts(place: &Place, spec: &Spec, timeline: &mut Timeline) -> Result<Vec<Mart>> {
-    let there = tables(&place.warehouse, "marts").await?;
+async fn marts(pipeline: &LocalPipeline, spec: &Spec, timeline: &mut Timeline) -> Result<Vec<Mart>> {
+    let there = tables(&pipeline.warehouse, "marts").await?;
     let mut marts = Vec::new();
     for name in spec.pipeline.marts.keys() {
         if !there.contains(name) {
-            timeline.find(Severity::Warning, format!("the mart `{name}` was not made"));
+            timeline.find(Severity::Warning, format!("the mart `{name}` was not created"));
             continue;
         }
         let (columns, rows) =
-            place.warehouse.rows(&format!("SELECT * FROM marts.\"{name}\" LIMIT {MART_ROWS}")).await?;
-        let (_, count) = place.warehouse.rows(&format!("SELECT count(*) FROM marts.\"{name}\"")).await?;
+            pipeline.warehouse.rows(&format!("SELECT * FROM marts.\"{name}\" LIMIT {MART_ROWS}")).await?;
+        let (_, count) = pipeline.warehouse.rows(&format!("SELECT count(*) FROM marts.\"{name}\"")).await?;
         let count = count.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default();
         marts.push(Mart { name: name.clone(), count, columns, rows });
     }

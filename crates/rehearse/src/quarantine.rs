@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_are_counted_and_the_place_is_named() {
+    fn reasons_are_counted_and_the_location_is_named() {
         let bucket = tempfile::tempdir().unwrap();
         let file = bucket.path().join("quarantine/stores/batch=b1/part-0.json");
         let row = r#"{"source":"s3://raw/landing/stores/a.csv","reason":"`id` is missing","row":"{}"}"#;

@@ -84,7 +84,7 @@ impl Report {
         } else if changed == 0 && rows == 0 {
             "done: nothing was new, and no row was added".to_owned()
         } else if rows == 0 {
-            format!("done: no row was added; {} that came again were written over", thousands(changed))
+            format!("done: no row was added; {} repeated rows were overwritten", thousands(changed))
         } else {
             let quarantined: u64 = self.rows.values().map(|rows| rows.quarantined).sum();
             let kept = match quarantined {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_reads_well() {
+    fn the_text_of_the_report() {
         insta::assert_snapshot!(report().text(false), @"
         shop-local rehearsed in 12.3 s
 
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_bars() {
+    fn a_terminal_shows_bars() {
         let text = report().text(true);
         assert!(text.contains("████████████████") && text.contains("\u{1b}[32m"), "{text}");
     }

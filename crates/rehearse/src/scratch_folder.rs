@@ -21,7 +21,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// Makes the folder anew.
+    /// Creates the folder again.
     pub fn begin(folder: PathBuf) -> Result<Self> {
         remove(&folder)?;
         fs::create_dir_all(&folder)?;
@@ -60,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_rehearsal_left_goes_with_the_next() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = place.path().join("local/work");
+    fn the_next_rehearsal_removes_files_of_a_killed_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("local/work");
         let killed = std::mem::ManuallyDrop::new(Work::begin(folder.clone()).unwrap());
         fs::create_dir_all(killed.folder().join("blockmgr-1/0a")).unwrap();
         fs::write(killed.folder().join("blockmgr-1/0a/shuffle"), "rows").unwrap();

@@ -73,7 +73,7 @@ pub enum Severity {
     Error,
 }
 
-/// Something to know, or to mend.
+/// A warning or an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,

@@ -1,6 +1,6 @@
 //! The pipeline document: what the jobs and Lambdas know about the pipeline.
 //!
-//! pipectl writes it, under a key made of its own digest, next to the code that reads it.
+//! pipectl writes it, under a key with its digest, next to the code that reads it.
 
 use serde::{Deserialize, Serialize};
 

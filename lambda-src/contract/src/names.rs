@@ -102,7 +102,7 @@ pub struct Queue {
     pub purpose: &'static str,
 }
 
-pub const FAILURES: Queue = Queue { name: "failures", purpose: "calls of Lambdas that failed for good" };
+pub const FAILURES: Queue = Queue { name: "failures", purpose: "calls of Lambdas that failed after all retries" };
 pub const UNDELIVERED: Queue = Queue { name: "undelivered", purpose: "events that no target took" };
 pub const QUEUES: [Queue; 2] = [FAILURES, UNDELIVERED];
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Capture {
-    /// A Glue job reads, on a schedule, the rows whose `watermark` column has moved. It does not see deleted rows.
+    /// A Glue job reads, on a schedule, the rows whose `watermark` column has increased. It does not see deleted rows.
     #[default]
     Watermark,
     /// DMS Serverless follows the database's log: inserts, updates and deletes, within minutes.
@@ -22,21 +22,21 @@ pub enum Capture {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SchemaChanges {
-    /// The table waits, and the run fails in the end; other tables go on.
+    /// The table waits, and the run fails at the end; other tables continue.
     #[default]
     Stop,
-    /// A lost column is empty from now on, and values of another type are read as far as they fit.
+    /// A missing column is empty from then on, and values of another type are converted where possible.
     Accept,
 }
 
-/// How rows come into the warehouse.
+/// How rows are loaded into the warehouse.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Load {
-    /// A row is added, and never changed: for facts. With a key, a row whose key is there already is left out.
+    /// A row is added and never changed: for facts. With a key, a row with an existing key is skipped.
     Append,
-    /// A row replaces the one with the same key: for what changes over time.
+    /// A row replaces the row with the same key: for data that changes.
     #[default]
     Upsert,
 }
@@ -51,18 +51,18 @@ pub enum MartKind {
     Table,
     /// Computed whenever it is read.
     View,
-    /// Computed after each load, from what has changed where Redshift can. It may read tables and other materialized views.
+    /// Computed after each load, incrementally where Redshift can. It may read tables and other materialized views.
     MaterializedView,
 }
 
-/// The least and the most that a value may be.
+/// The minimum and maximum of a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Bounds {
-    /// The least, itself allowed.
+    /// The minimum, inclusive.
     pub min: Option<String>,
-    /// The most, itself allowed.
+    /// The maximum, inclusive.
     pub max: Option<String>,
 }
 
@@ -71,9 +71,9 @@ pub struct Bounds {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RowBounds {
-    /// The fewest rows.
+    /// The minimum.
     pub min: Option<u64>,
-    /// The most rows.
+    /// The maximum.
     pub max: Option<u64>,
 }
 

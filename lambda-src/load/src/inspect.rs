@@ -84,9 +84,9 @@ pub fn need(warehouse: &Warehouse, found: &Found) -> Need {
     let mut refused = Vec::new();
     let mut steps = Vec::new();
     let mut unused = BTreeMap::new();
-    for (name, wanted) in &warehouse.schema {
+    for (name, expected) in &warehouse.schema {
         let Some(existing) = found.tables.get(name) else { continue };
-        match schema_change::compare(name, existing, wanted) {
+        match schema_change::compare(name, existing, expected) {
             Ok(migration) => {
                 let left = migration.changes.iter().filter_map(|change| match change {
                     Change::Leave { column } => Some(column.clone()),
@@ -155,7 +155,7 @@ mod tests {
         .unwrap()
     }
 
-    fn wanted(columns: &[(&str, &str, bool)], marts: &[(&str, MartKind)]) -> Warehouse {
+    fn expected(columns: &[(&str, &str, bool)], marts: &[(&str, MartKind)]) -> Warehouse {
         let column = |(name, kind, required): &(&str, &str, bool)| Column {
             name: (*name).into(),
             kind: (*kind).into(),
@@ -177,37 +177,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_it_shall_be_needs_nothing() {
+    fn a_matching_schema_needs_no_change() {
         let table = [("id", "bigint", true), ("name", "varchar(9)", false)];
-        let need = need(&wanted(&table, &[("a", MartKind::Table), ("m", MartKind::MaterializedView)]), &found());
+        let need = need(&expected(&table, &[("a", MartKind::Table), ("m", MartKind::MaterializedView)]), &found());
         assert_eq!(need, Need::Nothing { unused: BTreeMap::new() });
     }
 
     #[test]
-    fn materialized_views_make_room_and_marts_change_their_kind() {
+    fn materialized_views_are_dropped_and_marts_change_their_kind() {
         let wider = [("id", "bigint", true), ("name", "varchar(19)", false)];
         let marts = [("a", MartKind::View), ("v", MartKind::View)];
         let drop = |sql: &str| Need::Run(vec![sql.to_owned()]);
         assert_eq!(
-            need(&wanted(&wider, &marts), &found()),
+            need(&expected(&wider, &marts), &found()),
             drop("DROP MATERIALIZED VIEW IF EXISTS marts.\"m\" CASCADE")
         );
         let mut without = found();
         without.marts.remove("m");
         assert_eq!(
-            need(&wanted(&wider, &marts), &without),
+            need(&expected(&wider, &marts), &without),
             drop("ALTER TABLE core.t ALTER COLUMN name TYPE VARCHAR(19)")
         );
         let same = [("id", "bigint", true)];
-        assert_eq!(need(&wanted(&same, &marts), &without), drop("DROP TABLE IF EXISTS marts.\"a\""));
+        assert_eq!(need(&expected(&same, &marts), &without), drop("DROP TABLE IF EXISTS marts.\"a\""));
         let unused = [("core.t".to_owned(), vec!["name".to_owned()])].into();
-        assert_eq!(need(&wanted(&same, &[]), &without), Need::Nothing { unused });
+        assert_eq!(need(&expected(&same, &[]), &without), Need::Nothing { unused });
     }
 
     #[test]
-    fn all_that_would_lose_data_is_said_at_once() {
+    fn all_changes_that_lose_data_are_reported_at_once() {
         let narrow = [("id", "integer", true), ("name", "varchar(5)", false)];
-        let Need::Refused(refused) = need(&wanted(&narrow, &[]), &found()) else { panic!("not refused") };
+        let Need::Refused(refused) = need(&expected(&narrow, &[]), &found()) else { panic!("not refused") };
         let text = refusal(&refused).to_string();
         assert!(text.starts_with("2 errors: `id` of `core.t` would change from bigint to integer"), "{text}");
         assert!(text.contains("ALTER TABLE core.t RENAME COLUMN name TO name_before"), "{text}");

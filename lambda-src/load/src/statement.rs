@@ -195,8 +195,8 @@ fn value(field: &Field) -> Value {
 
 /// Takes the counts out of a finished load: the rows of COPY, and of the MERGE or INSERT into the table itself.
 fn outcome(described: &DescribeStatementOutput) -> Outcome {
-    let rows = |wanted: fn(&str) -> bool| {
-        let found = |part: &&SubStatementData| part.query_string.as_deref().is_some_and(wanted);
+    let rows = |matches: fn(&str) -> bool| {
+        let found = |part: &&SubStatementData| part.query_string.as_deref().is_some_and(matches);
         // The last one: what goes before prepares it.
         let part = described.sub_statements().iter().rfind(found)?;
         // -1 stands for "not known".
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_tell_submissions_apart() {
+    fn tokens_distinguish_submissions() {
         let tokens = [
             token("a", "d", "s", 0),
             token("a", "d", "s", 1),

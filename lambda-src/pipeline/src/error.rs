@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_errors_are_said_once() {
+    fn equal_errors_are_reported_once() {
         let one = || Error::new("a");
         assert_eq!(Error::all(vec![]), None);
         assert_eq!(Error::all(vec![one(), one()]), Some(one()));

@@ -30,7 +30,7 @@ impl Bucket {
         let object = match sent {
             Ok(object) => object,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            // A role that may list only a prefix is told 403 for a missing object, too.
+            // A role that may list only a prefix gets 403 for a missing object, too.
             Err(error) if error.code() == Some("AccessDenied") && self.is_missing(key).await => return Ok(None),
             Err(error) => return Err(self.error("read", key, aws(&error))),
         };

@@ -109,7 +109,7 @@ impl<'a> Client<'a> {
         self.limit.borrow().as_ref()?.0.requested_query_cost
     }
 
-    /// What Shopify's clock says, as far as its last answer told. Ours may be wrong.
+    /// Shopify's time in its last response. Our clock may be wrong.
     pub fn now(&self) -> DateTime {
         match self.clock.get() {
             Some((at, seen)) => {
@@ -149,7 +149,7 @@ impl<'a> Client<'a> {
             match next {
                 Next::Done(data) => {
                     return serde_json::from_value(data).map(Answered::Data).map_err(|error| {
-                        Error::new("an answer of Shopify has another form than its documentation says").cause(error)
+                        Error::new("a response of Shopify does not have the documented form").cause(error)
                     });
                 }
                 Next::TooExpensive(error) => return Ok(Answered::TooExpensive(error)),
@@ -172,7 +172,7 @@ impl<'a> Client<'a> {
     pub async fn sleep(&self, wait: Duration, reason: &str) -> Result<()> {
         if !self.deadline.allows(wait) {
             let message = format!("the time of this invocation ends before a wait of {:.1} s", wait.as_secs_f64());
-            let error = Error::new(message).cause(reason).hint("the next invocation goes on where this one stopped");
+            let error = Error::new(message).cause(reason).hint("the next invocation resumes where this one stopped");
             return Err(error.unfinished());
         }
         tracing::debug!(seconds = wait.as_secs_f64(), "waiting: {reason}");
@@ -183,8 +183,8 @@ impl<'a> Client<'a> {
     /// Sleeps before the given retry (from 0), or says that there were enough of them.
     pub async fn retry(&self, retries: u32, reason: &str) -> Result<()> {
         if retries >= RETRIES {
-            let message = format!("Shopify does not answer as it should, {RETRIES} retries long");
-            let hint = "see https://www.shopifystatus.com; the next invocation goes on where this one stopped";
+            let message = format!("Shopify failed, also after {RETRIES} retries");
+            let hint = "see https://www.shopifystatus.com; the next invocation resumes where this one stopped";
             return Err(Error::new(message).cause(reason).hint(hint));
         }
         tracing::warn!(retry = retries + 1, "Shopify: {reason}; trying again");
@@ -315,7 +315,7 @@ impl<'a> Client<'a> {
                 Ok(answer) => {
                     let status = answer.status;
                     let bytes = answer.bytes().await.unwrap_or_default();
-                    // Neither the parser's words nor the body are told: they may hold the token.
+                    // Neither the parser's message nor the body is printed: they may contain the token.
                     let grant = (status == 200).then(|| serde_json::from_slice::<Grant>(&bytes).ok()).flatten();
                     let token = grant.map(|grant| Token {
                         until: grant.expires_in.map(|lives| {
@@ -347,7 +347,7 @@ impl<'a> Client<'a> {
                 format!("store a new token, or the client id and secret of an app: {}", fix(secret))
             }
             Credentials::Client { .. } => {
-                format!("a token fetched just now was refused: is the app still installed on {}?", self.source.store)
+                format!("a new token was rejected: is the app still installed on {}?", self.source.store)
             }
         })
     }

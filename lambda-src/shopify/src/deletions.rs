@@ -1,4 +1,4 @@
-//! Rows that are gone: Shopify tells of them in its events.
+//! Deletions, from Shopify's events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -78,7 +78,7 @@ pub async fn read(
         let (nodes, info) = connection(data["events"].take()).map_err(broken)?;
         for node in nodes {
             let event: Event = serde_json::from_value(node)
-                .map_err(|error| Error::new("an event has another form than its documentation says").cause(error))?;
+                .map_err(|error| Error::new("an event does not have the documented form").cause(error))?;
             if event.action != "destroy" {
                 continue;
             }

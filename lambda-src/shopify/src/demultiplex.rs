@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_go_by_their_type_and_lists_by_their_field() {
+    fn rows_are_routed_by_type_and_lists_by_field() {
         let object = orders();
         for (line, expected) in [
             (
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_go_nowhere_are_errors() {
+    fn rows_without_a_table_are_errors() {
         let object = orders();
         for (line, expected) in [
             (r#"{"id":"gid://shopify/Refund/1"}"#, "type `Refund` were not asked for"),
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_ids() {
+    fn ids_contain_their_number() {
         for (id, number) in [("gid://shopify/BulkOperation/7", "7"), ("gid://shopify/X/7?a=b/c", "7"), ("8", "8")] {
             assert_eq!(number_of(id), number);
         }

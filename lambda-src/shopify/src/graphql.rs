@@ -130,7 +130,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn queries_are_made_of_what_is_wanted() {
+    fn queries_contain_the_selected_fields() {
         let (orders, levels) = (orders(), levels());
         let size = Size { rows: 50, children: 10 };
         for (query, expected) in [

@@ -68,7 +68,7 @@ pub async fn handle(invocation: Invocation) -> Result<Value> {
     }
     let wish: Wish = if event.is_object() {
         serde_json::from_value(event).map_err(|error| {
-            Error::new("the event asks for nothing that this function knows")
+            Error::new("the event has no request that this function knows")
                 .cause(error)
                 .hint("send {} to read what has changed, or {\"backfill\": {\"since\": \"2026-01-01\"}}")
         })?
@@ -88,7 +88,7 @@ pub async fn handle(invocation: Invocation) -> Result<Value> {
     let ingest = Ingest { name: &name, source, client: &client, http: &http, raw: &raw, store: &store };
     match ingest.run().await {
         Err(error) if error.is_unfinished() && step < MOST_STEPS => {
-            tracing::info!(step, "{error}; another invocation goes on");
+            tracing::info!(step, "{error}; another invocation continues");
             let next = json!({"continue": {"run": run, "step": step + 1}});
             if let Err(error) = invoke::again(&http, &next).await {
                 store.end_lease(&run).await?;
@@ -126,7 +126,7 @@ async fn rewind(store: &Store, source: &Shopify, backfill: &Backfill) -> Result<
     store
         .change(|state| {
             for name in &names {
-                if backfill.objects.is_empty() || backfill.objects.iter().any(|wanted| wanted == name) {
+                if backfill.objects.is_empty() || backfill.objects.iter().any(|object| object == name) {
                     state.object(name).rewind(&since, &start);
                 }
             }

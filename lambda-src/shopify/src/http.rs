@@ -58,7 +58,7 @@ impl Http {
             request
                 .headers_mut()
                 .try_insert((*name).to_owned(), value.clone())
-                // The value may be a token, so the error is not told.
+                // The value may be a token, so the error is not printed.
                 .map_err(|_| format!("the value of the header {name} is not printable ASCII"))?;
         }
         let response = self.connector.call(request).await.map_err(|error| chain(&error))?;

@@ -74,7 +74,7 @@ impl Ingest<'_> {
             Ok(_) => {}
             Err(error) => errors.push(error),
         }
-        // What is only unfinished is told when nothing is wrong: another invocation goes on.
+        // Unfinished objects are reported only without errors: another invocation continues.
         if errors.iter().any(|error| !error.is_unfinished()) {
             errors.retain(|error| !error.is_unfinished());
         } else if let Some(unfinished) = errors.into_iter().next() {

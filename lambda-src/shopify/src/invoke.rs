@@ -17,7 +17,7 @@ use crate::http::Http;
 /// The trace header goes along, as the SDKs send it: Lambda counts by it how often a function has called itself.
 pub async fn again(http: &Http, event: &Value) -> Result<()> {
     let function = variable("AWS_LAMBDA_FUNCTION_NAME")?;
-    let failed = || Error::new(format!("the function `{function}` cannot invoke itself to go on"));
+    let failed = || Error::new(format!("the function `{function}` cannot invoke itself to continue"));
     let region = variable("AWS_REGION")?;
     let endpoint = ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
     let endpoint = endpoint.unwrap_or_else(|| format!("https://lambda.{region}.amazonaws.com"));
@@ -63,6 +63,6 @@ pub async fn again(http: &Http, event: &Value) -> Result<()> {
     }
     let text = answer.bytes().await.unwrap_or_default();
     Err(failed().cause(format!("HTTP {status}: {}", excerpt(&text))).hint(
-        "its role needs lambda:InvokeFunction on the function itself; the next scheduled run goes on where this one stopped",
+        "its role needs lambda:InvokeFunction on the function itself; the next scheduled run resumes where this one stopped",
     ))
 }

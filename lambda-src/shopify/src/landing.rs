@@ -184,7 +184,7 @@ fn upload<'u>(
     name: &str,
     table: &str,
 ) -> &'u mut Upload {
-    // The entry of a map would need the name as a text of its own, for each row.
+    // The entry of a map would need an owned copy of the name for each row.
     if !uploads.contains_key(table) {
         let new = Upload::new(raw.clone(), format!("{}{name}", keys::landing_folder(table)), lane.clone());
         uploads.insert(table.to_owned(), new);

@@ -17,7 +17,7 @@ pub const MOST: u64 = 500;
 /// How much the first query asks for.
 const FIRST: Size = Size { rows: 50, children: 20 };
 
-/// The children of one row that a query of their own asks for.
+/// The children of one row that have a separate query.
 const MORE: Size = Size { rows: 100, children: 0 };
 
 /// What a page costs before Shopify has said what one costs.
@@ -171,7 +171,7 @@ pub fn next(info: Option<Value>) -> Result<Option<Value>, Fault> {
 }
 
 fn unexpected(what: &str) -> Fault {
-    Fault::Broken(format!("{what} in an answer of Shopify has another form than its documentation says"))
+    Fault::Broken(format!("{what} in a response of Shopify does not have the documented form"))
 }
 
 /// Asks for less: fewer children first, as there are many a row.

@@ -1,4 +1,4 @@
-//! What the app may read, told before anything is read: a missing scope would show as missing rows, or not at all.
+//! Checks the app's scopes before anything is read: a missing scope would show as missing rows, or not at all.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ impl Scopes {
         let day = instant::format(&DateTime::from_secs(visible.secs() + DAY));
         Err(Error::new(format!(
             "`{}` is to be read since {since}, and without the scope `{ALL_ORDERS}` Shopify shows only the orders of the last \
-             {VISIBLE_DAYS} days: all others would be missing without a word",
+             {VISIBLE_DAYS} days: all others would be missing without an error",
             object.name
         ))
         .hint(format!(

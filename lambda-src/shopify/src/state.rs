@@ -68,7 +68,7 @@ pub struct Progress {
     pub since: String,
 }
 
-/// Who works, and until when nobody else shall.
+/// The lease: its holder, and when it expires.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Lease {
     pub run: String,
@@ -114,7 +114,7 @@ impl ObjectState {
 
     /// True when a reading from the cursor found nothing but what has been delivered already.
     ///
-    /// A row that changes twice within a second cannot be told from one that changed once, so the delivery must have been
+    /// A row that changes twice within a second cannot be distinguished from one that changed once, so the delivery must have been
     /// well after it.
     pub fn knows(&self, newest: &Newest) -> Result<bool> {
         let (Some(cursor), Some(until)) = (&self.cursor, &self.until) else { return Ok(false) };
@@ -210,7 +210,7 @@ impl Store {
             }
             self.load().await?;
         }
-        Err(Error::new(format!("the state s3://{}/{} changes all the time", self.raw.name, self.key))
+        Err(Error::new(format!("the state s3://{}/{} keeps changing", self.raw.name, self.key))
             .hint("see in the log which other invocations read this source"))
     }
 
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_stop_at_the_start_and_never_go_back() {
+    fn cursors_never_move_backward() {
         for (cursor, seen, expected) in [
             (None, None, None),
             (None, Some("2026-01-02T00:00:00Z"), Some("2026-01-02T00:00:00Z")),

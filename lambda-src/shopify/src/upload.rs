@@ -72,7 +72,7 @@ impl Upload {
     pub async fn resume(bucket: Bucket, parked: &Parked, lane: Lane) -> Result<Self> {
         let rest = bucket.get(&parked.rest).await?;
         let buffer = rest.ok_or_else(|| {
-            Error::new(format!("s3://{}/{}, the start of a part, is gone", bucket.name, parked.rest))
+            Error::new(format!("s3://{}/{}, the start of a part, was deleted", bucket.name, parked.rest))
                 .hint("the whole result is read again")
         })?;
         let (id, parts) = (parked.id.clone(), parked.parts.clone());

@@ -48,7 +48,7 @@ pub async fn handle(client: &Client<'_>, raw: &Bucket, source: &Shopify, event: 
     let webhook = match Webhook::parse(source, event)? {
         Ok(webhook) => webhook,
         Err(why) => {
-            tracing::warn!("a webhook is passed over: {why}");
+            tracing::warn!("a webhook is ignored: {why}");
             return Ok(json!({"skipped": why}));
         }
     };
@@ -66,7 +66,7 @@ pub async fn handle(client: &Client<'_>, raw: &Bucket, source: &Shopify, event: 
         let mut landing = Landing::new(raw, object, name);
         match pages::one(client, object, webhook.kind, &webhook.id, &mut landing).await {
             Ok(true) => landing.complete().await?,
-            Ok(false) => return Ok(json!({"skipped": format!("{} is gone", webhook.id)})),
+            Ok(false) => return Ok(json!({"skipped": format!("{} was deleted", webhook.id)})),
             Err(fault) => {
                 landing.abort().await;
                 return Err(match fault {

@@ -4,7 +4,7 @@ use aws_sdk_cloudformation as sdk;
 
 use super::{CloudFormation, text};
 use crate::aws::error::{Failure, Kind};
-use crate::plan::drift::{LiveResource, Standing};
+use crate::plan::drift::{DriftStatus, LiveResource};
 
 /// How far the detection of a stack's drift has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ fn live(found: &sdk::types::StackResourceDrift) -> LiveResource {
         logical_id: text(found.logical_resource_id()),
         physical_id: text(found.physical_resource_id()),
         resource_type: text(found.resource_type()),
-        standing: Standing::from(status.as_str()),
+        status: DriftStatus::from(status.as_str()),
         reason: found.drift_status_reason().filter(|reason| !reason.is_empty()).map(str::to_owned),
         differences: found
             .property_differences()

@@ -1,4 +1,4 @@
-//! What happened to a stack: its events, and the failures that only `DescribeEvents` tells.
+//! What happened to a stack: its events, and the failures that only `DescribeEvents` returns.
 
 use aws_sdk_cloudformation as sdk;
 use aws_sdk_cloudformation::types::EventFilter;
@@ -34,7 +34,7 @@ pub struct Hook {
     pub reason: Option<String>,
 }
 
-/// A failure as `DescribeEvents` tells it: of a resource, a hook, or a validation before the deployment.
+/// A failure that `DescribeEvents` returns: of a resource, a hook, or a validation before the deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FailedEvent {
     /// `VALIDATION_ERROR`, `HOOK_INVOCATION_ERROR`, `PROVISIONING_ERROR`, …
@@ -63,7 +63,7 @@ impl Event {
 }
 
 impl CloudFormation {
-    /// The events of a stack, all pages of them, back to the first that `known` tells to be known; in the order in
+    /// The events of a stack, all pages of them, back to the first that is `known`; in the order in
     /// which they happened.
     pub async fn events_until(
         &self,

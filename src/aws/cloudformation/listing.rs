@@ -120,7 +120,7 @@ impl CloudFormation {
     }
 }
 
-/// A time that is not told is now: what has no age is not old.
+/// A missing timestamp counts as now.
 fn moment(time: Option<&DateTime>) -> SystemTime {
     time.and_then(|time| (*time).try_into().ok()).unwrap_or_else(SystemTime::now)
 }

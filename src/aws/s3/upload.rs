@@ -87,7 +87,7 @@ impl S3 {
         let created = create.checksum_algorithm(ChecksumAlgorithm::Sha256).send().await;
         let created = created.map_err(|error| Failure::new("CreateMultipartUpload", &error))?;
         let id = created.upload_id().unwrap_or_default();
-        // What is dropped in its middle leaves parts that are paid for: whoever drops this must call it off.
+        // An interrupted upload leaves parts that are billed: the caller must abort it.
         let mut unfinished =
             Unfinished { s3: self.clone(), bucket: bucket.into(), key: key.into(), id: Some(id.into()) };
         let done = async {

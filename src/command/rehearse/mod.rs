@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use pipectl_contract::names;
 use pipectl_contract::names::Zone;
 
-use super::account::Account;
 use super::deploy::bring_up_to_date;
-use super::wanted::wanted;
+use crate::account::Account;
 use crate::context::Context;
-use crate::deploy::Wanted;
+use crate::deploy::Release;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
 use crate::package::runner;
 use crate::project::Project;
-use crate::rehearse::{Data, Parts, Place, Report, arrivals, rehearse};
+use crate::rehearse::{Data, LocalPipeline, Parts, Report, arrivals, rehearse};
+use crate::release::release;
 use crate::sample::{OPENED, Sample};
 use crate::spec::{Capture, Source, Spec};
 use pipectl_emulator::toolchain;
@@ -26,7 +26,7 @@ pub struct Args {
     ///
     /// A folder with one file, or one folder of files, for each table: `stores.csv`, `visits.jsonl.gz`,
     /// `supplies/march.csv`. For a Shopify source: `orders.jsonl`, … as its bulk operations give them. For a source with
-    /// a Lambda of your own: SOURCE alone runs it, SOURCE=DIR takes the files in its place. Sources that are not named
+    /// a Lambda of your own: SOURCE alone runs it, SOURCE=DIR uses the files instead. Sources that are not named
     /// take no part.
     #[arg(long, value_name = "SOURCE=DIR")]
     data: Vec<String>,
@@ -75,16 +75,16 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let needs =
         Needs { drivers: data.folders.keys().any(by_watermark), iceberg: spec.pipeline.zones.transformed.iceberg };
     toolchain::check(&parts.python, parts.environment.as_deref(), needs).await?;
-    let wanted = wanted(context, &project, &spec)?;
+    let desired = release(context, &project, &spec)?;
     let account = Account::open(&project, &spec).await?;
     let interrupt = Interrupt::listen()?;
-    let exit = in_account(context, args, &spec, &account, wanted, &parts, &data, &secrets, interrupt).await;
+    let exit = in_account(context, args, &spec, &account, desired, &parts, &data, &secrets, interrupt).await;
     context.ui.clear();
     if let Some((local, _)) = &account.local
         && let (count @ 1.., log) = local.refused()
     {
         context.ui.warn(format_args!(
-            "requests to the local account were refused that did not come from this rehearsal ({count}); `{}` names who made them",
+            "requests to the local account from outside of this rehearsal were rejected ({count}); `{}` lists their senders",
             log.display()
         ));
     }
@@ -99,7 +99,7 @@ async fn in_account(
     args: &Args,
     spec: &Spec,
     account: &Account,
-    wanted: Wanted,
+    desired: Release,
     parts: &Parts,
     data: &Data,
     secrets: &[(String, String)],
@@ -108,25 +108,25 @@ async fn in_account(
     let Some((local, endpoint)) = &account.local else { return Err(Error::new("the account is not on this machine")) };
     let endpoint = &endpoint.url();
     let work = async {
-        bring_up_to_date(context, account, spec, wanted).await?;
+        bring_up_to_date(context, account, spec, desired).await?;
         for (name, value) in secrets {
             local.put_secret_value(name, value)?;
         }
         let status = |text: &str| context.ui.status(text);
         status("starting Spark and the warehouse");
-        let mut place = Place::open(local, endpoint, spec, parts, &data.folders).await?;
-        let report = rehearse(&mut place, spec, data, &status).await;
+        let mut pipeline = LocalPipeline::open(local, endpoint, spec, parts, &data.folders).await?;
+        let report = rehearse(&mut pipeline, spec, data, &status).await;
         context.ui.clear();
         match report {
-            Ok(report) => Ok((place, report)),
+            Ok(report) => Ok((pipeline, report)),
             Err(error) => {
-                place.close().await;
+                pipeline.close().await;
                 Err(error)
             }
         }
     };
     // What is dropped in its middle ends what it has started.
-    let (place, mut report) = tokio::select! {
+    let (pipeline, mut report) = tokio::select! {
         done = work => done?,
         () = interrupt.wait() => {
             return Err(Error::new("interrupted")
@@ -137,11 +137,11 @@ async fn in_account(
     report.list_grants = args.grants;
     print(context, args.format, &report)?;
     if args.keep {
-        keep(context, &place, endpoint, spec);
+        keep(context, &pipeline, endpoint, spec);
         interrupt.wait().await;
         context.ui.line("stopping");
     }
-    place.close().await;
+    pipeline.close().await;
     local.replicate()?;
     Ok(if report.failed { Exit::Failure } else { Exit::Success })
 }
@@ -184,7 +184,7 @@ impl Interrupt {
 
 /// What is given, else the sample for every source.
 fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Result<Data> {
-    // Whoever gives data for one source rehearses that one.
+    // With data for one source, only that source is rehearsed.
     if !args.data.is_empty() {
         return arrivals::given(&spec.pipeline, &args.data);
     }
@@ -223,7 +223,7 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
         return Err(Error::new(
             "there is nothing to rehearse with: the generated sample has no data for this pipeline",
         )
-        .hint(format!("give it data of your own: `pipectl rehearse --env {}{options}`", spec.environment_name))
+        .hint(format!("pass your own data: `pipectl rehearse --env {}{options}`", spec.environment_name))
         .exit(Exit::Usage));
     }
     for (name, _) in without.iter().filter(|(_, files)| *files) {
@@ -255,7 +255,7 @@ fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
             },
             Some(_) => errors.push(
                 misuse(format!("`--secret {text}`: the source `{source}` has no secret that a rehearsal asks for"))
-                    .hint("leave it away; a `lambda` source asks for one with `secret: true`"),
+                    .hint("remove it; a `lambda` source declares one with `secret: true`"),
             ),
             None => {
                 let known = spec.pipeline.sources.keys().map(String::as_str);
@@ -303,30 +303,30 @@ fn print(context: &Context, format: Format, report: &Report) -> Result<()> {
 }
 
 /// Says where everything is, as long as it is up.
-fn keep(context: &Context, place: &Place, endpoint: &str, spec: &Spec) {
+fn keep(context: &Context, pipeline: &LocalPipeline, endpoint: &str, spec: &Spec) {
     let line = |text: String| context.ui.line(text);
-    line("\nstill up; Ctrl-C ends it:".to_owned());
+    line("\nstill running; press Ctrl-C to stop:".to_owned());
     line("\n  the warehouse:".to_owned());
-    if let Some(command) = place.warehouse.psql() {
+    if let Some(command) = pipeline.warehouse.psql() {
         line(format!("    {command}"));
     }
     line("\n  S3, the Redshift Data API and Secrets Manager, such as:".to_owned());
     line(format!(
         "    AWS_ENDPOINT_URL={endpoint} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=any AWS_REGION={} \\\n      \
          aws s3 ls s3://{}/",
-        place.account.access_key("me"),
-        place.resources.region,
+        pipeline.account.access_key("me"),
+        pipeline.resources.region,
         spec.bucket(Zone::Raw),
     ));
-    for (name, server) in place.databases.all() {
+    for (name, server) in pipeline.databases.all() {
         line(format!("\n  the database of the source `{name}`, {} at {}:", server.engine, server.endpoint()));
         line(format!("    {}", server.client()));
     }
     line("\n  the buckets' objects, as files:".to_owned());
-    for (bucket, folder) in &place.buckets {
+    for (bucket, folder) in &pipeline.buckets {
         line(format!("    {bucket}  {}", folder.display()));
     }
-    for (name, shop) in &place.shops {
+    for (name, shop) in &pipeline.shops {
         line(format!("\n  the stand-in of the shop `{name}`: {}", shop.endpoint()));
     }
 }

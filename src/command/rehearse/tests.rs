@@ -136,11 +136,11 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     what.write(&sample, false, &mut |_| true).unwrap();
     let folders = BTreeMap::from([("shop".to_owned(), sample.join("shop")), ("erp".to_owned(), sample.join("erp"))]);
     let data = Data { folders: folders.clone(), ..Data::default() };
-    let mut place = Place::open(&account, &endpoint.url(), &spec, &parts, &folders).await.unwrap();
+    let mut pipeline = LocalPipeline::open(&account, &endpoint.url(), &spec, &parts, &folders).await.unwrap();
 
-    // A shop that lets nobody in: the files are loaded all the same, and the report says what to mend.
-    *place.shops["shop"].faults() = Faults { expired_token: u32::MAX, ..Faults::default() };
-    let refused = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
+    // A shop that lets nobody in: the files are loaded all the same, and the report says what to fix.
+    *pipeline.shops["shop"].faults() = Faults { expired_token: u32::MAX, ..Faults::default() };
+    let refused = rehearse(&mut pipeline, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = refused.text(false);
     println!("{text}");
     assert!(refused.failed && text.contains("the function `shop-local-ingest-shop` failed"), "{text}");
@@ -148,7 +148,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     assert_eq!((refused.rows["stores"].adds_up(), refused.rows.contains_key("orders")), (true, false), "{text}");
 
     // A shop that fails once in each way: everything comes, and comes once.
-    *place.shops["shop"].faults() = Faults {
+    *pipeline.shops["shop"].faults() = Faults {
         expired_token: 1,
         too_many_requests: 1,
         throttled: 1,
@@ -158,11 +158,11 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
         miscounted_operation: 1,
         ..Faults::default()
     };
-    let first = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
+    let first = rehearse(&mut pipeline, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = first.text(false);
     println!("{text}");
     assert!(!first.failed, "{text}");
-    assert_eq!(*place.shops["shop"].faults(), Faults::default(), "{text}");
+    assert_eq!(*pipeline.shops["shop"].faults(), Faults::default(), "{text}");
     let orders = &first.rows["orders"];
     // What a failed invocation had delivered before is asked for again from its cursor on, and known again.
     assert_eq!((orders.read - orders.duplicates, orders.quarantined, orders.changed), (300, 2, 298), "{text}");
@@ -171,12 +171,12 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     assert!(first.marts.iter().all(|mart| mart.count > 0), "{text}");
 
     // Each permission is needed: without it, exactly the call that it allows is denied.
-    for (grant, denials) in place.judge.without_each_grant() {
+    for (grant, denials) in pipeline.authorizer.without_each_grant() {
         let actions: Vec<&str> = denials.iter().map(|denial| denial.action.as_str()).collect();
         let same = |action: &&str| grant.ends_with(&action.to_lowercase());
         assert!(!actions.is_empty() && actions.iter().all(same), "without {grant}: {actions:?}");
     }
-    let boundary = place.judge.again(|policies| {
+    let boundary = pipeline.authorizer.again(|policies| {
         let role = policies.roles.get_mut("shop-local-load").unwrap();
         role.boundary.as_mut().unwrap().statements.retain(|statement| statement.sid.as_deref() != Some("Statements"));
     });
@@ -193,11 +193,11 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     shop-local-warehouse FindRows s3:GetBucketLocation
     ");
 
-    let second = rehearse(&mut place, &spec, &data, &|text| println!("… {text}")).await.unwrap();
+    let second = rehearse(&mut pipeline, &spec, &data, &|text| println!("… {text}")).await.unwrap();
     let text = second.text(false);
     println!("{text}");
     assert!(!second.failed, "{text}");
     assert!(second.warehouse.iter().all(|table| table.before == table.after), "{text}");
-    place.close().await;
+    pipeline.close().await;
     endpoint.stop().await.unwrap();
 }

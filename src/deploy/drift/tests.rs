@@ -60,9 +60,9 @@ async fn comparing() -> Fake {
 }
 
 fn ended(fake: Fake, status: &str, reason: &str) -> Fake {
-    let told = json!({"DetectionStatus": status, "DetectionStatusReason": reason, "StackId": "arn:etl",
+    let reported = json!({"DetectionStatus": status, "DetectionStatusReason": reason, "StackId": "arn:etl",
         "StackDriftDetectionId": "d-1", "Timestamp": "datetime"});
-    fake.on("DescribeStackDriftDetectionStatus", result(&told))
+    fake.on("DescribeStackDriftDetectionStatus", result(&reported))
 }
 
 async fn drift(fake: &Fake) -> Result<Drift> {
@@ -121,7 +121,7 @@ async fn a_recorded_drift_is_shown_with_all_pages_and_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_detection_that_fails_half_way_shows_what_it_found_and_says_why() {
+async fn a_partial_detection_shows_results_and_the_failure() {
     let in_sync = json!({"LogicalResourceId": "Function", "PhysicalResourceId": "Function",
         "ResourceType": "AWS::Lambda::Function", "StackResourceDriftStatus": "IN_SYNC", "StackId": "arn:etl", "Timestamp": "datetime"});
     let fake = ended(comparing().await, "DETECTION_FAILED", "Failed to detect drift on resource [Other]")
@@ -132,7 +132,7 @@ async fn a_detection_that_fails_half_way_shows_what_it_found_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_stack_that_is_not_there_is_none_and_a_refusal_is_told() {
+async fn a_missing_stack_is_none_and_an_error_is_reported() {
     let none = Reply::Error(400, "ValidationError", "Stack with id x does not exist".into());
     let fake = Fake::start().await.on("DescribeStacks", none);
     assert!(!drift(&fake).await.unwrap().stacks[0].deployed);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::aws::Aws;
+use crate::deploy::conflict::Halt;
 use crate::deploy::consent::Consent;
 use crate::deploy::destroy::{destroy, inventory};
-use crate::deploy::overtaken::Halt;
 use crate::deploy::progress::{Progress, Step};
 use crate::deploy::stop::Stop;
-use crate::deploy::{Scope, Session, Wanted, rollout, survey};
+use crate::deploy::{Release, Scope, Session, rollout, survey};
 use crate::render::RenderedStack;
 use crate::spec::{Map, Spec};
 use crate::template::Template;
@@ -87,13 +87,13 @@ impl World {
             tags: Map::new(),
             termination_protection: false,
         };
-        let wanted = Wanted { stacks: vec![stack], ..Wanted::default() };
+        let desired = Release { stacks: vec![stack], ..Release::default() };
         let aws =
             Aws::connect(&self.spec.environment, Some((&self.endpoint.url(), &self.account.access_key("deploy"))))
                 .await
                 .unwrap();
         let (_, stop) = Stop::controlled();
-        Session::open(aws, &self.spec, wanted, Scope::Pipeline, stop).await.unwrap()
+        Session::open(aws, &self.spec, desired, Scope::Pipeline, stop).await.unwrap()
     }
 
     /// Deploys; what the plan noted, then what was said.
@@ -102,7 +102,7 @@ impl World {
         let mut said = Said::default();
         let survey = survey::prepare(&session, &mut steps, &mut said).await?;
         let notes = survey.plan.stacks[0].notes.join("\n");
-        rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, &mut said).await.result?;
+        rollout::execute(&session, survey, &Consent::To(Vec::new()), &mut steps, &mut said).await.result?;
         Ok(format!("{notes}\n---\n{}", said.0.join("\n")))
     }
 
@@ -162,8 +162,8 @@ async fn what_runs_cannot_be_changed_by_cloudformation_alone() {
     let survey = survey::prepare(&session, &mut steps, &mut Said::default()).await.unwrap();
     let (stack, change_set) =
         survey.stacks.values().next().map(|one| (one.known.clone(), one.change_set.clone())).unwrap();
-    let wanted = session.stack("source-database").unwrap();
-    let done = session.execute(&wanted, &stack.unwrap().stack.id, &change_set.unwrap(), false).await;
+    let desired = session.stack("source-database").unwrap();
+    let done = session.execute(&desired, &stack.unwrap().stack.id, &change_set.unwrap(), false).await;
     let Err(Halt::Failed(error)) = done else { panic!("{done:?}") };
     assert!(
         error.to_string().contains("can be changed and deleted in the states created, stopped and failed only"),

@@ -13,9 +13,9 @@ async fn a_first_deploy_creates_the_stacks_along_the_graph() {
     let fake = creation(Fake::start().await, "network", "CREATE_COMPLETE", &done("network"));
     let fake = creation(fake, "storage", "CREATE_COMPLETE", &done("storage"));
     let mut lines = Lines(Vec::new());
-    let report = deploy(&fake, wanted(), &mut lines).await.unwrap();
+    let report = deploy(&fake, desired(), &mut lines).await.unwrap();
     assert_eq!(report, [("network".into(), Outcome::Created), ("storage".into(), Outcome::Created)]);
-    // The fake has no bucket for the record of the run: that is told, and fails nothing.
+    // The fake has no bucket for the record of the run: that is reported, and fails nothing.
     lines.drop_record();
     // Only the second stack holds data, so only it gets a policy.
     assert_eq!(
@@ -44,7 +44,7 @@ async fn a_first_deploy_creates_the_stacks_along_the_graph() {
 #[tokio::test]
 async fn a_deploy_without_changes_makes_no_write_call_and_two_reads_a_stack() {
     let fake = existing(existing(Fake::start().await, "network", NETWORK), "storage", STORAGE);
-    let report = deploy(&fake, wanted(), &mut Lines(Vec::new())).await.unwrap();
+    let report = deploy(&fake, desired(), &mut Lines(Vec::new())).await.unwrap();
     assert_eq!(report, [("network".into(), Outcome::Unchanged), ("storage".into(), Outcome::Unchanged)]);
     let mut calls = fake.calls(false);
     calls.sort();
@@ -52,7 +52,7 @@ async fn a_deploy_without_changes_makes_no_write_call_and_two_reads_a_stack() {
     let records = calls.extract_if(.., |call| call.contains("prefix=deploys")).count();
     assert_eq!(records, 1, "{calls:?}");
     assert_eq!(calls, ["DescribeStacks", "DescribeStacks", "GetCallerIdentity", "GetTemplate", "GetTemplate"]);
-    assert_eq!(plan(&fake, wanted()).await.unwrap().text(false), "No changes. 2 stacks are up to date.\n");
+    assert_eq!(plan(&fake, desired()).await.unwrap().text(false), "No changes. 2 stacks are up to date.\n");
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn the_root_cause_comes_first_and_dependants_are_not_started() {
     ];
     let fake = creation(Fake::start().await, "network", "ROLLBACK_COMPLETE", &events)
         .on("DescribeStacks:shop-dev-storage", none());
-    let error = deploy(&fake, wanted(), &mut Lines(Vec::new())).await.unwrap_err();
+    let error = deploy(&fake, desired(), &mut Lines(Vec::new())).await.unwrap_err();
     insta::assert_snapshot!(error, @r#"
     error: `shop-dev-network` was not created: `Vpc` (AWS::EC2::VPC) failed: Resource handler returned message: "The maximum number of VPCs has been reached. (quota)"
      --> network.yaml:2:3
@@ -86,11 +86,11 @@ async fn the_root_cause_comes_first_and_dependants_are_not_started() {
 }
 
 #[tokio::test]
-async fn an_environment_without_bootstrap_says_so() {
+async fn a_missing_bootstrap_stack_is_reported() {
     let fake = Fake::start().await.on("DescribeStacks", none());
     let (_sender, stop) = Stop::controlled();
     let error: Error =
-        Session::open(fake.connect().await, &spec(false), wanted(), Scope::Pipeline, stop).await.unwrap_err();
+        Session::open(fake.connect().await, &spec(false), desired(), Scope::Pipeline, stop).await.unwrap_err();
     insta::assert_snapshot!(error, @r"
     error: the environment `dev` has no bootstrap stack
     = hint: run `pipectl bootstrap --env dev` once, as an administrator of the account

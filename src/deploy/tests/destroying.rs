@@ -3,7 +3,7 @@
 use super::*;
 
 /// Answers of an account in which both stacks exist, and one bucket.
-fn standing(fake: Fake, protected: bool, objects: &str) -> Fake {
+fn existing_stack(fake: Fake, protected: bool, objects: &str) -> Fake {
     let mut fake = fake;
     for name in ["network", "storage"] {
         let mut stack = described(name, "CREATE_COMPLETE");
@@ -42,9 +42,9 @@ async fn destroy_refuses_protected_stacks_and_data() {
         (true, "", "protected against termination: `shop-dev-storage`"),
         (false, OBJECT, "these buckets hold data: `shop-raw`"),
     ] {
-        let fake = standing(Fake::start().await, protected, objects);
+        let fake = existing_stack(Fake::start().await, protected, objects);
         let (_sender, stop) = Stop::controlled();
-        let (session, _steps) = open(&fake, wanted(), stop).await;
+        let (session, _steps) = open(&fake, desired(), stop).await;
         let error = destroy::inventory(&session, false).await.unwrap_err();
         assert!(error.message().starts_with(expected), "{error}");
         assert_eq!(error.hints().len(), 1);
@@ -53,10 +53,10 @@ async fn destroy_refuses_protected_stacks_and_data() {
 }
 
 #[tokio::test]
-async fn destroy_takes_stacks_down_in_the_opposite_order_and_data_when_told() {
-    let fake = standing(Fake::start().await, false, OBJECT);
+async fn destroy_deletes_in_reverse_order_and_data_on_request() {
+    let fake = existing_stack(Fake::start().await, false, OBJECT);
     let (_sender, stop) = Stop::controlled();
-    let (session, mut steps) = open(&fake, wanted(), stop).await;
+    let (session, mut steps) = open(&fake, desired(), stop).await;
     let inventory = destroy::inventory(&session, true).await.unwrap();
     assert_eq!(
         (inventory.stacks.clone(), inventory.filled.clone()),
@@ -68,23 +68,23 @@ async fn destroy_takes_stacks_down_in_the_opposite_order_and_data_when_told() {
     assert!(remains.retained.is_empty());
     assert_eq!(fake.calls(true), ["POST /shop-raw/?delete", "DeleteStack", "DELETE /shop-raw/", "DeleteStack"]);
     insta::assert_snapshot!(lines.0.join("\n"), @"
-    storage empties `shop-raw`: 2 objects gone
+    storage empties `shop-raw`: 2 objects deleted
     storage is being deleted
     storage Bucket DELETE_SKIPPED
     storage is deleted
     network is being deleted
     network Bucket DELETE_SKIPPED
     network is deleted
-    `pipectl history` will not know the end of this run: PutObject failed: the service answered with HTTP status 400 and no message
+    `pipectl history` will not show the end of this run: PutObject failed: the service answered with HTTP status 400 and no message
     ");
 }
 
 #[tokio::test]
-async fn destroy_waits_for_what_another_does_to_a_stack() {
+async fn destroy_waits_for_other_operations() {
     // The stack is at rest when it is looked at; by the time of the first call somebody has begun an update.
     let busy = "Stack [arn:storage] cannot be deleted while in status UPDATE_IN_PROGRESS";
     let refused = Reply::Error(400, "ValidationError", busy.into());
-    let fake = standing(Fake::start().await, false, "")
+    let fake = existing_stack(Fake::start().await, false, "")
         .instead("DeleteStack:arn:storage", refused)
         .on("DeleteStack:arn:storage", result(&json!({})))
         .instead("DescribeStacks:arn:storage", result(&described("storage", "UPDATE_IN_PROGRESS")))
@@ -93,7 +93,7 @@ async fn destroy_waits_for_what_another_does_to_a_stack() {
         .on("DescribeStacks:arn:storage", result(&described("storage", "UPDATE_COMPLETE")))
         .on("DescribeStacks:arn:storage", result(&described("storage", "DELETE_COMPLETE")));
     let (_sender, stop) = Stop::controlled();
-    let (session, mut steps) = open(&fake, wanted(), stop).await;
+    let (session, mut steps) = open(&fake, desired(), stop).await;
     let inventory = destroy::inventory(&session, false).await.unwrap();
     let mut lines = Lines(Vec::new());
     let remains = destroy::destroy(&session, inventory, false, &mut steps, &mut lines).await.unwrap();
@@ -112,14 +112,14 @@ async fn destroy_waits_for_what_another_does_to_a_stack() {
 }
 
 #[tokio::test]
-async fn destroy_takes_a_stack_that_another_has_deleted_meanwhile_for_gone() {
+async fn destroy_accepts_a_concurrently_deleted_stack() {
     let deleting = result(&described("storage", "UPDATE_IN_PROGRESS"));
-    let fake = standing(Fake::start().await, false, "")
+    let fake = existing_stack(Fake::start().await, false, "")
         .instead("DescribeStacks:shop-dev-storage", deleting)
         .instead("DescribeStacks:arn:storage", result(&described("storage", "DELETE_IN_PROGRESS")))
         .on("DescribeStacks:arn:storage", result(&described("storage", "DELETE_COMPLETE")));
     let (_sender, stop) = Stop::controlled();
-    let (session, mut steps) = open(&fake, wanted(), stop).await;
+    let (session, mut steps) = open(&fake, desired(), stop).await;
     let inventory = destroy::inventory(&session, false).await.unwrap();
     let remains = destroy::destroy(&session, inventory, false, &mut steps, &mut Silent).await.unwrap();
     assert_eq!(remains.stacks, ["storage", "network"]);

@@ -3,9 +3,9 @@
 use super::*;
 
 #[tokio::test]
-async fn a_plan_leaves_no_change_set_behind() {
+async fn a_plan_deletes_its_change_sets() {
     let fake = update(Fake::start().await, "CREATE_COMPLETE", "");
-    let text = plan(&fake, wanted()).await.unwrap().text(false);
+    let text = plan(&fake, desired()).await.unwrap().text(false);
     // The role of pull requests may make change sets of this name only, and may pass no role.
     let sent = &fake.requests("CreateChangeSet")[0].fields;
     assert!(sent["ChangeSetName"].starts_with("plan-") && !sent.contains_key("RoleARN"));
@@ -30,9 +30,9 @@ async fn a_plan_leaves_no_change_set_behind() {
 
     let fake =
         update(Fake::start().await, "FAILED", "Transform AWS::Include failed with: S3 bucket [x] does not exist.");
-    insta::assert_snapshot!(plan(&fake, wanted()).await.unwrap_err(), @r"
+    insta::assert_snapshot!(plan(&fake, desired()).await.unwrap_err(), @r"
     error: CloudFormation cannot change `shop-dev-network`: Transform AWS::Include failed with: S3 bucket [x] does not exist.
-    = hint: mend the template or the parameter that this names, then run the command again
+    = hint: fix the template or the parameter that the error names, then run the command again
     ");
     assert_eq!(fake.calls(true), ["CreateChangeSet", "DeleteChangeSet"]);
 }
@@ -44,16 +44,16 @@ async fn both_wordings_of_no_changes_are_understood() {
         "No updates are to be performed.",
     ] {
         let fake = update(Fake::start().await, "FAILED", reason);
-        assert!(!plan(&fake, wanted()).await.unwrap().has_changes());
+        assert!(!plan(&fake, desired()).await.unwrap().has_changes());
         assert_eq!(fake.calls(true), ["CreateChangeSet", "DeleteChangeSet"]);
     }
 }
 
 #[tokio::test]
-async fn ctrl_c_during_a_plan_leaves_nothing_behind() {
+async fn ctrl_c_during_a_plan_deletes_its_change_sets() {
     let fake = update(Fake::start().await, "CREATE_IN_PROGRESS", "");
     let (sender, stop) = Stop::controlled();
-    let (session, mut steps) = open(&fake, wanted(), stop).await;
+    let (session, mut steps) = open(&fake, desired(), stop).await;
     let watched = fake.clone();
     tokio::spawn(async move {
         while watched.requests("DescribeChangeSet").is_empty() {
@@ -70,7 +70,7 @@ async fn ctrl_c_during_a_plan_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_value_of_a_new_stack_is_known_after_the_deploy() {
     let fake = existing(Fake::start().await, "storage", STORAGE).on("DescribeStacks:shop-dev-network", none());
-    insta::assert_snapshot!(plan(&fake, wanted()).await.unwrap().text(false), @r#"
+    insta::assert_snapshot!(plan(&fake, desired()).await.unwrap().text(false), @r#"
     shop-dev-network (new stack)
       + Vpc  AWS::EC2::VPC
 
@@ -93,17 +93,17 @@ async fn a_plan_waits_for_a_busy_stack() {
         .on("DescribeStacks:arn:network", result(&described("network", "UPDATE_COMPLETE")))
         .on("DescribeStackEvents", result(&json!({"StackEvents": []})));
     let fake = existing(existing(fake, "network", NETWORK), "storage", STORAGE);
-    assert!(!plan(&fake, wanted()).await.unwrap().has_changes());
+    assert!(!plan(&fake, desired()).await.unwrap().has_changes());
 }
 
 #[test]
-fn the_template_of_a_plan_lies_where_no_deploy_looks() {
+fn templates_of_a_plan_have_their_own_prefix() {
     assert_eq!(crate::deploy::Purpose::Plan.template_key("glue", "ab"), "plan/glue-ab.yaml");
     assert_eq!(crate::deploy::Purpose::Deploy.template_key("glue", "ab"), "templates/glue-ab.yaml");
 }
 
 #[tokio::test]
-async fn an_export_that_a_stack_of_others_imports_is_told() {
+async fn an_export_imported_by_a_foreign_stack_is_reported() {
     let exported = NETWORK.replace("!Ref Vpc}", "!Ref Vpc, Export: {Name: shop-vpc}}");
     let imports =
         Reply::Result("<Imports><member>their-stack</member><member>shop-dev-storage</member></Imports>".into());
@@ -113,7 +113,7 @@ async fn an_export_that_a_stack_of_others_imports_is_told() {
         .on("GetTemplate:arn:network", result(&json!({"TemplateBody": exported})))
         .on("ListImports", imports);
     let fake = update(fake, "CREATE_COMPLETE", "");
-    insta::assert_snapshot!(plan(&fake, wanted()).await.unwrap().text(false), @"
+    insta::assert_snapshot!(plan(&fake, desired()).await.unwrap().text(false), @"
     shop-dev-network
       ~ Vpc  AWS::EC2::VPC
           ~ Tags
@@ -121,8 +121,8 @@ async fn an_export_that_a_stack_of_others_imports_is_told() {
     Unchanged: storage
 
     Between stacks:
-      the export `shop-vpc` of `network` goes while `their-stack` imports it, which is no stack of this project: CloudFormation refuses that
-        1. leave `network` as it is deployed for now, and have the import taken out of `their-stack`
+      the export `shop-vpc` of `network` goes while `their-stack` imports it, which is not a stack of this project: CloudFormation refuses that
+        1. leave `network` as it is deployed for now, and have the import removed from `their-stack`
         2. then change `network` and deploy again
 
     Plan: 0 to add, 1 to change, 0 to replace, 0 to remove in 1 of 2 stacks.
@@ -130,6 +130,6 @@ async fn an_export_that_a_stack_of_others_imports_is_told() {
     assert_eq!(fake.requests("ListImports")[0].fields["ExportName"], "shop-vpc");
     // Nothing goes, nothing is asked.
     let fake = update(Fake::start().await, "CREATE_COMPLETE", "");
-    plan(&fake, wanted()).await.unwrap();
+    plan(&fake, desired()).await.unwrap();
     assert!(fake.requests("ListImports").is_empty());
 }

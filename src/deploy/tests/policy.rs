@@ -29,17 +29,17 @@ impl World {
             "Resources:\n  Topic: {{Type: 'AWS::SNS::Topic'}}\n  Raw: {{Type: 'AWS::S3::Bucket', Properties: {{BucketName: {name}}}}}\n  \
              Other: {{Type: 'AWS::S3::Bucket', Properties: {{BucketName: other}}}}\n"
         );
-        let wanted = Wanted { stacks: vec![stack("storage", &text, Vec::new())], ..Wanted::default() };
+        let desired = Release { stacks: vec![stack("storage", &text, Vec::new())], ..Release::default() };
         let (_sender, stop) = Stop::controlled();
         let (session, mut steps) =
-            Session::open(self.aws.clone(), &spec(true), wanted, Scope::Pipeline, stop).await.unwrap();
+            Session::open(self.aws.clone(), &spec(true), desired, Scope::Pipeline, stop).await.unwrap();
         let survey = survey::prepare(&session, &mut steps, &mut Silent).await.unwrap();
         (session, steps, survey)
     }
 
     async fn deploy(&self, name: &str, consent: Consent) -> Result<()> {
         let (session, mut steps, survey) = self.prepared(name).await;
-        rollout::carry_out(&session, survey, &consent, &mut steps, &mut Silent).await.result
+        rollout::execute(&session, survey, &consent, &mut steps, &mut Silent).await.result
     }
 
     fn policy(&self) -> String {
@@ -50,7 +50,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_loss_that_was_named_passes_the_policy_and_then_it_is_closed_again() {
+async fn the_stack_policy_is_opened_only_for_consented_losses() {
     let world = World::open().await;
     let kept = r#"["LogicalResourceId/Raw","LogicalResourceId/Other"]"#;
     world.deploy("raw", Consent::To(Vec::new())).await.unwrap();
@@ -59,9 +59,9 @@ async fn only_a_loss_that_was_named_passes_the_policy_and_then_it_is_closed_agai
     let (session, _steps, survey) = world.prepared("raw-2").await;
     let (known, change_set) =
         survey.stacks.values().next().map(|one| (one.known.clone().unwrap(), one.change_set.clone().unwrap())).unwrap();
-    let wanted = session.stack("storage").unwrap();
-    let done = session.execute(&wanted, &known.stack.id, &change_set, false).await;
-    let Err(crate::deploy::overtaken::Halt::Failed(error)) = done else { panic!("{done:?}") };
+    let desired = session.stack("storage").unwrap();
+    let done = session.execute(&desired, &known.stack.id, &change_set, false).await;
+    let Err(crate::deploy::conflict::Halt::Failed(error)) = done else { panic!("{done:?}") };
     insta::assert_snapshot!(error, @"
     error: `shop-dev-storage` was not updated: `Raw` (AWS::S3::Bucket) failed: Action denied by stack policy: Statement [#1] does not allow [Update:Replace] for resource [LogicalResourceId/Raw]
      --> storage.yaml:3:3

@@ -19,8 +19,8 @@ Resources:
 
 const SECRETS: [&str; 4] = ["hunter2", "token-of-the-function", "to\\\"ken", "way-to"];
 
-fn function() -> Wanted {
-    Wanted { stacks: vec![stack("network", FUNCTION, Vec::new())], ..Wanted::default() }
+fn function() -> Release {
+    Release { stacks: vec![stack("network", FUNCTION, Vec::new())], ..Release::default() }
 }
 
 fn holds_none(text: &str) {
@@ -30,7 +30,7 @@ fn holds_none(text: &str) {
 }
 
 #[tokio::test]
-async fn of_a_function_that_fails_and_of_what_fails_after_it() {
+async fn of_a_failed_function_and_its_dependents() {
     let measured = "Lambda was unable to configure your environment variables because the environment variables you have provided \
          exceeded the 4KB limit. String measured: {\"TOKEN\":\"token-of-the-function\",\"QUOTED\":\"to\\\"ken\",\"BUCKET\":\"shop-artifacts\",\
          \"LEVEL\":\"info\"}";
@@ -57,7 +57,7 @@ async fn of_a_function_that_fails_and_of_what_fails_after_it() {
       |   ^^^^ this resource
       = note: `Topic` failed after it: Invalid DisplayName: (secret) (secret)
       = note: `shop-dev-network` is now in ROLLBACK_COMPLETE
-      = hint: mend what this names, then run `pipectl deploy` again: it goes on where it stopped
+      = hint: fix the cause, then run `pipectl deploy` again: it resumes where it stopped
     "#);
     holds_none(&lines.0);
     assert!(lines.0.contains("shop-artifacts"), "{}", lines.0);
@@ -73,7 +73,7 @@ impl Progress for Reasons {
 }
 
 #[tokio::test]
-async fn of_a_change_set_that_cannot_be_made() {
+async fn of_a_rejected_change_set() {
     let fake = update(
         Fake::start().await,
         "FAILED",
@@ -82,20 +82,20 @@ async fn of_a_change_set_that_cannot_be_made() {
     let error = plan(&fake, function()).await.unwrap_err();
     insta::assert_snapshot!(error, @"
     error: CloudFormation cannot change `shop-dev-network`: Properties of Load are wrong: (secret); (secret) at (secret)
-    = hint: mend the template or the parameter that this names, then run the command again
+    = hint: fix the template or the parameter that the error names, then run the command again
     ");
 }
 
 #[tokio::test]
-async fn of_a_line_of_the_template_that_an_error_points_at() {
+async fn of_a_template_line_in_an_error() {
     let text = FUNCTION.replace("DisplayName: !Ref Password", "DisplayName: hunter2-of-the-shop");
     let events = [
         event("network", "1", "Topic", "AWS::SNS::Topic", "CREATE_FAILED", "It is too short"),
         event("network", "2", "shop-dev-network", "AWS::CloudFormation::Stack", "ROLLBACK_COMPLETE", ""),
     ];
     let fake = creation(Fake::start().await, "network", "ROLLBACK_COMPLETE", &events);
-    let wanted = Wanted { stacks: vec![stack("network", &text, Vec::new())], ..Wanted::default() };
-    let error = deploy(&fake, wanted, &mut Lines(Vec::new())).await.unwrap_err();
+    let desired = Release { stacks: vec![stack("network", &text, Vec::new())], ..Release::default() };
+    let error = deploy(&fake, desired, &mut Lines(Vec::new())).await.unwrap_err();
     insta::assert_snapshot!(error, @"
     error: `shop-dev-network` was not created: `Topic` (AWS::SNS::Topic) failed: It is too short
       --> network.yaml:11:3
@@ -103,6 +103,6 @@ async fn of_a_line_of_the_template_that_an_error_points_at() {
     11 |   Topic: {Type: 'AWS::SNS::Topic', Properties: {DisplayName: (secret)}}
        |   ^^^^^ this resource
       = note: `shop-dev-network` is now in ROLLBACK_COMPLETE
-      = hint: mend what this names, then run `pipectl deploy` again: it goes on where it stopped
+      = hint: fix the cause, then run `pipectl deploy` again: it resumes where it stopped
     ");
 }

@@ -6,11 +6,11 @@ use crate::deploy::Recovery;
 const LEFT: &str = "deploy-20260101T000000Z-0123456789abcdef";
 
 /// The one stack that these tests are about.
-fn network() -> Wanted {
-    Wanted { stacks: vec![stack("network", NETWORK, Vec::new())], ..Wanted::default() }
+fn network() -> Release {
+    Release { stacks: vec![stack("network", NETWORK, Vec::new())], ..Release::default() }
 }
 
-/// The network stack in a state, with an ARN of its own.
+/// The network stack in a state, with its own ARN.
 fn standing_in(arn: &str, status: &str) -> Reply {
     let mut stack = described("network", status);
     stack["Stacks"][0]["StackId"] = arn.into();
@@ -45,7 +45,7 @@ fn replaced(fake: Fake, status: &str) -> Fake {
 }
 
 #[tokio::test]
-async fn what_a_failed_creation_has_left_is_deleted_and_made_anew() {
+async fn a_failed_creation_is_deleted_and_created_again() {
     for status in ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"] {
         let left = [
             resource("Vpc", "AWS::EC2::VPC", "vpc-1", "CREATE_COMPLETE"),
@@ -60,8 +60,8 @@ async fn what_a_failed_creation_has_left_is_deleted_and_made_anew() {
         let text = lines.0.join("\n").replace(status, "[STATUS]");
         insta::allow_duplicates! {
             insta::assert_snapshot!(text, @"
-            `shop-dev-network` is in [STATUS] after a creation that failed. It holds no data: a deploy deletes it and creates it anew
-            network is cleared of a failed creation ([STATUS])
+            `shop-dev-network` is in [STATUS] after a failed creation. It contains no data: a deploy deletes it and creates it again
+            network is deleted after a failed creation ([STATUS])
             network is being created
             network Vpc CREATE_COMPLETE
             network is created
@@ -71,7 +71,7 @@ async fn what_a_failed_creation_has_left_is_deleted_and_made_anew() {
 }
 
 #[tokio::test]
-async fn what_holds_data_is_not_deleted() {
+async fn a_failed_creation_with_data_is_not_deleted() {
     let left = [
         resource("Raw", "AWS::S3::Bucket", "shop-raw", "DELETE_FAILED"),
         resource("Topic", "AWS::SNS::Topic", "shop", "CREATE_COMPLETE"),
@@ -79,7 +79,7 @@ async fn what_holds_data_is_not_deleted() {
     ];
     let fake = resources(replaced(Fake::start().await, "ROLLBACK_FAILED"), &left);
     insta::assert_snapshot!(deploy(&fake, network(), &mut Lines(Vec::new())).await.unwrap_err(), @"
-    error: `shop-dev-network` is in ROLLBACK_FAILED after a creation that failed, and it holds data: it is not deleted without you
+    error: `shop-dev-network` is in ROLLBACK_FAILED after a failed creation and contains data, so it is not deleted automatically
     = note: `Raw` (AWS::S3::Bucket, shop-raw): all objects in it
     = note: `Logs` (AWS::Logs::LogGroup, /shop): the logs in it
     = hint: save what is needed, then run `aws cloudformation delete-stack --region us-east-1 --stack-name shop-dev-network` and `pipectl deploy --env dev`
@@ -88,7 +88,7 @@ async fn what_holds_data_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn a_stack_in_review_is_absent_and_goes_if_only_runs_of_long_ago_have_left_it() {
+async fn a_stack_in_review_is_absent_and_deleted_when_stale() {
     let young = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap();
     let cases = [(LEFT, "datetime", true), (LEFT, young.as_str(), false), ("somebody-s", "datetime", false)];
     for (name, created, cleared) in cases {
@@ -124,20 +124,20 @@ fn going_on(skip: &[&str]) -> Settings {
 }
 
 #[tokio::test]
-async fn a_failed_rollback_is_told_with_the_command_that_goes_on_with_it() {
+async fn a_failed_rollback_is_reported_with_the_command_to_continue() {
     let fake = stuck().await;
     insta::assert_snapshot!(deploy(&fake, network(), &mut Lines(Vec::new())).await.unwrap_err(), @"
-    error: `shop-dev-network` is in UPDATE_ROLLBACK_FAILED: its last update failed, and so did the way back
+    error: `shop-dev-network` is in UPDATE_ROLLBACK_FAILED: its last update and the rollback of it failed
     = note: `Vpc` (AWS::EC2::VPC): it is not as it was
     = note: `Subnet` (AWS::EC2::Subnet): it is not as it was
-    = hint: mend what this names, then run `pipectl deploy --env dev --continue-rollback`
-    = hint: what cannot be mended can be left as it is: `pipectl deploy --env dev --continue-rollback --skip network/Vpc --skip network/Subnet`
+    = hint: fix the cause, then run `pipectl deploy --env dev --continue-rollback`
+    = hint: to skip resources that cannot be fixed: `pipectl deploy --env dev --continue-rollback --skip network/Vpc --skip network/Subnet`
     ");
     assert!(fake.calls(true).is_empty());
 }
 
 #[tokio::test]
-async fn a_failed_rollback_is_gone_on_with_when_told_so_and_then_deployed() {
+async fn a_failed_rollback_is_continued_on_request_and_then_deployed() {
     let fake = stuck().await;
     let mut lines = Lines(Vec::new());
     let report = deploy_with(&fake, network(), &mut lines, going_on(&["network/Vpc"])).await.unwrap();
@@ -147,8 +147,8 @@ async fn a_failed_rollback_is_gone_on_with_when_told_so_and_then_deployed() {
     assert_eq!(sent["ResourcesToSkip.member.1"], "Vpc");
     assert!(!sent.contains_key("ResourcesToSkip.member.2") && sent["ClientRequestToken"].contains("-network-"));
     insta::assert_snapshot!(lines.0.join("\n"), @"
-    network goes on with its rollback, without `Vpc`
-    what was skipped in `shop-dev-network` is no longer as its template says: `Vpc`. The next change of it may fail; `pipectl plan` does not show this
+    network continues its rollback, without `Vpc`
+    the resources skipped in `shop-dev-network` no longer match their template: `Vpc`. Their next change may fail; `pipectl plan` does not show this
     network is up to date
     ");
 }
@@ -175,7 +175,7 @@ async fn only_what_failed_can_be_skipped() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_under_way_is_followed_from_its_first_event() {
+async fn a_running_operation_is_followed_from_its_first_event() {
     let token = "20260101T000000Z-0123456789abcdef-network";
     let of = |id: &str, status: &str, token: &str| {
         let mut event = event("network", id, "Vpc", "AWS::EC2::VPC", status, "");

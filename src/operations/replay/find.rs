@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::aws::s3::{Object, Readable};
 use crate::aws::{Failure, S3};
 
-use super::{Item, Origin, Wanted};
+use super::{Item, Origin, Selection};
 
 /// The buckets of the zone that a replay begins from.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Zones {
 
 /// Where an item is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ItemLocation {
     /// Still in its zone. Objects are copied; cleaned folders stay where they are.
     Zone { objects: Vec<Object> },
     /// In the archive, from where these objects must come back.
@@ -26,17 +26,17 @@ pub enum Place {
 }
 
 /// Looks for every item.
-pub async fn find(s3: &S3, zones: &Zones, wanted: Wanted) -> Result<Vec<(Item, Place)>, Failure> {
+pub async fn find(s3: &S3, zones: &Zones, selection: Selection) -> Result<Vec<(Item, ItemLocation)>, Failure> {
     let mut listings = Listings { s3, zones, zone: BTreeMap::new(), archive: BTreeMap::new() };
-    let mut places = Vec::new();
-    for item in wanted.items {
-        let place = match wanted.from {
+    let mut locations = Vec::new();
+    for item in selection.items {
+        let location = match selection.from {
             Origin::Raw => listings.object(&item).await?,
             Origin::Cleaned => listings.folder(&item).await?,
         };
-        places.push((item, place));
+        locations.push((item, location));
     }
-    Ok(places)
+    Ok(locations)
 }
 
 /// The folders that were listed, each once.
@@ -48,7 +48,7 @@ struct Listings<'a> {
 }
 
 impl Listings<'_> {
-    async fn object(&mut self, item: &Item) -> Result<Place, Failure> {
+    async fn object(&mut self, item: &Item) -> Result<ItemLocation, Failure> {
         let folder = item.key.rfind('/').map_or("", |at| &item.key[..=at]).to_owned();
         if !self.zone.contains_key(&folder) {
             let zone = self.s3.list(&self.zones.zone, &folder).await?;
@@ -56,7 +56,7 @@ impl Listings<'_> {
         }
         let same = |object: &&Object| object.key == item.key && object.etag == item.etag;
         if let Some(object) = self.zone[&folder].iter().find(same) {
-            return Ok(Place::Zone { objects: vec![object.clone()] });
+            return Ok(ItemLocation::Zone { objects: vec![object.clone()] });
         }
         if !self.archive.contains_key(&folder) {
             let archive = self.s3.list_versions(&self.zones.archive, &folder).await?;
@@ -65,14 +65,14 @@ impl Listings<'_> {
         match self.archive[&folder].iter().find(same).cloned() {
             Some(object) => {
                 let readable = self.s3.readable(&self.zones.archive, &object).await?;
-                Ok(Place::Archive { objects: vec![(object, readable)] })
+                Ok(ItemLocation::Archive { objects: vec![(object, readable)] })
             }
-            None => Ok(Place::Gone),
+            None => Ok(ItemLocation::Gone),
         }
     }
 
     /// A folder of Parquet files is written once and never changed, so what the zone has lost is in the archive.
-    async fn folder(&mut self, item: &Item) -> Result<Place, Failure> {
+    async fn folder(&mut self, item: &Item) -> Result<ItemLocation, Failure> {
         let data = |objects: Vec<Object>| -> Vec<Object> {
             let is_data = |object: &Object| {
                 let name = object.key.strip_prefix(&item.key).unwrap_or_default();
@@ -90,9 +90,9 @@ impl Listings<'_> {
             lost.push((object, readable));
         }
         Ok(match (here.is_empty(), lost.is_empty()) {
-            (true, true) => Place::Gone,
-            (_, true) => Place::Zone { objects: here },
-            _ => Place::Archive { objects: lost },
+            (true, true) => ItemLocation::Gone,
+            (_, true) => ItemLocation::Zone { objects: here },
+            _ => ItemLocation::Archive { objects: lost },
         })
     }
 }

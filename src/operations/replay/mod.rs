@@ -21,12 +21,12 @@ use crate::exit::Exit;
 use crate::operations::ledger;
 use crate::spec::{Load, Spec, Table};
 
-pub use find::{Place, Zones, find};
+pub use find::{ItemLocation, Zones, find};
 pub use pipectl_contract::replay::Origin;
 
-/// What is to be taken once more.
+/// What to replay.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct Selection {
     pub from: Origin,
     pub since: UtcDateTime,
     pub tables: BTreeSet<String>,
@@ -67,7 +67,7 @@ pub fn tables(spec: &Spec, asked: &[String]) -> Result<(BTreeSet<String>, Vec<St
                     .exit(Exit::Usage),
             ),
             Some(table) if doubles(table) => errors.push(
-                Error::new(format!("table `{name}` appends and has no key: its rows would be there twice"))
+                Error::new(format!("table `{name}` appends and has no key: its rows would be duplicated"))
                     .hint(format!("give `tables.{name}` a `key`, and deploy"))
                     .exit(Exit::Usage),
             ),
@@ -83,7 +83,7 @@ pub fn tables(spec: &Spec, asked: &[String]) -> Result<(BTreeSet<String>, Vec<St
 }
 
 /// Chooses from the entries of the job `clean`, which must be those since the time that was asked for.
-pub fn wanted(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Clean]) -> Wanted {
+pub fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Clean]) -> Selection {
     let mut items: Vec<Item> = Vec::new();
     for entry in entries {
         let found: Vec<Item> = match from {
@@ -129,15 +129,15 @@ pub fn wanted(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entri
     }
     let batches: BTreeSet<String> = items.iter().map(|item| item.batch.clone()).collect();
     let tables = items.iter().map(|item| item.table.clone()).collect();
-    Wanted { from, since, tables, batches: batches.into_iter().collect(), items }
+    Selection { from, since, tables, batches: batches.into_iter().collect(), items }
 }
 
 /// Makes the request. Its id is made from the time and from what it asks for.
-pub fn request(wanted: &Wanted, now: UtcDateTime) -> Request {
+pub fn request(selection: &Selection, now: UtcDateTime) -> Request {
     let marks: Vec<String> =
-        wanted.items.iter().map(|item| format!("{} {} {}", item.batch, item.key, item.etag)).collect();
+        selection.items.iter().map(|item| format!("{} {} {}", item.batch, item.key, item.etag)).collect();
     let id = format!("{}-{}", ledger::stamp(now), &sha256(marks.join("\n"))[..12]);
-    let inputs = wanted.items.iter().filter(|_| wanted.from == Origin::Raw).map(|item| Input {
+    let inputs = selection.items.iter().filter(|_| selection.from == Origin::Raw).map(|item| Input {
         table: item.table.clone(),
         batch: item.batch.clone(),
         key: keys::replay_copy(&id, &item.batch, &item.key),
@@ -147,21 +147,21 @@ pub fn request(wanted: &Wanted, now: UtcDateTime) -> Request {
     });
     Request {
         version: VERSION,
-        from: wanted.from,
-        since: ledger::written(wanted.since),
+        from: selection.from,
+        since: ledger::written(selection.since),
         requested_at: ledger::written(now),
-        tables: wanted.tables.clone(),
-        batches: wanted.batches.clone(),
+        tables: selection.tables.clone(),
+        batches: selection.batches.clone(),
         inputs: inputs.collect(),
         id,
     }
 }
 
 /// Sums up by table: items, bytes or rows.
-pub fn by_table(places: &[(Item, Place)]) -> BTreeMap<&str, Vec<&(Item, Place)>> {
-    let mut tables: BTreeMap<&str, Vec<&(Item, Place)>> = BTreeMap::new();
-    for place in places {
-        tables.entry(&place.0.table).or_default().push(place);
+pub fn by_table(locations: &[(Item, ItemLocation)]) -> BTreeMap<&str, Vec<&(Item, ItemLocation)>> {
+    let mut tables: BTreeMap<&str, Vec<&(Item, ItemLocation)>> = BTreeMap::new();
+    for location in locations {
+        tables.entry(&location.0.table).or_default().push(location);
     }
     tables
 }
@@ -178,11 +178,11 @@ pub fn restore_time(class: &str, tier: &str) -> &'static str {
 }
 
 /// The objects of an item that lie in the archive and are not to be read now.
-pub fn archived(places: &[(Item, Place)]) -> Vec<(&Object, bool)> {
-    places
+pub fn archived(locations: &[(Item, ItemLocation)]) -> Vec<(&Object, bool)> {
+    locations
         .iter()
-        .flat_map(|(_, place)| match place {
-            Place::Archive { objects } => objects.as_slice(),
+        .flat_map(|(_, location)| match location {
+            ItemLocation::Archive { objects } => objects.as_slice(),
             _ => &[],
         })
         .filter_map(|(object, readable)| match readable {

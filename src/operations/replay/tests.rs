@@ -30,8 +30,8 @@ fn only(names: &[&str]) -> BTreeSet<String> {
 #[test]
 fn the_request_names_each_object_once_in_the_order_of_arrival() {
     let since = ledger::parse_time("2026-11-01").unwrap();
-    let wanted = wanted(Origin::Raw, since, &only(&["visits"]), &entries());
-    let request = request(&wanted, ledger::parse_time("2026-11-21 10:15").unwrap());
+    let selection = selection(Origin::Raw, since, &only(&["visits"]), &entries());
+    let request = request(&selection, ledger::parse_time("2026-11-21 10:15").unwrap());
     assert!(request.key().starts_with("landing/_replay/20261121T101500Z-"));
     let text = serde_json::to_string_pretty(&request).unwrap().replace(&request.id, "ID");
     insta::assert_snapshot!(text, @r#"
@@ -73,28 +73,28 @@ fn the_request_names_each_object_once_in_the_order_of_arrival() {
 #[test]
 fn cleaned_rows_are_folders_of_batches() {
     let since = ledger::parse_time("2026-11-01").unwrap();
-    let wanted = wanted(Origin::Cleaned, since, &only(&["visits", "stores"]), &entries());
-    let items: Vec<String> = wanted.items.iter().map(|item| format!("{} {} rows", item.key, item.rows)).collect();
+    let selection = selection(Origin::Cleaned, since, &only(&["visits", "stores"]), &entries());
+    let items: Vec<String> = selection.items.iter().map(|item| format!("{} {} rows", item.key, item.rows)).collect();
     insta::assert_snapshot!(items.join("\n"), @"
     visits/batch=20261101T080000Z-aaaaaaaaaaaa/ 5 rows
     visits/batch=20261102T080000Z-bbbbbbbbbbbb/ 6 rows
     ");
-    let request = request(&wanted, since);
+    let request = request(&selection, since);
     assert!(request.inputs.is_empty() && request.tables == only(&["visits"]));
 }
 
 /// A table that keeps all that it is given would have its rows twice.
 #[test]
-fn tables_without_a_key_take_no_part() {
-    let place = built_in("stacks/dev.yaml").unwrap();
+fn tables_without_a_key_are_excluded() {
+    let environment = built_in("stacks/dev.yaml").unwrap();
     let pipeline = built_in("stacks/pipeline.yaml").unwrap();
     let text = pipeline.text.replace("load: append\n    key: [store_id, day]", "load: append");
-    let spec = Spec::load(&crate::yaml::Source::new("stacks/pipeline.yaml", text), &place, "dev").unwrap();
+    let spec = Spec::load(&crate::yaml::Source::new("stacks/pipeline.yaml", text), &environment, "dev").unwrap();
     let (taking, left_out) = tables(&spec, &[]).unwrap();
     assert!(taking.contains("orders") && !taking.contains("visits"));
     assert_eq!(left_out, ["visits"]);
     insta::assert_snapshot!(tables(&spec, &["visits".into(), "odrers".into()]).unwrap_err(), @"
-    error: table `visits` appends and has no key: its rows would be there twice
+    error: table `visits` appends and has no key: its rows would be duplicated
     = hint: give `tables.visits` a `key`, and deploy
 
     error: there is no table `odrers`

@@ -57,7 +57,7 @@ pub struct Run {
     /// Objects whose content was there before.
     pub repeated: usize,
     pub tables: BTreeMap<String, Rows>,
-    /// Tables that wait for somebody to mend something, and why.
+    /// Tables that wait until somebody fixes a problem, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub stopped: BTreeMap<String, String>,
     /// The requests to replay that it has served.

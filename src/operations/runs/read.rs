@@ -115,7 +115,7 @@ pub async fn one(s3: &S3, buckets: &Buckets, name: &str) -> Result<Run> {
         [] => {
             let error = Error::new(format!("there is no run `{name}`"));
             return Err(match closest(name, all.iter().map(|batch| batch.as_str())) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                Some(suggestion) => error.hint(format!("did you mean `{suggestion}`?")),
                 None => error.hint("list them: pipectl runs"),
             });
         }
@@ -128,9 +128,9 @@ pub async fn one(s3: &S3, buckets: &Buckets, name: &str) -> Result<Run> {
     };
     if names.failed.contains(&batch) {
         let run = reader.failed([&batch].into_iter()).await?.pop();
-        return run.ok_or_else(|| Error::new(format!("the report of `{batch}` is gone")));
+        return run.ok_or_else(|| Error::new(format!("the report of `{batch}` was deleted")));
     }
-    // A batch of `clean` is told with the batch of `transform` that took it: one of those that came after it.
+    // A batch of `clean` is reported with the batch of `transform` that took it: one of those that came after it.
     let mut after: Vec<String> = names.transform.iter().filter(|transform| **transform >= batch).cloned().collect();
     if !names.transform.contains(&batch) {
         let entries = reader.transform.entries(Stage::Transform, after.iter().take(8)).await?;
@@ -140,5 +140,7 @@ pub async fn one(s3: &S3, buckets: &Buckets, name: &str) -> Result<Run> {
     after.truncate(1);
     let runs = reader.runs(&after).await?;
     let run = runs.into_iter().find(|run| run.name == batch || run.batches.contains(&batch));
-    run.ok_or_else(|| Error::new(format!("the entries of `{batch}` are gone")).hint("list what is there: pipectl runs"))
+    run.ok_or_else(|| {
+        Error::new(format!("the entries of `{batch}` were deleted")).hint("list what is there: pipectl runs")
+    })
 }

@@ -30,9 +30,10 @@ pub fn check(target: &Target<'_>) -> Result<Checked> {
     } else if let Some((what, hint)) = of_another_kind(start, parquet) {
         findings.error(Finding::new(what).hint(hint));
     } else if named_gzip && packing != Packing::Gzip {
-        findings.error(Finding::new("the name ends in `.gz`, and the file is not packed with gzip").hint("rename it"));
+        findings
+            .error(Finding::new("the name ends in `.gz`, and the file is not compressed with gzip").hint("rename it"));
     } else if packing == Packing::Bzip2 {
-        findings.note(Finding::new("it is packed with bzip2, and was not looked into"));
+        findings.note(Finding::new("it is compressed with bzip2 and was not checked"));
     }
     let unpacked = Unpacked::new(raw, packing == Packing::Gzip);
     if !findings.errors.is_empty() || packing == Packing::Bzip2 || parquet {
@@ -69,7 +70,8 @@ pub fn check(target: &Target<'_>) -> Result<Checked> {
     let digests = text.finish().map_err(unreadable)?;
     if packing == Packing::Gzip && digests.size > LONG_FOR_ONE {
         findings.note(
-            Finding::new("one packed file is read by one worker alone").hint("split it into several, if it takes long"),
+            Finding::new("a compressed file is read by one worker only")
+                .hint("split it into several, if it takes long"),
         );
     }
     Ok(checked(target, rows, digests, packing, findings))
@@ -92,16 +94,16 @@ fn of_another_kind(start: &[u8], parquet: bool) -> Option<(&'static str, &'stati
         (
             b"PK\x03\x04",
             "this is a ZIP file or an Excel workbook",
-            "save the sheet as `CSV UTF-8`, or unpack the archive",
+            "save the workbook as `CSV UTF-8`, or unpack the archive",
         ),
-        (b"\xd0\xcf\x11\xe0", "this is an old Excel workbook", "save the sheet as `CSV UTF-8`"),
+        (b"\xd0\xcf\x11\xe0", "this is an old Excel workbook", "save the workbook as `CSV UTF-8`"),
         (b"PAR1", "this is a Parquet file", "declare `format: parquet` for its source"),
-        (b"\x28\xb5\x2f\xfd", "this is packed with zstd", "unpack it, or pack it with gzip"),
+        (b"\x28\xb5\x2f\xfd", "this is compressed with zstd", "decompress it, or compress it with gzip"),
         (b"%PDF", "this is a PDF", "export the table as CSV"),
     ];
     if parquet {
         let sound = start.starts_with(b"PAR1");
-        return (!sound).then_some(("this is no Parquet file", "a Parquet file begins with PAR1"));
+        return (!sound).then_some(("this is not a Parquet file", "a Parquet file begins with PAR1"));
     }
     KINDS.iter().find(|(magic, ..)| start.starts_with(magic)).map(|(_, what, hint)| (*what, *hint))
 }
@@ -121,7 +123,7 @@ fn about_bytes(
         findings.error(
             Finding::new(format!("the gzip file is broken: {why}"))
                 .at(line)
-                .hint("pack it again, or fetch it again: it may not have come whole"),
+                .hint("compress it again, or download it again: it may be incomplete"),
         );
     }
     let found = text.encoding();

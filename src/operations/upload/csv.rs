@@ -32,7 +32,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
     };
     if own.is_none() && delimiter != declared {
         let (found, declared) = (shown(delimiter), shown(declared));
-        findings.note(Finding::new(format!("it is divided by `{found}` and not by `{declared}`, and read so")));
+        findings.note(Finding::new(format!("its delimiter is `{found}`, not `{declared}`: it is read with `{found}`")));
     }
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
@@ -52,7 +52,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
                 record.iter().map(|name| value::trimmed(&String::from_utf8_lossy(name)).to_owned()).collect();
             if header.iter().any(|name| name.contains(|c: char| c == '\u{fffd}' || (c.is_control() && c != '\n'))) {
                 findings.no_text = true;
-                findings.error(Finding::new("the first line is no text").at(line).hint("is it a CSV file?"));
+                findings.error(Finding::new("the first line is not text").at(line).hint("is it a CSV file?"));
                 break;
             }
             cells = columns(&header, line, delimiter, target, findings);
@@ -79,7 +79,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
         && text.quotes % 2 == 1
     {
         findings.error(
-            Finding::new("a quote is opened and never closed: this row goes on to the end of the file")
+            Finding::new("a quote is opened and never closed: this row extends to the end of the file")
                 .at(line)
                 .hint("close it; a quote within a quoted value is written twice"),
         );
@@ -95,7 +95,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
     Ok((rows, text))
 }
 
-/// The delimiter that a spreadsheet has written into a first line of its own: `sep=;`.
+/// The delimiter that a spreadsheet writes into an extra first line: `sep=;`.
 fn own_delimiter(text: &mut Text) -> io::Result<Option<u8>> {
     let start = text.fill_buf()?;
     let Some(rest) = start.strip_prefix(b"sep=") else { return Ok(None) };
@@ -123,7 +123,7 @@ fn other_delimiter(start: &[u8], declared: u8, target: &Target<'_>) -> Option<u8
     }
     [b';', b',', b'\t', b'|'].into_iter().find(|other| {
         let names = header(*other).unwrap_or_default();
-        let known = |(name, column): (&String, &Column)| place(&names, column.from().unwrap_or(name)).is_some();
+        let known = |(name, column): (&String, &Column)| index_of(&names, column.from().unwrap_or(name)).is_some();
         names.len() > 1 && target.table.columns.iter().any(known)
     })
 }
@@ -133,11 +133,11 @@ fn shown(delimiter: u8) -> String {
 }
 
 /// Where a column stands: under its exact name, else under the only one that differs in case, blanks, `-` and `_`.
-fn place(header: &[String], wanted: &str) -> Option<usize> {
-    if let Some(at) = header.iter().position(|name| name == wanted) {
+fn index_of(header: &[String], expected: &str) -> Option<usize> {
+    if let Some(at) = header.iter().position(|name| name == expected) {
         return Some(at);
     }
-    let like = alike(wanted);
+    let like = alike(expected);
     let mut found = header.iter().enumerate().filter(|(_, name)| alike(name) == like);
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Some(at),
@@ -175,20 +175,22 @@ fn columns<'a>(
     let mut cells = Vec::new();
     let (mut lacking, mut used) = (Vec::new(), BTreeSet::new());
     for (name, column) in &table.columns {
-        let wanted = from(name, column);
+        let expected = from(name, column);
         let required = column.required() || table.key.contains(name);
-        if header.iter().filter(|name| *name == wanted).count() > 1 {
+        if header.iter().filter(|name| *name == expected).count() > 1 {
             findings.error(
-                Finding::new(format!("the header names `{wanted}` twice")).at(line).hint("drop or rename one of them"),
+                Finding::new(format!("the header names `{expected}` twice"))
+                    .at(line)
+                    .hint("drop or rename one of them"),
             );
             continue;
         }
-        let Some(at) = place(header, wanted) else {
-            lacking.push((wanted, required));
+        let Some(at) = index_of(header, expected) else {
+            lacking.push((expected, required));
             continue;
         };
-        if header[at] != wanted {
-            findings.note(Finding::new(format!("the header `{}` is taken for `{wanted}`", header[at])).at(line));
+        if header[at] != expected {
+            findings.note(Finding::new(format!("the header `{}` is read as `{expected}`", header[at])).at(line));
         }
         used.insert(at);
         cells.push(Cell { at, name, kind: column.kind(), required });
@@ -203,13 +205,12 @@ fn columns<'a>(
         );
         return cells;
     }
-    for (wanted, required) in lacking {
-        let near = closest(wanted, unknown.iter().copied());
-        let finding = Finding::new(format!("the header lacks `{wanted}`")).at(line);
-        let finding = match near {
-            Some(near) => {
-                finding.hint(format!("is `{near}` meant? then rename it, or declare `from: {near}` for the column"))
-            }
+    for (expected, required) in lacking {
+        let suggestion = closest(expected, unknown.iter().copied());
+        let finding = Finding::new(format!("the header lacks `{expected}`")).at(line);
+        let finding = match suggestion {
+            Some(suggestion) => finding
+                .hint(format!("if `{suggestion}` is meant, rename it, or declare `from: {suggestion}` for the column")),
             None => finding,
         };
         if required { findings.error(finding) } else { findings.note(finding) }
@@ -217,7 +218,7 @@ fn columns<'a>(
     if !unknown.is_empty() {
         let unknown: Vec<&str> = unknown.into_iter().collect();
         findings
-            .note(Finding::new(format!("the table has no columns {}: they are left out", unknown.join(", "))).at(line));
+            .note(Finding::new(format!("the table has no columns {}: they are ignored", unknown.join(", "))).at(line));
     }
     cells
 }
@@ -235,13 +236,17 @@ fn delimiter(header: &[String], names: &[&str], target: &Target<'_>) -> Option<F
     })?;
     let shown = |text: &str| text.bytes().next().map(shown).unwrap_or_default();
     Some(
-        Finding::new(format!("the header is divided by `{}`, and the source says `{}`", shown(other), shown(declared)))
-            .hint(format!(
-                "declare `csv: {{delimiter: \"{}\"}}` for `{}`, or save the file with `{}`",
-                shown(other),
-                target.table.source,
-                shown(declared)
-            )),
+        Finding::new(format!(
+            "the header is delimited by `{}`, and the source declares `{}`",
+            shown(other),
+            shown(declared)
+        ))
+        .hint(format!(
+            "declare `csv: {{delimiter: \"{}\"}}` for `{}`, or save the file with `{}`",
+            shown(other),
+            target.table.source,
+            shown(declared)
+        )),
     )
 }
 

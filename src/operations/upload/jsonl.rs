@@ -31,7 +31,7 @@ pub(super) fn check(text: &mut Text, target: &Target<'_>, findings: &mut Finding
             findings.error(
                 Finding::new("the file is one JSON list, and not one object a line")
                     .at(number)
-                    .hint("write each object on a line of its own: jq -c '.[]'"),
+                    .hint("write each object on its own line: jq -c '.[]'"),
             );
             break;
         }
@@ -58,7 +58,7 @@ pub(super) fn check(text: &mut Text, target: &Target<'_>, findings: &mut Finding
             target.table.columns.iter().map(|(name, column)| column.from().unwrap_or(name)).collect();
         findings.error(
             Finding::new(format!("no object has any of the columns of `{}`", target.name))
-                .hint(format!("they are looked for as {}", names.join(", "))),
+                .hint(format!("the expected names are {}", names.join(", "))),
         );
     }
     if rows == 0 && text.torn.is_none() {

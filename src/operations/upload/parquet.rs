@@ -14,7 +14,7 @@ pub(super) fn check(target: &Target<'_>, findings: &mut Findings) -> u64 {
         Ok(reader) => reader,
         Err(why) => {
             let finding = Finding::new(format!("the Parquet file cannot be read: {why}"));
-            findings.error(finding.hint("write it again, or fetch it again: it may not have come whole"));
+            findings.error(finding.hint("write it again, or download it again: it may be incomplete"));
             return 0;
         }
     };
@@ -37,14 +37,16 @@ fn columns(names: &[String], target: &Target<'_>, findings: &mut Findings) {
     let table = target.table;
     let mut found = 0;
     for (name, column) in &table.columns {
-        let wanted = column.from().unwrap_or(name);
-        if names.iter().any(|name| name == wanted.split('.').next().unwrap_or(wanted)) {
+        let expected = column.from().unwrap_or(name);
+        if names.iter().any(|name| name == expected.split('.').next().unwrap_or(expected)) {
             found += 1;
             continue;
         }
-        let finding = Finding::new(format!("the file lacks `{wanted}`"));
-        let finding = match closest(wanted, names.iter().map(String::as_str)) {
-            Some(near) => finding.hint(format!("is `{near}` meant? then declare `from: {near}` for the column")),
+        let finding = Finding::new(format!("the file lacks `{expected}`"));
+        let finding = match closest(expected, names.iter().map(String::as_str)) {
+            Some(suggestion) => {
+                finding.hint(format!("if `{suggestion}` is meant, declare `from: {suggestion}` for the column"))
+            }
             None => finding,
         };
         if column.required() || table.key.contains(name) { findings.error(finding) } else { findings.note(finding) }

@@ -92,7 +92,7 @@ pub fn targets<'a>(spec: &'a Spec, source: &str, paths: &[PathBuf], table: Optio
     let files = match sources.get(source) {
         Some(Source::Files(files)) => files,
         Some(Source::Shopify(_) | Source::Lambda(_) | Source::Mysql(_) | Source::Postgresql(_)) => {
-            return Err(misuse(format!("`{source}` is no source of files: nobody uploads to it"))
+            return Err(misuse(format!("`{source}` is not a file source, so it accepts no uploads"))
                 .hint(did_you_mean(source, names_of_files(spec))));
         }
         None => {
@@ -149,7 +149,7 @@ fn readable(path: &Path) -> Result<()> {
     if metadata.is_file() {
         return Ok(());
     }
-    Err(misuse(format!("`{shown}` is no file that can be read twice")).hint("write it to a file first"))
+    Err(misuse(format!("`{shown}` is not a regular file")).hint("write it to a file first"))
 }
 
 /// The table by its own name, the file's, the folder's, or what the file's name begins with: `visits-2026-11.csv`.

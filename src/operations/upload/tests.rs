@@ -77,7 +77,7 @@ const GOOD: &str =
     "store_id,day,visitors,Note\ns1,2026-11-01,12,\"two\nlines, and a \"\"quote\"\"\"\ns2,2026-11-02,NULL,\n";
 
 #[test]
-fn a_good_file_has_nothing_to_say() {
+fn a_valid_file_has_no_findings() {
     insta::assert_snapshot!(say("visits.csv", GOOD.as_bytes()), @"2 rows, landing/visits/visits-688af431411e5694.csv");
     // However it is packed and whatever its name has: the same text, another object.
     insta::assert_snapshot!(say("visits – Büro (2).csv", GOOD.as_bytes()), @"2 rows, landing/visits/visits---B-ro--2-688af431411e5694.csv");
@@ -91,7 +91,7 @@ fn a_good_file_has_nothing_to_say() {
 }
 
 #[test]
-fn what_a_run_could_not_take() {
+fn values_that_a_run_would_quarantine_are_reported() {
     let many = format!("store_id,day\n{}", "s1,2026-11-01\n".repeat(50_000));
     let packed = gzip(many.as_bytes());
     let cases: [(&str, Vec<u8>); 14] = [
@@ -117,13 +117,13 @@ fn what_a_run_could_not_take() {
     error the file is empty
 
     1 rows, landing/visits/visits-ee5f913464b0a57a.csv
-    note it is divided by `;` and not by `,`, and read so
+    note its delimiter is `;`, not `,`: it is read with `;`
     note 1: the header lacks `Note`
 
     1 rows, landing/visits/visits-ca2391457ae81e34.csv
-    error 1: the header lacks `day` [is `dya` meant? then rename it, or declare `from: dya` for the column]
+    error 1: the header lacks `day` [if `dya` is meant, rename it, or declare `from: dya` for the column]
     note 1: the header lacks `Note`
-    note 1: the table has no columns dya: they are left out
+    note 1: the table has no columns dya: they are ignored
 
     1 rows, landing/visits/visits-a95326cf5b5ea254.csv
     error 1: the header names `day` twice [drop or rename one of them]
@@ -138,7 +138,7 @@ fn what_a_run_could_not_take() {
     note 1: the header lacks `visitors`
 
     2 rows, landing/visits/visits-3505fd43ebf83962.csv
-    error 3: a quote is opened and never closed: this row goes on to the end of the file [close it; a quote within a quoted value is written twice]
+    error 3: a quote is opened and never closed: this row extends to the end of the file [close it; a quote within a quoted value is written twice]
     note 1: the header lacks `visitors`
 
     1 rows, landing/visits/visits-b612d77d7dc0734a.csv
@@ -146,21 +146,21 @@ fn what_a_run_could_not_take() {
     note 1: the header lacks `Note`
 
     0 rows, landing/visits/visits-a3eb07c7db1eb255.csv
-    error this is a ZIP file or an Excel workbook [save the sheet as `CSV UTF-8`, or unpack the archive]
+    error this is a ZIP file or an Excel workbook [save the workbook as `CSV UTF-8`, or unpack the archive]
 
     0 rows, landing/visits/visits-8217cb508026017f.csv
-    error the name ends in `.gz`, and the file is not packed with gzip [rename it]
+    error the name ends in `.gz`, and the file is not compressed with gzip [rename it]
 
     49869 rows, landing/visits/visits-70ddde1819de4d17.csv.gz
-    error 49870: the gzip file is broken: incomplete deflate stream [pack it again, or fetch it again: it may not have come whole]
+    error 49870: the gzip file is broken: incomplete deflate stream [compress it again, or download it again: it may be incomplete]
     note 1: the header lacks `visitors`
     note 1: the header lacks `Note`
 
     0 rows, landing/visits/visits-e69fe98d330e7180.csv.gz
-    error 1: the first line is no text [is it a CSV file?]
+    error 1: the first line is not text [is it a CSV file?]
 
     1 rows, landing/clicks/clicks-8eafc3cd0e0cf85c.jsonl
-    error 1: the file is one JSON list, and not one object a line [write each object on a line of its own: jq -c '.[]']
+    error 1: the file is one JSON list, and not one object a line [write each object on its own line: jq -c '.[]']
 
     2 rows, landing/clicks/clicks-08657e67ce622cb3.jsonl
     error 2 of 2 rows are bad, and `quarantine_limit` allows 10%: the run would fail [correct the rows, or raise the table's `quarantine_limit`]
@@ -171,7 +171,7 @@ fn what_a_run_could_not_take() {
 
 /// What spreadsheets write: their own delimiter on a first line, numbers with a comma, days the other way round.
 #[test]
-fn spreadsheets_are_understood_where_the_source_says_so() {
+fn spreadsheet_csv_is_read_as_declared() {
     let pipeline = PIPELINE.replace(
         r#"csv: {"null": ["", "NULL"]}"#,
         r#"csv: {encoding: auto, decimal: ",", thousands: ".", date_format: d.M.yyyy}"#,
@@ -187,29 +187,29 @@ fn spreadsheets_are_understood_where_the_source_says_so() {
     insta::assert_snapshot!(say_of(&pipeline, "visits.csv", csv), @"
     3 rows, landing/visits/visits-2f3d57e12f10ae6c.csv
     bad 5: 6 fields, and the header has 5
-    note it is divided by `;` and not by `,`, and read so
-    note 1: the header `Store-ID` is taken for `store_id`
-    note 1: the header `Day` is taken for `day`
-    note 1: the header `VISITORS` is taken for `visitors`
-    note 1: the header `note` is taken for `Note`
+    note its delimiter is `;`, not `,`: it is read with `;`
+    note 1: the header `Store-ID` is read as `store_id`
+    note 1: the header `Day` is read as `day`
+    note 1: the header `VISITORS` is read as `visitors`
+    note 1: the header `note` is read as `Note`
     ");
 }
 
 #[test]
-fn parquet_files_are_looked_into() {
+fn parquet_files_are_checked() {
     let pipeline = PIPELINE.replace("format: jsonl", "format: parquet");
     insta::assert_snapshot!(say_of(&pipeline, "clicks.parquet", b"PAR1\x00\x00garbagePAR1"), @"
     0 rows, landing/clicks/clicks-cb235923c5c98e03.parquet
-    error the Parquet file cannot be read: EOF: Parquet file too small. Size is 17 but need 1701273962 [write it again, or fetch it again: it may not have come whole]
+    error the Parquet file cannot be read: EOF: Parquet file too small. Size is 17 but need 1701273962 [write it again, or download it again: it may be incomplete]
     ");
     insta::assert_snapshot!(say_of(&pipeline, "clicks.parquet", b"id,at\n"), @"
     0 rows, landing/clicks/clicks-51c0d48d2082cf79.parquet
-    error this is no Parquet file [a Parquet file begins with PAR1]
+    error this is not a Parquet file [a Parquet file begins with PAR1]
     ");
 }
 
 #[test]
-fn rows_for_quarantine_are_told_with_their_line() {
+fn rows_for_quarantine_are_reported_with_line() {
     let csv = "store_id,day,visitors,Note\n\
                s1,2026-11-01,3,\n\
                much too long,2026-02-30,3.5,a\n\
@@ -243,7 +243,7 @@ fn rows_for_quarantine_are_told_with_their_line() {
 
 /// The table is found by the file's name, by its folder, or by what the name begins with, and nothing is guessed.
 #[test]
-fn each_file_finds_its_table() {
+fn each_file_is_matched_to_its_table() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| {
         let path = folder.path().join(name);

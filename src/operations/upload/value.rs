@@ -349,7 +349,7 @@ mod tests {
 
     /// The job `clean` is held to the same cases (`glue-src/tests/test_cells.py`).
     #[test]
-    fn every_cell_is_accepted_or_refused_as_by_the_job() {
+    fn every_cell_is_accepted_or_rejected_as_by_the_job() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/lambda-src/contract/cases/cells.json");
         let cells: Vec<Value> = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
         let mut wrong = Vec::new();

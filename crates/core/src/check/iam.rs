@@ -26,7 +26,7 @@ pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
     for role in policies.roles.values().filter(|role| !OF_THE_ACCOUNT.contains(&role.name.as_str())) {
         if role.boundary.is_none() {
             let error = Error::project(format!("the role `{}` has no permissions boundary", role.name));
-            errors.push(at(error, role.place(&["RoleName"])).hint("add `PermissionsBoundary: !Ref BoundaryArn`"));
+            errors.push(at(error, role.span_of(&["RoleName"])).hint("add `PermissionsBoundary: !Ref BoundaryArn`"));
         }
         for statement in role.statements.iter().filter(|statement| statement.effect == Effect::Allow) {
             let found = open(role, statement).or_else(|| boundary::beyond(role, statement));
@@ -51,9 +51,9 @@ fn boundaries(policies: &Policies) -> impl Iterator<Item = &Boundary> {
     all.filter(move |boundary| seen.insert(&boundary.name))
 }
 
-fn at(error: Error, place: Option<Span>) -> Error {
-    match place {
-        Some(place) => error.at(&place, ""),
+fn at(error: Error, span: Option<Span>) -> Error {
+    match span {
+        Some(span) => error.at(&span, ""),
         None => error,
     }
 }
@@ -76,16 +76,16 @@ fn open(role: &Role, statement: &Statement) -> Option<Error> {
     let (part, what) = if action { ("Action", "every action of a service") } else { ("Resource", "every resource") };
     let message = format!("{} of the role `{}` allows {what}", statement.name(), role.name);
     Some(
-        at(Error::project(message), statement.place(&[part]))
+        at(Error::project(message), statement.span_of(&[part]))
             .hint("name what it needs; where AWS knows nothing narrower, say so in a comment above the statement"),
     )
 }
 
 /// Whether a comment stands right above the statement or in it.
 fn is_explained(statement: &Statement) -> bool {
-    let Some(place) = statement.place(&[]) else { return false };
-    let above = place.line().checked_sub(2).and_then(|line| place.source().text.lines().nth(line));
-    let inside = statement.place(&["Resource"]).map(|place| place.source_line().to_owned());
+    let Some(span) = statement.span_of(&[]) else { return false };
+    let above = span.line().checked_sub(2).and_then(|line| span.source().text.lines().nth(line));
+    let inside = statement.span_of(&["Resource"]).map(|span| span.source_line().to_owned());
     above.is_some_and(|line| line.trim_start().starts_with('#')) || inside.is_some_and(|line| line.contains(" # "))
 }
 
@@ -98,7 +98,7 @@ fn hands_over(role: &Role, statement: &Statement) -> Option<Error> {
     }
     let message = format!("{} of the role `{}` passes roles on to any service", statement.name(), role.name);
     let hint = "add `Condition: {StringEquals: {\"iam:PassedToService\": [<service>.amazonaws.com]}}`";
-    Some(at(Error::project(message), statement.place(&["Action"])).hint(hint))
+    Some(at(Error::project(message), statement.span_of(&["Action"])).hint(hint))
 }
 
 /// What the pipeline has, by ARN.
@@ -141,8 +141,8 @@ impl Known {
             statement.name(),
             role.name
         );
-        let place = statement.place(&["Resource", &index.to_string()]);
-        Some(at(Error::project(message), place).hint("correct the name, or remove it"))
+        let span = statement.span_of(&["Resource", &index.to_string()]);
+        Some(at(Error::project(message), span).hint("correct the name, or remove it"))
     }
 
     /// Whether something that the pipeline has could be meant.
@@ -153,10 +153,10 @@ impl Known {
         }
         // Of objects only the bucket is known, of streams only the group.
         let cut = if service == "s3" { pattern.split('/').next().unwrap_or(pattern) } else { pattern };
-        let wanted = Pattern::new(cut, false);
+        let expected = Pattern::new(cut, false);
         self.arns.iter().any(|arn| {
             let none = crate::iam::Context::default();
-            wanted.matches_arn(arn, &none) || Pattern::new(arn, false).matches_arn(cut, &none)
+            expected.matches_arn(arn, &none) || Pattern::new(arn, false).matches_arn(cut, &none)
         })
     }
 }
@@ -177,15 +177,15 @@ mod tests {
         let spec = Spec::load(&built_in("stacks/pipeline.yaml").unwrap(), environment, name).unwrap();
         let errors = check(&spec, &edited(&spec, path, from, to));
         // Without the numbers of the lines, which any change of a template moves.
-        let told = |error: &Error| {
-            let place = error.span().unwrap();
-            format!("{}\n  {} | {}", error.message(), place.file(), place.source_line().trim())
+        let reported = |error: &Error| {
+            let span = error.span().unwrap();
+            format!("{}\n  {} | {}", error.message(), span.file(), span.source_line().trim())
         };
-        errors.iter().map(told).collect::<Vec<_>>().join("\n")
+        errors.iter().map(reported).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
-    fn the_reference_pipeline_grants_nothing_without_bounds() {
+    fn the_reference_pipeline_has_no_unbounded_grant() {
         assert_eq!(found("templates/iam.yaml.hbs", "", ""), "");
         for (name, text) in [
             ("databases", include_str!("../../../../tests/environments/databases.yaml")),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_without_bounds_are_found() {
+    fn unbounded_grants_are_reported() {
         let iam = |from: &str, to: &str| found("templates/iam.yaml.hbs", from, to);
         insta::assert_snapshot!(iam("Action: \"glue:notifyEvent\"\n", "Action: \"glue:*\"\n"), @r#"
         `Notify` of the role `shop-dev-events-to-glue` allows every action of a service

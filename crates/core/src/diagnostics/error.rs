@@ -1,4 +1,4 @@
-//! The one error type: what is wrong, where, and an edit or a command that mends it.
+//! The one error type: what is wrong, where, and an edit or a command that fixes it.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::source::Span;
 /// A result whose error is meant for people.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What is wrong, where, and how to mend it.
+/// What is wrong, where, and how to fix it.
 ///
 /// The message is a lower-case fragment without a full stop; names stand in backticks. A hint is an edit or a command.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct Error(Box<Inner>);
 #[derive(Debug, Clone)]
 struct Inner {
     message: String,
-    places: Vec<Quote>,
+    quotes: Vec<Quote>,
     notes: Vec<String>,
     hints: Vec<String>,
     causes: Vec<String>,
@@ -41,7 +41,7 @@ impl Error {
     pub fn new(message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             message: message.into(),
-            places: Vec::new(),
+            quotes: Vec::new(),
             notes: Vec::new(),
             hints: Vec::new(),
             causes: Vec::new(),
@@ -71,7 +71,7 @@ impl Error {
     /// Points at a place in a file, with a few words that stand under the marked text.
     #[must_use]
     pub fn at(mut self, span: &Span, label: impl Into<String>) -> Self {
-        self.0.places.push(Quote { span: span.clone(), label: label.into(), line: None });
+        self.0.quotes.push(Quote { span: span.clone(), label: label.into(), line: None });
         self
     }
 
@@ -82,7 +82,7 @@ impl Error {
         self
     }
 
-    /// Adds an edit or a command that mends it.
+    /// Adds an edit or a command that fixes it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());
@@ -126,7 +126,7 @@ impl Error {
         for text in texts {
             *text = change(text);
         }
-        for quote in &mut inner.places {
+        for quote in &mut inner.quotes {
             let line = quote.span.source_line();
             quote.line = Some(change(line)).filter(|changed| changed != line);
         }
@@ -148,7 +148,7 @@ impl Error {
 
     /// The first place that the error points at.
     pub fn span(&self) -> Option<&Span> {
-        self.0.places.first().map(|quote| &quote.span)
+        self.0.quotes.first().map(|quote| &quote.span)
     }
 
     /// This error and those that were joined to it.
@@ -167,10 +167,10 @@ impl Error {
     fn write_one(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         write!(f, "error: {}", inner.message)?;
-        for quote in &inner.places {
-            write_place(f, quote)?;
+        for quote in &inner.quotes {
+            write_quote(f, quote)?;
         }
-        let margin = if inner.places.is_empty() { "" } else { "  " };
+        let margin = if inner.quotes.is_empty() { "" } else { "  " };
         for cause in &inner.causes {
             write!(f, "\n{margin}  cause: {}", indent(cause))?;
         }
@@ -188,7 +188,7 @@ fn indent(text: &str) -> String {
     text.trim_end().replace('\n', "\n          ")
 }
 
-fn write_place(f: &mut fmt::Formatter<'_>, quote: &Quote) -> fmt::Result {
+fn write_quote(f: &mut fmt::Formatter<'_>, quote: &Quote) -> fmt::Result {
     let Quote { span, label, line: shown } = quote;
     let line = span.line();
     let number = line.to_string();
@@ -229,7 +229,7 @@ impl From<std::io::Error> for Error {
         let full = error.kind() == std::io::ErrorKind::StorageFull;
         let error = Self::new(message);
         if full {
-            error.hint("free some space on this disk and run the command again: it goes on where it stopped")
+            error.hint("free some space on this disk and run the command again: it resumes where it stopped")
         } else {
             error
         }

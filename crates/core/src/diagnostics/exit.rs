@@ -1,6 +1,6 @@
 //! The exit codes: one table, the same for every command.
 
-/// What a command tells its caller.
+/// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {

@@ -1,6 +1,6 @@
 //! The pipeline document, made from the spec: what the jobs and Lambdas know about the pipeline.
 //!
-//! It is in the artifact bucket under a key made of its own digest, so that whoever holds the key holds the version.
+//! It is in the artifact bucket under a key that contains its digest, so that the key identifies the version.
 
 mod table;
 

@@ -33,9 +33,9 @@ fn paths_become_selections() {
             "name: shop\nsources: {{s: {{shopify: {{store: a.myshopify.com}}}}}}\ntables:\n  c:\n    source: s.customers\n    \
              key: [id]\n    columns:\n      {columns}\n"
         );
-        let place = "account: \"111111111111\"\nregion: eu-central-1\n";
+        let environment = "account: \"111111111111\"\nregion: eu-central-1\n";
         let spec =
-            Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("dev.yaml", place), "dev").unwrap();
+            Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("dev.yaml", environment), "dev").unwrap();
         let objects = crate::spec::source::shopify::query::objects(&spec, "s").unwrap();
         assert_eq!(
             serde_json::to_value(&objects).unwrap(),
@@ -57,8 +57,9 @@ tables:
   a: {source: s.orders, columns: {id: bigint}, key: [id]}
   b: {source: s.orders, columns: {id: bigint}, key: [id]}
 ";
-    let place = "account: \"111111111111\"\nregion: eu-central-1\n";
-    let spec = Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("dev.yaml", place), "dev").unwrap();
+    let environment = "account: \"111111111111\"\nregion: eu-central-1\n";
+    let spec =
+        Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("dev.yaml", environment), "dev").unwrap();
     insta::assert_snapshot!(document(&spec, &[], &[]).unwrap_err(), @r"
     error: the tables `a` and `b` are both made from `s.orders`
      --> p.yaml:5:15

@@ -111,7 +111,7 @@ impl Condition {
     pub(super) fn holds(&self, context: &Context) -> bool {
         let found = context.get(&self.key.to_lowercase()).filter(|values| !values.is_empty());
         if self.test == Test::Null {
-            return self.values.iter().any(|wanted| wanted.eq_ignore_ascii_case("true") == found.is_none());
+            return self.values.iter().any(|expected| expected.eq_ignore_ascii_case("true") == found.is_none());
         }
         let Some(found) = found else {
             return self.if_exists
@@ -122,7 +122,7 @@ impl Condition {
                 };
         };
         let fits =
-            |value: &String| self.patterns.iter().any(|wanted| self.fits(wanted, value, context)) != self.negated;
+            |value: &String| self.patterns.iter().any(|expected| self.fits(expected, value, context)) != self.negated;
         match self.quantifier {
             Some(Quantifier::ForAllValues) => found.iter().all(fits),
             // A negated operator holds if no value fits, the others if one does.
@@ -131,24 +131,24 @@ impl Condition {
         }
     }
 
-    fn fits(&self, wanted: &Pattern, found: &str, context: &Context) -> bool {
+    fn fits(&self, expected: &Pattern, found: &str, context: &Context) -> bool {
         match self.test {
-            Test::Like => wanted.matches(found, context),
-            Test::Arn => wanted.matches_arn(found, context),
+            Test::Like => expected.matches(found, context),
+            Test::Arn => expected.matches_arn(found, context),
             // A wildcard is an ordinary character here, a variable is not.
-            Test::Equals => wanted.equals(found, context),
+            Test::Equals => expected.equals(found, context),
             Test::EqualsIgnoreCase => {
-                wanted.text().to_lowercase() == found.to_lowercase() || wanted.equals(found, context)
+                expected.text().to_lowercase() == found.to_lowercase() || expected.equals(found, context)
             }
-            Test::Bool => wanted.text().eq_ignore_ascii_case(found),
-            Test::Ip => within(wanted.text(), found),
+            Test::Bool => expected.text().eq_ignore_ascii_case(found),
+            Test::Ip => within(expected.text(), found),
             Test::Numeric(order) => {
-                let numbers = (found.trim().parse::<f64>(), wanted.text().trim().parse::<f64>());
-                let (Ok(found), Ok(wanted)) = numbers else { return false };
-                order.holds(found.partial_cmp(&wanted))
+                let numbers = (found.trim().parse::<f64>(), expected.text().trim().parse::<f64>());
+                let (Ok(found), Ok(expected)) = numbers else { return false };
+                order.holds(found.partial_cmp(&expected))
             }
-            Test::Date(order) => match (moment(found), moment(wanted.text())) {
-                (Some(found), Some(wanted)) => order.holds(found.partial_cmp(&wanted)),
+            Test::Date(order) => match (moment(found), moment(expected.text())) {
+                (Some(found), Some(expected)) => order.holds(found.partial_cmp(&expected)),
                 _ => false,
             },
             Test::Null | Test::Unknown => false,

@@ -75,7 +75,7 @@ impl Policies {
             if let Some(statement) = statements.iter().find(denies) {
                 let why = format!("{} of {whose} denies it", statement.name());
                 let fix = "narrow what this statement denies, or do not make the call".to_owned();
-                return denied(request, Layer::ExplicitDeny, why, statement.place(&[]), fix);
+                return denied(request, Layer::ExplicitDeny, why, statement.span_of(&[]), fix);
             }
         }
         let allowing = |statements: &[Statement]| -> Vec<(usize, usize)> {
@@ -110,10 +110,10 @@ impl Policies {
             && allowing(&boundary.statements).is_empty()
         {
             let miss = nearest(&boundary.statements, request, &context, |_| true);
-            let whole = || Some(boundary.node.as_ref()?.place(["Properties", "PolicyDocument", "Statement"]));
-            let (why, place, fix) = explain(miss, request, &context, whole);
+            let whole = || Some(boundary.node.as_ref()?.span_of(["Properties", "PolicyDocument", "Statement"]));
+            let (why, span, fix) = explain(miss, request, &context, whole);
             let why = format!("its boundary `{}` does not allow it: {why}", boundary.name);
-            return denied(request, Layer::Boundary, why, place, fix);
+            return denied(request, Layer::Boundary, why, span, fix);
         }
         let mut grants = name(&role.name, &own);
         grants.extend(resource_grants());
@@ -137,7 +137,7 @@ impl Policies {
         {
             let why = format!("{} of the policy of the resource denies it", statement.name());
             let fix = "narrow what this statement denies".to_owned();
-            return denied(request, Layer::ExplicitDeny, why, statement.place(&[]), fix);
+            return denied(request, Layer::ExplicitDeny, why, statement.span_of(&[]), fix);
         }
         let allows = owned.statements.iter().enumerate().filter(|(_, one)| one.effect == Effect::Allow);
         let found: Vec<(usize, usize)> =
@@ -147,10 +147,10 @@ impl Policies {
                 return untrusted(request, role, &context, service);
             }
             let miss = nearest(&owned.statements, request, &context, speaks);
-            let whole = || Some(owned.node.as_ref()?.place(["Properties", "PolicyDocument", "Statement"]));
-            let (why, place, fix) = explain(miss, request, &context, whole);
+            let whole = || Some(owned.node.as_ref()?.span_of(["Properties", "PolicyDocument", "Statement"]));
+            let (why, span, fix) = explain(miss, request, &context, whole);
             let why = format!("the policy of `{}` does not let it in: {why}", short(&request.resource));
-            return denied(request, Layer::Resource, why, place, fix);
+            return denied(request, Layer::Resource, why, span, fix);
         }
         let owner = trusting.map_or_else(|| base(&request.resource), |role| format!("trust of {}", role.name));
         Decision::Allowed(found.into_iter().map(|(statement, action)| (owner.clone(), statement, action)).collect())
@@ -192,7 +192,7 @@ impl Policies {
             _ => Address::Nobody,
         });
         let best = [Address::Session, Address::Itself, Address::Account];
-        let found = best.into_iter().find(|wanted| each.clone().any(|address| address == *wanted));
+        let found = best.into_iter().find(|expected| each.clone().any(|address| address == *expected));
         match (principals.not, found) {
             (false, found) => found.unwrap_or(Address::Nobody),
             (true, None) => Address::Itself,
@@ -235,24 +235,24 @@ fn addresses_service(statement: &Statement, service: &str) -> bool {
 
 fn unallowed(role: &Role, request: &Request, context: &Context) -> Decision {
     let miss = nearest(&role.statements, request, context, |_| true);
-    let (mut why, place, mut fix) =
-        explain(miss, request, context, || role.place(&["Policies", "0", "PolicyDocument", "Statement"]));
+    let (mut why, span, mut fix) =
+        explain(miss, request, context, || role.span_of(&["Policies", "0", "PolicyDocument", "Statement"]));
     if !role.unknown.is_empty() {
         why = format!("{why}; what {} allows is not known here", role.unknown.join(", "));
         fix = format!("{fix}, or write the statements of the managed policy into the template");
     }
-    denied(request, Layer::Identity, why, place, fix)
+    denied(request, Layer::Identity, why, span, fix)
 }
 
 fn untrusted(request: &Request, role: &Role, context: &Context, who: &str) -> Decision {
-    let place = || role.place(&["AssumeRolePolicyDocument", "Statement"]);
+    let span_of = || role.span_of(&["AssumeRolePolicyDocument", "Statement"]);
     let speaks = |statement: &Statement| addresses_service(statement, who);
-    let (why, place, fix) = match nearest(&role.trust, request, context, speaks) {
-        miss @ Miss::Condition(..) => explain(miss, request, context, place),
-        _ => (String::new(), place(), format!("let {who} assume it in `AssumeRolePolicyDocument`")),
+    let (why, span, fix) = match nearest(&role.trust, request, context, speaks) {
+        miss @ Miss::Condition(..) => explain(miss, request, context, span_of),
+        _ => (String::new(), span_of(), format!("let {who} assume it in `AssumeRolePolicyDocument`")),
     };
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-    denied(request, Layer::Trust, format!("its trust policy does not let {who} in{why}"), place, fix)
+    denied(request, Layer::Trust, format!("its trust policy does not let {who} in{why}"), span, fix)
 }
 
 /// Why the nearest statement does not take the call, where that stands, and what to change.
@@ -265,7 +265,7 @@ fn explain(
     let resource = super::denial::generalized(&request.resource);
     match miss {
         Miss::Condition(statement, condition) => {
-            let wanted: Vec<String> = condition.values.iter().map(|value| format!("`{value}`")).collect();
+            let expected: Vec<String> = condition.values.iter().map(|value| format!("`{value}`")).collect();
             let found = match context.get(&condition.key.to_lowercase()) {
                 Some(values) => format!("is `{}`", values.join("`, `")),
                 None => "is not there".to_owned(),
@@ -274,24 +274,24 @@ fn explain(
             let why = format!(
                 "{} would, but its condition wants `{key}` {operator} {}; in the call it {found}",
                 statement.name(),
-                wanted.join(" or ")
+                expected.join(" or ")
             );
-            let place = statement.place(&["Condition", operator, key]);
-            (why, place, format!("let the condition on `{key}` take it, or add a statement that does"))
+            let span = statement.span_of(&["Condition", operator, key]);
+            (why, span, format!("let the condition on `{key}` take it, or add a statement that does"))
         }
         Miss::Action(statement) => (
             format!("{} allows other actions on it", statement.name()),
-            statement.place(&["Action"]),
+            statement.span_of(&["Action"]),
             format!("add `{}` to `Action`", request.action),
         ),
         Miss::Resource(statement) => (
             format!("{} allows it on other resources", statement.name()),
-            statement.place(&["Resource"]),
+            statement.span_of(&["Resource"]),
             format!("add `{resource}` to `Resource`"),
         ),
         Miss::Principal(statement) => (
             format!("{} allows it to others", statement.name()),
-            statement.place(&["Principal"]),
+            statement.span_of(&["Principal"]),
             format!("add {} to `Principal`", request.principal.name()),
         ),
         Miss::Nothing => (
@@ -302,14 +302,14 @@ fn explain(
     }
 }
 
-fn denied(request: &Request, layer: Layer, why: String, place: Option<crate::yaml::Span>, fix: String) -> Decision {
+fn denied(request: &Request, layer: Layer, why: String, span: Option<crate::yaml::Span>, fix: String) -> Decision {
     Decision::Denied(Box::new(Denial {
         principal: request.principal.clone(),
         action: request.action.clone(),
         resource: request.resource.clone(),
         layer,
         why,
-        place,
+        span,
         fix,
     }))
 }

@@ -27,7 +27,7 @@ pub struct Denial {
     pub resource: String,
     pub layer: Layer,
     pub why: String,
-    pub place: Option<Span>,
+    pub span: Option<Span>,
     pub fix: String,
 }
 
@@ -75,7 +75,7 @@ impl From<&Denial> for Error {
     fn from(denial: &Denial) -> Self {
         let error = Self::new(format!("IAM: {}: {}", denial.call(), denial.why));
         let error = if denial.fix.is_empty() { error } else { error.hint(&denial.fix) };
-        match &denial.place {
+        match &denial.span {
             Some(span) => error.at(span, ""),
             None => error,
         }

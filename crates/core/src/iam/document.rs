@@ -73,8 +73,8 @@ impl Statement {
                 .iter()
                 .enumerate()
                 .filter_map(|(index, statement)| {
-                    let place = inner.map(|node| node.items().get(index).unwrap_or(node));
-                    Self::read(statement, variables, place)
+                    let span = inner.map(|node| node.items().get(index).unwrap_or(node));
+                    Self::read(statement, variables, span)
                 })
                 .collect(),
             Some(statement) => Self::read(statement, variables, inner).into_iter().collect(),
@@ -101,7 +101,7 @@ impl Statement {
     }
 
     /// Where it stands, or a part of it such as `["Resource"]`.
-    pub fn place(&self, path: &[&str]) -> Option<Span> {
+    pub fn span_of(&self, path: &[&str]) -> Option<Span> {
         let node = self.node.as_ref()?;
         let path = match path {
             // The statement itself is best marked at its name.
@@ -110,14 +110,14 @@ impl Statement {
             ["Condition", ..] if node.get("SourceArn").is_some() => &["SourceArn"],
             path => path,
         };
-        Some(node.place(path.iter().copied()))
+        Some(node.span_of(path.iter().copied()))
     }
 
     /// Its name, or what stands for one.
     pub fn name(&self) -> String {
-        match (&self.sid, self.place(&[])) {
+        match (&self.sid, self.span_of(&[])) {
             (Some(sid), _) => format!("`{sid}`"),
-            (None, Some(place)) => format!("the statement of line {}", place.line()),
+            (None, Some(span)) => format!("the statement of line {}", span.line()),
             (None, None) => "a statement without a name".to_owned(),
         }
     }

@@ -53,9 +53,9 @@ pub struct Policies {
 
 impl Role {
     /// Where it stands, or a property of it.
-    pub fn place(&self, path: &[&str]) -> Option<Span> {
+    pub fn span_of(&self, path: &[&str]) -> Option<Span> {
         let path = std::iter::once("Properties").chain(path.iter().copied());
-        Some(self.node.as_ref()?.place(path))
+        Some(self.node.as_ref()?.span_of(path))
     }
 }
 

@@ -178,7 +178,7 @@ fn glob(mut pattern: &[Piece], mut text: &str) -> bool {
                 text = &text[found.len_utf8()..];
                 continue;
             }
-            (Some((Piece::One(wanted), rest)), Some(found)) if *wanted == found => {
+            (Some((Piece::One(expected), rest)), Some(found)) if *expected == found => {
                 pattern = rest;
                 text = &text[found.len_utf8()..];
                 continue;

@@ -51,7 +51,7 @@ fn allows(policies: &Policies, action: &str, resource: &str, context: &[(&str, &
 
 /// The examples of the IAM user guide: evaluation logic, elements, operators.
 #[test]
-fn statements_are_read_as_documented() {
+fn statements_match_as_documented() {
     let bucket = "arn:aws:s3:::photos";
     let object = "arn:aws:s3:::photos/2026/a.jpg";
     for (statements, action, resource, expected) in [
@@ -146,7 +146,7 @@ fn statements_are_read_as_documented() {
 }
 
 #[test]
-fn conditions_are_read_as_documented() {
+fn conditions_match_as_documented() {
     let call = [
         ("aws:PrincipalTag/team", "blue"),
         ("s3:prefix", "home/ann/x"),

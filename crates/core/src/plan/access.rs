@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_is_told_in_words_and_what_is_broader_is_marked() {
+    fn added_and_removed_access_is_described_and_broader_access_is_marked() {
         let read =
             json!({"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::raw/*"});
         let less = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": ["arn:aws:s3:::raw/landing/*"]});
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_goes_broadens() {
+    fn a_removed_condition_broadens_access() {
         let with = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": ["lambda.amazonaws.com"]},
             "Condition": {"StringEquals": {"aws:SourceAccount": "1"}}});
         let mut without = with.clone();

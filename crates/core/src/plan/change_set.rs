@@ -32,9 +32,9 @@ pub struct Change {
     /// The resource before, with its `Properties` and other attributes.
     pub before: Option<Value>,
     pub after: Option<Value>,
-    /// `IN_SYNC`, `MODIFIED`, `DELETED`, … Only a drift-aware change set tells it.
+    /// `IN_SYNC`, `MODIFIED`, `DELETED`, … Only in a drift-aware change set.
     pub drift_status: Option<String>,
-    /// The resource as it was deployed, where what is there is another. Only a drift-aware change set tells it; its
+    /// The resource as it was deployed, if it has drifted. Only in a drift-aware change set; its
     /// `before` is what is there.
     pub previous: Option<Value>,
 }
@@ -58,7 +58,7 @@ pub struct Detail {
     pub source: Option<String>,
     /// What brings the change about, such as `Topic1.TopicName`.
     pub cause: Option<String>,
-    /// The value that was deployed, and the one that is there. Only a drift-aware change set tells them.
+    /// The deployed value and the live value. Only in a drift-aware change set.
     pub drift: Option<(Option<String>, Option<String>)>,
 }
 
@@ -75,7 +75,7 @@ pub enum Progress {
 const EMPTY: [&str; 2] = ["The submitted information didn't contain changes", "No updates are to be performed"];
 
 impl ChangeSet {
-    /// How far it has come. Whether it is empty is told by its status, never by its list: a change of outputs alone
+    /// How far it has come. Its status shows whether it is empty, never its list: a change of outputs alone
     /// lists no resource.
     pub fn progress(&self) -> Progress {
         match self.status.as_str() {
@@ -108,7 +108,7 @@ impl ChangeSet {
                 None => self.changes.push(other),
                 Some(change) => {
                     for detail in other.details {
-                        if !change.details.iter().any(|known| known.same_place(&detail)) {
+                        if !change.details.iter().any(|known| known.same_path(&detail)) {
                             change.details.push(detail);
                         }
                     }
@@ -119,7 +119,7 @@ impl ChangeSet {
 }
 
 impl Detail {
-    fn same_place(&self, other: &Self) -> bool {
+    fn same_path(&self, other: &Self) -> bool {
         (&self.attribute, &self.name, &self.source, &self.cause)
             == (&other.attribute, &other.name, &other.source, &other.cause)
     }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_reason_tells_whether_nothing_changes() {
+    fn an_empty_change_set_is_recognized_by_its_reason() {
         for (status, reason, expected) in [
             ("CREATE_PENDING", "", Progress::Pending),
             ("CREATE_IN_PROGRESS", "", Progress::Pending),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_filled_in() {
+    fn omitted_fields_are_filled_in() {
         let detail = |name: &str, after: Option<&str>| Detail {
             attribute: "Properties".into(),
             name: Some(name.into()),

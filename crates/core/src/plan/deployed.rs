@@ -6,7 +6,7 @@ use crate::spec::Map;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stack {
     pub name: String,
-    /// The stack's ARN: a stack that is made anew under the same name has another.
+    /// The stack's ARN: a stack that is created again under the same name has another.
     pub id: String,
     pub status: Status,
     pub status_reason: Option<String>,
@@ -25,18 +25,18 @@ pub struct Stack {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status(pub String);
 
-/// What a status means for the next operation.
+/// The state of a stack for the next operation, from its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// There is nothing: the stack is to be created.
+pub enum StackState {
+    /// No stack: it will be created.
     Absent,
-    /// What a creation that failed has left: it must be deleted before it can be created.
+    /// A failed creation: it must be deleted before it can be created.
     Shell,
     /// An operation is under way.
     Busy,
     /// The stack can be updated.
     Settled,
-    /// The stack can be neither updated nor created until someone mends it.
+    /// The stack can be neither updated nor created until someone fixes it.
     Broken,
 }
 
@@ -45,14 +45,16 @@ impl Status {
         &self.0
     }
 
-    /// What the status means for the next operation.
-    pub fn standing(&self) -> Standing {
+    /// The state of the stack for the next operation.
+    pub fn state(&self) -> StackState {
         match self.as_str() {
-            "REVIEW_IN_PROGRESS" | "DELETE_COMPLETE" => Standing::Absent,
-            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => Standing::Shell,
-            "DELETE_FAILED" | "UPDATE_FAILED" | "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED" => Standing::Broken,
-            status if status.ends_with("_IN_PROGRESS") => Standing::Busy,
-            _ => Standing::Settled,
+            "REVIEW_IN_PROGRESS" | "DELETE_COMPLETE" => StackState::Absent,
+            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => StackState::Shell,
+            "DELETE_FAILED" | "UPDATE_FAILED" | "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED" => {
+                StackState::Broken
+            }
+            status if status.ends_with("_IN_PROGRESS") => StackState::Busy,
+            _ => StackState::Settled,
         }
     }
 
@@ -78,20 +80,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_has_a_standing() {
-        for (status, standing) in [
-            ("REVIEW_IN_PROGRESS", Standing::Absent),
-            ("ROLLBACK_COMPLETE", Standing::Shell),
-            ("ROLLBACK_FAILED", Standing::Shell),
-            ("CREATE_FAILED", Standing::Shell),
-            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", Standing::Busy),
-            ("DELETE_IN_PROGRESS", Standing::Busy),
-            ("UPDATE_ROLLBACK_COMPLETE", Standing::Settled),
-            ("IMPORT_COMPLETE", Standing::Settled),
-            ("UPDATE_ROLLBACK_FAILED", Standing::Broken),
-            ("A_STATUS_OF_TOMORROW", Standing::Settled),
+    fn every_status_has_a_state() {
+        for (status, state) in [
+            ("REVIEW_IN_PROGRESS", StackState::Absent),
+            ("ROLLBACK_COMPLETE", StackState::Shell),
+            ("ROLLBACK_FAILED", StackState::Shell),
+            ("CREATE_FAILED", StackState::Shell),
+            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", StackState::Busy),
+            ("DELETE_IN_PROGRESS", StackState::Busy),
+            ("UPDATE_ROLLBACK_COMPLETE", StackState::Settled),
+            ("IMPORT_COMPLETE", StackState::Settled),
+            ("UPDATE_ROLLBACK_FAILED", StackState::Broken),
+            ("A_STATUS_OF_TOMORROW", StackState::Settled),
         ] {
-            assert_eq!(Status(status.into()).standing(), standing, "{status}");
+            assert_eq!(Status(status.into()).state(), state, "{status}");
         }
     }
 }

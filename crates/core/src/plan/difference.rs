@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_are_named_by_pointer() {
+    fn differing_values_have_json_pointers() {
         let before = json!({"a": {"b": 1, "c": [1, 2]}, "d/e": "x", "same": true});
         let after = json!({"a": {"b": 2, "c": [1, 3]}, "new": {"f": 1}, "same": "true"});
         insta::assert_snapshot!(show(&before, &after), @r#"
@@ -93,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_different_length_are_shown_whole() {
+    fn lists_of_different_length_are_shown_in_full() {
         insta::assert_snapshot!(show(&json!({"a": [1, 2]}), &json!({"a": [0, 1, 2]})), @r#"/a Some("[1,2]") Some("[0,1,2]")"#);
     }
 
     #[test]
-    fn a_document_in_a_text_is_taken_apart() {
+    fn json_in_a_string_is_compared_by_its_values() {
         let text =
             |action: &str| json!({"Definition": json!({"States": {"A": {"Next": action}}}).to_string(), "Name": "{"});
         insta::assert_snapshot!(show(&text("B"), &text("C")), @r#"/Definition/States/A/Next Some("\"B\"") Some("\"C\"")"#);
@@ -129,7 +129,7 @@ mod tests {
         }
 
         #[test]
-        fn every_pointer_leads_to_what_it_reports(before in value(), after in value()) {
+        fn every_pointer_resolves_to_the_reported_value(before in value(), after in value()) {
             for difference in between(&before, &after, "") {
                 prop_assert_eq!(before.pointer(&difference.path), difference.before.as_ref());
                 prop_assert_eq!(after.pointer(&difference.path), difference.after.as_ref());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::local::{Evaluation, Place};
+use super::local::{AccountRegion, Evaluation};
 use super::mask::Mask;
 use super::resource::readable;
 use super::text::{bold, pair, shown, symbol};
@@ -22,7 +22,7 @@ pub struct LiveResource {
     pub logical_id: String,
     pub physical_id: String,
     pub resource_type: String,
-    pub standing: Standing,
+    pub status: DriftStatus,
     /// Why it could not be compared.
     pub reason: Option<String>,
     /// Path such as `/Tags/0/Value`, what was deployed, what is there. None: there is no such property.
@@ -32,19 +32,19 @@ pub struct LiveResource {
     pub actual: Option<Value>,
 }
 
-/// How a resource stands to what was deployed.
+/// The drift status of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum DriftStatus {
     InSync,
     Modified,
     Deleted,
     /// Its type cannot be compared, or nobody may read it.
     NotChecked,
-    /// A word that CloudFormation has learnt since; shown as it is.
+    /// An unknown status, shown as it is.
     Other(String),
 }
 
-impl From<&str> for Standing {
+impl From<&str> for DriftStatus {
     fn from(text: &str) -> Self {
         match text {
             "IN_SYNC" => Self::InSync,
@@ -56,7 +56,7 @@ impl From<&str> for Standing {
     }
 }
 
-impl Standing {
+impl DriftStatus {
     pub fn as_str(&self) -> &str {
         match self {
             Self::InSync => "in-sync",
@@ -67,23 +67,23 @@ impl Standing {
         }
     }
 
-    /// Whether the resource is not what was deployed. A word that is not known counts: to be quiet about it is worse.
+    /// Whether the resource has drifted. An unknown status counts as drift.
     pub fn is_drift(&self) -> bool {
         !matches!(self, Self::InSync | Self::NotChecked)
     }
 }
 
-impl Serialize for Standing {
+impl Serialize for DriftStatus {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
-impl<'de> Deserialize<'de> for Standing {
+impl<'de> Deserialize<'de> for DriftStatus {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let known = [Self::InSync, Self::Modified, Self::Deleted, Self::NotChecked];
-        Ok(known.into_iter().find(|standing| standing.as_str() == text).unwrap_or(Self::Other(text)))
+        Ok(known.into_iter().find(|status| status.as_str() == text).unwrap_or(Self::Other(text)))
     }
 }
 
@@ -121,7 +121,7 @@ pub struct ResourceDrift {
     #[serde(rename = "type")]
     pub resource_type: String,
     pub physical_id: String,
-    pub status: Standing,
+    pub status: DriftStatus,
     pub properties: Vec<PropertyDrift>,
 }
 
@@ -148,10 +148,10 @@ pub struct Unchecked {
 
 impl StackDrift {
     /// A stack that does not exist.
-    pub fn absent(wanted: &RenderedStack) -> Self {
+    pub fn absent(desired: &RenderedStack) -> Self {
         Self {
-            name: wanted.name.clone(),
-            stack_name: wanted.stack_name.clone(),
+            name: desired.name.clone(),
+            stack_name: desired.stack_name.clone(),
             deployed: false,
             drifted: Vec::new(),
             in_sync: 0,
@@ -162,26 +162,26 @@ impl StackDrift {
 
     /// What a detection found, fit to be shown. `resources` are all of the stack, by logical id and type.
     pub fn new(
-        wanted: &RenderedStack,
-        place: &Place,
+        desired: &RenderedStack,
+        account_region: &AccountRegion,
         found: &[LiveResource],
         resources: &[(String, String)],
         failure: Option<String>,
     ) -> Result<Self> {
         let mut mask = Mask::default();
-        for parameter in wanted.template.parameters.iter().filter(|parameter| parameter.no_echo) {
+        for parameter in desired.template.parameters.iter().filter(|parameter| parameter.no_echo) {
             parameter.default.iter().for_each(|value| mask.hide_value(value));
         }
-        let evaluation = Evaluation::new(&wanted.template, &Map::new(), place, &wanted.stack_name, None);
+        let evaluation = Evaluation::new(&desired.template, &Map::new(), account_region, &desired.stack_name, None);
         for (resource, properties) in evaluation.resources()? {
-            mask.hide_places(&resource.logical_id, &properties, "/Properties");
+            mask.hide_paths(&resource.logical_id, &properties, "/Properties");
         }
         let known = |id: &str| found.iter().find(|one| one.logical_id == id);
-        let mut drift = Self { deployed: true, failure, ..Self::absent(wanted) };
+        let mut drift = Self { deployed: true, failure, ..Self::absent(desired) };
         for (logical_id, resource_type) in resources {
             match known(logical_id) {
-                Some(live) if live.standing.is_drift() => drift.drifted.push(resource(live, &mask)),
-                Some(live) if live.standing == Standing::InSync => drift.in_sync += 1,
+                Some(live) if live.status.is_drift() => drift.drifted.push(resource(live, &mask)),
+                Some(live) if live.status == DriftStatus::InSync => drift.in_sync += 1,
                 live => drift.not_checked.push(Unchecked {
                     logical_id: logical_id.clone(),
                     resource_type: resource_type.clone(),
@@ -202,7 +202,7 @@ fn resource(live: &LiveResource, mask: &Mask) -> ResourceDrift {
         logical_id: live.logical_id.clone(),
         resource_type: live.resource_type.clone(),
         physical_id: live.physical_id.clone(),
-        status: live.standing.clone(),
+        status: live.status.clone(),
         properties: live
             .differences
             .iter()
@@ -292,8 +292,8 @@ impl Drift {
 
 fn write_resource(text: &mut String, resource: &ResourceDrift, colour: bool) {
     let (mark, remark) = match &resource.status {
-        Standing::Deleted => ("  - ", "  # is gone".to_owned()),
-        Standing::Other(word) => ("  ~ ", format!("  # {word}")),
+        DriftStatus::Deleted => ("  - ", "  # was deleted".to_owned()),
+        DriftStatus::Other(word) => ("  ~ ", format!("  # {word}")),
         _ => ("  ~ ", String::new()),
     };
     let ResourceDrift { logical_id, resource_type, physical_id, .. } = resource;

@@ -4,19 +4,19 @@ use crate::error::Result;
 use crate::render::declared;
 use crate::template::{Expression, Intrinsic, ParameterType, Template};
 
-use super::Place;
+use super::AccountRegion;
 use super::local::Evaluation;
 use super::resource::{Action, ResourcePlan};
 use super::stack::Known;
 use super::warning::{Side, Warning, WarningKind};
 
-pub(super) fn find(sides: &[Side<'_>], place: &Place) -> Result<Vec<Warning>> {
+pub(super) fn find(sides: &[Side<'_>], account_region: &AccountRegion) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for owner in sides {
         let Some(Known { template: Some(old), .. }) = owner.known else { continue };
-        let others = || sides.iter().filter(|side| side.wanted.name != owner.wanted.name);
+        let others = || sides.iter().filter(|side| side.desired.name != owner.desired.name);
         warnings.extend(others().flat_map(|user| through_parameters(owner, old, user)));
-        for Leaving { export, how, .. } in leaving(owner, place)? {
+        for Leaving { export, how, .. } in leaving(owner, account_region)? {
             warnings.extend(others().filter_map(|user| through_import(owner, user, &export, how)));
         }
         let parameters = removed(owner).filter(|resource| resource.resource_type == "AWS::SSM::Parameter");
@@ -38,11 +38,11 @@ pub struct Leaving {
 }
 
 /// The exports of a stack that a deploy takes away or changes.
-pub fn leaving(owner: &Side<'_>, place: &Place) -> Result<Vec<Leaving>> {
+pub fn leaving(owner: &Side<'_>, account_region: &AccountRegion) -> Result<Vec<Leaving>> {
     let Some(Known { template: Some(old), stack, .. }) = owner.known else { return Ok(Vec::new()) };
     let given = owner.given();
-    let of = |template| Evaluation::new(template, &given, place, &stack.name, Some(&stack.id)).exports();
-    let (exports, kept) = (of(old)?, of(&owner.wanted.template)?);
+    let of = |template| Evaluation::new(template, &given, account_region, &stack.name, Some(&stack.id)).exports();
+    let (exports, kept) = (of(old)?, of(&owner.desired.template)?);
     let mut leaving = Vec::new();
     for (export, output) in exports {
         let how = match kept.contains_key(&export) {
@@ -50,7 +50,7 @@ pub fn leaving(owner: &Side<'_>, place: &Place) -> Result<Vec<Leaving>> {
             true => continue,
             false => "goes",
         };
-        leaving.push(Leaving { stack: owner.wanted.name.clone(), export, how });
+        leaving.push(Leaving { stack: owner.desired.name.clone(), export, how });
     }
     Ok(leaving)
 }
@@ -64,10 +64,10 @@ pub fn imported_elsewhere(leaving: &Leaving, users: &[String]) -> Warning {
         stack: stack.clone(),
         name: Some(export.clone()),
         message: format!(
-            "the export `{export}` of `{stack}` {how} while `{users}` imports it, which is no stack of this project: CloudFormation refuses that"
+            "the export `{export}` of `{stack}` {how} while `{users}` imports it, which is not a stack of this project: CloudFormation refuses that"
         ),
         steps: vec![
-            format!("leave `{stack}` as it is deployed for now, and have the import taken out of `{users}`"),
+            format!("leave `{stack}` as it is deployed for now, and have the import removed from `{users}`"),
             format!("then change `{stack}` and deploy again"),
         ],
     }
@@ -81,7 +81,7 @@ fn removed<'a>(side: &Side<'a>) -> impl Iterator<Item = &'a ResourcePlan> + use<
 /// deployed first, so the resource would be deleted while it is used.
 fn through_parameters(owner: &Side<'_>, old: &Template, user: &Side<'_>) -> Vec<Warning> {
     let Some(Known { template: Some(deployed), .. }) = user.known else { return Vec::new() };
-    let (name, used_by) = (&owner.wanted.name, &user.wanted.name);
+    let (name, used_by) = (&owner.desired.name, &user.desired.name);
     let mut warnings = Vec::new();
     for (parameter, output) in declared(deployed, name) {
         let Some(value) = old.output(&output).map(|output| &output.value) else { continue };
@@ -101,8 +101,8 @@ fn through_parameters(owner: &Side<'_>, old: &Template, user: &Side<'_>) -> Vec<
                 "`{name}` drops `{logical_id}` ({resource_type}), which the deployed `{used_by}` still has as its parameter `{parameter}`"
             ),
             steps: vec![
-                format!("keep `{logical_id}` and the output `{output}` in `{name}` for now and deploy: `{used_by}` lets go of it"),
-                "then take them out and deploy again".to_owned(),
+                format!("keep `{logical_id}` and the output `{output}` in `{name}` for now and deploy: `{used_by}` stops using it"),
+                "then remove them and deploy again".to_owned(),
             ],
         });
     }
@@ -115,11 +115,11 @@ fn through_import(owner: &Side<'_>, user: &Side<'_>, export: &str, goes: &str) -
     if !imports(deployed, export) {
         return None;
     }
-    let (name, used_by) = (&owner.wanted.name, &user.wanted.name);
-    let first = if imports(&user.wanted.template, export) {
-        format!("take the import of `{export}` out of `{used_by}`, leave `{name}` as it is deployed, and deploy")
+    let (name, used_by) = (&owner.desired.name, &user.desired.name);
+    let first = if imports(&user.desired.template, export) {
+        format!("remove the import of `{export}` from `{used_by}`, leave `{name}` as it is deployed, and deploy")
     } else {
-        format!("leave `{name}` as it is deployed for now, and deploy: `{used_by}` lets go of the import")
+        format!("leave `{name}` as it is deployed for now, and deploy: `{used_by}` drops the import")
     };
     Some(Warning {
         kind: WarningKind::InUse,
@@ -161,15 +161,15 @@ fn through_lookup(owner: &Side<'_>, user: &Side<'_>, resource: &ResourcePlan, pa
     if !looked_up && !resolved {
         return None;
     }
-    let (name, used_by) = (&owner.wanted.name, &user.wanted.name);
+    let (name, used_by) = (&owner.desired.name, &user.desired.name);
     Some(Warning {
         kind: WarningKind::InUse,
         stack: name.clone(),
         name: Some(resource.logical_id.clone()),
         message: format!("`{name}` drops the parameter `{parameter}`, which the deployed `{used_by}` looks up"),
         steps: vec![
-            format!("keep `{}` in `{name}` for now and deploy: `{used_by}` lets go of it", resource.logical_id),
-            "then take it out and deploy again".to_owned(),
+            format!("keep `{}` in `{name}` for now and deploy: `{used_by}` stops using it", resource.logical_id),
+            "then remove it and deploy again".to_owned(),
         ],
     })
 }

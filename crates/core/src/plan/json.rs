@@ -44,7 +44,7 @@ pub(super) fn schema() -> serde_json::Value {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::drift::Standing;
+    use super::super::drift::DriftStatus;
     use super::super::overwrite::{Overwrite, ThreeWay};
     use super::super::resource::{Action, PropertyChange, ResourcePlan};
     use super::super::{AccessChange, Rule, StackAction, StackPlan, TableMigration, ValueChange, Warning, WarningKind};
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_the_schema_says() {
+    fn the_json_matches_the_schema() {
         let rule = || Rule { text: "allow".into(), broadens: true };
         let change = || ValueChange { name: "x".into(), before: None, after: Some("1".into()) };
         let resource = ResourcePlan {
@@ -99,12 +99,12 @@ mod tests {
         let overwrite = Overwrite {
             logical_id: "Raw".into(),
             resource_type: "AWS::S3::Bucket".into(),
-            status: Standing::Modified,
+            status: DriftStatus::Modified,
             properties: vec![ThreeWay {
                 path: "/Properties/A".into(),
                 deployed: None,
                 live: Some("1".into()),
-                wanted: Some("2".into()),
+                desired: Some("2".into()),
             }],
         };
         let stack = StackPlan {

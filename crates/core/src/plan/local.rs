@@ -1,5 +1,5 @@
-//! What can be told from a template alone: the resources of a stack that does not exist yet, and what may follow when
-//! a value comes that only a deploy can tell.
+//! What follows from a template alone: the resources of a stack that does not exist yet, and what may follow when
+//! a value that is known only after the deploy changes.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::template::{Evaluated, Lookup, PseudoParameters, Resource, Scope, Temp
 use super::mask::{AFTER_DEPLOY, SECRET};
 use super::stack_parameters::ParameterValue;
 
-/// Where stacks live.
+/// The account and region of stacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct AccountRegion {
     pub account: String,
     pub region: String,
 }
@@ -31,7 +31,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn new(
         template: &'a Template,
         given: &Map<ParameterValue>,
-        place: &Place,
+        place: &AccountRegion,
         stack_name: &str,
         stack_id: Option<&str>,
     ) -> Self {
@@ -86,7 +86,7 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// The names of the exports, each with its output. A name that only a deploy can tell is none.
+    /// The names of the exports, each with its output. A name that is known only after the deploy is none.
     pub(super) fn exports(&self) -> Result<Map<String>> {
         self.scope(|scope| {
             let mut exports = Map::new();

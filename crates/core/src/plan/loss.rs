@@ -66,7 +66,7 @@ pub(super) fn of(stack: &str, resource: &ResourcePlan) -> Option<Loss> {
 }
 
 impl Loss {
-    /// The name by which a deploy may be told to go on: `stack/LogicalId`.
+    /// The name that `--allow-data-loss` takes: `stack/LogicalId`.
     pub fn address(&self) -> String {
         format!("{}/{}", self.stack, self.logical_id)
     }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_deleted_and_holds_data_is_a_loss() {
+    fn only_deleted_resources_with_data_are_a_loss() {
         let bucket = "AWS::S3::Bucket";
         for (resource_type, action, policy, expected) in [
             (bucket, Action::Remove, None, Some(true)),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_says_what_goes_and_what_to_expect() {
+    fn a_loss_names_the_data_and_the_consequence() {
         let loss = of("storage", &resource("AWS::S3::Bucket", Action::Remove, None)).unwrap();
         insta::assert_snapshot!(loss, @"storage/Raw (shop-raw) loses all objects in it; CloudFormation cannot delete a bucket that is not empty: the deploy fails on it");
         assert_eq!(loss.address(), "storage/Raw");

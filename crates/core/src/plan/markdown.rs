@@ -8,7 +8,7 @@ use super::stack::{StackAction, StackPlan};
 use super::text::{remark, stack_text};
 use super::{migration, warning};
 
-/// GitHub refuses a comment of 65,536 characters; whoever posts the plan may put a heading of their own before it.
+/// GitHub refuses a comment of 65,536 characters; a workflow may put a heading before it.
 const LIMIT: usize = 60_000;
 /// The longest line of a list that had to be cut.
 const LINE: usize = 400;

@@ -7,7 +7,7 @@ use crate::resource_types;
 
 /// Stands where a secret is.
 pub const SECRET: &str = "(secret)";
-/// Stands where only a deploy can tell the value.
+/// Stands for a value that is known only after the deploy.
 pub const AFTER_DEPLOY: &str = "(known after deploy)";
 /// What CloudFormation writes for a value that it does not know yet.
 const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
@@ -18,7 +18,7 @@ pub struct Mask {
     /// Values of `NoEcho` parameters.
     values: Vec<String>,
     /// Resources and pointers to which such a value flows.
-    places: Vec<(String, String)>,
+    paths: Vec<(String, String)>,
 }
 
 impl Mask {
@@ -44,17 +44,17 @@ impl Mask {
     }
 
     /// Hides the places of a resource at which its evaluated form already holds a secret.
-    pub(super) fn hide_places(&mut self, logical_id: &str, evaluated: &Value, path: &str) {
+    pub(super) fn hide_paths(&mut self, logical_id: &str, evaluated: &Value, path: &str) {
         match evaluated {
-            Value::String(text) if text.contains(SECRET) => self.places.push((logical_id.to_owned(), path.to_owned())),
+            Value::String(text) if text.contains(SECRET) => self.paths.push((logical_id.to_owned(), path.to_owned())),
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.hide_places(logical_id, item, &step(path, &index.to_string()));
+                    self.hide_paths(logical_id, item, &step(path, &index.to_string()));
                 }
             }
             Value::Object(entries) => {
                 for (key, value) in entries {
-                    self.hide_places(logical_id, value, &step(path, key));
+                    self.hide_paths(logical_id, value, &step(path, key));
                 }
             }
             _ => {}
@@ -65,8 +65,8 @@ impl Mask {
     pub(super) fn shown(&self, logical_id: &str, resource_type: &str, path: &str, value: &Value) -> Value {
         // What stands in a text that holds a secret may be the secret.
         let inside =
-            |place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let known = self.places.iter().any(|(id, place)| id == logical_id && inside(place));
+            |secret: &str| path.strip_prefix(secret).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let known = self.paths.iter().any(|(id, secret)| id == logical_id && inside(secret));
         if known || is_secret(resource_type, path) {
             return match value {
                 // The names of a function's variables are no secret, nor is whether something is switched on.
@@ -165,10 +165,10 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn secrets_are_hidden_by_place_and_by_value() {
+    fn secrets_are_hidden_by_path_and_by_value() {
         let mut mask = Mask::default();
         mask.hide_value("hunter2!");
-        mask.hide_places("Job", &json!({"DefaultArguments": {"--key": "x(secret)y"}}), "/Properties");
+        mask.hide_paths("Job", &json!({"DefaultArguments": {"--key": "x(secret)y"}}), "/Properties");
         for (resource_type, value, expected) in [
             (
                 "AWS::Lambda::Function",

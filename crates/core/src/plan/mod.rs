@@ -31,13 +31,13 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{AccessChange, Rule};
 pub use in_use::{Leaving, imported_elsewhere, leaving};
-pub use local::Place;
+pub use local::AccountRegion;
 pub use loss::Loss;
 pub use migration::TableMigration;
 pub use overwrite::Overwrite;
 pub use resource::{Action, PropertyChange, ResourcePlan};
 pub use stack::{Comparison, Known, StackAction, StackPlan, ValueChange};
-pub use warning::{Side, Warning, WarningKind, between, orphan, strangers};
+pub use warning::{Side, Warning, WarningKind, between, orphaned_stack, strangers};
 
 /// What a deploy would change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

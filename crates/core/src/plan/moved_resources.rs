@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 
-use super::Place;
+use super::AccountRegion;
 use super::local::Evaluation;
 use super::mask::{AFTER_DEPLOY, SECRET};
 use super::resource::{Action, ResourcePlan};
@@ -20,13 +20,13 @@ enum Match {
     LogicalId,
 }
 
-pub(super) fn find(sides: &[Side<'_>], place: &Place) -> Result<Vec<Warning>> {
+pub(super) fn find(sides: &[Side<'_>], account_region: &AccountRegion) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for from in sides {
         let gone = from.plan.resources.iter().filter(|resource| resource.action == Action::Remove);
         for gone in gone {
-            let properties = properties(from, &gone.logical_id, place)?;
-            let comes = sides.iter().filter(|to| to.wanted.name != from.wanted.name).find_map(|to| {
+            let properties = properties(from, &gone.logical_id, account_region)?;
+            let comes = sides.iter().filter(|to| to.desired.name != from.desired.name).find_map(|to| {
                 to.plan.resources.iter().find_map(|added| Some((to, added, same(gone, &properties, added)?)))
             });
             if let Some((to, added, by)) = comes {
@@ -38,10 +38,10 @@ pub(super) fn find(sides: &[Side<'_>], place: &Place) -> Result<Vec<Warning>> {
 }
 
 /// The properties of a resource in the deployed template.
-fn properties(side: &Side<'_>, logical_id: &str, place: &Place) -> Result<Value> {
+fn properties(side: &Side<'_>, logical_id: &str, account_region: &AccountRegion) -> Result<Value> {
     let Some(Known { template: Some(template), stack, .. }) = side.known else { return Ok(Value::Null) };
     let given = side.given();
-    let resources = Evaluation::new(template, &given, place, &stack.name, Some(&stack.id)).resources()?;
+    let resources = Evaluation::new(template, &given, account_region, &stack.name, Some(&stack.id)).resources()?;
     let found = resources.into_iter().find(|(resource, _)| resource.logical_id == logical_id);
     Ok(found.map(|(_, properties)| properties).unwrap_or_default())
 }
@@ -77,7 +77,7 @@ fn is_name(property: &str) -> bool {
 }
 
 fn warning(from: &Side<'_>, gone: &ResourcePlan, to: &Side<'_>, added: &ResourcePlan, by: &Match) -> Warning {
-    let (source, target) = (&from.wanted.name, &to.wanted.name);
+    let (source, target) = (&from.desired.name, &to.desired.name);
     let ResourcePlan { logical_id, resource_type, .. } = gone;
     let kept = matches!(gone.policy.as_deref(), Some("Retain" | "RetainExceptOnCreate"));
     let what = match by {
@@ -85,11 +85,9 @@ fn warning(from: &Side<'_>, gone: &ResourcePlan, to: &Side<'_>, added: &Resource
         Match::LogicalId => format!("`{logical_id}` ({resource_type}) seems to move"),
     };
     let fate = match (kept, by) {
-        (true, _) => "both stacks would hold it for a while, which CloudFormation refuses",
-        (false, Match::Name(_)) => {
-            "it would be deleted there, with what it holds, and its name may still be taken here"
-        }
-        (false, Match::LogicalId) => "it would be deleted there, with what it holds, and made anew here",
+        (true, _) => "both stacks would contain it for a while, which CloudFormation rejects",
+        (false, Match::Name(_)) => "it would be deleted there, with its data, and its name may still be taken here",
+        (false, Match::LogicalId) => "it would be deleted there, with its data, and created again here",
     };
     let mut steps = Vec::new();
     if !kept {
@@ -98,7 +96,7 @@ fn warning(from: &Side<'_>, gone: &ResourcePlan, to: &Side<'_>, added: &Resource
         ));
     }
     steps.push(format!(
-        "take it out of `{source}`, without adding it to `{target}` yet, and deploy: it leaves the stack and is kept"
+        "remove it from `{source}`, without adding it to `{target}` yet, and deploy: it leaves the stack and is retained"
     ));
     steps.push(match by {
         Match::Name(_) => format!(

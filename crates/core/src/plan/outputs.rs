@@ -1,4 +1,4 @@
-//! Which outputs of a stack keep their value, and which only a deploy can tell.
+//! Which outputs of a stack keep their value, and which are known only after the deploy.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::mask::AFTER_DEPLOY;
 use super::resource::{Action, ResourcePlan, readable};
 use super::stack::{Comparison, ValueChange};
 
-/// The outputs as they will be; none for a value that only the deploy can tell.
+/// The outputs as they will be; none for a value that is known only after the deploy.
 pub(super) fn after(
     comparison: &Comparison<'_>,
     resources: &[ResourcePlan],
@@ -19,15 +19,15 @@ pub(super) fn after(
     evaluation: &Evaluation<'_>,
 ) -> Result<Map<Option<String>>> {
     let evaluated = evaluation.outputs()?;
-    let wanted = &comparison.wanted.template;
+    let desired = &comparison.desired.template;
     let deployed =
         comparison.known.and_then(|known| known.template.as_ref().map(|template| (template, &known.stack.outputs)));
     let stable = |name: &str| {
         let (template, outputs) = deployed?;
         let value = outputs.get(name)?;
-        let (old, new) = (template.output(name)?, wanted.output(name)?);
+        let (old, new) = (template.output(name)?, desired.output(name)?);
         let same = old.value == new.value
-            && same_surroundings(template, wanted)
+            && same_surroundings(template, desired)
             && !depends_on_change(&new.value, resources, parameters);
         same.then(|| value.clone())
     };

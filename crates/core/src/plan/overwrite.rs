@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::change_set::{Change, ChangeSet};
 use super::difference;
-use super::drift::Standing;
+use super::drift::DriftStatus;
 use super::mask::Mask;
 use super::resource::{Action, readable, related, value};
 use super::stack::StackPlan;
@@ -22,7 +22,7 @@ pub struct Overwrite {
     pub resource_type: String,
     /// How it stands to what was deployed: `modified` or `deleted`.
     #[schemars(with = "String")]
-    pub status: Standing,
+    pub status: DriftStatus,
     pub properties: Vec<ThreeWay>,
 }
 
@@ -36,10 +36,11 @@ pub struct ThreeWay {
     /// What it is now.
     pub live: Option<Value>,
     /// What this deploy makes it.
-    pub wanted: Option<Value>,
+    #[serde(rename = "wanted")]
+    pub desired: Option<Value>,
 }
 
-/// What a plan overwrites, as a drift-aware change set tells it, and how many resources have drifted that it leaves alone.
+/// The drift that a plan overwrites, by a drift-aware change set, and the number of other drifted resources.
 pub(super) fn of(plan: &StackPlan, change_set: &ChangeSet, mask: &Mask) -> (Vec<Overwrite>, usize) {
     let changes = |id: &str| {
         plan.resources.iter().any(|one| {
@@ -49,17 +50,17 @@ pub(super) fn of(plan: &StackPlan, change_set: &ChangeSet, mask: &Mask) -> (Vec<
     };
     let (mut overwrites, mut untouched) = (Vec::new(), 0);
     for change in &change_set.changes {
-        let standing = match change.drift_status.as_deref().map(Standing::from) {
-            Some(standing) if standing.is_drift() => standing,
+        let status = match change.drift_status.as_deref().map(DriftStatus::from) {
+            Some(status) if status.is_drift() => status,
             _ => continue,
         };
         let properties = properties(change, mask);
         if !changes(&change.logical_id) {
             untouched += 1;
         // Where somebody made it what it is to become there is nothing to overwrite.
-        } else if standing != Standing::Modified || !properties.is_empty() {
+        } else if status != DriftStatus::Modified || !properties.is_empty() {
             let (logical_id, resource_type) = (change.logical_id.clone(), change.resource_type.clone());
-            overwrites.push(Overwrite { logical_id, resource_type, status: standing, properties });
+            overwrites.push(Overwrite { logical_id, resource_type, status, properties });
         }
     }
     (overwrites, untouched)
@@ -75,33 +76,33 @@ fn properties(change: &Change, mask: &Mask) -> Vec<ThreeWay> {
             path: detail.pointer(),
             deployed: read(deployed),
             live: read(live),
-            wanted: read(&detail.after),
+            desired: read(&detail.after),
         });
     }
-    // The contexts hold the whole resource: what no detail tells is seen there.
+    // The contexts hold the whole resource: they show what no detail contains.
     if let (Some(deployed), Some(live)) = (&change.previous, &change.before) {
         for one in difference::between(deployed, live, "") {
             if !found.iter().any(|known| related(&known.path, &one.path)) {
-                let wanted = change.after.as_ref().and_then(|after| after.pointer(&one.path)).cloned();
-                found.push(ThreeWay { path: one.path, deployed: one.before, live: one.after, wanted });
+                let desired = change.after.as_ref().and_then(|after| after.pointer(&one.path)).cloned();
+                found.push(ThreeWay { path: one.path, deployed: one.before, live: one.after, desired });
             }
         }
     }
-    found.retain(|one| one.live != one.wanted);
+    found.retain(|one| one.live != one.desired);
     found.dedup_by(|one, other| one.path == other.path);
     let fit = |path: &str, value: Option<Value>| {
         value.map(|value| mask.shown(&change.logical_id, &change.resource_type, path, &value))
     };
-    let masked = found.into_iter().map(|ThreeWay { path, deployed, live, wanted }| ThreeWay {
+    let masked = found.into_iter().map(|ThreeWay { path, deployed, live, desired }| ThreeWay {
         deployed: fit(&path, deployed),
         live: fit(&path, live),
-        wanted: fit(&path, wanted),
+        desired: fit(&path, desired),
         path,
     });
     masked.collect()
 }
 
-/// The part of a stack's plan that tells of drift.
+/// The part of a stack's plan that shows drift.
 pub(super) fn write(text: &mut String, overwrites: &[Overwrite], colour: bool) {
     if overwrites.is_empty() {
         return;
@@ -109,14 +110,14 @@ pub(super) fn write(text: &mut String, overwrites: &[Overwrite], colour: bool) {
     text.push_str("    drift that is overwritten (deployed → live → after this deploy)\n");
     for one in overwrites {
         let (mark, remark) = match one.status {
-            Standing::Deleted => ("- ", "  # is gone: the change will fail"),
+            DriftStatus::Deleted => ("- ", "  # was deleted: the change will fail"),
             _ => ("~ ", ""),
         };
         let _ = writeln!(text, "      {}{}  {}{remark}", symbol(mark, colour), one.logical_id, one.resource_type);
-        for ThreeWay { path, deployed, live, wanted } in &one.properties {
+        for ThreeWay { path, deployed, live, desired } in &one.properties {
             let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "(none)".to_owned(), shown);
             let path = readable(path);
-            let _ = writeln!(text, "          {path}: {} → {} → {}", side(deployed), side(live), side(wanted));
+            let _ = writeln!(text, "          {path}: {} → {} → {}", side(deployed), side(live), side(desired));
         }
     }
 }
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn three_values_of_what_the_plan_overwrites_and_no_more() {
+    fn overwritten_properties_have_three_values() {
         let function = Change {
             details: vec![Detail {
                 attribute: "Properties".into(),
@@ -186,7 +187,7 @@ mod tests {
                   Timeout: "30" → "60" → "90"
                   MemorySize: 128 → 256 → 128
                   Environment.Variables.KEY: (secret) → (secret) → (secret)
-              - Gone  AWS::Lambda::Function  # is gone: the change will fail
+              - Gone  AWS::Lambda::Function  # was deleted: the change will fail
         "#);
     }
 }

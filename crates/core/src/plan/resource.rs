@@ -34,7 +34,7 @@ pub struct ResourcePlan {
 pub enum Action {
     Add,
     Change,
-    /// It changes only if a value does that a deploy will tell.
+    /// It changes only if a value changes that is known after the deploy.
     MayChange,
     Replace,
     /// CloudFormation decides during the deploy.
@@ -50,7 +50,7 @@ pub enum Action {
 pub struct PropertyChange {
     /// A JSON pointer from the resource, such as `/Properties/Tags/0/Value`.
     pub path: String,
-    /// None if it was not there, or if CloudFormation does not tell.
+    /// None if it did not exist, or if CloudFormation does not report it.
     pub before: Option<Value>,
     pub after: Option<Value>,
     /// Whether the change replaces the resource: `Never`, `Conditionally` or `Always`.
@@ -116,7 +116,7 @@ impl ResourcePlan {
         }
     }
 
-    /// A resource whose templates differ, or may come to differ. Which of the properties need a new resource is told by
+    /// A resource whose templates differ, or may differ. Which properties need a new resource is documented by
     /// AWS's schemas; whether it comes to that, by the deploy.
     pub(super) fn may_change(resource: &Resource, mut properties: Vec<PropertyChange>, mask: &Mask) -> Self {
         let (id, resource_type) = (&resource.logical_id, &resource.resource_type);
@@ -141,7 +141,7 @@ impl ResourcePlan {
         }
     }
 
-    /// A resource as a change set tells of it.
+    /// A resource as a change set describes it.
     pub(super) fn changed(change: &Change, mask: &Mask) -> Self {
         let action = Action::of(change);
         let properties = match action {
@@ -182,7 +182,7 @@ fn added(logical_id: &str, resource_type: &str, properties: &Value, mask: &Mask)
 }
 
 /// The values come from the contexts, which hold the whole resource; the reasons come from the details. A detail
-/// about a place at which the contexts do not differ stays: CloudFormation could not tell the value.
+/// about a path at which the contexts do not differ stays: CloudFormation did not know the value.
 fn changed(change: &Change, mask: &Mask) -> Vec<PropertyChange> {
     let mut differences = match (&change.before, &change.after) {
         (Some(before), Some(after)) => difference::between(before, after, ""),
@@ -192,20 +192,20 @@ fn changed(change: &Change, mask: &Mask) -> Vec<PropertyChange> {
         let path = detail.pointer();
         let known = differences.iter_mut().find(|known| related(&known.path, &path));
         match known {
-            // A detail tells whole values: it can complete only a difference at its own place.
+            // A detail has whole values: it can complete only a difference at its own path.
             Some(known) if known.path == path => {
                 known.before = known.before.take().or_else(|| detail.before.as_deref().map(value));
                 known.after = known.after.take().or_else(|| detail.after.as_deref().map(value));
             }
             Some(_) => {}
             None => {
-                // Where one side of the resource is not told, the other still is.
+                // If one side of the resource is missing, the other can still be present.
                 let alone = |side: &Option<Value>, other: &Option<Value>| {
                     side.as_ref().filter(|_| other.is_none()).and_then(|side| side.pointer(&path)).cloned()
                 };
-                let told = |text: &Option<String>| text.as_deref().map(value);
-                let before = told(&detail.before).or_else(|| alone(&change.before, &change.after));
-                let after = told(&detail.after).or_else(|| alone(&change.after, &change.before));
+                let detail_value = |text: &Option<String>| text.as_deref().map(value);
+                let before = detail_value(&detail.before).or_else(|| alone(&change.before, &change.after));
+                let after = detail_value(&detail.after).or_else(|| alone(&change.after, &change.before));
                 differences.push(Difference { path, before, after });
             }
         }
@@ -252,13 +252,13 @@ fn forced_by(change: &Change) -> Vec<String> {
         if matches!(detail.requires_recreation.as_deref(), None | Some("Never")) {
             continue;
         }
-        let place = readable(&detail.pointer());
+        let path = readable(&detail.pointer());
         let reason = match &detail.cause {
-            Some(cause) => format!("{place} (through {cause})"),
-            None => place.clone(),
+            Some(cause) => format!("{path} (through {cause})"),
+            None => path.clone(),
         };
         // The same place is often named twice: as a direct change, and with what brings it about.
-        match reasons.iter_mut().find(|known| **known == place || known.starts_with(&format!("{place} ("))) {
+        match reasons.iter_mut().find(|known| **known == path || known.starts_with(&format!("{path} ("))) {
             Some(known) if detail.cause.is_some() => *known = reason,
             Some(_) => {}
             None => reasons.push(reason),
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditional_and_absent_mean_that_it_may_be_replaced() {
+    fn conditional_and_missing_recreation_mean_possible_replacement() {
         for (action, replacement, expected) in [
             ("Add", Some("True"), Action::Add),
             ("Modify", Some("True"), Action::Replace),
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn one_context_alone_still_tells_its_side() {
+    fn one_context_is_enough_for_its_side() {
         let detail = |name: &str, before: Option<&str>| Detail {
             attribute: "Properties".into(),
             name: Some(name.into()),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn pointers_read_like_a_template() {
+    fn pointers_are_printed_as_template_paths() {
         for (path, expected) in [
             ("/Properties/Tags/0/Value", "Tags.0.Value"),
             ("/Properties/A~1B", "A/B"),

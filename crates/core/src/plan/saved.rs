@@ -1,4 +1,4 @@
-//! A plan in a file: what was approved, and all that must still be as it was for it to be carried out.
+//! A plan in a file: what was approved, and everything that must be unchanged when it is executed.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub struct SavedStack {
     /// The sha256 of the template that is wanted.
     pub template: String,
     pub tags: Map<String>,
-    /// The sha256 of each parameter's value; none for a value that only the deploy can tell.
+    /// The sha256 of each parameter's value; none for a value that is known only after the deploy.
     pub parameters: Map<Option<String>>,
     /// The stack as it was deployed; none if there was none.
     pub deployed: Option<Deployed>,
@@ -73,7 +73,7 @@ impl SavedPlan {
     /// Reads a file. Fails if it is not a plan, or one of another version of pipectl.
     pub fn parse(name: &str, text: &str) -> Result<Self> {
         let wrong = |why: String| {
-            Error::project(format!("`{name}` is not a plan that this pipectl can carry out: {why}"))
+            Error::project(format!("`{name}` is not a plan that this pipectl can execute: {why}"))
                 .hint(format!("make a new one: `pipectl plan --env ENV --out {name}`"))
         };
         let value: serde_json::Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
@@ -103,10 +103,10 @@ impl SavedPlan {
             match stacks.iter().find(|stack| stack.name == saved.name) {
                 None => changed.push(format!("the project has no stack `{}` any more", saved.name)),
                 Some(stack) if sha256(&stack.text) != saved.template => {
-                    changed.push(format!("the template of `{}` is another", saved.name));
+                    changed.push(format!("the template of `{}` differs", saved.name));
                 }
                 Some(stack) if stack.tags != saved.tags => {
-                    changed.push(format!("the tags of `{}` are others", saved.name));
+                    changed.push(format!("the tags of `{}` differ", saved.name));
                 }
                 Some(_) => {}
             }
@@ -129,7 +129,7 @@ impl SavedPlan {
 
 impl SavedStack {
     pub fn new(
-        wanted: &RenderedStack,
+        desired: &RenderedStack,
         parameters: &Map<ParameterValue>,
         known: Option<&Known>,
         change_set: Option<String>,
@@ -139,11 +139,11 @@ impl SavedStack {
             updated: known.stack.updated.clone(),
             template: sha256(&known.text),
         });
-        let digests = parameters.iter().map(|(name, value)| (name.clone(), digest(wanted, name, value)));
+        let digests = parameters.iter().map(|(name, value)| (name.clone(), digest(desired, name, value)));
         Self {
-            name: wanted.name.clone(),
-            template: sha256(&wanted.text),
-            tags: wanted.tags.clone(),
+            name: desired.name.clone(),
+            template: sha256(&desired.text),
+            tags: desired.tags.clone(),
             parameters: digests.collect(),
             deployed,
             change_set,
@@ -151,10 +151,10 @@ impl SavedStack {
     }
 
     /// The parameters whose value was known and is another now.
-    pub fn changed_parameters(&self, wanted: &RenderedStack, now: &Map<ParameterValue>) -> Vec<String> {
+    pub fn changed_parameters(&self, desired: &RenderedStack, now: &Map<ParameterValue>) -> Vec<String> {
         let known = self.parameters.iter().filter(|(_, digest)| digest.is_some());
         known
-            .filter(|(name, before)| now.get(*name).is_none_or(|value| digest(wanted, name, value) != **before))
+            .filter(|(name, before)| now.get(*name).is_none_or(|value| digest(desired, name, value) != **before))
             .map(|(name, _)| name.clone())
             .collect()
     }
@@ -165,7 +165,7 @@ impl SavedStack {
             (None, Some(_)) => Some(format!("`{stack_name}` was created since")),
             (Some(_), None) => Some(format!("`{stack_name}` was deleted since")),
             (Some(then), Some(now)) if then.id != now.id => {
-                Some(format!("`{stack_name}` was deleted and created anew since"))
+                Some(format!("`{stack_name}` was deleted and created again since"))
             }
             (Some(then), Some(now)) if then.updated != now.updated => Some(format!(
                 "`{stack_name}` was updated since, at {}",
@@ -176,8 +176,8 @@ impl SavedStack {
     }
 }
 
-fn digest(wanted: &RenderedStack, name: &str, value: &ParameterValue) -> Option<String> {
+fn digest(desired: &RenderedStack, name: &str, value: &ParameterValue) -> Option<String> {
     let value = value.known()?;
-    let secret = wanted.template.parameter(name).is_some_and(|parameter| parameter.no_echo);
+    let secret = desired.template.parameter(name).is_some_and(|parameter| parameter.no_echo);
     Some(if secret { NOT_KEPT.to_owned() } else { sha256(value) })
 }

@@ -1,4 +1,4 @@
-//! What of a stack nobody may tell: neither a plan, nor an error that repeats what AWS says.
+//! The secrets of a stack, which no plan and no error may contain, also not in text that AWS returns.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ const NAMES: [&str; 13] = [
     "region",
 ];
 
-/// The secrets of one stack, as far as its template and its parameters tell them.
+/// The secrets of one stack that are known from its template and its parameters.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     /// The values of `NoEcho` parameters: hidden wherever they turn up.
@@ -67,10 +67,12 @@ impl Comparison<'_> {
     /// parameter, is none: every plan shows it there.
     pub fn secrets(&self) -> Secrets {
         let mut secrets = Secrets::default();
-        let parameters = &self.wanted.template.parameters;
+        let parameters = &self.desired.template.parameters;
         let given = |name: &str| self.parameters.get(name).and_then(ParameterValue::known);
         let mut open: BTreeSet<String> =
-            [AFTER_DEPLOY, SECRET, self.place.account.as_str(), self.place.region.as_str()].map(str::to_owned).into();
+            [AFTER_DEPLOY, SECRET, self.account_region.account.as_str(), self.account_region.region.as_str()]
+                .map(str::to_owned)
+                .into();
         for parameter in parameters {
             let values = given(&parameter.name).into_iter().chain(parameter.default.as_deref());
             if parameter.no_echo {
@@ -87,7 +89,7 @@ impl Comparison<'_> {
             let outputs = outputs.iter().filter_map(|name| known.stack.outputs.get(name)).map(String::as_str);
             defaults.chain(outputs).for_each(|value| secrets.mask.hide_value(value));
         }
-        // A template that cannot be evaluated is told as an error elsewhere.
+        // A template that cannot be evaluated is reported elsewhere.
         let resources = self.evaluation().resources().unwrap_or_default();
         let mut found = Vec::new();
         for (resource, properties) in &resources {

@@ -14,9 +14,9 @@ use crate::yaml::Source;
 
 use super::access::{self, AccessChange};
 use super::change_set::ChangeSet;
-use super::deployed::{Stack, Standing};
+use super::deployed::{Stack, StackState};
 use super::difference;
-use super::local::{Evaluation, Place, is_dynamic};
+use super::local::{AccountRegion, Evaluation, is_dynamic};
 use super::loss::{self, Loss};
 use super::mask::{AFTER_DEPLOY, Mask, SECRET};
 use super::outputs;
@@ -32,7 +32,7 @@ pub struct StackPlan {
     pub action: StackAction,
     /// In the order of the change set; for a stack that does not exist yet, of the template.
     pub resources: Vec<ResourcePlan>,
-    /// Whether the change set can be made only during the deploy, when a value has come that it will tell.
+    /// Whether the change set can be created only during the deploy, when a missing value is known.
     #[serde(default)]
     pub undecided: bool,
     /// Who may do more or less than before.
@@ -85,20 +85,20 @@ impl Known {
 
 /// One stack with all that its plan depends on.
 pub struct Comparison<'a> {
-    pub wanted: &'a RenderedStack,
+    pub desired: &'a RenderedStack,
     /// None for a stack that does not exist yet.
     pub known: Option<&'a Known>,
     pub parameters: &'a Map<ParameterValue>,
-    pub place: &'a Place,
+    pub account_region: &'a AccountRegion,
 }
 
 impl Comparison<'_> {
     /// Whether the stack is as wanted, so that no change set is needed to know that nothing changes.
     pub fn unchanged(&self) -> bool {
         self.known.is_some_and(|known| {
-            same_text(&known.text, &self.wanted.text)
-                && !self.wanted.text.contains("{{resolve:")
-                && !self.wanted.template.parameters.iter().any(is_dynamic)
+            same_text(&known.text, &self.desired.text)
+                && !self.desired.text.contains("{{resolve:")
+                && !self.desired.template.parameters.iter().any(is_dynamic)
                 && self.parameter_changes().is_empty()
                 && self.tag_changes().is_empty()
         })
@@ -114,7 +114,7 @@ impl Comparison<'_> {
         StackPlan { action: StackAction::None, parameters: Vec::new(), tags: Vec::new(), ..self.plan(Vec::new()) }
     }
 
-    /// The plan as a change set tells it.
+    /// The plan that a change set describes.
     pub fn with_change_set(&self, change_set: &ChangeSet) -> Result<StackPlan> {
         let mask = self.mask()?;
         let resources = change_set.changes.iter().map(|change| ResourcePlan::changed(change, &mask)).collect();
@@ -125,7 +125,7 @@ impl Comparison<'_> {
                 Some(mask.shown(&change.logical_id, &change.resource_type, "/Properties", properties))
             };
             let (before, after) = (properties(&change.before), properties(&change.after));
-            // A side that CloudFormation does not tell is not a side without statements.
+            // A side that CloudFormation does not report is not a side without statements.
             if change.action == "Modify" && (before.is_none() || after.is_none()) {
                 return None;
             }
@@ -140,26 +140,26 @@ impl Comparison<'_> {
         Ok(StackPlan { outputs: self.output_changes(&plan, &mask)?, ..plan })
     }
 
-    /// The plan as far as the templates tell it: for a stack that does not exist yet, or one with a parameter that
-    /// only the deploy of another stack can tell.
+    /// The plan that follows from the templates: for a stack that does not exist yet, or one with a parameter that
+    /// is known only after the deploy of another stack.
     pub fn from_templates(&self) -> Result<StackPlan> {
         let mask = self.mask()?;
-        let wanted = self.evaluation().resources()?;
+        let desired = self.evaluation().resources()?;
         let old = match self.known {
             Some(Known { template: Some(template), stack, .. }) => {
                 let given = stack.parameters.iter().map(|(name, value)| (name.clone(), known(value))).collect();
-                Evaluation::new(template, &given, self.place, &stack.name, Some(&stack.id)).resources()?
+                Evaluation::new(template, &given, self.account_region, &stack.name, Some(&stack.id)).resources()?
             }
             _ => Vec::new(),
         };
         let mut resources = Vec::new();
         let mut access = Vec::new();
-        for (resource, properties) in &wanted {
+        for (resource, properties) in &desired {
             let before =
                 old.iter().find(|(known, _)| known.logical_id == resource.logical_id).map(|(_, before)| before);
             access.extend(access::between(&resource.logical_id, &resource.resource_type, before, Some(properties)));
         }
-        for (resource, properties) in &wanted {
+        for (resource, properties) in &desired {
             let (id, resource_type) = (&resource.logical_id, &resource.resource_type);
             let Some((_, before)) = old.iter().find(|(known, _)| known.logical_id == *id) else {
                 resources.push(ResourcePlan::added(id, resource_type, properties, &mask));
@@ -179,7 +179,7 @@ impl Comparison<'_> {
             }
         }
         for (resource, _) in
-            old.iter().filter(|(old, _)| !wanted.iter().any(|(new, _)| new.logical_id == old.logical_id))
+            old.iter().filter(|(old, _)| !desired.iter().any(|(new, _)| new.logical_id == old.logical_id))
         {
             let properties =
                 old.iter().find(|(old, _)| old.logical_id == resource.logical_id).map(|(_, before)| before);
@@ -209,17 +209,19 @@ impl Comparison<'_> {
         let protected = self.known.is_some_and(|known| known.stack.termination_protection);
         let mut notes = Vec::new();
         match self.known {
-            Some(Known { stack, .. }) if stack.status.standing() == Standing::Busy => {
-                notes.push(format!("the stack is in {}: deploy waits until that is over", stack.status));
+            Some(Known { stack, .. }) if stack.status.state() == StackState::Busy => {
+                notes.push(format!("the stack is in {}: deploy waits until the operation has ended", stack.status));
             }
-            Some(_) if protected && !self.wanted.termination_protection => {
-                notes.push("the stack is protected against termination; pipectl never takes that off".to_owned());
+            Some(_) if protected && !self.desired.termination_protection => {
+                notes.push(
+                    "the stack is protected against termination; pipectl never removes the protection".to_owned(),
+                );
             }
             _ => {}
         }
         StackPlan {
-            name: self.wanted.name.clone(),
-            stack_name: self.wanted.stack_name.clone(),
+            name: self.desired.name.clone(),
+            stack_name: self.desired.stack_name.clone(),
             action: if self.known.is_some() { StackAction::Update } else { StackAction::Create },
             resources,
             undecided: false,
@@ -227,7 +229,7 @@ impl Comparison<'_> {
             parameters: self.parameter_changes(),
             outputs: Vec::new(),
             tags: self.tag_changes(),
-            protect: self.wanted.termination_protection && !protected,
+            protect: self.desired.termination_protection && !protected,
             notes,
             overwrites: Vec::new(),
         }
@@ -249,27 +251,27 @@ impl Comparison<'_> {
 
     pub(super) fn evaluation(&self) -> Evaluation<'_> {
         let id = self.known.map(|known| known.stack.id.as_str());
-        let Self { wanted, parameters, place, .. } = self;
-        Evaluation::new(&wanted.template, parameters, place, &wanted.stack_name, id)
+        let Self { desired, parameters, account_region, .. } = self;
+        Evaluation::new(&desired.template, parameters, account_region, &desired.stack_name, id)
     }
 
     /// What must not be shown: the values of `NoEcho` parameters, and the places to which they flow.
     fn mask(&self) -> Result<Mask> {
         let mut mask = Mask::default();
-        for parameter in self.wanted.template.parameters.iter().filter(|parameter| parameter.no_echo) {
+        for parameter in self.desired.template.parameters.iter().filter(|parameter| parameter.no_echo) {
             let given = self.parameters.get(&parameter.name).and_then(ParameterValue::known);
             for value in given.into_iter().chain(parameter.default.as_deref()) {
                 mask.hide_value(value);
             }
         }
         for (resource, properties) in self.evaluation().resources()? {
-            mask.hide_places(&resource.logical_id, &properties, "/Properties");
+            mask.hide_paths(&resource.logical_id, &properties, "/Properties");
         }
         Ok(mask)
     }
 
     fn parameter_changes(&self) -> Vec<ValueChange> {
-        let template = &self.wanted.template;
+        let template = &self.desired.template;
         let after = template.parameters.iter().filter_map(|parameter| {
             let given = self.parameters.get(&parameter.name);
             let value = match (given, &parameter.default) {
@@ -277,7 +279,7 @@ impl Comparison<'_> {
                 (Some(ParameterValue::AfterDeploy(_)), _) => AFTER_DEPLOY.to_owned(),
                 (None, None) => return None,
             };
-            // CloudFormation does not tell the value of such a parameter, so a default that stays cannot be compared.
+            // CloudFormation does not report the value of such a parameter, so an unchanged default cannot be compared.
             let value =
                 if parameter.no_echo && given.is_none() && self.known.is_some() { HIDDEN.to_owned() } else { value };
             Some((parameter.name.clone(), value))
@@ -296,7 +298,7 @@ impl Comparison<'_> {
     }
 
     fn tag_changes(&self) -> Vec<ValueChange> {
-        value_changes(self.known.map(|known| &known.stack.tags), &self.wanted.tags)
+        value_changes(self.known.map(|known| &known.stack.tags), &self.desired.tags)
     }
 
     fn output_changes(&self, plan: &StackPlan, mask: &Mask) -> Result<Vec<ValueChange>> {
@@ -320,12 +322,13 @@ impl Comparison<'_> {
     /// The outputs that give a secret away, as they are deployed or as they are wanted: CloudFormation shows what a
     /// `NoEcho` parameter has brought into an output.
     pub fn secret_outputs(&self) -> Result<BTreeSet<String>> {
-        let of =
-            |template| Evaluation::new(template, self.parameters, self.place, &self.wanted.stack_name, None).outputs();
-        let wanted = of(&self.wanted.template)?;
+        let of = |template| {
+            Evaluation::new(template, self.parameters, self.account_region, &self.desired.stack_name, None).outputs()
+        };
+        let desired = of(&self.desired.template)?;
         // What somebody else has deployed may be more than can be evaluated here.
         let deployed = self.known.and_then(|known| known.template.as_ref()).and_then(|template| of(template).ok());
-        let outputs = wanted.into_iter().chain(deployed.into_iter().flatten());
+        let outputs = desired.into_iter().chain(deployed.into_iter().flatten());
         Ok(outputs.filter(|(_, value)| value.to_string().contains(SECRET)).map(|(name, _)| name).collect())
     }
 }

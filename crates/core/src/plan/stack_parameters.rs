@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::render::{InputSource, RenderedStack};
 use crate::spec::Map;
 
-/// The outputs of the stacks that a stack reads, by stack and output. An output that only a deploy can tell is none.
+/// The outputs of the stacks that a stack reads, by stack and output. An output that is known only after a deploy is none.
 pub type Outputs = BTreeMap<String, BTreeMap<String, Option<String>>>;
 
 /// The keys of the artifacts in the artifact bucket, by artifact name, and of the pipeline document.
@@ -34,9 +34,9 @@ impl ParameterValue {
 
 /// The values that the project gives to the parameters of a stack. Parameters that keep their default are not among
 /// them.
-pub fn parameters(wanted: &RenderedStack, outputs: &Outputs, keys: &ArtifactKeys) -> Map<ParameterValue> {
+pub fn parameters(desired: &RenderedStack, outputs: &Outputs, keys: &ArtifactKeys) -> Map<ParameterValue> {
     let value = |from: &InputSource| {
-        let (known, place) = match from {
+        let (known, output) = match from {
             InputSource::Output { stack, output } => (
                 outputs.get(stack).and_then(|outputs| outputs.get(output)).cloned().flatten(),
                 format!("{stack}.{output}"),
@@ -44,7 +44,7 @@ pub fn parameters(wanted: &RenderedStack, outputs: &Outputs, keys: &ArtifactKeys
             InputSource::Artifact { name } => (keys.artifacts.get(name).cloned(), format!("artifact {name}")),
             InputSource::Document => (keys.document.clone(), "the pipeline document".to_owned()),
         };
-        known.map_or(ParameterValue::AfterDeploy(place), ParameterValue::Known)
+        known.map_or(ParameterValue::AfterDeploy(output), ParameterValue::Known)
     };
-    wanted.inputs.iter().map(|input| (input.parameter.clone(), value(&input.from))).collect()
+    desired.inputs.iter().map(|input| (input.parameter.clone(), value(&input.from))).collect()
 }

@@ -38,7 +38,7 @@ Outputs:
   Zone: {Value: !Sub '${Prefix}-raw'}
 ";
 
-fn wanted(text: &str) -> RenderedStack {
+fn desired(text: &str) -> RenderedStack {
     RenderedStack {
         name: "storage".into(),
         stack_name: "shop-dev-storage".into(),
@@ -73,19 +73,26 @@ fn prefix(value: ParameterValue) -> Map<ParameterValue> {
     Map::from([("Prefix".into(), value)])
 }
 
-fn place() -> Place {
-    Place { account: "000000000000".into(), region: "us-east-1".into() }
+fn account_region() -> AccountRegion {
+    AccountRegion { account: "000000000000".into(), region: "us-east-1".into() }
 }
 
 fn plan(stacks: Vec<StackPlan>) -> Plan {
-    Plan { environment: "dev".into(), account: place().account, region: place().region, stacks, ..Plan::default() }
+    Plan {
+        environment: "dev".into(),
+        account: account_region().account,
+        region: account_region().region,
+        stacks,
+        ..Plan::default()
+    }
 }
 
 #[test]
 fn a_new_stack_is_planned_from_its_template() {
-    let wanted = wanted(STORAGE);
+    let desired = desired(STORAGE);
     let parameters = prefix(ParameterValue::Known("shop-dev".into()));
-    let comparison = Comparison { wanted: &wanted, known: None, parameters: &parameters, place: &place() };
+    let comparison =
+        Comparison { desired: &desired, known: None, parameters: &parameters, account_region: &account_region() };
     let stack = comparison.from_templates().unwrap();
     assert_eq!(
         comparison.outputs_after(&stack).unwrap(),
@@ -106,10 +113,15 @@ fn a_new_stack_is_planned_from_its_template() {
 
 #[test]
 fn an_unchanged_stack_needs_no_change_set() {
-    let wanted = wanted(STORAGE);
+    let desired = desired(STORAGE);
     let known = known(&format!("{STORAGE}\n"));
     let parameters = prefix(ParameterValue::Known("shop-dev".into()));
-    let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+    let comparison = Comparison {
+        desired: &desired,
+        known: Some(&known),
+        parameters: &parameters,
+        account_region: &account_region(),
+    };
     assert!(comparison.unchanged());
     let stack = comparison.nothing();
     assert_eq!(comparison.outputs_after(&stack).unwrap()["RawBucketName"], Some("shop-dev-raw".into()));
@@ -120,19 +132,30 @@ fn an_unchanged_stack_needs_no_change_set() {
         (prefix(ParameterValue::AfterDeploy("network.Prefix".into())), STORAGE.to_owned()),
         (parameters.clone(), STORAGE.replace("Enabled", "Disabled")),
     ] {
-        let wanted = self::wanted(&text);
+        let desired = self::desired(&text);
         assert!(
-            !Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() }.unchanged()
+            !Comparison {
+                desired: &desired,
+                known: Some(&known),
+                parameters: &parameters,
+                account_region: &account_region()
+            }
+            .unchanged()
         );
     }
 }
 
 #[test]
-fn what_may_follow_a_value_known_after_the_deploy_is_listed() {
-    let wanted = wanted(&STORAGE.replace("  Never:", "  Added:\n    Type: AWS::SQS::Queue\n  Never:"));
+fn changes_that_depend_on_values_known_after_deploy_are_listed() {
+    let desired = desired(&STORAGE.replace("  Never:", "  Added:\n    Type: AWS::SQS::Queue\n  Never:"));
     let known = known(&STORAGE.replace("  Never:", "  Gone:\n    Type: AWS::SQS::Queue\n  Never:"));
     let parameters = prefix(ParameterValue::AfterDeploy("network.Prefix".into()));
-    let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+    let comparison = Comparison {
+        desired: &desired,
+        known: Some(&known),
+        parameters: &parameters,
+        account_region: &account_region(),
+    };
     assert!(!comparison.decided());
     insta::assert_snapshot!(plan(vec![comparison.from_templates().unwrap()]).text(false), @r#"
     shop-dev-storage
@@ -154,26 +177,36 @@ fn what_may_follow_a_value_known_after_the_deploy_is_listed() {
 }
 
 #[test]
-fn what_is_looked_up_at_each_deploy_needs_a_change_set() {
+fn dynamic_parameters_need_a_change_set() {
     let parameters = prefix(ParameterValue::Known("shop-dev".into()));
     let looked_up = "  Vpc: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /shop/vpc}\nConditions:";
     for text in
         [STORAGE.replace("Conditions:", looked_up), STORAGE.replace("!Ref Password", "'{{resolve:ssm:/shop/name}}'")]
     {
-        let (wanted, mut known) = (wanted(&text), known(&text));
+        let (desired, mut known) = (desired(&text), known(&text));
         known.stack.parameters.insert("Vpc".into(), "/shop/vpc".into());
-        let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+        let comparison = Comparison {
+            desired: &desired,
+            known: Some(&known),
+            parameters: &parameters,
+            account_region: &account_region(),
+        };
         assert!(!comparison.unchanged(), "{text}");
     }
 }
 
 #[test]
 fn outputs_and_tags_alone_are_a_change() {
-    let mut wanted = wanted(&STORAGE.replace("-raw'}", "-new'}\n  Added: {Value: one}"));
-    wanted.tags.insert("owner".into(), "data".into());
+    let mut desired = desired(&STORAGE.replace("-raw'}", "-new'}\n  Added: {Value: one}"));
+    desired.tags.insert("owner".into(), "data".into());
     let known = known(STORAGE);
     let parameters = prefix(ParameterValue::Known("shop-dev".into()));
-    let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+    let comparison = Comparison {
+        desired: &desired,
+        known: Some(&known),
+        parameters: &parameters,
+        account_region: &account_region(),
+    };
     let plan = plan(vec![comparison.with_change_set(&ChangeSet::default()).unwrap()]);
     assert!(plan.has_changes());
     insta::assert_snapshot!(plan.text(false), @r#"

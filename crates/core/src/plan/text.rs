@@ -224,13 +224,13 @@ fn middles(before: &[Value], after: &[Value]) -> (String, String) {
     let first = before.iter().zip(after).take_while(alike).count();
     let (before, after) = (&before[first..], &after[first..]);
     let last = before.iter().rev().zip(after.iter().rev()).take_while(alike).count();
-    let told = |items: &[Value]| {
+    let joined = |items: &[Value]| {
         let start = (first > 0).then(|| "…".to_owned());
         let end = (last > 0).then(|| "…".to_owned());
         let items = items[..items.len() - last].iter().map(Value::to_string);
         format!("[{}]", start.into_iter().chain(items).chain(end).collect::<Vec<_>>().join(", "))
     };
-    (told(before), told(after))
+    (joined(before), joined(after))
 }
 
 fn shorten(text: &str) -> String {
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_long_lists_the_items_are_shown_that_differ() {
+    fn long_lists_show_only_items_that_differ() {
         let column = |name: &str| json!({"Name": name, "Type": "string"});
         let list = |names: &[&str]| Value::Array(names.iter().map(|name| column(name)).collect());
         let shown = |before: &[&str], after: &[&str]| {

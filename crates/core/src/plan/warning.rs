@@ -1,4 +1,4 @@
-//! What no change set tells, because it goes on between stacks.
+//! Warnings about changes between stacks, which no change set shows.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::deployed::Stack;
 use super::stack::{Known, StackPlan};
 use super::stack_parameters::ParameterValue;
-use super::{Place, in_use, moved_resources};
+use super::{AccountRegion, in_use, moved_resources};
 use crate::error::Result;
 use crate::render::RenderedStack;
 use crate::spec::Map;
@@ -42,7 +42,7 @@ pub enum WarningKind {
 /// One stack with what is known of it and planned for it.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
-    pub wanted: &'a RenderedStack,
+    pub desired: &'a RenderedStack,
     pub known: Option<&'a Known>,
     pub plan: &'a StackPlan,
 }
@@ -56,14 +56,14 @@ impl Side<'_> {
 }
 
 /// All that goes wrong between the stacks of a plan.
-pub fn between(sides: &[Side<'_>], place: &Place) -> Result<Vec<Warning>> {
-    let mut warnings = in_use::find(sides, place)?;
-    warnings.extend(moved_resources::find(sides, place)?);
+pub fn between(sides: &[Side<'_>], account_region: &AccountRegion) -> Result<Vec<Warning>> {
+    let mut warnings = in_use::find(sides, account_region)?;
+    warnings.extend(moved_resources::find(sides, account_region)?);
     Ok(warnings)
 }
 
 /// The warning about a deployed stack that the project does not have.
-pub fn orphan(stack: &Stack, short_name: &str, environment: &str) -> Warning {
+pub fn orphaned_stack(stack: &Stack, short_name: &str, environment: &str) -> Warning {
     let mut steps = Vec::new();
     if stack.termination_protection {
         steps.push(format!(
@@ -77,7 +77,7 @@ pub fn orphan(stack: &Stack, short_name: &str, environment: &str) -> Warning {
         stack: short_name.to_owned(),
         name: None,
         message: format!(
-            "`{}` is deployed ({}), but the project has no such stack any more: a deploy leaves it as it is",
+            "`{}` is deployed ({}), but the project has no such stack: a deploy does not change it",
             stack.name, stack.status
         ),
         steps,
@@ -85,7 +85,7 @@ pub fn orphan(stack: &Stack, short_name: &str, environment: &str) -> Warning {
 }
 
 /// The short names of the stacks that an environment would have under these names, and that are not among its own.
-/// Whether one is really of the environment is told by its tags.
+/// Its tags show whether it belongs to the environment.
 pub fn strangers<'a>(names: &'a [String], prefix: &str, own: &BTreeSet<&str>) -> Vec<(&'a str, &'a str)> {
     let short = |name: &'a String| Some((name.as_str(), name.strip_prefix(prefix)?));
     let mut found: Vec<(&str, &str)> =
@@ -95,7 +95,7 @@ pub fn strangers<'a>(names: &'a [String], prefix: &str, own: &BTreeSet<&str>) ->
     found
 }
 
-/// The section of a plan in text; empty if there is nothing to tell.
+/// The section of a plan in text; empty if there are no warnings.
 pub(super) fn text(warnings: &[Warning]) -> String {
     let mut text = String::new();
     for warning in warnings {
@@ -118,7 +118,7 @@ mod tests {
 
     /// A stack with its deployed template and the one that is wanted; none of them for one that is not there.
     fn plan(stacks: &[(&str, &str, &str)]) -> String {
-        let place = Place { account: "111111111111".into(), region: "eu-central-1".into() };
+        let account_region = AccountRegion { account: "111111111111".into(), region: "eu-central-1".into() };
         let rendered = |name: &str, text: &str| RenderedStack {
             name: name.into(),
             stack_name: format!("shop-dev-{name}"),
@@ -137,21 +137,25 @@ mod tests {
         let all: Vec<_> = stacks
             .iter()
             .map(|(name, before, after)| {
-                let (known, wanted) = ((!before.is_empty()).then(|| known(name, before)), rendered(name, after));
+                let (known, desired) = ((!before.is_empty()).then(|| known(name, before)), rendered(name, after));
                 let parameters = Map::new();
-                let comparison =
-                    Comparison { wanted: &wanted, known: known.as_ref(), parameters: &parameters, place: &place };
+                let comparison = Comparison {
+                    desired: &desired,
+                    known: known.as_ref(),
+                    parameters: &parameters,
+                    account_region: &account_region,
+                };
                 let mut plan = comparison.from_templates().unwrap();
                 for resource in &mut plan.resources {
                     resource.physical_id =
                         (resource.resource_type == "AWS::SSM::Parameter").then(|| "/shop/vpc".to_owned());
                 }
-                (wanted, known, plan)
+                (desired, known, plan)
             })
             .collect();
         let sides: Vec<_> =
-            all.iter().map(|(wanted, known, plan)| Side { wanted, known: known.as_ref(), plan }).collect();
-        text(&between(&sides, &place).unwrap())
+            all.iter().map(|(desired, known, plan)| Side { desired, known: known.as_ref(), plan }).collect();
+        text(&between(&sides, &account_region).unwrap())
     }
 
     const EMPTY: &str = "Resources:\n  Topic: {Type: 'AWS::SNS::Topic'}\n";
@@ -159,25 +163,25 @@ mod tests {
                           Properties: {BucketName: !Sub 'shop-${AWS::AccountId}'}\n";
 
     #[test]
-    fn a_resource_that_moves_is_told_with_the_way_to_keep_it() {
+    fn a_moved_resource_is_reported_with_steps_to_keep_it() {
         let other_id = BUCKET.replace("Raw:", "Landing:");
         insta::assert_snapshot!(plan(&[("storage", BUCKET, EMPTY), ("lake", EMPTY, &other_id)]), @r"
-        `Raw` (AWS::S3::Bucket, `shop-111111111111`) moves from `storage` to `lake`: it would be deleted there, with what it holds, and its name may still be taken here
+        `Raw` (AWS::S3::Bucket, `shop-111111111111`) moves from `storage` to `lake`: it would be deleted there, with its data, and its name may still be taken here
           1. give `Raw` in `storage` the line `DeletionPolicy: Retain`, and deploy that alone
-          2. take it out of `storage`, without adding it to `lake` yet, and deploy: it leaves the stack and is kept
+          2. remove it from `storage`, without adding it to `lake` yet, and deploy: it leaves the stack and is retained
           3. add `Landing` to `lake` with `DeletionPolicy: Retain`, and deploy: it exists already and is imported
         ");
         let kept = BUCKET.replace("Type: AWS::S3::Bucket", "Type: AWS::S3::Bucket\n    DeletionPolicy: Retain");
         insta::assert_snapshot!(plan(&[("storage", &kept, EMPTY), ("lake", EMPTY, BUCKET)]), @r"
-        `Raw` (AWS::S3::Bucket, `shop-111111111111`) moves from `storage` to `lake`: both stacks would hold it for a while, which CloudFormation refuses
-          1. take it out of `storage`, without adding it to `lake` yet, and deploy: it leaves the stack and is kept
+        `Raw` (AWS::S3::Bucket, `shop-111111111111`) moves from `storage` to `lake`: both stacks would contain it for a while, which CloudFormation rejects
+          1. remove it from `storage`, without adding it to `lake` yet, and deploy: it leaves the stack and is retained
           2. add `Raw` to `lake` with `DeletionPolicy: Retain`, and deploy: it exists already and is imported
         ");
         let unnamed = EMPTY.replace("Topic:", "Alarms:");
         insta::assert_snapshot!(plan(&[("events", &format!("{EMPTY}  Alarms: {{Type: 'AWS::SNS::Topic'}}\n"), EMPTY), ("monitoring", "", &unnamed)]), @r"
-        `Alarms` (AWS::SNS::Topic) seems to move from `events` to `monitoring`: it would be deleted there, with what it holds, and made anew here
+        `Alarms` (AWS::SNS::Topic) seems to move from `events` to `monitoring`: it would be deleted there, with its data, and created again here
           1. give `Alarms` in `events` the line `DeletionPolicy: Retain`, and deploy that alone
-          2. take it out of `events`, without adding it to `monitoring` yet, and deploy: it leaves the stack and is kept
+          2. remove it from `events`, without adding it to `monitoring` yet, and deploy: it leaves the stack and is retained
           3. give `Alarms` in `monitoring` the name that it has in the account and `DeletionPolicy: Retain`, and deploy: it is imported
         ");
         // Another name, another type, or the same stack: nothing moves.
@@ -188,14 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_while_another_stack_has_it_is_told() {
+    fn an_export_removed_while_imported_is_reported() {
         let owner = format!("{BUCKET}Outputs:\n  RawName: {{Value: !Ref Raw}}\n");
         let user = "Metadata: {pipectl: {inputs: {Bucket: output storage.RawName}}}\nParameters: {Bucket: {Type: String, Default: x}}\n";
         let user = format!("{user}{EMPTY}");
         insta::assert_snapshot!(plan(&[("storage", &owner, EMPTY), ("glue", &user, EMPTY)]), @r"
         `storage` drops `Raw` (AWS::S3::Bucket), which the deployed `glue` still has as its parameter `Bucket`
-          1. keep `Raw` and the output `RawName` in `storage` for now and deploy: `glue` lets go of it
-          2. then take them out and deploy again
+          1. keep `Raw` and the output `RawName` in `storage` for now and deploy: `glue` stops using it
+          2. then remove them and deploy again
         ");
         // The output alone may go: a parameter keeps its value.
         assert_eq!(plan(&[("storage", &owner, BUCKET), ("glue", &user, EMPTY)]), "");
@@ -204,33 +208,33 @@ mod tests {
     }
 
     #[test]
-    fn an_export_in_use_cannot_go_or_change() {
+    fn an_export_in_use_cannot_be_removed_or_changed() {
         let owner =
             format!("{EMPTY}Outputs:\n  Name: {{Value: one, Export: {{Name: !Sub 'shop-${{AWS::Region}}'}}}}\n");
         let user = "Resources:\n  Rule: {Type: 'AWS::SNS::Topic', Properties: {DisplayName: !ImportValue shop-eu-central-1}}\n";
         insta::assert_snapshot!(plan(&[("storage", &owner, EMPTY), ("glue", user, EMPTY)]), @r"
         the export `shop-eu-central-1` of `storage` goes while the deployed `glue` imports it: CloudFormation refuses that
-          1. leave `storage` as it is deployed for now, and deploy: `glue` lets go of the import
+          1. leave `storage` as it is deployed for now, and deploy: `glue` drops the import
           2. then change `storage` and deploy again
         ");
         let other = owner.replace("one", "two");
         insta::assert_snapshot!(plan(&[("storage", &owner, &other), ("glue", user, user)]), @r"
         the export `shop-eu-central-1` of `storage` would change while the deployed `glue` imports it: CloudFormation refuses that
-          1. take the import of `shop-eu-central-1` out of `glue`, leave `storage` as it is deployed, and deploy
+          1. remove the import of `shop-eu-central-1` from `glue`, leave `storage` as it is deployed, and deploy
           2. then change `storage` and deploy again
         ");
     }
 
     #[test]
-    fn a_parameter_that_is_looked_up_cannot_go_unnoticed() {
+    fn a_dynamic_parameter_in_an_export_is_reported() {
         let owner = format!("{EMPTY}  Vpc: {{Type: 'AWS::SSM::Parameter', Properties: {{Type: String, Value: x}}}}\n");
         let typed = format!(
             "Parameters: {{Lookup: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /shop/vpc}}}}\n{EMPTY}"
         );
         insta::assert_snapshot!(plan(&[("network", &owner, EMPTY), ("glue", &typed, EMPTY)]), @r"
         `network` drops the parameter `/shop/vpc`, which the deployed `glue` looks up
-          1. keep `Vpc` in `network` for now and deploy: `glue` lets go of it
-          2. then take it out and deploy again
+          1. keep `Vpc` in `network` for now and deploy: `glue` stops using it
+          2. then remove it and deploy again
         ");
         let resolved = EMPTY.replace("Topic'}", "Topic', Properties: {DisplayName: '{{resolve:ssm:/shop/vpc}}'}}");
         assert!(plan(&[("network", &owner, EMPTY), ("glue", &resolved, EMPTY)]).contains("looks up"));
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_the_project_does_not_have_is_an_orphan() {
+    fn a_stack_that_is_not_in_the_project_is_orphaned() {
         let names: Vec<String> =
             ["shop-dev-storage", "shop-dev-old", "shop-dev-", "shop-prod-old"].map(str::to_owned).into();
         let own = BTreeSet::from(["storage", "network"]);
@@ -250,10 +254,10 @@ mod tests {
             termination_protection: true,
             ..Stack::default()
         };
-        let plan = Plan { warnings: vec![orphan(&stack, "old", "dev")], ..Plan::default() };
+        let plan = Plan { warnings: vec![orphaned_stack(&stack, "old", "dev")], ..Plan::default() };
         insta::assert_snapshot!(plan.text(false), @r"
         Between stacks:
-          `shop-dev-old` is deployed (UPDATE_COMPLETE), but the project has no such stack any more: a deploy leaves it as it is
+          `shop-dev-old` is deployed (UPDATE_COMPLETE), but the project has no such stack: a deploy does not change it
             1. aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name shop-dev-old
             2. pipectl destroy --env dev --stack old
 

@@ -87,7 +87,7 @@ impl Engine {
                 did_you_mean(helper, ["concat", "each", "if", "lookup", "quote", "unless", "with"]),
             ),
             reason => {
-                (format!("the template `{name}` cannot be rendered: {reason}"), "mend the template here".to_owned())
+                (format!("the template `{name}` cannot be rendered: {reason}"), "fix the template here".to_owned())
             }
         };
         let error_at = match (source, error.line_no, error.column_no) {
@@ -106,9 +106,9 @@ impl Engine {
 /// Reads the templates of these stacks and every partial that they use.
 fn collect(stacks: &[&str], templates: Templates<'_>) -> Result<BTreeMap<String, Arc<Source>>> {
     let (mut sources, mut errors) = (BTreeMap::new(), Vec::new());
-    let mut wanted: Vec<(String, String, Option<Span>)> =
+    let mut pending: Vec<(String, String, Option<Span>)> =
         stacks.iter().rev().map(|name| ((*name).to_owned(), format!("templates/{name}.yaml.hbs"), None)).collect();
-    while let Some((name, path, used)) = wanted.pop() {
+    while let Some((name, path, used)) = pending.pop() {
         if sources.contains_key(&name) {
             continue;
         }
@@ -116,7 +116,7 @@ fn collect(stacks: &[&str], templates: Templates<'_>) -> Result<BTreeMap<String,
             Ok(Some(source)) => {
                 for (partial, span) in partials(&source) {
                     let path = format!("templates/partials/{partial}.yaml.hbs");
-                    wanted.push((partial, path, Some(span)));
+                    pending.push((partial, path, Some(span)));
                 }
                 sources.insert(name, source);
             }
@@ -204,15 +204,15 @@ pub(super) fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R
 
 /// A hint for a variable that is not there: the nearest of those beside it.
 fn nearest(known: &Value, path: &str) -> String {
-    let mut place = known;
+    let mut scope = known;
     for name in path.split('.') {
-        let Value::Object(names) = place else { break };
+        let Value::Object(names) = scope else { break };
         match names.get(name) {
-            Some(below) => place = below,
+            Some(below) => scope = below,
             None => return did_you_mean(name, names.keys().map(String::as_str)),
         }
     }
-    "look at the keys of `stacks/pipeline.yaml`: they stand below `pipeline`".to_owned()
+    "use a key of `stacks/pipeline.yaml`: they are below `pipeline`".to_owned()
 }
 
 fn syntax(source: &Arc<Source>, error: &TemplateError) -> Error {

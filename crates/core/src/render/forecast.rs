@@ -1,4 +1,4 @@
-//! What the stacks come to, as far as that can be told before any of them is deployed: names and ARNs follow from the
+//! A forecast of the deployed resources before any stack is deployed: names and ARNs follow from the
 //! templates, ids that a service makes up do not.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::resource_types::{self, Reference};
 use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template};
 use crate::yaml::{self, Source};
 
-/// Stands for what only a deployment can tell.
+/// Stands for what is known only after a deployment.
 const UNKNOWN: &str = "?";
 
 /// The resources of all stacks, which come each after those that it needs.
@@ -43,8 +43,8 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Re
             stack_name: stack.stack_name.clone(),
             ..PseudoParameters::default()
         };
-        let place = Place { account, region, names: names(template, &parameters, &pseudo) };
-        let lookup = |lookup: Lookup<'_>| place.answer(template, lookup);
+        let forecast = Forecast { account, region, names: names(template, &parameters, &pseudo) };
+        let lookup = |lookup: Lookup<'_>| forecast.answer(template, lookup);
         let scope = Scope { template, parameters: &parameters, pseudo: &pseudo, lookup: &lookup };
         let source = Source::new(format!("{}.yaml", stack.name), stack.text.clone());
         let document = yaml::parse(&source).ok();
@@ -58,7 +58,7 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Re
                 stack: stack.name.clone(),
                 id: resource.logical_id.clone(),
                 kind: resource.resource_type.clone(),
-                name: place.reference(resource),
+                name: forecast.reference(resource),
                 properties: properties.to_json(&mut |_| Value::String(UNKNOWN.into())),
                 node: node.cloned(),
             });
@@ -93,13 +93,13 @@ fn names(
     all.map(|one| (one.logical_id.clone(), name(one).unwrap_or_else(|| one.logical_id.clone()))).collect()
 }
 
-struct Place<'a> {
+struct Forecast<'a> {
     account: &'a str,
     region: &'a str,
     names: BTreeMap<String, String>,
 }
 
-impl Place<'_> {
+impl Forecast<'_> {
     fn name(&self, resource: &template::Resource) -> &str {
         self.names.get(&resource.logical_id).map_or("", String::as_str)
     }

@@ -44,7 +44,7 @@ impl InputSource {
 
 /// Reads the inputs of a template, and the place of each. Fails with every one that cannot be understood, or that no parameter takes.
 pub(super) fn inputs(template: &Template) -> Result<(Vec<Input>, Vec<Span>)> {
-    let (mut inputs, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut inputs, mut spans, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let declared = template.metadata.as_ref().and_then(|metadata| metadata.pointer("/pipectl/inputs"));
     for (key, node) in declared.map_or(&[][..], Node::entries) {
         if template.parameter(&key.name).is_none() {
@@ -57,10 +57,10 @@ pub(super) fn inputs(template: &Template) -> Result<(Vec<Input>, Vec<Span>)> {
         match node.as_str().and_then(InputSource::parse) {
             Some(from) => {
                 inputs.push(Input { parameter: key.name.clone(), from });
-                places.push(node.span.clone());
+                spans.push(node.span.clone());
             }
             None => errors.push(
-                Error::project(format!("the input `{}` says not where its value comes from", key.name))
+                Error::project(format!("the input `{}` has no valid source", key.name))
                     .at(&node.span, "")
                     .hint("write `output <stack>.<Output>`, `artifact <name>` or `document`"),
             ),
@@ -77,7 +77,7 @@ pub(super) fn inputs(template: &Template) -> Result<(Vec<Input>, Vec<Span>)> {
         }
     }
     Error::all(errors)?;
-    Ok((inputs, places))
+    Ok((inputs, spans))
 }
 
 /// The parameters of a template, deployed by whatever version of pipectl, that take an output of a stack, each with the
@@ -93,11 +93,11 @@ pub fn declared(template: &Template, stack: &str) -> Vec<(String, String)> {
 
 /// Checks that every input names an output or an artifact that exists, and returns all that do not. `own` are the
 /// crates of the user's own sources.
-pub(super) fn check(stacks: &[RenderedStack], places: &[Vec<Span>], own: &[&str]) -> Vec<Error> {
+pub(super) fn check(stacks: &[RenderedStack], spans: &[Vec<Span>], own: &[&str]) -> Vec<Error> {
     let artifacts = || Artifact::ALL.map(Artifact::as_str).into_iter().chain(own.iter().copied());
     let mut errors = Vec::new();
     let inputs = stacks.iter().flat_map(|stack| &stack.inputs);
-    for (input, span) in inputs.zip(places.iter().flatten()) {
+    for (input, span) in inputs.zip(spans.iter().flatten()) {
         match &input.from {
             InputSource::Document => {}
             InputSource::Artifact { name } if artifacts().any(|known| known == name) => {}

@@ -82,19 +82,19 @@ pub fn stacks(spec: &Spec, templates: Templates<'_>) -> Result<Vec<RenderedStack
         STACKS.into_iter().filter(|name| *name != SOURCE_DATABASE || database::has_stack(spec)).collect();
     let engine = engine::Engine::load(&names, templates)?;
     let context = context::context(spec, templates)?;
-    let (mut rendered, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rendered, mut spans, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let render = |name: &&str| engine.render(name, &context).and_then(|text| stack(spec, name, &text));
     for result in engine::side_by_side(&names, render) {
         match result {
-            Ok((stack, spans)) => {
+            Ok((stack, input_spans)) => {
                 rendered.push(stack);
-                places.push(spans);
+                spans.push(input_spans);
             }
             Err(error) => errors.push(error),
         }
     }
     Error::all(errors)?;
-    Error::all(input::check(&rendered, &places, &spec.pipeline.crates()))?;
+    Error::all(input::check(&rendered, &spans, &spec.pipeline.crates()))?;
     in_order(rendered)
 }
 
@@ -133,10 +133,10 @@ fn in_order(mut stacks: Vec<RenderedStack>) -> Result<Vec<RenderedStack>> {
 /// The stacks with a text of one template changed, which must stand in it: to see what notices.
 #[cfg(any(test, feature = "testing"))]
 pub fn edited(spec: &Spec, path: &str, from: &str, to: &str) -> Vec<RenderedStack> {
-    let rendered = stacks(spec, &|wanted| {
-        let source = crate::testing::built_in(wanted);
+    let rendered = stacks(spec, &|requested| {
+        let source = crate::testing::built_in(requested);
         Ok(match source {
-            Some(source) if wanted == path => {
+            Some(source) if requested == path => {
                 assert!(source.text.contains(from), "{from}");
                 Some(Source::new(path, source.text.replacen(from, to, 1)))
             }

@@ -7,14 +7,14 @@ use crate::testing::built_in;
 /// The reference pipeline in one of its environments, with more overrides laid over it.
 fn spec(environment: &str, overrides: &str) -> Spec {
     let pipeline = built_in("stacks/pipeline.yaml").unwrap();
-    let place = built_in(&format!("stacks/{environment}.yaml")).unwrap();
+    let file = built_in(&format!("stacks/{environment}.yaml")).unwrap();
     let text = if overrides.is_empty() {
-        place.text.clone()
+        file.text.clone()
     } else {
-        let (head, _) = place.text.split_once("overrides:").unwrap();
+        let (head, _) = file.text.split_once("overrides:").unwrap();
         format!("{head}overrides: {overrides}\n")
     };
-    Spec::load(&pipeline, &Source::new(place.name.clone(), text), environment).unwrap_or_else(|error| panic!("{error}"))
+    Spec::load(&pipeline, &Source::new(file.name.clone(), text), environment).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn render(spec: &Spec) -> Vec<RenderedStack> {
@@ -47,8 +47,8 @@ fn databases() -> Spec {
 
 /// Renders with one template replaced.
 fn with(path: &str, text: &str) -> Result<Vec<RenderedStack>> {
-    stacks(&spec("dev", ""), &|wanted| {
-        Ok(if wanted == path { Some(Source::new(path, text)) } else { built_in(wanted) })
+    stacks(&spec("dev", ""), &|requested| {
+        Ok(if requested == path { Some(Source::new(path, text)) } else { built_in(requested) })
     })
 }
 
@@ -71,7 +71,7 @@ fn the_stacks_of_dev_and_local() {
 }
 
 #[test]
-fn each_stack_follows_those_that_it_needs() {
+fn each_stack_follows_its_dependencies() {
     for stacks in VARIANTS.iter() {
         let names: Vec<&str> = stacks.iter().map(|stack| stack.name.as_str()).collect();
         let expected: Vec<&str> =
@@ -96,7 +96,7 @@ fn rendering_twice_gives_the_same_bytes() {
 
 /// A template that is compiled piece by piece says the same as one that is compiled as a whole.
 #[test]
-fn pieces_make_the_whole() {
+fn combined_templates_equal_the_rendered_stacks() {
     let context = context::context(&databases(), &|_| Ok(None)).unwrap();
     let engine = engine::Engine::load(&STACKS, &|path| Ok(built_in(path))).unwrap();
     let whole = engine::Engine::load_whole(&STACKS, &|path| Ok(built_in(path))).unwrap();
@@ -123,7 +123,7 @@ fn every_role_has_a_boundary_and_a_name_that_fits() {
 }
 
 #[test]
-fn what_holds_data_outlives_its_stack() {
+fn resources_with_data_are_retained() {
     let stateful = ["AWS::S3::Bucket", "AWS::RedshiftServerless::Namespace"];
     for stacks in VARIANTS.iter() {
         for resource in resources(stacks).filter(|resource| stateful.contains(&resource.resource_type.as_str())) {
@@ -134,7 +134,7 @@ fn what_holds_data_outlives_its_stack() {
 }
 
 #[test]
-fn no_policy_of_aws_and_no_key() {
+fn no_aws_managed_policy_and_no_access_key() {
     for stack in VARIANTS.iter().flatten() {
         for word in ["FullAccess", "AWSGlueServiceRole", "policy/service-role", "AKIA", "Export:", "shpat_"] {
             assert!(!stack.text.contains(word), "{} has {word}", stack.name);
@@ -143,7 +143,7 @@ fn no_policy_of_aws_and_no_key() {
 }
 
 #[test]
-fn without_github_nobody_is_trusted_from_outside() {
+fn without_github_no_role_trusts_an_external_principal() {
     let trust = "sts:AssumeRoleWithWebIdentity";
     let text = |environment: &str, overrides: &str| render(&spec(environment, overrides))[0].text.clone();
     assert!(!text("dev", "").contains(trust) && !text("dev", "").contains("OIDCProvider"));
@@ -157,7 +157,7 @@ fn without_github_nobody_is_trusted_from_outside() {
 }
 
 #[test]
-fn mistakes_in_templates_are_pointed_at() {
+fn template_errors_have_a_location() {
     let head = "AWSTemplateFormatVersion: \"2010-09-09\"\n";
     let path = "templates/analytics.yaml.hbs";
     let mistakes = [
@@ -222,7 +222,7 @@ fn mistakes_in_templates_are_pointed_at() {
     2 | Resources: [
       |            ^
       = note: `analytics.yaml` is made from `templates/analytics.yaml.hbs`
-      = hint: mend the YAML here: look at indentation, quotes and keys that stand twice
+      = hint: fix the YAML here: check indentation, quotes and duplicate keys
 
     error: the stack `storage` has no output `RawBucket`
      --> analytics.yaml:2:34
@@ -256,7 +256,7 @@ fn mistakes_in_templates_are_pointed_at() {
 }
 
 #[test]
-fn names_that_differ_in_punctuation_only_are_refused() {
+fn names_that_differ_only_in_punctuation_are_rejected() {
     let pipeline = "\
 name: shop
 sources: {erp: {files: {}}}
@@ -264,8 +264,9 @@ tables:
   a_1: {source: erp, columns: {id: bigint}, key: [id]}
   a1: {source: erp, columns: {id: bigint}, key: [id]}
 ";
-    let place = "account: \"111111111111\"\nregion: eu-central-1\n";
-    let spec = Spec::load(&Source::new("pipeline.yaml", pipeline), &Source::new("dev.yaml", place), "dev").unwrap();
+    let environment = "account: \"111111111111\"\nregion: eu-central-1\n";
+    let spec =
+        Spec::load(&Source::new("pipeline.yaml", pipeline), &Source::new("dev.yaml", environment), "dev").unwrap();
     let error = stacks(&spec, &|path| Ok(built_in(path))).unwrap_err();
     insta::assert_snapshot!(error, @r"
     error: the tables `a_1` and `a1` differ in punctuation only
@@ -279,8 +280,9 @@ tables:
 fn a_pipeline_without_a_shop_renders() {
     let pipeline =
         "name: shop\nsources: {erp: {files: {}}}\ntables:\n  t: {source: erp, columns: {id: bigint}, key: [id]}\n";
-    let place = "account: \"111111111111\"\nregion: eu-central-1\n";
-    let spec = Spec::load(&Source::new("pipeline.yaml", pipeline), &Source::new("dev.yaml", place), "dev").unwrap();
+    let environment = "account: \"111111111111\"\nregion: eu-central-1\n";
+    let spec =
+        Spec::load(&Source::new("pipeline.yaml", pipeline), &Source::new("dev.yaml", environment), "dev").unwrap();
     let types: Vec<String> = resources(&render(&spec)).map(|resource| resource.resource_type.clone()).collect();
     assert!(!types.iter().any(|kind| kind.contains("Scheduler") || kind.contains("Secret")));
     assert_eq!(types.iter().filter(|kind| *kind == "AWS::Lambda::Function").count(), 1);

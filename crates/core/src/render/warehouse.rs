@@ -46,13 +46,13 @@ struct InputColumn {
     kind: &'static str,
 }
 
-/// Fails if QuickSight is asked for and the columns of a mart cannot be told.
+/// Fails if QuickSight is declared and the columns of a mart cannot be determined.
 pub(super) fn outlets(spec: &Spec, files: Templates<'_>) -> Result<Outlets> {
     let marts = &spec.pipeline.marts;
     let quicksight = match &spec.pipeline.analytics.quicksight {
-        Some(wanted) => Some(QuickSight {
-            user: wanted.user.clone(),
-            refresh_at: wanted.refresh_at.clone(),
+        Some(settings) => Some(QuickSight {
+            user: settings.user.clone(),
+            refresh_at: settings.refresh_at.clone(),
             marts: data_sets(spec, files)?,
         }),
         None => None,
@@ -88,7 +88,7 @@ fn data_sets(spec: &Spec, files: Templates<'_>) -> Result<Vec<DataSet>> {
                 if unknown.is_empty() { "its columns".to_owned() } else { format!("`{}`", unknown.join("`, `")) };
             errors.push(
                 Error::project(format!(
-                    "QuickSight must know the columns of the mart `{name}`, and {which} cannot be told"
+                    "QuickSight must know the columns of the mart `{name}`, and {which} cannot be determined"
                 ))
                 .at(&crate::yaml::Span::new(source, 0, 0), "")
                 .hint(

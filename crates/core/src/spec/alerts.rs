@@ -1,4 +1,4 @@
-//! Who hears of failures, and what counts as one.
+//! Who is notified of failures, and what counts as a failure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::yaml::Node;
 
 use crate::log_pattern::LogPattern;
 
-/// Who hears of failures, and what counts as one.
+/// Who is notified of failures, and what counts as a failure.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Alerts {
@@ -17,7 +17,7 @@ pub struct Alerts {
     /// The CloudWatch Logs filter patterns that count as an error in the log of a Lambda or job.
     #[schemars(length(max = 20))]
     pub log_patterns: Vec<String>,
-    /// A mail is sent when nothing has landed for this many hours, at most 168. Without it nobody is told.
+    /// A mail is sent when nothing has landed for this many hours, at most 168. Without it no mail is sent.
     #[schemars(range(min = 1, max = 168))]
     pub no_data_hours: Option<u32>,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bounds, CheckName, Map, RowBounds};
 
-/// What must hold. A row that breaks a rule goes to quarantine with the reason; a broken rule of the whole (`rows`, `fresh_within`) stops the table.
+/// Checks of a table. A row that fails a check is quarantined with the reason. A failed check of the whole run (`rows`, `fresh_within`) stops the table.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Checks {
@@ -13,19 +13,19 @@ pub struct Checks {
     pub not_null: Vec<String>,
     /// Columns whose values must not repeat within a run, each by itself.
     pub unique: Vec<String>,
-    /// Columns with the only values that they may have.
+    /// Columns with their allowed values.
     pub accepted_values: Map<Vec<String>>,
-    /// Columns with the least and the most that they may be: numbers, dates or times.
+    /// Columns with their minimum and maximum: numbers, dates or times.
     pub between: Map<Bounds>,
     /// Columns with the regular expression that the whole value must match.
     pub matches: Map<String>,
-    /// Columns whose values must be there in another table, as `customer_id: customers.id`.
+    /// Columns whose values must exist in another table, as `customer_id: customers.id`.
     pub references: Map<String>,
-    /// How many rows a run may bring.
+    /// How many rows a run may have.
     pub rows: RowBounds,
-    /// The newest value of a column must be no older than this when rows come.
+    /// The newest value of a column must not be older than this when rows arrive.
     pub fresh_within: Map<Age>,
-    /// The checks among these that only warn: what breaks them is counted in the report, and loaded.
+    /// The checks that only warn: rows that fail them are counted in the report, and loaded.
     pub warn: Vec<CheckName>,
 }
 

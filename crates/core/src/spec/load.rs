@@ -36,26 +36,31 @@ pub fn environment_schema() -> &'static Schema {
 }
 
 impl Spec {
-    /// Reads and checks both texts. Fails with everything that is wrong, each with its place.
+    /// Reads and checks both files. Fails with all errors, each with its location.
     ///
     /// The order of precedence, lowest first: the defaults, `pipeline.yaml`, the environment's `overrides`.
     pub fn load(pipeline: &Arc<Source>, environment: &Arc<Source>, environment_name: &str) -> Result<Self> {
-        let (mut tree, mut place) = match (yaml::parse(pipeline), yaml::parse(environment)) {
-            (Ok(tree), Ok(place)) => (tree, place),
+        let (mut tree, mut environment_tree) = match (yaml::parse(pipeline), yaml::parse(environment)) {
+            (Ok(tree), Ok(environment)) => (tree, environment),
             (one, other) => return Err(join(one.err().into_iter().chain(other.err()))),
         };
         // Without a mapping there is nothing to lay overrides over, nor to say more of.
-        let mappings = [&tree, &place].map(not_a_mapping);
+        let mappings = [&tree, &environment_tree].map(not_a_mapping);
         Error::all(mappings.into_iter().flatten())?;
-        let mut errors = shape::check(&mut place, &ENVIRONMENT_SCHEMA);
-        if let Some(overrides) = place.get("overrides") {
+        let mut errors = shape::check(&mut environment_tree, &ENVIRONMENT_SCHEMA);
+        if let Some(overrides) = environment_tree.get("overrides") {
             tree.merge(overrides.clone());
         }
         let shape = shape::check(&mut tree, &PIPELINE_SCHEMA);
         let text = |node: &Node, name: &str| node.get(name).and_then(Node::as_str).unwrap_or_default().to_owned();
         let prefix = format!("{}-{environment_name}", text(&tree, "name"));
-        errors.extend(rules::check(&tree, &prefix, &text(&place, "account"), &text(&place, "region")));
-        // A rule says more than the shape: it comes first, and the first one for a place is kept.
+        errors.extend(rules::check(
+            &tree,
+            &prefix,
+            &text(&environment_tree, "account"),
+            &text(&environment_tree, "region"),
+        ));
+        // A rule is more specific than the schema: it comes first, and only the first error of a location is kept.
         errors.extend(shape);
         if !names::is_resource_part(environment_name) {
             errors.push(
@@ -66,7 +71,7 @@ impl Spec {
         Error::all(in_file_order(errors))?;
         Ok(Self {
             pipeline: typed(&tree, pipeline)?,
-            environment: typed(&place, environment)?,
+            environment: typed(&environment_tree, environment)?,
             environment_name: environment_name.to_owned(),
             tree,
         })
@@ -100,7 +105,7 @@ fn not_a_mapping(file: &Node) -> Option<Error> {
         yaml::Value::Null => Error::project(format!("`{name}` is empty")).at(&file.span, ""),
         _ => Error::project(format!("`{name}` must be a mapping, not {}", file.kind())).at(&file.span, ""),
     };
-    Some(error.hint("write `name: value`, a key on each line; `pipectl init DIR` writes a whole one to look at"))
+    Some(error.hint("write `name: value`, one key on each line; `pipectl init DIR` writes an example"))
 }
 
 fn join(errors: impl Iterator<Item = Error>) -> Error {
@@ -151,7 +156,7 @@ tables:
     }
 
     #[test]
-    fn a_good_spec_is_read_with_its_defaults() {
+    fn a_valid_spec_is_read_with_defaults() {
         let spec = load(PIPELINE, ENVIRONMENT).unwrap();
         assert_eq!(spec.bucket(Zone::Raw), "shop-dev-raw-012345678901-eu-central-1");
         assert_eq!(spec.pipeline.warehouse.max_capacity, 8);
@@ -160,7 +165,7 @@ tables:
     }
 
     #[test]
-    fn what_has_a_table_of_its_own_is_read_apart() {
+    fn objects_with_their_own_table_are_read_separately() {
         let pipeline = PIPELINE.replace(
             "tables:\n",
             "tables:\n  refunds: {source: web.orders.refunds, key: [id], columns: {id: bigint}}\n",
@@ -172,7 +177,7 @@ tables:
     }
 
     #[test]
-    fn overrides_lie_over_the_pipeline() {
+    fn overrides_are_merged_over_the_pipeline() {
         let environment = format!("{ENVIRONMENT}overrides:\n  warehouse: {{max_capacity: 16}}\n");
         let spec = load(PIPELINE, &environment).unwrap();
         assert_eq!(spec.pipeline.warehouse.max_capacity, 16);
@@ -183,7 +188,7 @@ tables:
     }
 
     #[test]
-    fn every_error_comes_at_once_with_its_place_and_a_fix() {
+    fn all_errors_are_reported_at_once_with_location_and_hint() {
         let pipeline = "\
 name: Shop
 sources:

@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// S3 Object Lock: for some days nobody deletes or overwrites what the archive holds.
+/// S3 Object Lock: nobody can delete or overwrite archived objects for some days.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// Who may lift it.
+    /// Who may override the lock.
     #[serde(default)]
     pub mode: LockMode,
-    /// For how many days from an object's arrival.
+    /// Days after an object's arrival.
     #[schemars(range(min = 1, max = 36500))]
     pub days: u32,
 }
@@ -19,9 +19,9 @@ pub struct Lock {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LockMode {
-    /// Whoever has the right `s3:BypassGovernanceRetention`.
+    /// Principals with the permission `s3:BypassGovernanceRetention`.
     #[default]
     Governance,
-    /// Nobody, not even the account's owner, until its days are over.
+    /// Nobody, not even the account's owner, until it expires.
     Compliance,
 }

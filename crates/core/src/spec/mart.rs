@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::MartKind;
 
-/// A table or view made from the tables by a SQL file.
+/// A table or view that an SQL file computes from the tables.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mart {
     /// The file with one `SELECT`, relative to the project.
     pub sql: String,
-    /// What is made of it.
+    /// What it becomes.
     #[serde(default, rename = "as")]
     pub kind: MartKind,
-    /// When it is made anew.
+    /// When it is refreshed.
     #[serde(default)]
     pub refresh: Refresh,
     /// Written as files below `exports/<mart>/` of the transformed bucket after each refresh, in this format.
@@ -22,7 +22,7 @@ pub struct Mart {
     pub unload: Option<Unload>,
 }
 
-/// When a mart is made anew.
+/// When a mart is refreshed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Refresh {

@@ -54,7 +54,7 @@ pub struct Pipeline {
     pub sources: Map<Source>,
     /// The tables of the warehouse.
     pub tables: Map<Table>,
-    /// Tables and views made from the tables after each load.
+    /// Tables and views that are computed from the tables after each load.
     #[serde(default)]
     pub marts: Map<Mart>,
     /// What starts a run when an object arrives in the raw zone.
@@ -78,13 +78,13 @@ pub struct Pipeline {
     /// The private network of the warehouse.
     #[serde(default)]
     pub network: Network,
-    /// Who hears of failures, and what counts as one.
+    /// Who is notified of failures, and what counts as a failure.
     #[serde(default)]
     pub alerts: Alerts,
-    /// The GitHub repository that deploys through OIDC. Without it no OIDC role is made.
+    /// The GitHub repository that deploys through OIDC. Without it no OIDC role is created.
     #[serde(default)]
     pub github: Option<Github>,
-    /// Tags of every stack and of all that it makes.
+    /// Tags of every stack and its resources.
     #[serde(default)]
     pub tags: Map<String>,
 }
@@ -107,11 +107,11 @@ impl Pipeline {
     }
 }
 
-/// One environment: the account and region that it lives in, and what differs there.
+/// One environment: its account and region, and its differences from the pipeline.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
-    /// The AWS account, 12 digits. A deploy with the credentials of another account is refused.
+    /// The AWS account, 12 digits. A deploy with the credentials of another account fails.
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     pub account: String,
     /// The AWS region, such as `eu-central-1`.
@@ -120,13 +120,13 @@ pub struct Environment {
     /// Production: stacks are protected against termination.
     #[serde(default)]
     pub production: bool,
-    /// `true` for the account that pipectl itself runs on this machine.
+    /// `true` for the local account that pipectl runs on this machine.
     #[serde(default)]
     pub local: bool,
-    /// The port of the local account on 127.0.0.1. Without it any free port is taken.
+    /// The port of the local account on 127.0.0.1. Default: any free port.
     #[serde(default)]
     pub port: Option<u16>,
-    /// Laid over `pipeline.yaml`: mappings are merged key by key, all else is replaced.
+    /// Merged over `pipeline.yaml`: mappings are merged key by key, everything else is replaced.
     #[serde(default)]
     pub overrides: serde_json::Map<String, serde_json::Value>,
 }

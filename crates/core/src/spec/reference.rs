@@ -16,7 +16,7 @@ struct Reference<'a> {
     schema: &'a Value,
 }
 
-/// The keys of one kind of mapping, and every place in the file where it stands.
+/// The keys of one kind of mapping, and all paths in the file where it occurs.
 struct Section<'a> {
     paths: Vec<String>,
     mapping: &'a Value,
@@ -51,7 +51,7 @@ impl<'a> Reference<'a> {
         text
     }
 
-    /// Finds all mappings with keys of their own, in the order in which a reader meets them.
+    /// Finds all mappings with fixed keys, in the order of the page.
     fn collect(&self, mapping: &'a Value, path: &str, sections: &mut Vec<Section<'a>>) {
         for (variant, _) in self.variants(mapping) {
             for (key, property) in properties(variant) {
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_has_a_meaning_and_every_link_a_heading() {
+    fn every_key_is_documented_and_every_link_resolves() {
         let text = markdown();
         for line in text.lines().filter(|line| line.starts_with("| `")) {
             assert!(!line.ends_with("|  |"), "{line}");
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_becomes_the_anchor_of_its_heading() {
+    fn a_path_maps_to_the_anchor_of_its_heading() {
         assert_eq!(anchor(&["tables.<name>".into(), "zones.raw".into()]), "tablesname-zonesraw");
     }
 }

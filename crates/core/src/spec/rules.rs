@@ -19,7 +19,7 @@ use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::source::shopify::objects as shopify;
 use super::source::{custom, database};
 
-/// Checks the whole tree of a pipeline; `prefix` is what all names start with, `place` its account and region.
+/// Checks the whole tree of a pipeline. `prefix` starts all names.
 pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<Error> {
     let mut errors = Vec::new();
     expanded_names(pipeline, prefix, account, region, &mut errors);
@@ -131,14 +131,14 @@ pub const CHANGED: &str = "changed_";
 fn transform(key: &Key, table: &Node, pipeline: &Node, errors: &mut Vec<Error>) {
     match (table.get("source"), table.get("transform")) {
         (None, None) if matches!(table.value, Value::Mapping(_)) => errors.push(
-            Error::project(format!("table `{}` says not where its rows come from", key.name))
+            Error::project(format!("table `{}` has neither `source` nor `transform`", key.name))
                 .at(&key.span, "")
                 .hint("add `source: …`, or `transform: …` with a file of SQL"),
         ),
         (Some(_), Some(transform)) => errors.push(
-            Error::project(format!("table `{}` has a source and a transform", key.name))
+            Error::project(format!("table `{}` has both `source` and `transform`", key.name))
                 .at(&transform.span, "")
-                .hint("a transform reads other tables: give the source a table of its own, and leave one of the two"),
+                .hint("a transform reads other tables: give the source its own table, and remove one of the two"),
         ),
         _ => {}
     }
@@ -357,7 +357,7 @@ fn read_only_users(warehouse: &Node, errors: &mut Vec<Error>) {
             );
         } else if seen.contains(&name) {
             errors.push(
-                Error::project(format!("`{name}` is listed twice")).at(&user.span, "").hint("take one of them away"),
+                Error::project(format!("`{name}` is listed twice")).at(&user.span, "").hint("remove one of them"),
             );
         }
         seen.push(name);

@@ -46,7 +46,7 @@ pub struct Zones {
     pub cleaned: Zone,
     /// Rows as the warehouse loads them.
     pub transformed: TransformedZone,
-    /// Copies of raw and cleaned that stay when the zones are emptied.
+    /// Copies of raw and cleaned objects that outlive those zones.
     pub archive: Archive,
 }
 
@@ -68,7 +68,7 @@ impl Default for Zone {
     }
 }
 
-/// The transformed zone's lifecycle, and what else is made of its rows.
+/// The transformed zone's lifecycle, and its Iceberg tables.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransformedZone {
@@ -78,9 +78,9 @@ pub struct TransformedZone {
     /// Replaced and deleted versions are kept for this many days.
     #[schemars(range(min = 1))]
     pub noncurrent_days: u32,
-    /// Every table is an Iceberg table as well, in the database `<prefix>_iceberg`: its rows as they are now, for Athena and other engines.
+    /// Every table is also an Iceberg table in the database `<prefix>_iceberg`, with its current rows, for Athena and other engines.
     pub iceberg: bool,
-    /// The earlier states of an Iceberg table can be asked for this many days.
+    /// Earlier snapshots of an Iceberg table are kept for this many days.
     #[schemars(range(min = 1))]
     pub snapshot_days: u32,
 }
@@ -102,7 +102,7 @@ pub struct RawZone {
     /// Replaced and deleted versions are kept for this many days.
     #[schemars(range(min = 1))]
     pub noncurrent_days: u32,
-    /// Objects leave `landing/` as soon as they are in the warehouse and the archive has their copy.
+    /// Objects are deleted from `landing/` once they are in the warehouse and copied to the archive.
     pub empty_after_load: bool,
 }
 
@@ -122,10 +122,10 @@ pub struct Archive {
     pub transition_days: u32,
     /// The storage class.
     pub storage_class: StorageClass,
-    /// Objects are deleted after this many days. Without it they are kept for ever.
+    /// Objects are deleted after this many days. Without it they are kept forever.
     #[schemars(range(min = 1))]
     pub expire_days: Option<u32>,
-    /// For some days nobody deletes what the archive holds. Without it whoever may delete objects may.
+    /// S3 Object Lock of the archive. Without it objects can be deleted by principals with that permission.
     pub lock: Option<Lock>,
 }
 
@@ -156,10 +156,10 @@ pub struct Warehouse {
     /// RPUs while a query runs: 4, or a multiple of 8.
     #[schemars(range(min = 4, max = 1024))]
     pub base_capacity: u32,
-    /// The most RPUs that it may grow to.
+    /// The maximum of RPUs.
     #[schemars(range(min = 4, max = 1024))]
     pub max_capacity: u32,
-    /// Users of the database that may read tables and marts, for other tools. The password of each is made by AWS, in the secret `<prefix>/warehouse/<user>`.
+    /// Users of the database that may read tables and marts, for other tools. AWS generates the password of each in the secret `<prefix>/warehouse/<user>`.
     pub read_only_users: Vec<String>,
 }
 
@@ -181,7 +181,7 @@ pub struct Jobs {
     /// A job is stopped after this many minutes.
     #[schemars(range(min = 5, max = 2880))]
     pub timeout_minutes: u32,
-    /// Crawlers that keep a catalog of the zones, run on demand.
+    /// Crawlers that update a catalog of the zones, run on demand.
     pub crawlers: bool,
 }
 
@@ -209,7 +209,7 @@ pub enum WorkerType {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Functions {
-    /// The processor that they are built for.
+    /// The architecture that they are built for.
     pub architecture: Architecture,
     /// Memory in MiB.
     #[schemars(range(min = 128, max = 10240))]
@@ -275,10 +275,10 @@ impl Default for Network {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Github {
-    /// `owner/name`, in the right case.
+    /// `owner/name`, with the exact case.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$"))]
     pub repository: String,
-    /// The owner's number. Repositories made or renamed since 2026-07-15 carry it in their OIDC subject.
+    /// The owner's number. Repositories created or renamed since 2026-07-15 have it in their OIDC subject.
     #[serde(default)]
     pub owner_id: Option<u64>,
     /// The repository's number.
@@ -290,7 +290,7 @@ pub struct Github {
     /// The GitHub environment of the deploy job. Default: the environment's own name.
     #[serde(default)]
     pub environment: Option<String>,
-    /// Whether the account's OIDC provider for GitHub is made here. An account can have only one.
+    /// Whether this environment creates the account's OIDC provider for GitHub. An account can have only one.
     #[serde(default = "default_true")]
     pub create_provider: bool,
 }

@@ -1,6 +1,6 @@
-//! The shape of a spec, checked against its JSON schema: all that is wrong at once, each with its place.
+//! Checks a spec against its JSON schema and reports all errors at once, each with its location.
 //!
-//! Own code and not a JSON schema library, because a library's messages know neither the place in the file nor the
+//! Not a JSON schema library, because a library's messages know neither the location in the file nor the
 //! name that was meant. It understands just those parts of JSON schema that `schemars` writes for our types.
 
 use regex::Regex;
@@ -47,7 +47,8 @@ impl<'a> Checker<'a> {
             node.value = Value::String(node.span.text().trim().to_owned());
         }
         if !kinds.is_empty() && !kinds.iter().any(|kind| fits(node, kind)) {
-            let mut error = Error::project(format!("{} must be {}, not {}", place(path), wanted(&kinds), node.kind()));
+            let mut error =
+                Error::project(format!("{} must be {}, not {}", location(path), expected(&kinds), node.kind()));
             error = match (&node.value, key) {
                 (Value::Null, Some(key)) => error.at(key, "has no value"),
                 _ => error.at(&node.span, format!("this is {}", node.kind())),
@@ -81,7 +82,7 @@ impl<'a> Checker<'a> {
                         (_, high) => format!("{} or less", high.unwrap_or_default()),
                     };
                     self.errors.push(
-                        Error::project(format!("{} is {value}, out of range", place(path)))
+                        Error::project(format!("{} is {value}, out of range", location(path)))
                             .at(&node.span, format!("must be {range}"))
                             .hint(format!("write a number of {range}")),
                     );
@@ -95,14 +96,14 @@ impl<'a> Checker<'a> {
         let length = text.chars().count() as u64;
         if let Some(most) = schema.get("maxLength").and_then(Schema::as_u64).filter(|most| length > *most) {
             self.errors.push(
-                Error::project(format!("{} is {length} characters long", place(path)))
+                Error::project(format!("{} is {length} characters long", location(path)))
                     .at(span, format!("at most {most}"))
                     .hint(format!("shorten it to {most} characters")),
             );
         }
         if let Some(least) = schema.get("minLength").and_then(Schema::as_u64).filter(|least| length < *least) {
             self.errors.push(
-                Error::project(format!("{} is too short", place(path)))
+                Error::project(format!("{} is too short", location(path)))
                     .at(span, format!("at least {least} character"))
                     .hint("write a value"),
             );
@@ -110,7 +111,7 @@ impl<'a> Checker<'a> {
         let Some(pattern) = schema.get("pattern").and_then(Schema::as_str) else { return };
         if Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text)) {
             let description = schema.get("description").and_then(Schema::as_str).unwrap_or_default();
-            let error = Error::project(format!("{} has a value that is not allowed: `{text}`", place(path)))
+            let error = Error::project(format!("{} has a value that is not allowed: `{text}`", location(path)))
                 .at(span, format!("must match `{pattern}`"));
             self.errors.push(if description.is_empty() { error } else { error.hint(description.replace('\n', " ")) });
         }
@@ -126,7 +127,7 @@ impl<'a> Checker<'a> {
             self.errors.push(
                 Error::project(format!(
                     "{} cannot be `{}`",
-                    place(path),
+                    location(path),
                     node.span.text().lines().next().unwrap_or("")
                 ))
                 .at(&node.span, "not one of the known values")
@@ -175,7 +176,9 @@ impl<'a> Checker<'a> {
         });
         match fitting.or_else(|| options.iter().find(|option| !kinds(option).contains(&"null"))) {
             Some(option) => self.node(node, option, path, key),
-            None => self.errors.push(Error::project(format!("{} has no allowed form", place(path))).at(&node.span, "")),
+            None => {
+                self.errors.push(Error::project(format!("{} has no allowed form", location(path))).at(&node.span, ""));
+            }
         }
     }
 
@@ -191,14 +194,14 @@ impl<'a> Checker<'a> {
         let span = key.unwrap_or(&node.span).clone();
         let Value::Mapping(entries) = &mut node.value else {
             self.errors.push(
-                Error::project(format!("{} must say what it is", place(path)))
+                Error::project(format!("{} must say what it is", location(path)))
                     .at(&span, format!("one of: {list}"))
                     .hint(format!("write one of these keys below it: {list}")),
             );
             return;
         };
         if entries.len() != 1 {
-            let error = Error::project(format!("{} must have exactly one of: {list}", place(path)));
+            let error = Error::project(format!("{} must have exactly one of: {list}", location(path)));
             self.errors.push(error.at(&span, format!("has {}", entries.len())).hint("keep one of them"));
         }
         for (name, node) in entries {
@@ -213,7 +216,7 @@ impl<'a> Checker<'a> {
                     path.pop();
                 }
                 None => self.errors.push(
-                    Error::project(format!("unknown kind `{}` in {}", name.name, place(path)))
+                    Error::project(format!("unknown kind `{}` in {}", name.name, location(path)))
                         .at(&name.span, "no such kind")
                         .hint(did_you_mean(&name.name, names.clone())),
                 ),
@@ -227,7 +230,7 @@ impl<'a> Checker<'a> {
         let additional = schema.get("additionalProperties");
         let Value::Mapping(entries) = &mut node.value else { return };
         for name in schema.get("required").and_then(Schema::as_array).into_iter().flatten().filter_map(Schema::as_str) {
-            // One that is there and misspelt is told as that.
+            // A misspelt key is reported as unknown.
             let misspelt = entries.iter().any(|(known, _)| {
                 let known = known.name.as_str();
                 properties.is_some_and(|all| {
@@ -236,7 +239,7 @@ impl<'a> Checker<'a> {
             });
             if !misspelt && !entries.iter().any(|(known, _)| known.name == name) {
                 self.errors.push(
-                    Error::project(format!("{} lacks `{name}`", place(path)))
+                    Error::project(format!("{} lacks `{name}`", location(path)))
                         .at(&span, "here")
                         .hint(format!("add `{name}: …`{}", described(properties.and_then(|all| all.get(name))))),
                 );
@@ -250,7 +253,7 @@ impl<'a> Checker<'a> {
                     let known = properties.into_iter().flat_map(|all| all.keys().map(String::as_str));
                     let known: Vec<&str> = known.collect();
                     self.errors.push(
-                        Error::project(format!("unknown key `{}` in {}", name.name, place(path)))
+                        Error::project(format!("unknown key `{}` in {}", name.name, location(path)))
                             .at(&name.span, "no such key")
                             .hint(did_you_mean(&name.name, known.iter().copied())),
                     );
@@ -317,11 +320,11 @@ fn plain(value: &Schema) -> String {
 }
 
 /// `tables.orders.key` in backticks, or the file as a whole.
-fn place(path: &[String]) -> String {
+fn location(path: &[String]) -> String {
     if path.is_empty() { "the file".to_owned() } else { format!("`{}`", path.join(".")) }
 }
 
-fn wanted(kinds: &[&str]) -> String {
+fn expected(kinds: &[&str]) -> String {
     let word = |kind: &&str| match *kind {
         "object" => "a mapping",
         "array" => "a list",

@@ -13,31 +13,31 @@ pub struct Table {
     /// `<source>` for files, `<source>.<table>` for a database, `<source>.<object>` for Shopify, with `customers`, `orders`, `orders.lineItems`, `orders.refunds`, `orders.transactions`, `products`, `products.variants`, `inventoryItems` or `inventoryItems.inventoryLevels` as the object.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// In place of `source`: a file with one `SELECT` of Spark SQL over other tables, such as `sql/transform/order_facts.sql`.
+    /// Instead of `source`: a file with one `SELECT` of Spark SQL over other tables, such as `sql/transform/order_facts.sql`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transform: Option<String>,
     /// The columns, in the order of the warehouse table.
     pub columns: Map<Column>,
-    /// The columns that identify a row. `upsert` needs them; `append` with a key inserts only keys that are new. A row without a value in one of them goes to quarantine.
+    /// The columns that identify a row. `upsert` needs them; `append` with a key inserts only new keys. A row without a value in one of them is quarantined.
     #[serde(default)]
     pub key: Vec<String>,
-    /// How rows come into the warehouse.
+    /// How rows are loaded into the warehouse.
     #[serde(default)]
     pub load: Load,
     /// Of two rows with one key, the one with the larger value in this column is the newer. Without it, the one that arrived later.
     #[serde(default)]
     pub order_by: Option<String>,
-    /// The column by which a database's job knows what is new: it grows with every change of a row. For `capture: watermark` only.
+    /// The column by which a database's job finds new rows: it increases with every change of a row. For `capture: watermark` only.
     #[serde(default)]
     pub watermark: Option<String>,
-    /// What must hold for each row and each run.
+    /// Conditions for each row and each run.
     #[serde(default)]
     pub checks: Checks,
-    /// The share of a run's rows that may go to quarantine before the run fails.
+    /// The share of a run's rows that may be quarantined before the run fails.
     #[serde(default = "default_quarantine_limit")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub quarantine_limit: f64,
-    /// What happens when files lose a column that they had, or it changes its type.
+    /// What happens when a column disappears from the files, or changes its type.
     #[serde(default)]
     pub schema_changes: SchemaChanges,
 }
@@ -73,35 +73,35 @@ pub enum Column {
     Full(FullColumn),
 }
 
-/// A column with more than its type.
+/// A column with options.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FullColumn {
     /// The warehouse type.
     #[serde(rename = "type")]
     pub kind: ColumnType,
-    /// Where the value stands in the source: a header, or a dotted path into JSON. Default: the column's name (in camelCase for Shopify).
+    /// The location of the value in the source: a header, or a dotted path into JSON. Default: the column's name (in camelCase for Shopify).
     #[serde(default)]
     pub from: Option<String>,
-    /// A row without a value goes to quarantine.
+    /// A row without a value is quarantined.
     #[serde(default)]
     pub required: bool,
     /// The key of the table that this column points to, as `customers.id`.
     #[serde(default)]
     pub references: Option<String>,
-    /// What happens when a row comes before the one that it points to.
+    /// What happens when a row arrives before the row that it references.
     #[serde(default)]
     pub late: Late,
 }
 
-/// What happens when a row comes before the one that it points to.
+/// What happens when a row arrives before the row that it references.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Late {
-    /// Nothing: until it comes, a join does not find it.
+    /// Nothing: a join does not find the row until it arrives.
     #[default]
     Ignore,
-    /// A row with the key alone is put into the other table, marked by its column `_inferred`, and filled when it comes.
+    /// A stub row with only the key is added to the other table, marked by its column `_inferred`, and completed when the row arrives.
     Stub,
 }
 

@@ -26,15 +26,15 @@ pub(super) fn call(checker: &mut Checker<'_>, name: &Ident, arguments: &[&Expr],
         return Kind::Unknown;
     };
     if arguments.len() < *fewest || arguments.len() > *most {
-        let wanted = match (*fewest, *most) {
+        let expected = match (*fewest, *most) {
             (fewest, most) if fewest == most => format!("{fewest}"),
             (fewest, MANY) => format!("at least {fewest}"),
             (fewest, most) => format!("{fewest} to {most}"),
         };
         let message = format!(
-            "{} takes {wanted} argument{}, not {}",
+            "{} takes {expected} argument{}, not {}",
             text.to_uppercase(),
-            if wanted == "1" { "" } else { "s" },
+            if expected == "1" { "" } else { "s" },
             arguments.len()
         );
         checker.wrong(name, message, "", String::new());
@@ -43,9 +43,9 @@ pub(super) fn call(checker: &mut Checker<'_>, name: &Ident, arguments: &[&Expr],
     // Two arguments of Spark's DATEDIFF are days; its parts are its own.
     let shifted = checker.dialect == Dialect::Redshift || !takes.starts_with('p');
     for (index, (argument, kind)) in arguments.iter().zip(&kinds).enumerate() {
-        let wanted = takes.as_bytes().get(index).or(takes.as_bytes().last()).copied().unwrap_or(b'a');
+        let expected = takes.as_bytes().get(index).or(takes.as_bytes().last()).copied().unwrap_or(b'a');
         let shown = text.to_uppercase();
-        match wanted {
+        match expected {
             b'n' if shifted => checker.takes_number(*kind, argument, &shown),
             b't' if shifted => checker.takes_time(*kind, argument, &shown),
             b'b' if shifted && !kind.is_open() && *kind != Kind::Boolean && checker.dialect == Dialect::Redshift => {
@@ -97,10 +97,10 @@ fn unknown(checker: &mut Checker<'_>, name: &Ident, text: &str) {
     if names(checker.dialect).any(|known| known == text) || text.len() < 4 {
         return;
     }
-    let near = closest(text, names(checker.dialect))
-        .filter(|near| strsim::osa_distance(text, near) <= if text.len() < 8 { 1 } else { 2 });
-    if let Some(near) = near {
-        let hint = format!("did you mean `{}`?", near.to_uppercase());
+    let suggestion = closest(text, names(checker.dialect))
+        .filter(|suggestion| strsim::osa_distance(text, suggestion) <= if text.len() < 8 { 1 } else { 2 });
+    if let Some(suggestion) = suggestion {
+        let hint = format!("did you mean `{}`?", suggestion.to_uppercase());
         checker.wrong(name, format!("unknown function `{text}`"), "no such function", hint);
     }
 }

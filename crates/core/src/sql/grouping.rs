@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, OrderByExpr, Select, SelectItem, Spanned, WindowType}
 
 use super::expression::arguments;
 use super::query::is_number;
-use super::scope::{Place, Scope, folded};
+use super::scope::{ColumnRef, Scope, folded};
 use super::{Checker, signatures};
 
 static QUALIFIER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""?[a-z_][a-z0-9_]*"?\s*\.\s*"#).ok());
@@ -15,7 +15,7 @@ static QUALIFIER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""?[a-
 /// What a query groups by.
 struct Groups {
     texts: Vec<String>,
-    places: Vec<Place>,
+    columns: Vec<ColumnRef>,
 }
 
 impl Checker<'_> {
@@ -43,7 +43,7 @@ impl Checker<'_> {
                 _ => None,
             })
         };
-        let mut known = Groups { texts: Vec::new(), places: Vec::new() };
+        let mut known = Groups { texts: Vec::new(), columns: Vec::new() };
         for group in groups {
             known.add(group, scope);
             match group {
@@ -53,11 +53,11 @@ impl Checker<'_> {
                     }
                 }
                 _ if is_number(group) => {
-                    let place: usize = group.to_string().parse().unwrap_or_default();
-                    match place.checked_sub(1).and_then(|place| items.get(place)) {
+                    let position: usize = group.to_string().parse().unwrap_or_default();
+                    match position.checked_sub(1).and_then(|position| items.get(position)) {
                         Some(expression) => known.add(expression, scope),
                         None => {
-                            let message = format!("GROUP BY {place}: the list has {} columns", items.len());
+                            let message = format!("GROUP BY {position}: the list has {} columns", items.len());
                             self.wrong_at(group.span(), message, "no such column", "");
                         }
                     }
@@ -81,16 +81,16 @@ impl Checker<'_> {
         match expression {
             Expr::Identifier(name) => {
                 let parts = std::slice::from_ref(name);
-                if let Some(place) = scope.place(parts)
-                    && !groups.places.contains(&place)
+                if let Some(column) = scope.column_ref(parts)
+                    && !groups.columns.contains(&column)
                     && !(aliases.contains(&folded(name)))
                 {
                     self.not_grouped(expression, &folded(name));
                 }
             }
             Expr::CompoundIdentifier(parts) => {
-                if let Some(place) = scope.place(parts)
-                    && !groups.places.contains(&place)
+                if let Some(column) = scope.column_ref(parts)
+                    && !groups.columns.contains(&column)
                 {
                     self.not_grouped(expression, &expression.to_string());
                 }
@@ -133,8 +133,8 @@ impl Groups {
     fn add(&mut self, group: &Expr, scope: &Scope<'_>) {
         self.texts.push(normal(group));
         match group {
-            Expr::Identifier(name) => self.places.extend(scope.place(std::slice::from_ref(name))),
-            Expr::CompoundIdentifier(parts) => self.places.extend(scope.place(parts)),
+            Expr::Identifier(name) => self.columns.extend(scope.column_ref(std::slice::from_ref(name))),
+            Expr::CompoundIdentifier(parts) => self.columns.extend(scope.column_ref(parts)),
             Expr::Nested(inner) => self.add(inner, scope),
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 for item in sets.iter().flatten() {

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_code_is_read() {
+    fn comments_and_literals_are_ignored() {
         let sql = Source::new(
             "m.sql",
             "-- core.a\nselect 'core.b', é.x /* core.c */ from core.orders o\njoin \"marts\".\"days\" on true -- it's core.d",

@@ -93,7 +93,7 @@ pub struct Checked {
     /// The columns that the query makes; none where they could not be told.
     pub columns: Option<Vec<Column>>,
     /// Where each of them is made.
-    pub places: Vec<Span>,
+    pub spans: Vec<Span>,
 }
 
 /// Checks the one query of a file.
@@ -136,8 +136,8 @@ impl Checker<'_> {
         self.errors.sort_by_key(|error| error.span().map(|span| (span.line(), span.column())));
         self.errors.dedup_by(|later, first| later.span() == first.span() && later.message() == first.message());
         let count = columns.as_ref().map_or(0, Vec::len);
-        let places = (0..count).map(|index| query::item_span(self.source, query, index)).collect();
-        Checked { errors: self.errors, columns, places }
+        let spans = (0..count).map(|index| query::item_span(self.source, query, index)).collect();
+        Checked { errors: self.errors, columns, spans }
     }
 
     fn wrong(&mut self, at: &Ident, message: String, label: &str, hint: String) {
@@ -153,14 +153,14 @@ impl Checker<'_> {
 
 /// The place that a span of the parser marks.
 fn span_of(source: &Arc<Source>, span: sqlparser::tokenizer::Span) -> Span {
-    let place = |location: sqlparser::tokenizer::Location| {
+    let offset = |location: sqlparser::tokenizer::Location| {
         let line = usize::try_from(location.line).unwrap_or(1).max(1);
         let column = usize::try_from(location.column).unwrap_or(1).max(1);
         let start: usize = source.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
         let rest = source.text.get(start..).unwrap_or_default();
         start + rest.char_indices().nth(column - 1).map_or(rest.len(), |(at, _)| at)
     };
-    Span::new(source, place(span.start), place(span.end).max(place(span.start)))
+    Span::new(source, offset(span.start), offset(span.end).max(offset(span.start)))
 }
 
 /// Reads the text as the dialect has it. The grammars of the parser know different parts of it, so that a second one is
@@ -194,8 +194,8 @@ fn parse(source: &Arc<Source>, dialect: Dialect) -> Result<Box<sqlparser::ast::Q
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),
         ParserError::RecursionLimitExceeded => "it is nested too deep".to_owned(),
     };
-    let (message, place) = text.split_once(" at Line: ").unwrap_or((&text, "1, Column: 1"));
-    let mut numbers = place.split(", Column: ").map(|number| number.trim().parse::<usize>().unwrap_or(1));
+    let (message, offset) = text.split_once(" at Line: ").unwrap_or((&text, "1, Column: 1"));
+    let mut numbers = offset.split(", Column: ").map(|number| number.trim().parse::<usize>().unwrap_or(1));
     let (line, column) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1));
     let span = Span::at_line(source, line, column);
     let message = message.trim_start_matches("sql parser error: ");

@@ -280,21 +280,21 @@ impl Checker<'_> {
         {
             return columns.clone();
         }
-        let wanted = schema.map(folded);
+        let expected = schema.map(folded);
         // `FROM t, t.items AS item` walks through the elements of a SUPER.
-        if let Some(wanted) = &wanted
-            && scope.tables.iter().any(|table| table.name == *wanted)
+        if let Some(expected) = &expected
+            && scope.tables.iter().any(|table| table.name == *expected)
         {
             return None;
         }
         let mut known = self.catalog.relations.iter();
-        if let Some(found) = known.find(|relation| relation.schema == wanted && relation.name == text) {
+        if let Some(found) = known.find(|relation| relation.schema == expected && relation.name == text) {
             return found.columns.clone();
         }
-        if wanted.as_ref().is_some_and(|schema| self.catalog.open.contains(schema)) {
+        if expected.as_ref().is_some_and(|schema| self.catalog.open.contains(schema)) {
             return None;
         }
-        self.unknown_table(last, &text, wanted.as_deref(), scope);
+        self.unknown_table(last, &text, expected.as_deref(), scope);
         None
     }
 

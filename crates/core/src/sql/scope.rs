@@ -30,7 +30,7 @@ pub(super) struct Scope<'p> {
 }
 
 /// Where a column was found: the number of its table, and its name.
-pub(super) type Place = (usize, String);
+pub(super) type ColumnRef = (usize, String);
 
 impl Scope<'_> {
     /// The result of a name in a WITH list.
@@ -60,7 +60,7 @@ impl Scope<'_> {
     }
 
     /// The place of a column in this SELECT itself, if the name leads there.
-    pub(super) fn place(&self, parts: &[Ident]) -> Option<Place> {
+    pub(super) fn column_ref(&self, parts: &[Ident]) -> Option<ColumnRef> {
         match parts {
             [column] => {
                 let name = folded(column);

@@ -39,7 +39,7 @@ fn columns(sql: &str) -> String {
 }
 
 #[test]
-fn what_is_right_passes_with_its_types() {
+fn valid_queries_have_result_types() {
     for (sql, expected) in [
         (
             "select o.id, total * 2 as twice, count(*) over () n from core.orders o",
@@ -89,7 +89,7 @@ fn what_is_right_passes_with_its_types() {
 }
 
 #[test]
-fn what_is_wrong_is_pointed_at() {
+fn invalid_queries_have_error_locations() {
     insta::assert_snapshot!(errors("select o.totl, ordres.id, nam\nfrom core.orders o\njoin core.custmers c on c.id = o.id\nwhere creatd_at > 1", Dialect::Redshift), @r"
     error: `o` has no column `totl`
      --> m.sql:1:10
@@ -145,7 +145,7 @@ fn what_is_wrong_is_pointed_at() {
 }
 
 #[test]
-fn what_does_not_fit_is_pointed_at() {
+fn type_mismatches_have_locations() {
     insta::assert_snapshot!(errors("select sum(status), coalesc(id, 1), nullif(id), dateadd(day, 1, total), total + status as x\nfrom core.orders where created_at = 5 and total", Dialect::Redshift), @r"
     error: SUM takes a number, and this is varchar(32)
      --> m.sql:1:12
@@ -250,7 +250,7 @@ fn what_does_not_fit_is_pointed_at() {
 }
 
 #[test]
-fn spark_has_its_own_words() {
+fn spark_keywords_are_known() {
     let catalog = Catalog {
         relations: vec![Relation {
             schema: None,
@@ -286,7 +286,7 @@ fn spark_has_its_own_words() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_it_panic(sql in r"(select|with|from|where|group by|,|\(|\)|a|core|\.|orders|id|'x'|\*|=|[0-9é] | ){0,20}") {
+    fn arbitrary_text_never_panics(sql in r"(select|with|from|where|group by|,|\(|\)|a|core|\.|orders|id|'x'|\*|=|[0-9é] | ){0,20}") {
         check(&Source::new("m.sql", sql), Dialect::Redshift, &catalog());
     }
 }

@@ -46,7 +46,7 @@ pub fn check(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Map<Trans
             );
         }
         if let Some(columns) = made.columns {
-            errors.extend(outputs(name, table, source, &columns, &made.places));
+            errors.extend(outputs(name, table, source, &columns, &made.spans));
         }
         let end = code.trim_end().trim_end_matches(';').len();
         let sql = source.text.get(..end).unwrap_or(&source.text).trim().to_owned();
@@ -86,16 +86,16 @@ fn explained(error: Error, spec: &Spec) -> Error {
 }
 
 /// What the query makes must be the columns of the table, by name.
-fn outputs(name: &str, table: &Table, source: &Arc<Source>, made: &[Column], places: &[Span]) -> Vec<Error> {
+fn outputs(name: &str, table: &Table, source: &Arc<Source>, made: &[Column], spans: &[Span]) -> Vec<Error> {
     let mut errors = Vec::new();
-    let start = places.first().cloned().unwrap_or_else(|| Span::new(source, 0, 0));
+    let start = spans.first().cloned().unwrap_or_else(|| Span::new(source, 0, 0));
     let unused = || made.iter().map(|column| column.name.as_str()).filter(|name| !table.columns.contains_key(*name));
     for (column, declared) in &table.columns {
         let Some(at) = made.iter().position(|made| made.name == *column) else {
             let error = Error::project(format!("the query makes no column `{column}`, which the table `{name}` has"))
                 .at(&start, "");
             errors.push(match closest(column, unused()) {
-                Some(near) => error.hint(format!("is `{near}` meant? then write `… AS {column}`")),
+                Some(suggestion) => error.hint(format!("is `{suggestion}` meant? then write `… AS {column}`")),
                 None => error.hint(format!("select it, as `… AS {column}`, or drop it from the table")),
             });
             continue;
@@ -107,17 +107,17 @@ fn outputs(name: &str, table: &Table, source: &Arc<Source>, made: &[Column], pla
                     made[at].kind,
                     declared.kind()
                 ))
-                .at(places.get(at).unwrap_or(&start), "")
+                .at(spans.get(at).unwrap_or(&start), "")
                 .hint(hint),
             );
         }
     }
-    for (column, place) in made.iter().zip(places) {
+    for (column, place) in made.iter().zip(spans) {
         if !table.columns.contains_key(&column.name) {
             errors.push(
                 Error::project(format!("the table `{name}` has no column `{}`", column.name)).at(place, "").hint(
                     match closest(&column.name, table.columns.keys().map(String::as_str)) {
-                        Some(near) => format!("is `{near}` meant? then write `… AS {near}`"),
+                        Some(suggestion) => format!("is `{suggestion}` meant? then write `… AS {suggestion}`"),
                         None => format!("declare it below `tables.{name}.columns`, or do not select it"),
                     },
                 ),
@@ -129,11 +129,11 @@ fn outputs(name: &str, table: &Table, source: &Arc<Source>, made: &[Column], pla
 
 /// What to do where values of one type cannot be values of the other.
 fn misfit(made: Kind, declared: &ColumnType) -> Option<String> {
-    let wanted = Kind::from(declared);
+    let expected = Kind::from(declared);
     let number =
         |kind: Kind| matches!(kind, Kind::Smallint | Kind::Integer | Kind::Bigint | Kind::Decimal(..) | Kind::Double);
     let time = |kind: Kind| matches!(kind, Kind::Date | Kind::Timestamp);
-    let fits = match (made, wanted) {
+    let fits = match (made, expected) {
         (Kind::Unknown | Kind::Literal | Kind::Super, _) | (_, Kind::Text(_)) => true,
         // What does not fit a narrower one goes to quarantine; but a double would hardly ever fit a decimal.
         (Kind::Double, Kind::Decimal(..) | Kind::Smallint | Kind::Integer | Kind::Bigint) => false,
@@ -145,7 +145,7 @@ fn misfit(made: Kind, declared: &ColumnType) -> Option<String> {
     if fits {
         return None;
     }
-    let kind = match wanted {
+    let kind = match expected {
         Kind::Super => "to_json(…)".to_owned(),
         _ => format!("CAST(… AS {declared})"),
     };
@@ -183,7 +183,7 @@ GROUP BY o.id, o.created_at;
 ";
 
     #[test]
-    fn good_sql_is_handed_on_with_what_it_reads() {
+    fn valid_sql_is_returned_with_its_inputs() {
         let made = checked(GOOD).unwrap_or_else(|error| panic!("{error}"));
         let made = &made["order_facts"];
         assert_eq!(made.reads, ["orders", "order_lines", "products"]);
@@ -192,7 +192,7 @@ GROUP BY o.id, o.created_at;
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn every_error_has_its_location() {
         let wrong = "\
 SELECT o.idd AS order_id, o.name AS day, count(*) AS line, CAST(1 AS double) AS revenue, o.vendr, is_test AS lines
 FROM changed_ordres o JOIN order_facts f ON f.order_id = o.id JOIN orders x ON x.id = o.id

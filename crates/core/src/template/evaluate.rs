@@ -111,7 +111,7 @@ impl Scope<'_> {
             Evaluated::Bool(value) => Ok(Some(value)),
             Evaluated::String(text) if text == "true" || text == "false" => Ok(Some(text == "true")),
             Evaluated::Unknown(_) => Ok(None),
-            _ => Err(Error::project("this is no condition")
+            _ => Err(Error::project("this is not a condition")
                 .at(&expression.span, "")
                 .hint("use `Fn::Equals`, `Fn::And`, `Fn::Or`, `Fn::Not` or `Condition`")),
         }
@@ -304,7 +304,7 @@ impl Scope<'_> {
             Evaluated::List(items) => Ok(items),
             Evaluated::Unknown(waits_for) => Err(waits_for),
             _ => {
-                return Err(Error::project("a list is wanted here").at(&expression.span, "this is no list").hint(
+                return Err(Error::project("a list is required here").at(&expression.span, "this is not a list").hint(
                     "write a list, or a function that makes one such as `Fn::Split` or a parameter of a list type",
                 ));
             }
@@ -368,6 +368,8 @@ fn text(value: &Evaluated, span: &Span) -> Result<String> {
         return Ok(items.iter().map(|item| text(item, span)).collect::<Result<Vec<_>>>()?.join(","));
     }
     value.as_text().ok_or_else(|| {
-        Error::project("a text is wanted here").at(span, "this is no text").hint("use a value that is a single text")
+        Error::project("a text is required here")
+            .at(span, "this is not a text")
+            .hint("use a value that is a single text")
     })
 }

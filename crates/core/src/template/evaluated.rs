@@ -1,6 +1,6 @@
 //! A value as far as it is known.
 
-/// The value of an expression. What only a deployment can tell is [`Evaluated::Unknown`], at the leaf where it stands.
+/// The value of an expression. What is known only after a deployment is [`Evaluated::Unknown`], at its leaf.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Evaluated {
     Null,

@@ -16,7 +16,7 @@ pub struct Resource {
     pub kind: String,
     /// The physical id: mostly the name.
     pub name: String,
-    /// The properties, evaluated; of a forecast, what only a deployment can tell reads as `?`.
+    /// The properties, evaluated; in a forecast, what is known only after a deployment is `?`.
     pub properties: Value,
     /// Where it stands in the rendered template.
     pub node: Option<Node>,
@@ -55,9 +55,9 @@ impl Resource {
     }
 
     /// Where a property stands in the template: the deepest part of the path that is written there.
-    pub fn place(&self, path: &[&str]) -> Option<Span> {
+    pub fn span_of(&self, path: &[&str]) -> Option<Span> {
         let path = std::iter::once("Properties").chain(path.iter().copied());
-        Some(self.node.as_ref()?.place(path))
+        Some(self.node.as_ref()?.span_of(path))
     }
 }
 

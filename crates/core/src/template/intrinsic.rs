@@ -85,9 +85,9 @@ impl Call<'_> {
         Expression::read(node, self.position, problems)
     }
 
-    fn wrong(&self, wanted: &str, wording: &str) -> Box<Problem> {
+    fn wrong(&self, expected: &str, wording: &str) -> Box<Problem> {
         Box::new(
-            Problem::new(self.span, format!("`{}` takes {wanted}", self.name), format!("Template error: {wording}"))
+            Problem::new(self.span, format!("`{}` takes {expected}", self.name), format!("Template error: {wording}"))
                 .label(format!("this is {}", self.argument.kind())),
         )
     }

@@ -2,7 +2,7 @@
 //!
 //! [`Template::parse`] reads a document and reports everything that is wrong with it at once. Both spellings of an
 //! intrinsic function (`!Ref X`, `{"Ref": "X"}`) become the same [`Intrinsic`]. [`Scope`] evaluates expressions;
-//! what only a deployment can tell comes out as [`Evaluated::Unknown`].
+//! what is known only after a deployment becomes [`Evaluated::Unknown`].
 
 mod evaluate;
 mod evaluated;
@@ -84,7 +84,7 @@ impl Template {
     pub fn from_node(source: &Arc<Source>, node: &yaml::Node) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let template = read::template(source, node, &mut problems);
-        // References into a part that could not be read would be reported as missing: mend the form first.
+        // References into a part that could not be read would be reported as missing: fix the structure first.
         if problems.is_empty() {
             problems = verify::problems(&template);
         }
@@ -107,7 +107,7 @@ impl Template {
         self.conditions.iter().find(|(key, _)| key.name == name).map(|(_, expression)| expression)
     }
 
-    /// The values that an absent policy attribute stands for: CloudFormation snapshots nothing unless told.
+    /// The values that an absent policy attribute stands for: CloudFormation takes a snapshot only on request.
     pub const DEFAULT_POLICY: &'static str = "Delete";
 }
 

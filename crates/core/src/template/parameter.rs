@@ -96,7 +96,7 @@ impl Parameter {
             problems.push(
                 Problem::new(
                     &type_node.span,
-                    format!("`{text}` is no type of a parameter"),
+                    format!("`{text}` is not a parameter type"),
                     format!("Template format error: Unrecognized parameter type: {text}"),
                 )
                 .hint("use `String`, `Number`, `CommaDelimitedList`, `List<Number>` or an `AWS::…` type"),

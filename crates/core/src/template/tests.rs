@@ -111,7 +111,7 @@ fn order_follows_references_then_the_text() {
 }
 
 #[test]
-fn everything_wrong_is_reported_at_once() {
+fn all_errors_are_reported_at_once() {
     let text = "Resources:
   Bucket:
     Type: AWS::S3::Bucket
@@ -156,12 +156,12 @@ fn cycles_are_named() {
   B: {Type: 'AWS::SNS::Topic', Properties: {DisplayName: !Sub '${C.TopicName}'}}
   C: {Type: 'AWS::SNS::Topic', DependsOn: [A]}
 ";
-    assert!(complaints(text).contains("in a circle: A → B → C → A"));
+    assert!(complaints(text).contains("in a cycle: A → B → C → A"));
     assert_eq!(wording(text), "Circular dependency between resources: [A, B, C]");
 }
 
 #[test]
-fn mistakes_have_the_words_of_cloudformation() {
+fn errors_have_cloudformations_wording() {
     for (text, expected) in [
         (
             "Resources: {A: {Type: 'AWS::SNS::Topic', Properties: {DisplayName: !Ref X, TopicName: !Ref Y}}}",
@@ -230,7 +230,7 @@ Resources: {A: {Type: 'AWS::SNS::Topic'}}
 }
 
 #[test]
-fn the_table_is_read() {
+fn the_resource_table_is_parsed() {
     assert!(schema::source().starts_with("cfn-lint "));
     assert!(schema::types().count() > 55);
     let bucket = schema::of("AWS::S3::Bucket").unwrap();

@@ -60,7 +60,10 @@ pub(super) fn problems(template: &Template) -> Vec<Problem> {
                 problems.push(
                     Problem::new(
                         reference.span,
-                        format!("the condition `{}` refers to `{}`, which is no parameter", key.name, reference.name),
+                        format!(
+                            "the condition `{}` refers to `{}`, which is not a parameter",
+                            key.name, reference.name
+                        ),
                         format!(
                             "Template format error: Unresolved dependencies [{}]. Cannot reference resources in the \
                              Conditions block of the template",
@@ -89,11 +92,11 @@ fn check_cycles(template: &Template, problems: &mut Vec<Problem>) {
         problems.push(
             Problem::new(
                 &span,
-                format!("resources need each other in a circle: {}", cycle.join(" → ")),
+                format!("resources depend on each other in a cycle: {}", cycle.join(" → ")),
                 format!("Circular dependency between resources: [{}]", names.join(", ")),
             )
-            .label("the circle starts here")
-            .hint("take one reference out of the circle: write the name as a text, or move the policy into its own resource"),
+            .label("the cycle starts here")
+            .hint("remove one reference from the cycle: write the name as a text, or move the policy into its own resource"),
         );
     }
     for (key, _) in &template.conditions {
@@ -101,7 +104,7 @@ fn check_cycles(template: &Template, problems: &mut Vec<Problem>) {
         if condition_cycle(template, &mut path) {
             problems.push(Problem::new(
                 &key.span,
-                format!("conditions need each other in a circle: {}", path.join(" → ")),
+                format!("conditions depend on each other in a cycle: {}", path.join(" → ")),
                 format!("Template format error: Circular dependencies detected in conditions [{}]", path.join(", ")),
             ));
             break;

@@ -23,7 +23,7 @@ pub struct Mart {
     pub create: Vec<String>,
 }
 
-/// The statements that make each mart anew, each after the marts that it reads. Fails with everything that is wrong in
+/// The statements that refresh each mart, each after the marts that it reads. Fails with all errors in
 /// their SQL.
 pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Vec<Mart>> {
     let mut errors = marts::check(spec, sources);
@@ -60,7 +60,7 @@ fn refresh(name: &str, kind: MartKind, select: &str) -> Vec<String> {
         MartKind::Table => {
             vec![format!("DROP TABLE IF EXISTS {mart}"), format!("CREATE TABLE {mart} AS\n{select}")]
         }
-        // Bound to names only when it is read, so that the tables below it can be dropped and made anew.
+        // Bound to names only when it is read, so that the tables below it can be dropped and created again.
         MartKind::View => vec![
             format!("DROP VIEW IF EXISTS {mart}"),
             format!("CREATE VIEW {mart} AS\n{select}\nWITH NO SCHEMA BINDING"),
@@ -80,7 +80,7 @@ fn materialize(name: &str, select: &str) -> Vec<String> {
     ]
 }
 
-/// Writes a mart's rows into a folder of its own, of which what was there before is taken away.
+/// Writes a mart's rows into its own folder and replaces earlier files.
 fn unload(spec: &Spec, name: &str) -> Option<String> {
     let format = match spec.pipeline.marts.get(name)?.unload? {
         Unload::Csv => "CSV HEADER EXTENSION 'csv'",

@@ -50,7 +50,7 @@ pub fn setup(spec: &Spec) -> Vec<String> {
     statements
 }
 
-/// The tables as they shall be, with their schema: those of the spec, and those that remember what was deleted.
+/// The desired tables with their schema: those of the spec, and those that record deletions.
 pub fn schema(spec: &Spec) -> Map<schema_change::Table> {
     let mut tables = Map::new();
     for (name, table) in &spec.pipeline.tables {
@@ -170,13 +170,13 @@ pub fn check(spec: &Spec) -> Vec<Error> {
     errors
 }
 
-/// The statements that make each mart anew, each after the marts that it reads. Fails with everything that is wrong in
+/// The statements that refresh each mart, each after the marts that it reads. Fails with all errors in
 /// their SQL.
 pub fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Vec<Mart>> {
     mart::marts(spec, sources)
 }
 
-/// The statements that follow when the tables are as they shall be: materialized views, and what readers may read.
+/// The statements that follow after the tables are up to date: materialized views, and what readers may read.
 pub fn complete(spec: &Spec, marts: &[Mart]) -> Vec<String> {
     let mut statements: Vec<String> = marts.iter().flat_map(|mart| mart.create.iter().cloned()).collect();
     for (user, _) in spec.readers() {
@@ -184,7 +184,7 @@ pub fn complete(spec: &Spec, marts: &[Mart]) -> Vec<String> {
         statements.push(format!("GRANT USAGE ON SCHEMA core, marts TO {user}"));
         for schema in ["core", "marts"] {
             statements.push(format!("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {user}"));
-            // Marts are dropped and made anew.
+            // Marts are dropped and created again.
             statements.push(format!("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {user}"));
         }
     }

@@ -10,25 +10,25 @@ use crate::spec::Spec;
 /// would lose data, each at its place in the spec. A table that is in one of the two only is none.
 pub fn between(spec: &Spec, deployed: &Map<Table>) -> Result<Vec<(String, Migration)>> {
     let (mut migrations, mut errors) = (Vec::new(), Vec::new());
-    for (name, wanted) in super::schema(spec) {
+    for (name, expected) in super::schema(spec) {
         let Some(existing) = deployed.get(&name) else { continue };
-        match schema_change::compare(&name, existing, &wanted) {
+        match schema_change::compare(&name, existing, &expected) {
             Ok(migration) if migration.changes.is_empty() => {}
             Ok(migration) => migrations.push((name, migration)),
-            Err(refusals) => errors.extend(refusals.into_iter().map(|refusal| placed(spec, refusal))),
+            Err(refusals) => errors.extend(refusals.into_iter().map(|refusal| at_location(spec, refusal))),
         }
     }
     Error::all(errors)?;
     Ok(migrations)
 }
 
-fn placed(spec: &Spec, refusal: Refusal) -> Error {
+fn at_location(spec: &Spec, refusal: Refusal) -> Error {
     let table = refusal.table.split_once('.').map_or(refusal.table.as_str(), |(_, name)| name);
-    let place = match &refusal.column {
+    let environment = match &refusal.column {
         Some(column) => format!("/tables/{table}/columns/{column}"),
         None => format!("/tables/{table}/key"),
     };
-    let node = spec.tree.pointer(&place).or_else(|| spec.tree.pointer(&format!("/tables/{table}")));
+    let node = spec.tree.pointer(&environment).or_else(|| spec.tree.pointer(&format!("/tables/{table}")));
     let error = Error::project(refusal.message).hint(refusal.hint);
     match node {
         Some(node) => error.at(&node.span, "the warehouse holds it otherwise"),
@@ -45,20 +45,20 @@ mod tests {
         let text = format!(
             "name: shop\nsources: {{erp: {{files: {{}}}}}}\ntables:\n  t:\n    source: erp\n    key: [{key}]\n    columns:\n{columns}"
         );
-        let place = "account: \"111111111111\"\nregion: eu-central-1\n";
-        Spec::load(&Source::new("p.yaml", text), &Source::new("dev.yaml", place), "dev").unwrap()
+        let environment = "account: \"111111111111\"\nregion: eu-central-1\n";
+        Spec::load(&Source::new("p.yaml", text), &Source::new("dev.yaml", environment), "dev").unwrap()
     }
 
     #[test]
-    fn a_plan_shows_what_the_warehouse_will_do() {
+    fn a_plan_shows_warehouse_changes() {
         let before = super::super::schema(&spec("      id: bigint\n      name: varchar(10)\n", "id"));
         let after = spec("      id: bigint\n      name: varchar(20)\n      at: date\n", "id");
         let migrations = between(&after, &before).unwrap();
-        let told = migrations.iter().flat_map(|(table, migration)| {
+        let reported = migrations.iter().flat_map(|(table, migration)| {
             let changes = migration.changes.iter().map(move |change| format!("{table} {change}"));
             changes.chain(migration.steps.iter().flatten().cloned())
         });
-        insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r"
+        insta::assert_snapshot!(reported.collect::<Vec<_>>().join("\n"), @r"
         core.t widens `name` from varchar(10) to varchar(20)
         core.t adds `at` date
         ALTER TABLE core.t ADD COLUMN at DATE
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_lose_data_is_pointed_at() {
+    fn changes_that_lose_data_have_a_location() {
         let before = super::super::schema(&spec("      id: bigint\n      name: varchar(20)\n", "id"));
         let after = spec("      id: bigint\n      name: varchar(10)\n", "id, name");
         let text = between(&after, &before).unwrap_err().to_string();

@@ -1,12 +1,12 @@
 use super::*;
 
-const PLACE: &str = "account: \"111111111111\"\nregion: eu-central-1\n";
+const ENVIRONMENT: &str = "account: \"111111111111\"\nregion: eu-central-1\n";
 
 fn spec(tables: &str, marts: &str) -> Spec {
     let text = format!(
         "name: shop\nsources: {{erp: {{files: {{}}}}, lists: {{files: {{snapshot: true}}}}}}\ntables:\n{tables}marts: {{{marts}}}\n"
     );
-    Spec::load(&Source::new("pipeline.yaml", text), &Source::new("dev.yaml", PLACE), "dev")
+    Spec::load(&Source::new("pipeline.yaml", text), &Source::new("dev.yaml", ENVIRONMENT), "dev")
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -17,7 +17,7 @@ fn table_sql(table: &str) -> String {
 }
 
 #[test]
-fn upsert_with_an_order_drops_what_is_stale() {
+fn upsert_with_an_order_ignores_older_rows() {
     insta::assert_snapshot!(table_sql("columns: {id: bigint, at: timestamp, v: {type: double, required: true}}, key: [id], order_by: at"), @r"
     CREATE TABLE IF NOT EXISTS core.t (id BIGINT NOT NULL, at TIMESTAMP, v DOUBLE PRECISION NOT NULL, PRIMARY KEY (id)) DISTSTYLE AUTO SORTKEY (at);
     CREATE TEMP TABLE pipectl_stage (id BIGINT, at TIMESTAMP, v DOUBLE PRECISION);
@@ -30,7 +30,7 @@ fn upsert_with_an_order_drops_what_is_stale() {
 }
 
 #[test]
-fn upsert_of_keys_alone_has_something_to_set() {
+fn upsert_of_a_key_only_table_is_valid_sql() {
     insta::assert_snapshot!(table_sql("columns: {a: bigint, b: bigint}, key: [a, b]"), @r"
     CREATE TABLE IF NOT EXISTS core.t (a BIGINT NOT NULL, b BIGINT NOT NULL, PRIMARY KEY (a, b)) DISTSTYLE AUTO SORTKEY AUTO;
     CREATE TEMP TABLE pipectl_stage (a BIGINT, b BIGINT);
@@ -42,7 +42,7 @@ fn upsert_of_keys_alone_has_something_to_set() {
 }
 
 #[test]
-fn append_with_a_key_inserts_only_what_is_new() {
+fn append_with_a_key_inserts_only_new_rows() {
     insta::assert_snapshot!(table_sql("columns: {day: date, v: integer}, key: [day], load: append"), @r"
     CREATE TABLE IF NOT EXISTS core.t (day DATE NOT NULL, v INTEGER, PRIMARY KEY (day)) DISTSTYLE AUTO SORTKEY (day);
     CREATE TEMP TABLE pipectl_stage (day DATE, v INTEGER);
@@ -67,7 +67,7 @@ fn append_inserts_all() {
 }
 
 #[test]
-fn json_is_parsed_on_its_way() {
+fn json_columns_are_parsed_during_load() {
     insta::assert_snapshot!(table_sql("columns: {id: bigint, tags: super}, key: [id]"), @r"
     CREATE TABLE IF NOT EXISTS core.t (id BIGINT NOT NULL, tags SUPER, PRIMARY KEY (id)) DISTSTYLE AUTO SORTKEY AUTO;
     CREATE TEMP TABLE pipectl_incoming (id BIGINT, tags VARCHAR(65535));
@@ -81,7 +81,7 @@ fn json_is_parsed_on_its_way() {
 }
 
 #[test]
-fn names_are_quoted_where_they_must_be() {
+fn reserved_names_are_quoted() {
     for (name, expected) in [("orders", "orders"), ("order", "\"order\""), ("Aö", "\"Aö\""), ("1a", "\"1a\"")] {
         assert_eq!(quoted(name), expected);
     }
@@ -105,7 +105,7 @@ fn made(marts: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn marts_come_after_what_they_read() {
+fn marts_follow_the_marts_that_they_read() {
     let marts = [
         ("a", "select * from marts.b -- marts.c; and marts.d\n;\n"),
         ("b", "-- a view\nWITH x AS (select id from core.t where ';' <> 'marts.a')\nSELECT * FROM x, marts.c"),
@@ -127,10 +127,10 @@ fn marts_come_after_what_they_read() {
 }
 
 #[test]
-fn bad_marts_are_pointed_at() {
+fn invalid_marts_have_error_locations() {
     insta::assert_snapshot!(made(&[("a", "select * from marts.b"), ("b", "select * from marts.a")]), @r"
-    error: `a` → `b` → `a` need each other in a circle
-    = hint: take one of these needs away: each must be complete before the next can start
+    error: `a` → `b` → `a` depend on each other in a cycle
+    = hint: remove one of these dependencies: each must be complete before the next can start
     ");
     insta::assert_snapshot!(made(&[("a", "select 1; select 2"), ("b", "create table x as select 1"), ("c", "select * from core.orders")]), @r"
     error: unknown table `core.orders`
@@ -164,7 +164,7 @@ fn bad_marts_are_pointed_at() {
     ");
 }
 
-/// A table whose source tells which rows are gone.
+/// A table whose source reports deletions.
 fn with_deletes(table: &str) -> String {
     let spec = spec(&format!("  t: {{source: lists, {table}}}\n"), "");
     assert_eq!(schema(&spec).contains_key("pipectl.deleted_t"), table.contains("order_by"));
@@ -172,7 +172,7 @@ fn with_deletes(table: &str) -> String {
 }
 
 #[test]
-fn deletions_come_before_the_rows_that_stay() {
+fn deletes_run_before_inserts() {
     insta::assert_snapshot!(with_deletes("columns: {id: bigint, at: timestamp, v: super}, key: [id], order_by: at"), @r"
     CREATE TEMP TABLE pipectl_incoming (id BIGINT, at TIMESTAMP, v VARCHAR(65535), _deleted BOOLEAN);
     COPY pipectl_incoming FROM '{path}' IAM_ROLE default FORMAT AS PARQUET;
@@ -200,7 +200,7 @@ fn deletions_come_before_the_rows_that_stay() {
 }
 
 #[test]
-fn a_row_that_is_pointed_to_is_there_before_it_comes() {
+fn stub_rows_are_inserted_for_missing_references() {
     let spec = spec(
         "  f: {source: erp, columns: {id: bigint, d: {type: bigint, references: d.id, late: stub}}, key: [id]}\n  \
            d: {source: erp, columns: {id: bigint, n: {type: varchar(9), required: true}}, key: [id]}\n  \
@@ -217,7 +217,7 @@ fn a_row_that_is_pointed_to_is_there_before_it_comes() {
 }
 
 #[test]
-fn a_table_of_300_columns_is_loaded_and_one_of_700_is_refused() {
+fn a_table_of_300_columns_are_loaded_and_700_are_rejected() {
     let wide = |count: usize, name: &str| {
         let columns: Vec<String> = (0..count).map(|number| format!("{name}_{number}: varchar(255)")).collect();
         spec(&format!("  t: {{source: erp, columns: {{id: bigint, {}}}, key: [id]}}\n", columns.join(", ")), "")

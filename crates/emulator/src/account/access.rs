@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_machine_are_taken() {
+    fn only_loopback_host_names_are_accepted() {
         for (host, expected) in [
             ("127.0.0.1:4566", true),
             ("127.0.0.1", true),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_key_names_its_holder_and_has_the_key_of_the_run() {
+    fn an_access_key_contains_its_holder_and_the_run_key() {
         let access = Access::new("/nowhere".into()).unwrap();
         let key = access.access_key("shop.load");
         assert_eq!(access.who(&key), Ok("shop.load"));

@@ -98,7 +98,7 @@ pub fn of_function(access_key: &str, operation: &str, arn: &str) -> Call {
 fn statements(account: &Account, access_key: &str, operation: &str, body: &Value) -> Vec<Call> {
     let text = |name: &str| body[name].as_str();
     if let Some(id) = text("Id") {
-        // Whose statement it is, only the warehouse knows: the judge asks it.
+        // Only the warehouse knows who owns a statement: the authorizer asks it.
         return vec![Call::new(access_key, "redshift-data", operation, "*").with("redshift-data:statement", id)];
     }
     if operation == "ListStatements" {

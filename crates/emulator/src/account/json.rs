@@ -1,4 +1,4 @@
-//! Services that speak AWS's JSON 1.1 protocol: who answers is told by the prefix of `X-Amz-Target`.
+//! Services that speak AWS's JSON 1.1 protocol: the prefix of `X-Amz-Target` selects the service.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -31,7 +31,7 @@ use pipectl_core::resource_types;
 pub struct LocalAccount(pub(crate) Arc<Account>);
 
 /// Decides whether a call is allowed; a refusal says why.
-pub type Judge = Arc<dyn Fn(&Call) -> std::result::Result<(), String> + Send + Sync>;
+pub type CallAuthorizer = Arc<dyn Fn(&Call) -> std::result::Result<(), String> + Send + Sync>;
 
 /// A stack as it is deployed.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ pub(crate) struct Account {
     pub(crate) store: Arc<Store>,
     pub(crate) s3: S3Server,
     handlers: RwLock<BTreeMap<String, JsonHandler>>,
-    judge: RwLock<Option<Judge>>,
+    authorizer: RwLock<Option<CallAuthorizer>>,
     pace: RwLock<Duration>,
     pub(crate) work: Work,
     /// Held as long as the account is open.
@@ -125,7 +125,7 @@ impl LocalAccount {
             s3: S3Server::new(Arc::clone(&store), region),
             store,
             handlers: RwLock::default(),
-            judge: RwLock::default(),
+            authorizer: RwLock::default(),
             pace: RwLock::default(),
             work: Work::default(),
             _lock: lock,
@@ -156,9 +156,9 @@ impl LocalAccount {
         handlers.insert(prefix.to_owned(), handler);
     }
 
-    /// Asks `judge` before every call; what it refuses is answered with `AccessDenied`.
-    pub fn judge(&self, judge: Judge) {
-        *self.0.judge.write().unwrap_or_else(PoisonError::into_inner) = Some(judge);
+    /// Asks `authorizer` before every call; what it refuses is answered with `AccessDenied`.
+    pub fn authorizer(&self, authorizer: CallAuthorizer) {
+        *self.0.authorizer.write().unwrap_or_else(PoisonError::into_inner) = Some(authorizer);
     }
 
     /// Makes every resource take this long, as real ones do: to try out what happens in the middle of a deployment.
@@ -269,12 +269,12 @@ impl Account {
 
     /// Whether a call is allowed.
     pub(crate) fn allows(&self, call: &Call) -> std::result::Result<(), String> {
-        let judge = self.judge.read().unwrap_or_else(PoisonError::into_inner).clone();
-        judge.map_or(Ok(()), |judge| judge(call))
+        let authorizer = self.authorizer.read().unwrap_or_else(PoisonError::into_inner).clone();
+        authorizer.map_or(Ok(()), |authorizer| authorizer(call))
     }
 
-    pub(crate) fn current_judge(&self) -> Option<Judge> {
-        self.judge.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn current_authorizer(&self) -> Option<CallAuthorizer> {
+        self.authorizer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn current_pace(&self) -> Duration {

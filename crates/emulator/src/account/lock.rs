@@ -41,7 +41,7 @@ pub(crate) fn take_within(directory: &Path, patience: Duration) -> Result<File> 
         }
         std::thread::sleep(PAUSE);
     }
-    // Only a note for whoever waits: the lock itself does not depend on it.
+    // Only a note for processes that wait: the lock itself does not depend on it.
     let _ = file.set_len(0);
     let _ = file.rewind();
     let _ = write!(file, "{}", std::process::id());
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_holds_it() {
+    fn the_lock_error_names_the_holder() {
         let directory = tempfile::tempdir().unwrap();
         let first = take(directory.path()).unwrap();
         let error = take_within(directory.path(), Duration::from_millis(1)).unwrap_err().to_string();

@@ -23,7 +23,7 @@ mod xml;
 
 pub use call::{Call, of_function};
 pub use json::{JsonCall, JsonError, JsonHandler, JsonResult};
-pub use local_account::{DeployedResource, DeployedStack, Judge, LocalAccount};
+pub use local_account::{CallAuthorizer, DeployedResource, DeployedStack, LocalAccount};
 pub use queued_calls::Waiting;
 pub use server::Endpoint;
 

@@ -1,4 +1,4 @@
-//! One port for all services, told apart by the credential scope and the headers of a request.
+//! One port for all services, selected by the credential scope and the headers of a request.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -119,7 +119,7 @@ async fn answer(
     match scope.service.as_str() {
         "cloudformation" | "sns" | "sts" => answer_query(&account, &scope, request).await,
         "lambda" => offline_calls::invoke(&account, &scope.access_key, request).await,
-        _ => account.s3.answer(scope.access_key, account.current_judge(), request).await,
+        _ => account.s3.answer(scope.access_key, account.current_authorizer(), request).await,
     }
 }
 
@@ -212,7 +212,7 @@ async fn answer_json(account: &Arc<Account>, scope: &Scope, target: &str, body: 
             let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&bytes) };
             match body {
                 Ok(body) => call_json(account, scope, prefix, operation, body).await,
-                Err(_) => Err(JsonError::new("SerializationException", "the body is no JSON")),
+                Err(_) => Err(JsonError::new("SerializationException", "the body is not JSON")),
             }
         }
         Err(error) => Err(JsonError::new("SerializationException", &format!("the request cannot be read: {error}"))),

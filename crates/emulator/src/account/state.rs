@@ -60,7 +60,7 @@ pub(crate) struct Stack {
 pub(crate) struct Drift {
     pub(crate) id: String,
     pub(crate) time: String,
-    /// As AWS tells them.
+    /// As AWS reports them.
     pub(crate) resources: Vec<Value>,
 }
 
@@ -118,7 +118,7 @@ pub(crate) struct ChangeSet {
     pub(crate) client_token: Option<String>,
     pub(crate) on_stack_failure: Option<String>,
     pub(crate) role_arn: Option<String>,
-    pub(crate) wanted: Deployment,
+    pub(crate) desired: Deployment,
     /// The changes with values, and as they are without.
     pub(crate) changes: Vec<Value>,
     pub(crate) plain_changes: Vec<Value>,

@@ -144,7 +144,7 @@ fn queue<'a>(resources: &'a Resources, arn: &str, rule: &Resource) -> Result<&'a
     resources.of("AWS::SQS::Queue").find(|queue| name_of(queue) == name).ok_or_else(|| Stop {
         hop: format!("rule `{}`", rule.name),
         why: format!("no queue has the ARN `{arn}`"),
-        place: rule.place(&["Targets"]),
+        span: rule.span_of(&["Targets"]),
         fix: "name a queue of the pipeline".to_owned(),
     })
 }
@@ -160,7 +160,7 @@ fn published(resources: &Resources, topic: &str, service: &str, sender: &Resourc
         return Err(Stop {
             hop: format!("topic `{topic}`"),
             why: "it does not exist".to_owned(),
-            place: sender.place(&[]),
+            span: sender.span_of(&[]),
             fix: "name the topic of the stack `monitoring`".to_owned(),
         });
     };

@@ -43,23 +43,23 @@ pub(super) fn admits(
     let what = target.kind.split("::").nth(1).unwrap_or_default();
     let why = match (&unmet, nearest) {
         (Some(key), _) if known.is_empty() => {
-            format!("its policy asks for `{key}`, and {service} tells {what} nothing that could be asked for")
+            format!("its policy has a condition on `{key}`, and {service} sends {what} no such key")
         }
         (Some(key), _) => format!("the condition on `{key}` in its policy does not hold for {}", sender.name),
         (None, Some(_)) => format!("its policy does not allow {action} to {service}"),
         (None, None) => format!("it has no policy, so {service} may not do {action}"),
     };
     let fix = match &unmet {
-        Some(_) if known.is_empty() => "take the condition away from this service's statement".to_owned(),
+        Some(_) if known.is_empty() => "remove the condition from this service's statement".to_owned(),
         Some(key) => format!("let `{key}` match {}", sender.name),
         None => format!("allow {action} to the service {service}"),
     };
     let short = target.kind.rsplit("::").next().unwrap_or_default().to_lowercase();
-    let place = nearest.map_or_else(|| target.place(&[]), |policy| policy.place(&["PolicyDocument"]));
-    Err(Stop { hop: format!("{short} `{}`", arn.rsplit(':').next().unwrap_or(arn)), why, place, fix })
+    let span = nearest.map_or_else(|| target.span_of(&[]), |policy| policy.span_of(&["PolicyDocument"]));
+    Err(Stop { hop: format!("{short} `{}`", arn.rsplit(':').next().unwrap_or(arn)), why, span, fix })
 }
 
-/// What a service tells of itself. EventBridge tells SNS nothing: no condition on it ever holds there.
+/// The condition keys that a service sends. EventBridge sends SNS none: no condition on them ever matches.
 fn context(resources: &Resources, service: &str, target: &Resource, sender: &Resource) -> Vec<(&'static str, String)> {
     let source = match service {
         "events.amazonaws.com" if target.kind == "AWS::SNS::Topic" => return Vec::new(),
@@ -72,12 +72,12 @@ fn context(resources: &Resources, service: &str, target: &Resource, sender: &Res
 /// The first key of a condition that does not hold.
 fn condition(condition: &Value, known: &[(&str, String)]) -> Option<String> {
     for (operator, keys) in condition.as_object().into_iter().flatten() {
-        for (key, wanted) in keys.as_object().into_iter().flatten() {
+        for (key, expected) in keys.as_object().into_iter().flatten() {
             let found = known.iter().find(|(name, _)| *name == key.to_lowercase()).map(|(_, value)| value.as_str());
             let holds = found.is_some_and(|found| {
-                texts(wanted).any(|wanted| match operator.as_str() {
-                    "StringEquals" => wanted == found,
-                    "StringLike" | "ArnLike" | "ArnEquals" => wildcard(wanted, found),
+                texts(expected).any(|expected| match operator.as_str() {
+                    "StringEquals" => expected == found,
+                    "StringLike" | "ArnLike" | "ArnEquals" => wildcard(expected, found),
                     _ => false,
                 })
             });

@@ -86,7 +86,7 @@ fn failure(resources: &Resources) -> Value {
 }
 
 #[test]
-fn a_rule_mails_what_its_template_says() {
+fn a_rule_sends_its_configured_mail() {
     let event = failure(&resources(TEMPLATE));
     insta::assert_snapshot!(received(TEMPLATE, TOPIC, &event), @r#"
     to data@example.com: The job clean failed (failed)
@@ -99,7 +99,7 @@ fn a_rule_mails_what_its_template_says() {
 }
 
 #[test]
-fn what_keeps_a_mail_back_is_named_with_its_line() {
+fn a_blocked_mail_is_reported_with_file_and_line() {
     let event = failure(&resources(TEMPLATE));
     let with = |from: &str, to: &str, arn: &str| {
         assert!(TEMPLATE.contains(from), "{from}");
@@ -108,7 +108,7 @@ fn what_keeps_a_mail_back_is_named_with_its_line() {
     let rules = "Service: events.amazonaws.com}, Action: \"sns:Publish\", Resource: \"arn:aws:sns:us-east-1:000000000000:shop-alerts\"";
     let asked = format!("{rules}, Condition: {{StringEquals: {{\"aws:SourceAccount\": \"000000000000\"}}}}");
     let queue = "arn:aws:sqs:us-east-1:000000000000:shop-undelivered";
-    let told = [
+    let reported = [
         with(rules, &asked, TOPIC),
         with(
             "Action: \"sns:Publish\", Resource: \"arn:aws:sns:us-east-1:000000000000:shop-alerts\"}",
@@ -119,13 +119,13 @@ fn what_keeps_a_mail_back_is_named_with_its_line() {
         with("<reason>", "<why>", TOPIC),
         with("rule/fail*", "rule/landing", queue),
     ];
-    insta::assert_snapshot!(told.join("\n\n"), @"
+    insta::assert_snapshot!(reported.join("\n\n"), @"
     error: topic `shop-alerts` stops the event: its policy asks for `aws:SourceAccount`, and events.amazonaws.com tells SNS nothing that could be asked for
       --> events.yaml:21:5
        |
     21 |     PolicyDocument:
        |     ^^^^^^^^^^^^^^ here
-      = hint: take the condition away from this service's statement
+      = hint: remove the condition from this service's statement
 
     error: topic `shop-alerts` stops the event: its policy does not allow sns:Publish to events.amazonaws.com
       --> events.yaml:21:5
@@ -141,7 +141,7 @@ fn what_keeps_a_mail_back_is_named_with_its_line() {
        |                                                                          ^^^^^^ here
       = hint: take a path that every event of the pattern has, or narrow the pattern by `exists: true`
 
-    error: rule `failed` stops the event: its text has `<why>`, which is no variable
+    error: rule `failed` stops the event: its text has `<why>`, which is not a variable
       --> events.yaml:12:11
        |
     12 |           InputTemplate: |
@@ -158,7 +158,7 @@ fn what_keeps_a_mail_back_is_named_with_its_line() {
 }
 
 #[test]
-fn alarms_mail_what_cloudwatch_would() {
+fn alarms_send_cloudwatchs_mails() {
     let resources = deployed(TEMPLATE);
     let mut metrics = Metrics::default();
     let lines = [r#"{"level":"INFO"}"#, r#"{"level":"ERROR","message":"no token"}"#, "ERROR in words"];
@@ -170,9 +170,9 @@ fn alarms_mail_what_cloudwatch_would() {
     }
     let (mails, stops) = metrics.alarms(&resources, 41 * 3_600);
     assert!(stops.is_empty(), "{stops:?}");
-    let told: Vec<String> =
+    let reported: Vec<String> =
         mails.iter().map(|mail| format!("to {}: {}\n{}", mail.recipients(), mail.subject, mail.text)).collect();
-    insta::assert_snapshot!(told.join("\n\n"), @r#"
+    insta::assert_snapshot!(reported.join("\n\n"), @r#"
     to data@example.com: ALARM: "load-log" in us-east-1
     Your Amazon CloudWatch Alarm "load-log" in the us-east-1 region has entered the ALARM state, because "Threshold Crossed: 1 out of the last 1 datapoints [1.0] was greater than the threshold (0.0)".
     View this alarm in the AWS Management Console:

@@ -19,7 +19,7 @@ pub fn target_input(rule: &Resource, arn: &str, event: &Value, rule_arn: &str) -
     let missing = |name: &str, path: &str, at: &[&str]| Stop {
         hop: format!("rule `{}`", rule.name),
         why: format!("`{name}` is to be `{path}`, which the event does not have"),
-        place: rule.place(&[&["Targets", &number], at].concat()),
+        span: rule.span_of(&[&["Targets", &number], at].concat()),
         fix: "take a path that every event of the pattern has, or narrow the pattern by `exists: true`".to_owned(),
     };
     if let Some(path) = target["InputPath"].as_str() {
@@ -57,7 +57,7 @@ pub fn target_input(rule: &Resource, arn: &str, event: &Value, rule_arn: &str) -
                 if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)) =>
             {
                 return Err(Stop {
-                    why: format!("its text has `<{name}>`, which is no variable"),
+                    why: format!("its text has `<{name}>`, which is not a variable"),
                     fix: format!("add `{name}` to `InputPathsMap`"),
                     ..missing(name, "", &["InputTransformer", "InputTemplate"])
                 });

@@ -58,7 +58,7 @@ pub(super) fn grants(policies: &Policies, used: &BTreeSet<(String, usize, usize)
     for (of, statements) in roles.chain(resources) {
         for (index, statement) in statements.iter().enumerate() {
             // What deploys the pipeline does not run in a rehearsal.
-            let Some(place) = statement.place(&["Action"]).filter(|place| place.file() != "bootstrap.yaml") else {
+            let Some(span) = statement.span_of(&["Action"]).filter(|span| span.file() != "bootstrap.yaml") else {
                 continue;
             };
             if statement.effect == Effect::Deny {
@@ -71,8 +71,8 @@ pub(super) fn grants(policies: &Policies, used: &BTreeSet<(String, usize, usize)
                         of: of.to_owned(),
                         statement: statement.sid.clone().unwrap_or_default(),
                         action,
-                        file: place.file().to_owned(),
-                        line: line_of(statement, number).unwrap_or(place.line()),
+                        file: span.file().to_owned(),
+                        line: line_of(statement, number).unwrap_or(span.line()),
                     });
                 }
             }
@@ -85,12 +85,12 @@ pub(super) fn grants(policies: &Policies, used: &BTreeSet<(String, usize, usize)
 /// The actions as they are written; in the evaluated policy they are in lower case.
 fn written(statement: &Statement) -> impl Iterator<Item = String> + '_ {
     statement.actions.patterns.iter().enumerate().map(|(number, pattern)| {
-        let place = statement.place(&["Action", &number.to_string()]);
-        let text = place.map(|place| place.text().trim_matches(['"', '\'']).to_owned());
+        let span = statement.span_of(&["Action", &number.to_string()]);
+        let text = span.map(|span| span.text().trim_matches(['"', '\'']).to_owned());
         text.filter(|text| text.to_lowercase() == pattern.text()).unwrap_or_else(|| pattern.text().to_owned())
     })
 }
 
 fn line_of(statement: &Statement, number: usize) -> Option<usize> {
-    Some(statement.place(&["Action", &number.to_string()])?.line())
+    Some(statement.span_of(&["Action", &number.to_string()])?.line())
 }

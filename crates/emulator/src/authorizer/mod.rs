@@ -1,8 +1,8 @@
-//! IAM in a rehearsal: every call is judged by the policies of the deployed templates.
+//! IAM in a rehearsal: every call is authorized by the policies of the deployed templates.
 //!
 //! ```text
-//! calls on the wire (the local account asks) ─┐
-//! COPY and UNLOAD (the warehouse asks)        ├→ Judge → iam::Policies → denials, grants used
+//! calls over HTTP (the local account asks)    ─┐
+//! COPY and UNLOAD (the warehouse asks)        ├→ Authorizer → iam::Policies → denials, grants used
 //! services: what AWS does by itself           │
 //! files: what Spark does beside S3           ─┘
 //! ```
@@ -25,12 +25,12 @@ pub use grants::{Grants, Unused};
 pub use service_calls::is_replica;
 pub use spark_files::Touched;
 
-/// The session name in the ARN of whoever runs a statement.
+/// The session name in the ARN of the owner of a statement.
 const OWNER_KEY: &str = "redshift-data:statement";
 
-/// Judges calls, and remembers what came of it. Clones share their memory.
+/// Authorizes calls and records denials and used grants. Clones share their records.
 #[derive(Clone)]
-pub struct Judge(Arc<Inner>);
+pub struct Authorizer(Arc<Inner>);
 
 struct Inner {
     policies: Policies,
@@ -44,12 +44,12 @@ struct Memory {
     denials: Vec<Denial>,
     /// The grants that a call has used: owner, statement, action.
     used: BTreeSet<(String, usize, usize)>,
-    /// All that was judged, to be judged again by other policies.
+    /// All evaluated requests, to be evaluated again with other policies.
     #[cfg(any(test, feature = "testing"))]
     asked: BTreeSet<Request>,
 }
 
-impl Judge {
+impl Authorizer {
     pub fn new(resources: &Resources) -> Self {
         Self::by(Policies::gather(&resources.account, &resources.region, &resources.all))
     }
@@ -58,27 +58,27 @@ impl Judge {
         Self(Arc::new(Inner { policies, memory: Mutex::default(), statements: OnceLock::new() }))
     }
 
-    /// Tells whose statements there are.
+    /// Sets the service that knows the owners of statements.
     pub fn follow(&self, statements: WeakDataApi) {
         let _ = self.0.statements.set(statements);
     }
 
-    /// Forgets what was.
+    /// Clears all records.
     pub fn begin(&self) {
         *self.memory() = Memory::default();
     }
 
-    /// Judges a call that is made: a denial is remembered, and the answer is AWS's.
+    /// Authorizes a call: a denial is recorded, and the error has AWS's text.
     pub fn ask(&self, request: &Request) -> Result<(), String> {
-        self.weigh(request).map_err(|denial| {
+        self.evaluate(request).map_err(|denial| {
             let answer = denial.answer(&self.0.policies.account);
             self.remember(*denial);
             answer
         })
     }
 
-    /// Judges a call without remembering a denial: for whoever reports it in words of his own.
-    pub fn weigh(&self, request: &Request) -> Result<(), Box<Denial>> {
+    /// Authorizes a call without recording a denial: for callers that report it themselves.
+    pub fn evaluate(&self, request: &Request) -> Result<(), Box<Denial>> {
         #[cfg(any(test, feature = "testing"))]
         self.memory().asked.insert(request.clone());
         match self.0.policies.decide(request) {
@@ -112,14 +112,14 @@ impl Judge {
     }
 
     /// What the local account asks before each call.
-    pub fn of_wire(&self) -> account::Judge {
-        let judge = self.clone();
-        Arc::new(move |call: &Call| judge.request(call).map_or(Ok(()), |request| judge.ask(&request)))
+    pub fn for_calls(&self) -> account::CallAuthorizer {
+        let authorizer = self.clone();
+        Arc::new(move |call: &Call| authorizer.request(call).map_or(Ok(()), |request| authorizer.ask(&request)))
     }
 
     /// What the warehouse asks before a COPY reads or an UNLOAD writes. `default` is the namespace's own role.
-    pub fn of_warehouse(&self, default: Option<&str>) -> redshift::Judge {
-        let (judge, default) = (self.clone(), default.map(str::to_owned));
+    pub fn for_warehouse(&self, default: Option<&str>) -> redshift::ReadAuthorizer {
+        let (authorizer, default) = (self.clone(), default.map(str::to_owned));
         Arc::new(move |read: &Read| {
             let Some(role) = read.role.as_deref().or(default.as_deref()) else {
                 return Err("the namespace has no default role".to_owned());
@@ -127,9 +127,9 @@ impl Judge {
             // Redshift Serverless goes by either name.
             let trusted = ["redshift.amazonaws.com", "redshift-serverless.amazonaws.com"]
                 .into_iter()
-                .any(|service| judge.weigh(&Request::of_service(service, "sts:AssumeRole", role)).is_ok());
+                .any(|service| authorizer.evaluate(&Request::of_service(service, "sts:AssumeRole", role)).is_ok());
             if !trusted {
-                judge.ask(&Request::of_service("redshift.amazonaws.com", "sts:AssumeRole", role))?;
+                authorizer.ask(&Request::of_service("redshift.amazonaws.com", "sts:AssumeRole", role))?;
             }
             let bucket = format!("arn:aws:s3:::{}", read.bucket);
             let name = role_name(role);
@@ -138,7 +138,7 @@ impl Judge {
             } else {
                 Request::of_role(name, read.action, &format!("{bucket}/{}", read.key))
             };
-            judge.ask(&request)
+            authorizer.ask(&request)
         })
     }
 
@@ -188,7 +188,7 @@ impl Judge {
 /// For which resource a service acts.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// None where the service does not tell.
+    /// None if the service does not report it.
     pub arn: Option<&'a str>,
     pub account: Option<&'a str>,
 }

@@ -1,9 +1,9 @@
 //! What becomes of a rehearsal's calls when a permission is taken out of the templates.
 
-use super::{Denial, Judge, Policies};
+use super::{Authorizer, Denial, Policies};
 
-impl Judge {
-    /// Judges again what was asked, by policies that `change` has changed; gives what is denied then.
+impl Authorizer {
+    /// Evaluates all recorded requests again with changed policies and returns the denials.
     pub fn again(&self, change: impl FnOnce(&mut Policies)) -> Vec<Denial> {
         let mut policies = self.0.policies.clone();
         change(&mut policies);

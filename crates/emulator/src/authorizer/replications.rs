@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Judge, Source};
+use super::{Authorizer, Source};
 use crate::iam::Request;
 use pipectl_core::resource::{Resource, Resources};
 
-impl Judge {
-    /// Judges what each replication needs, whether or not its database takes part in the rehearsal.
+impl Authorizer {
+    /// Authorizes the calls of each replication, also if its database is not rehearsed.
     pub fn replications(&self, resources: &Resources) {
         for replication in resources.of("AWS::DMS::ReplicationConfig") {
             let endpoint = |property: &str| find(resources, replication.text(property)?);

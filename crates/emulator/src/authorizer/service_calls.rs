@@ -4,13 +4,13 @@
 
 use serde_json::Value;
 
-use super::{Judge, Source, role_name};
+use super::{Authorizer, Source, role_name};
 use crate::dms::Configuration;
 use crate::iam::Request;
 use pipectl_core::resource::{Resource, Resources};
 
-impl Judge {
-    /// A replication starts: DMS reads the secret of its source. What it writes then is judged on the wire.
+impl Authorizer {
+    /// A replication starts: DMS reads the secret of its source. What it writes then is authorized at the HTTP calls.
     pub fn replication_ran(&self, resources: &Resources, configuration: &Configuration) {
         let secret = &configuration.source.secret;
         let arn = if secret.starts_with("arn:") {
@@ -20,7 +20,7 @@ impl Judge {
         };
         let source = Source { arn: None, account: Some(&resources.account) };
         let reads = [Request::of_role("", "secretsmanager:GetSecretValue", &arn)];
-        // The secret is read by the service of the region, which has a name of its own.
+        // The secret is read by the service of the region, which has its own name.
         let regional = format!("dms.{}.amazonaws.com", resources.region);
         self.assumed(&regional, &configuration.source.secret_role, source, &reads);
         self.assumed("dms.amazonaws.com", &configuration.role, source, &[]);
@@ -156,7 +156,7 @@ impl Judge {
     fn send(&self, resources: &Resources, service: &str, to: &str, source: &str) {
         let Some(action) = sending(to) else { return };
         let mut request = Request::of_service(service, action, to);
-        // EventBridge tells SNS nothing of the rule: a condition in the topic's policy would never hold.
+        // EventBridge sends SNS nothing about the rule: a condition in the topic's policy would never match.
         if (service, action) != ("events.amazonaws.com", "sns:Publish") {
             Source { arn: Some(source), account: Some(&resources.account) }.describe(&mut request);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Judge, role_name};
+use super::{Authorizer, role_name};
 use crate::iam::Request;
 
 /// The objects that a job touched without asking S3, as `(bucket, key)`.
@@ -13,8 +13,8 @@ pub struct Touched {
     pub deleted: BTreeSet<(String, String)>,
 }
 
-impl Judge {
-    /// Judges the calls that a job's Spark would have made for these objects.
+impl Authorizer {
+    /// Authorizes the calls that a job's Spark would have made for these objects.
     pub fn touched(&self, role: &str, touched: &Touched) {
         let role = role_name(role);
         let mut listed = BTreeSet::new();

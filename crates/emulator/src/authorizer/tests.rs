@@ -1,4 +1,4 @@
-//! Calls on the wire, judged as AWS would.
+//! HTTP calls, authorized as by AWS.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
@@ -49,7 +49,7 @@ fn code<T, E: std::error::Error>(answer: Result<T, E>) -> &'static str {
 }
 
 #[tokio::test]
-async fn s3_answers_as_the_policies_say() {
+async fn s3_calls_are_authorized_by_the_policies() {
     let directory = tempfile::tempdir().unwrap();
     let account = LocalAccount::open(directory.path(), "000000000000", "us-east-1").unwrap();
     let endpoint = account.serve(0).await.unwrap();
@@ -58,12 +58,12 @@ async fn s3_answers_as_the_policies_say() {
     for key in ["in/a", "in/b", "keep/c"] {
         person.put_object().bucket("zone").key(key).body(vec![1].into()).send().await.unwrap();
     }
-    let judge = Judge::new(&resources(TEMPLATE));
-    account.judge(judge.of_wire());
+    let authorizer = Authorizer::new(&resources(TEMPLATE));
+    account.authorizer(authorizer.for_calls());
     let role = client(&endpoint.url(), &account.access_key("reader"));
     let get = |key: &str| role.get_object().bucket("zone").key(key).send();
     assert_eq!(code(get("in/a").await), "done");
-    // What is not there is told only to those who may list it.
+    // Only callers with `s3:ListBucket` see that an object is missing.
     assert_eq!(code(get("in/none").await), "NoSuchKey");
     assert_eq!(code(get("keep/none").await), "AccessDenied");
     assert_eq!(code(role.list_objects_v2().bucket("zone").prefix("in/").send().await), "done");
@@ -73,23 +73,23 @@ async fn s3_answers_as_the_policies_say() {
     // A copy reads, and writes.
     let copy = |from: &str| role.copy_object().bucket("zone").key("out/y").copy_source(from).send();
     assert_eq!((code(copy("zone/in/a").await), code(copy("other/in/a").await)), ("done", "AccessDenied"));
-    // Of several objects each is judged by itself.
+    // Each of several objects is authorized separately.
     let names = ["in/a", "keep/c"].map(|key| ObjectIdentifier::builder().key(key).build().unwrap());
     let delete = Delete::builder().set_objects(Some(names.into())).build().unwrap();
     let deleted = role.delete_objects().bucket("zone").delete(delete).send().await.unwrap();
     assert_eq!((deleted.deleted()[0].key(), deleted.errors()[0].key()), (Some("in/a"), Some("keep/c")));
     assert_eq!(deleted.errors()[0].code(), Some("AccessDenied"));
-    // People are not in the templates, and not judged.
+    // People are not in the templates, and not authorized.
     assert_eq!(code(person.get_object().bucket("zone").key("keep/c").send().await), "done");
-    // Each kind of denial is told once.
-    let denials: Vec<String> = judge.take_denials().iter().map(|denial| Error::from(denial).to_string()).collect();
-    let told: Vec<&str> = denials.iter().filter_map(|text| text.lines().next()).collect();
-    insta::assert_snapshot!(told.join("\n"), @"
+    // Each kind of denial is reported once.
+    let denials: Vec<String> = authorizer.take_denials().iter().map(|denial| Error::from(denial).to_string()).collect();
+    let reported: Vec<&str> = denials.iter().filter_map(|text| text.lines().next()).collect();
+    insta::assert_snapshot!(reported.join("\n"), @"
     error: IAM: the role `reader` may not s3:ListBucket on arn:aws:s3:::zone: `List` would, but its condition wants `s3:prefix` StringLike `in/*`; in the call it is `keep/none`
     error: IAM: the role `reader` may not s3:PutObject on arn:aws:s3:::zone/in/*: `Clear` allows other actions on it
     error: IAM: the role `reader` may not s3:GetObject on arn:aws:s3:::other/in/*: `Read` allows it on other resources
     error: IAM: the role `reader` may not s3:DeleteObject on arn:aws:s3:::zone/keep/*: `Clear` allows it on other resources
     ");
-    insta::assert_snapshot!(judge.grants().text(true), @"4 of 4 grants were used");
+    insta::assert_snapshot!(authorizer.grants().text(true), @"4 of 4 grants were used");
     endpoint.stop().await.unwrap();
 }

@@ -12,7 +12,7 @@ use super::difference::differences;
 use super::steps::all_resources;
 use crate::account::local_account::Account;
 use crate::account::state::{StackResource, Stacks};
-use crate::resource::{self, Place, Refusal, identify, is_same, text};
+use crate::resource::{self, Refusal, ResourceAddress, identify, is_same, text};
 use crate::template::Resource;
 use crate::template::schema::{self, Recreation};
 
@@ -46,9 +46,9 @@ pub(super) fn orphan(account: &Account, stacks: &Stacks, stack: &str, resource: 
         bucket.then(|| {
             let properties = json!({ property: name });
             let id = &resource.logical_id;
-            let place = Place { account: &account.id, region: &account.region, stack, logical_id: id };
-            let identity = identify(place, BUCKET, &properties);
-            let mut made = super::steps::blank(resource, &properties);
+            let address = ResourceAddress { account: &account.id, region: &account.region, stack, logical_id: id };
+            let identity = identify(address, BUCKET, &properties);
+            let mut made = super::steps::uncreated(resource, &properties);
             made.physical_id = identity.physical_id;
             made.attributes = identity.attributes;
             made
@@ -85,9 +85,13 @@ pub(super) fn adopt(
         )));
     }
     made.physical_id.clone_from(&orphan.physical_id);
-    let place =
-        Place { account: &account.id, region: &account.region, stack: stack_name, logical_id: &made.logical_id };
-    made.attributes = resource::refreshed(place, orphan, &made.properties);
+    let address = ResourceAddress {
+        account: &account.id,
+        region: &account.region,
+        stack: stack_name,
+        logical_id: &made.logical_id,
+    };
+    made.attributes = resource::refreshed(address, orphan, &made.properties);
     resource::update(&account.store, &account.secrets, orphan, &made.properties)?;
     if let Some(operation) = stacks.find_mut(stack_name).and_then(|stack| stack.operation.as_mut()) {
         operation.imported.push(StackResource { logical_id: made.logical_id.clone(), ..orphan.clone() });

@@ -39,7 +39,7 @@ pub(super) fn create(account: &Account, query: &Query) -> Result<Value, Fault> {
         }
         return Err(Fault::new("AlreadyExistsException", format!("ChangeSet [{name}] already exists")));
     }
-    let (wanted, template) = wanted(account, query, &stack)?;
+    let (desired, template) = desired(account, query, &stack)?;
     let old_template = match stack.deployment.template.as_str() {
         "" => None,
         text => Some(template_source::parse(text)?),
@@ -50,7 +50,7 @@ pub(super) fn create(account: &Account, query: &Query) -> Result<Value, Fault> {
         account,
         &stacks,
         &compared,
-        &wanted,
+        &desired,
         &template,
         old_template.as_deref(),
         query.flag("ImportExistingResources"),
@@ -58,7 +58,7 @@ pub(super) fn create(account: &Account, query: &Query) -> Result<Value, Fault> {
     if revert_drift {
         drift::annotate(account, &stack, &mut outcome);
     }
-    let change_set = assemble(account, &stack, query, &name, wanted, outcome);
+    let change_set = assemble(account, &stack, query, &name, desired, outcome);
     let answer = json!({"Id": change_set.id, "StackId": stack.id});
     if new_stack {
         stack.set_status("REVIEW_IN_PROGRESS", Some("User Initiated"));
@@ -137,7 +137,7 @@ fn new_stack(account: &Account, name: &str) -> Stack {
 }
 
 /// What the request wants: template, parameters, tags; checked as CloudFormation checks them.
-fn wanted(account: &Account, query: &Query, stack: &Stack) -> Result<(Deployment, Arc<Template>), Fault> {
+fn desired(account: &Account, query: &Query, stack: &Stack) -> Result<(Deployment, Arc<Template>), Fault> {
     let text = if query.flag("UsePreviousTemplate") {
         stack.deployment.template.clone()
     } else {
@@ -190,7 +190,7 @@ fn assemble(
     stack: &Stack,
     query: &Query,
     name: &str,
-    wanted: Deployment,
+    desired: Deployment,
     outcome: Changes,
 ) -> ChangeSet {
     let id = format!("arn:aws:cloudformation:{}:{}:changeSet/{name}/{}", account.region, account.id, clock::uuid());
@@ -210,7 +210,7 @@ fn assemble(
         client_token: query.get("ClientToken").map(str::to_owned),
         on_stack_failure: query.get("OnStackFailure").map(str::to_owned),
         role_arn: query.get("RoleARN").map(str::to_owned),
-        wanted,
+        desired,
         imports: adoption::imports(&outcome.with_values),
         changes: outcome.with_values,
         plain_changes: outcome.plain,
@@ -242,14 +242,14 @@ pub(super) fn describe(account: &Account, query: &Query) -> Result<Value, Fault>
     let with_values = query.flag("IncludePropertyValues");
     let changes = if with_values { &change_set.changes } else { &change_set.plain_changes };
     let (changes, next) = page(changes.clone(), query, PAGE);
-    let template = template_source::parse(&change_set.wanted.template).ok();
-    let parameters = describe::parameters(&stacks, template.as_deref(), &change_set.wanted);
+    let template = template_source::parse(&change_set.desired.template).ok();
+    let parameters = describe::parameters(&stacks, template.as_deref(), &change_set.desired);
     let mut answer = json!({
         "ChangeSetName": change_set.name, "ChangeSetId": change_set.id, "StackId": stack.id,
         "StackName": stack.name, "Description": change_set.description,
         "CreationTime": change_set.created, "ExecutionStatus": change_set.execution_status,
         "Status": change_set.status, "StatusReason": change_set.status_reason, "NotificationARNs": [],
-        "RollbackConfiguration": {}, "Capabilities": change_set.wanted.capabilities, "Changes": changes,
+        "RollbackConfiguration": {}, "Capabilities": change_set.desired.capabilities, "Changes": changes,
         "NextToken": next, "IncludeNestedStacks": false, "OnStackFailure": change_set.on_stack_failure,
     });
     if change_set.revert_drift {
@@ -258,8 +258,8 @@ pub(super) fn describe(account: &Account, query: &Query) -> Result<Value, Fault>
     if !parameters.is_empty() {
         answer["Parameters"] = parameters.into();
     }
-    if !change_set.wanted.tags.is_empty() {
-        answer["Tags"] = describe::tags(&change_set.wanted.tags);
+    if !change_set.desired.tags.is_empty() {
+        answer["Tags"] = describe::tags(&change_set.desired.tags);
     }
     Ok(answer)
 }

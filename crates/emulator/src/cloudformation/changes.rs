@@ -42,12 +42,12 @@ pub(super) fn compare(
     account: &Account,
     stacks: &Stacks,
     stack: &Stack,
-    wanted: &Deployment,
+    desired: &Deployment,
     template: &Template,
     old_template: Option<&Template>,
     import: bool,
 ) -> Result<Changes, Fault> {
-    let new = Evaluation::new(account, stacks, stack, template, wanted);
+    let new = Evaluation::new(account, stacks, stack, template, desired);
     let old = old_template.map(|old| Evaluation::new(account, stacks, stack, old, &stack.deployment));
     let mut comparison = Comparison {
         stack,
@@ -81,7 +81,7 @@ pub(super) fn compare(
                      resources: [{id}]"
                 )));
             }
-            let (values, without) = comparison.modification(resource, deployed, wanted)?;
+            let (values, without) = comparison.modification(resource, deployed, desired)?;
             with_values.extend(values.map(|value| (id.to_owned(), value)));
             plain.extend(without.map(|value| (id.to_owned(), value)));
         }
@@ -92,14 +92,14 @@ pub(super) fn compare(
             plain.insert(deployed.logical_id.clone(), comparison.removal(deployed, false)?);
         }
     }
-    let any = !with_values.is_empty() || stack.deployment.tags != wanted.tags || comparison.outputs_change()?;
-    // Without a change of its own, what merely follows is none.
+    let any = !with_values.is_empty() || stack.deployment.tags != desired.tags || comparison.outputs_change()?;
+    // A dependent change alone is no change.
     let plain = if with_values.is_empty() { BTreeMap::new() } else { plain };
     Ok(Changes { with_values: with_values.into_values().collect(), plain: plain.into_values().collect(), any })
 }
 
 impl<'a> Comparison<'a> {
-    /// What is known of a resource while planning: nothing of those that will be made anew.
+    /// What is known of a resource while planning: nothing about those that will be created again.
     fn known(&self, lookup: Lookup<'_>) -> Evaluated {
         match lookup {
             Lookup::Resource { logical_id } | Lookup::Attribute { logical_id, .. }
@@ -166,7 +166,7 @@ impl<'a> Comparison<'a> {
         &mut self,
         resource: &'a Resource,
         deployed: &'a StackResource,
-        wanted: &Deployment,
+        desired: &Deployment,
     ) -> Result<(Option<Value>, Option<Value>), Fault> {
         let after = self.new.properties(resource, &|lookup| self.known(lookup))?;
         let after = to_json(&after);
@@ -178,7 +178,7 @@ impl<'a> Comparison<'a> {
             self.explain(resource, old_resource, difference, &mut valued, &mut bare);
         }
         let mut attributes: Vec<&str> = Vec::new();
-        let stack_tags = self.stack.deployment.tags != wanted.tags;
+        let stack_tags = self.stack.deployment.tags != desired.tags;
         if stack_tags
             && schema::of(&resource.resource_type).is_some_and(|schema| schema.properties.contains_key("Tags"))
         {

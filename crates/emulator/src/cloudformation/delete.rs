@@ -71,13 +71,13 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
     let worker = Arc::clone(account);
     account.in_background(async move {
         tokio::time::sleep(worker.current_pace()).await;
-        carry_out(&worker, &stack_name);
+        execute(&worker, &stack_name);
     });
     Ok(json!({}))
 }
 
 /// Deletes what a stack holds, and the stack with it if all of it went.
-pub(super) fn carry_out(account: &Account, stack_name: &str) {
+pub(super) fn execute(account: &Account, stack_name: &str) {
     let Some(stack) = account.stacks().find(stack_name).cloned() else { return };
     if let Some(reason) = export_in_use(account, &stack) {
         return end(account, stack_name, Some(&reason));

@@ -79,12 +79,12 @@ pub(super) fn tags(tags: &BTreeMap<String, String>) -> Value {
 
 pub(super) fn list_stacks(account: &Account, query: &Query) -> Value {
     let stacks = account.stacks();
-    let wanted = query.list("StackStatusFilter");
+    let desired = query.list("StackStatusFilter");
     let mut all: Vec<&Stack> = stacks.live.values().chain(&stacks.deleted).collect();
     all.sort_by(|left, right| right.created.cmp(&left.created));
     let summaries: Vec<Value> = all
         .into_iter()
-        .filter(|stack| wanted.is_empty() || wanted.contains(&stack.status))
+        .filter(|stack| desired.is_empty() || desired.contains(&stack.status))
         .map(|stack| {
             json!({
                 "StackId": stack.id, "StackName": stack.name, "CreationTime": stack.created,
@@ -130,11 +130,11 @@ pub(super) fn resources(account: &Account, query: &Query) -> Result<Value, Fault
         }
         (None, None) => return Err(Fault::validation("StackName or PhysicalResourceId must be specified.")),
     };
-    let wanted = query.get("LogicalResourceId");
+    let desired = query.get("LogicalResourceId");
     let found: Vec<Value> = stack
         .resources
         .iter()
-        .filter(|one| wanted.is_none_or(|id| one.logical_id == id))
+        .filter(|one| desired.is_none_or(|id| one.logical_id == id))
         .map(|one| {
             let mut answer = summary(one);
             answer["StackId"] = stack.id.clone().into();

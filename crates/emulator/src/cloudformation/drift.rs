@@ -111,12 +111,12 @@ pub(super) fn detection(account: &Account, query: &Query) -> Result<Value, Fault
 
 pub(super) fn resource_drifts(account: &Account, query: &Query) -> Result<Value, Fault> {
     let name = query.required("StackName")?;
-    let wanted = query.list("StackResourceDriftStatusFilters");
+    let desired = query.list("StackResourceDriftStatusFilters");
     let stacks = account.stacks();
     let stack = stacks.find(name).ok_or_else(|| no_stack(name))?;
     let all = stack.drift.iter().flat_map(|drift| &drift.resources);
     let status = |one: &Value| one["StackResourceDriftStatus"].as_str().unwrap_or_default().to_owned();
-    let found = all.filter(|one| wanted.is_empty() || wanted.contains(&status(one))).cloned().collect();
+    let found = all.filter(|one| desired.is_empty() || desired.contains(&status(one))).cloned().collect();
     let (found, next) = page(found, query, PAGE);
     Ok(json!({"StackResourceDrifts": found, "NextToken": next}))
 }

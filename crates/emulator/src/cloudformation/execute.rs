@@ -31,7 +31,7 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
         return Err(not_updatable(&stack));
     }
     if chosen.revert_drift {
-        return Err(Fault::validation("the local account does not carry out drift-aware change sets"));
+        return Err(Fault::validation("the local account does not execute drift-aware change sets"));
     }
     let Some(stack) = stacks.live.get_mut(&stack_name) else { return Err(not_updatable(&stack)) };
     let create = stack.status == "REVIEW_IN_PROGRESS";
@@ -46,7 +46,7 @@ pub(super) fn start(account: &Arc<Account>, query: &Query) -> Result<Value, Faul
     stack.operation = Some(Operation {
         kind: if create { OperationKind::Create } else { OperationKind::Update },
         token: query.get("ClientRequestToken").map(str::to_owned),
-        deployment: std::mem::replace(&mut stack.deployment, chosen.wanted.clone()),
+        deployment: std::mem::replace(&mut stack.deployment, chosen.desired.clone()),
         resources: stack.resources.clone(),
         outputs: stack.outputs.clone(),
         cleanup: Vec::new(),
@@ -152,7 +152,7 @@ fn with_evaluation<T>(
     work: impl FnOnce(&Evaluation<'_>, &crate::account::state::Stack) -> Result<T, Fault>,
 ) -> Result<T, Failure> {
     let stacks = account.stacks();
-    let stack = stacks.find(stack_name).ok_or_else(|| Failure::of_stack("the stack is gone"))?;
+    let stack = stacks.find(stack_name).ok_or_else(|| Failure::of_stack("the stack was deleted"))?;
     let evaluation = Evaluation::new(account, &stacks, stack, template, &stack.deployment);
     work(&evaluation, stack).map_err(|fault| Failure::of_stack(&fault.message))
 }

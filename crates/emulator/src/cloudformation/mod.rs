@@ -30,7 +30,7 @@ use crate::account::state::Stack;
 
 pub(super) const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 
-/// What stands in a change set for a value that only the deployment can tell.
+/// The text in a change set for a value that is known only after the deployment.
 pub(crate) const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
 /// How many entries a page of an answer has.

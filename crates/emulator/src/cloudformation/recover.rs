@@ -38,7 +38,7 @@ pub(crate) fn recover(account: &Account) {
                     rollback::clean_up_after_rollback(account, &name, &before, &created);
                 }
             }
-            _ => delete::carry_out(account, &name),
+            _ => delete::execute(account, &name),
         }
     }
 }

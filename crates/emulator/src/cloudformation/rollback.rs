@@ -18,7 +18,7 @@ pub(super) async fn after(account: &Arc<Account>, stack_name: &str, failure: &Fa
         (OperationKind::Create, OnFailure::Delete) => {
             begin(account, stack_name, "DELETE_IN_PROGRESS", &reason);
             tokio::time::sleep(account.current_pace()).await;
-            delete::carry_out(account, stack_name);
+            delete::execute(account, stack_name);
         }
         (OperationKind::Create, OnFailure::Rollback) => {
             begin(account, stack_name, "ROLLBACK_IN_PROGRESS", &format!("{reason} Rollback requested by user."));

@@ -6,7 +6,7 @@ use super::{adoption, difference::differences, policy};
 use crate::account::clock;
 use crate::account::local_account::{Account, exists};
 use crate::account::state::{Stack, StackResource, Stacks};
-use crate::resource::{self, Place, Refusal, World};
+use crate::resource::{self, Refusal, ResourceAddress, World};
 use crate::template::schema::{self, Recreation};
 use crate::template::{Evaluated, Resource};
 
@@ -156,7 +156,7 @@ async fn create(
         None => ("create", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
         Some(_) => ("update", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
     };
-    let mut made = blank(resource, properties);
+    let mut made = uncreated(resource, properties);
     {
         let mut stacks = account.stacks();
         if let Some(stack) = stacks.find_mut(stack_name) {
@@ -205,14 +205,18 @@ fn establish(
 ) -> Result<(), Refusal> {
     let mut stacks = account.stacks();
     let existing = all_resources(&stacks);
-    let place =
-        Place { account: &account.id, region: &account.region, stack: stack_name, logical_id: &resource.logical_id };
+    let address = ResourceAddress {
+        account: &account.id,
+        region: &account.region,
+        stack: stack_name,
+        logical_id: &resource.logical_id,
+    };
     let world = World { resources: &existing, store: &account.store };
-    resource::check(&world, place, &resource.resource_type, &made.properties)?;
+    resource::check(&world, address, &resource.resource_type, &made.properties)?;
     if let Some(orphan) = orphan {
         return adoption::adopt(account, &mut stacks, stack_name, orphan, made);
     }
-    let identity = resource::identify(place, &resource.resource_type, &made.properties);
+    let identity = resource::identify(address, &resource.resource_type, &made.properties);
     made.physical_id = identity.physical_id;
     made.attributes = identity.attributes;
     if old.is_some_and(|old| resource::is_same(old, made)) {
@@ -274,14 +278,14 @@ async fn update(
     let outcome = {
         let stacks = account.stacks();
         let existing = all_resources(&stacks);
-        let place = Place {
+        let address = ResourceAddress {
             account: &account.id,
             region: &account.region,
             stack: stack_name,
             logical_id: &resource.logical_id,
         };
         let world = World { resources: &existing, store: &account.store };
-        resource::check(&world, place, &resource.resource_type, properties)
+        resource::check(&world, address, &resource.resource_type, properties)
             .and_then(|()| account.replications.check_at_rest(deployed, &existing))
             .and_then(|()| resource::update(&account.store, &account.secrets, deployed, properties))
     };
@@ -290,9 +294,13 @@ async fn update(
         return Err(refusal);
     }
     // What the service made stays; what mirrors a property follows it.
-    let place =
-        Place { account: &account.id, region: &account.region, stack: stack_name, logical_id: &resource.logical_id };
-    changed.attributes = resource::refreshed(place, deployed, properties);
+    let address = ResourceAddress {
+        account: &account.id,
+        region: &account.region,
+        stack: stack_name,
+        logical_id: &resource.logical_id,
+    };
+    changed.attributes = resource::refreshed(address, deployed, properties);
     "UPDATE_COMPLETE".clone_into(&mut changed.status);
     changed.status_reason = None;
     changed.updated = clock::now();
@@ -389,7 +397,7 @@ fn fail(
     reason: &str,
 ) {
     let status = if matches!(verb, "create" | "import") { "CREATE_FAILED" } else { "UPDATE_FAILED" };
-    let mut failed = deployed.cloned().unwrap_or_else(|| blank(resource, properties));
+    let mut failed = deployed.cloned().unwrap_or_else(|| uncreated(resource, properties));
     let before = failed.properties.clone();
     failed.properties = properties.clone();
     let mut stacks = account.stacks();
@@ -410,7 +418,7 @@ fn put(stack: &mut Stack, resource: StackResource) {
     }
 }
 
-pub(super) fn blank(resource: &Resource, properties: &Value) -> StackResource {
+pub(super) fn uncreated(resource: &Resource, properties: &Value) -> StackResource {
     StackResource {
         logical_id: resource.logical_id.clone(),
         resource_type: resource.resource_type.clone(),

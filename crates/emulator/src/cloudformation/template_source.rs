@@ -51,8 +51,8 @@ pub(super) fn parse(text: &str) -> Result<Arc<Template>, Fault> {
 fn read_anew(text: &str) -> Result<Template, Fault> {
     let source = Source::new("template", text);
     let node = yaml::parse(&source).map_err(|error| {
-        let place = error.span().map(|span| format!(" (line {}, column {})", span.line(), span.column()));
-        Fault::validation(format!("Template format error: YAML not well-formed.{}", place.unwrap_or_default()))
+        let location = error.span().map(|span| format!(" (line {}, column {})", span.line(), span.column()));
+        Fault::validation(format!("Template format error: YAML not well-formed.{}", location.unwrap_or_default()))
     })?;
     Template::from_node(&source, &node).map_err(|problems| Fault::validation(Problem::wording(&problems)))
 }
@@ -137,7 +137,7 @@ pub(super) fn get(account: &Account, query: &Query) -> Result<Value, Fault> {
                 code: "ChangeSetNotFound",
                 message: format!("ChangeSet [{change_set}] does not exist"),
             })?;
-            found.wanted.template.clone()
+            found.desired.template.clone()
         }
         (Some(name), None) => {
             let stack = stacks.find(name).filter(|stack| stack.status != "REVIEW_IN_PROGRESS");

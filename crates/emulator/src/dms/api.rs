@@ -143,24 +143,24 @@ impl Replications {
 
     fn describe(&self, account: &Account, body: &Value) -> JsonResult {
         let filters = body["Filters"].as_array().map_or(&[][..], Vec::as_slice);
-        let wanted: Option<Vec<&str>> = filters
+        let expected: Option<Vec<&str>> = filters
             .iter()
             .find(|filter| filter["Name"] == "replication-config-arn")
             .map(|filter| filter["Values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect());
         let mut found = Vec::new();
         for configuration in configurations(account) {
             let arn = &configuration.physical_id;
-            if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&arn.as_str())) {
+            if expected.as_ref().is_some_and(|expected| !expected.contains(&arn.as_str())) {
                 continue;
             }
             let state = self.state(arn);
             found.push(described(&configuration, &state));
-            // Whoever asks again finds it a step further.
+            // The next call finds it a step further.
             if state.status != state.status.next() {
                 self.set(arn, State { status: state.status.next(), ..state })?;
             }
         }
-        if found.is_empty() && wanted.is_some() {
+        if found.is_empty() && expected.is_some() {
             return Err(JsonError::new("ResourceNotFoundFault", "No replications found matching the filters"));
         }
         Ok(json!({"Replications": found}))
@@ -175,7 +175,7 @@ impl Replications {
             return Err(wrong_state(arn, state.status));
         }
         if !matches!(how, "start-replication" | "resume-processing" | "reload-target") {
-            return Err(JsonError::new("InvalidParameterValueException", &format!("{how} is no way to start")));
+            return Err(JsonError::new("InvalidParameterValueException", &format!("{how} is not a way to start")));
         }
         if state.starts == 0 && how != "start-replication" {
             return Err(JsonError::new(

@@ -156,8 +156,8 @@ fn target(endpoint: &Resource) -> Result<Target> {
             (name, _) if WITHOUT_EFFECT.contains(&name) => {}
             (name, _) => {
                 let error = Error::project(format!("the rehearsal does not know the S3 setting `{name}: {value}`"));
-                errors.push(match endpoint.place(&["S3Settings", name]) {
-                    Some(place) => error.at(&place, "of the target endpoint"),
+                errors.push(match endpoint.span_of(&["S3Settings", name]) {
+                    Some(span) => error.at(&span, "of the target endpoint"),
                     None => error,
                 });
             }

@@ -52,7 +52,7 @@ impl Mappings {
         let mappings = match mappings.as_str() {
             Some(text) => {
                 parsed = serde_json::from_str(text)
-                    .map_err(|error| Error::project("the table mappings are no JSON").cause(&error))?;
+                    .map_err(|error| Error::project("the table mappings are not JSON").cause(&error))?;
                 &parsed
             }
             None => mappings,

@@ -174,7 +174,7 @@ impl Replication {
     fn look_for_dropped(&mut self, there: &BTreeSet<String>) {
         let gone = self.followed.difference(there).map(|table| {
             format!(
-                "`{table}` was dropped or renamed: DMS tells nobody, and the warehouse keeps its rows\n\
+                "`{table}` was dropped or renamed: DMS does not report this, and the warehouse keeps its rows\n\
                  remove it from `tables`, or name its new table as `source`"
             )
         });
@@ -183,7 +183,7 @@ impl Replication {
         self.followed.retain(|table| there.contains(table));
     }
 
-    /// What the database's log could not tell so far.
+    /// What the database's log did not contain so far.
     pub fn findings(&mut self) -> &mut BTreeSet<String> {
         match &mut self.database {
             Database::Mysql(mysql) => mysql.findings(),
@@ -220,7 +220,7 @@ fn microseconds_now() -> i64 {
 
 fn truncated(table: &str) -> String {
     format!(
-        "`{table}` was truncated: DMS tells nobody, and the warehouse keeps its rows\n\
+        "`{table}` was truncated: DMS does not report this, and the warehouse keeps its rows\n\
          delete rows with DELETE, or drop them from the warehouse by hand"
     )
 }

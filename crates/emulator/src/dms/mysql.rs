@@ -18,7 +18,7 @@ use mysql_async::{BinlogStreamRequest, Conn, OptsBuilder};
 
 use crate::error::{Error, Result};
 
-use self::binlog::{Log, Place};
+use self::binlog::{BinlogPosition, Log};
 use super::row::{Change, Column, Table, Value};
 use super::{Access, Configuration};
 
@@ -30,7 +30,7 @@ pub(super) struct Mysql {
     options: mysql_async::Opts,
     database: String,
     /// The place of the log up to which changes have landed.
-    landed: Place,
+    landed: BinlogPosition,
     log: Log,
 }
 
@@ -47,7 +47,7 @@ impl Mysql {
         Self {
             options: options.into(),
             database: access.database.clone(),
-            landed: Place::default(),
+            landed: BinlogPosition::default(),
             log: Log::default(),
         }
     }
@@ -56,23 +56,23 @@ impl Mysql {
         Conn::new(self.options.clone()).await.map_err(|error| failed("be reached", &error))
     }
 
-    /// Remembers this place of the log: changes from here on are told.
+    /// Remembers this position of the log: later changes are reported.
     pub(super) async fn mark(&mut self) -> Result<()> {
         let mut connection = self.connect().await?;
         // MySQL 8.4 has another word for it than MariaDB and all before.
-        let mut place: Option<mysql_async::Row> = None;
+        let mut position: Option<mysql_async::Row> = None;
         for sql in ["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"] {
             match connection.query_first(sql).await {
                 Ok(found) => {
-                    place = found;
+                    position = found;
                     break;
                 }
                 Err(mysql_async::Error::Server(_)) => {}
                 Err(error) => return Err(failed("be followed", &error)),
             }
         }
-        let place = place.and_then(|row| Some((row.get::<Vec<u8>, _>(0)?, row.get::<u64, _>(1)?)));
-        self.landed = place.ok_or_else(|| {
+        let position = position.and_then(|row| Some((row.get::<Vec<u8>, _>(0)?, row.get::<u64, _>(1)?)));
+        self.landed = position.ok_or_else(|| {
             Error::new("the MySQL database keeps no binlog").hint("start it with `--log-bin --binlog-format=ROW`")
         })?;
         Ok(())
@@ -122,13 +122,13 @@ impl Mysql {
     ) -> Result<()> {
         self.log.begin(self.landed.clone());
         loop {
-            let before = self.log.place.clone();
+            let before = self.log.position.clone();
             self.stream(configuration, take).await?;
             // A server that shuts down ends the stream as the end of the log does. Only where nothing more comes is the end.
-            if self.log.place == before {
+            if self.log.position == before {
                 return Ok(());
             }
-            self.log.begin(self.log.place.clone());
+            self.log.begin(self.log.position.clone());
         }
     }
 
@@ -139,7 +139,7 @@ impl Mysql {
         take: &mut dyn FnMut(Change) -> Result<()>,
     ) -> Result<()> {
         let connection = self.connect().await?;
-        let (file, position) = self.log.place.clone();
+        let (file, position) = self.log.position.clone();
         let request = BinlogStreamRequest::new(REPLICA).with_non_blocking().with_filename(&file).with_pos(position);
         let mut events = connection.get_binlog_stream(request).await.map_err(|error| failed("be followed", &error))?;
         while let Some(event) = events.next().await {
@@ -149,12 +149,12 @@ impl Mysql {
         Ok(())
     }
 
-    /// What was told has landed: the next time begins after it.
+    /// Reported changes have landed: the next read begins after them.
     pub(super) fn landed(&mut self) {
-        self.landed.clone_from(&self.log.place);
+        self.landed.clone_from(&self.log.position);
     }
 
-    /// What the log could not tell, once each.
+    /// What the log did not contain, once each.
     pub(super) fn findings(&mut self) -> &mut BTreeSet<String> {
         &mut self.log.findings
     }

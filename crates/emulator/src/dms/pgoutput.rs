@@ -28,7 +28,7 @@ pub(super) enum Message {
     Other,
 }
 
-/// A table, told before the first change of it.
+/// A table, sent before its first change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Relation {
     pub(super) id: u32,

@@ -21,12 +21,12 @@ pub(super) struct Postgres {
     config: Config,
     /// Booleans as such, and not as texts.
     booleans: bool,
-    /// Relations that were told, with the table that they are for us.
+    /// Relations that were read, with our table.
     known: BTreeMap<u32, (Relation, Option<Arc<Table>>)>,
-    /// The end of what was told last, and of what has landed: the slot is moved there before it is read again.
-    told: Option<PgLsn>,
+    /// The end of what was reported last, and of what has landed: the slot is moved there before the next read.
+    reported: Option<PgLsn>,
     landed: Option<PgLsn>,
-    /// What the log could not tell, once each.
+    /// What the log did not contain, once each.
     findings: BTreeSet<String>,
 }
 
@@ -44,7 +44,7 @@ impl Postgres {
             config,
             booleans: configuration.source.booleans,
             known: BTreeMap::new(),
-            told: None,
+            reported: None,
             landed: None,
             findings: BTreeSet::new(),
         }
@@ -56,14 +56,14 @@ impl Postgres {
         Ok(client)
     }
 
-    /// What a superuser runs before: the tables whose changes are told.
+    /// What a superuser runs before: the tables whose changes are published.
     pub(super) fn publication(tables: &[Arc<Table>]) -> String {
         let names: Vec<String> =
             tables.iter().map(|table| format!("{}.{}", quote(&table.schema), quote(&table.name))).collect();
         format!("DROP PUBLICATION IF EXISTS {SLOT}; CREATE PUBLICATION {SLOT} FOR TABLE {}", names.join(", "))
     }
 
-    /// Remembers this place of the log: changes from here on are told.
+    /// Remembers this position of the log: later changes are reported.
     pub(super) async fn mark(&self) -> Result<()> {
         let client = self.connect().await?;
         let exists = "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1";
@@ -123,7 +123,7 @@ impl Postgres {
 
     /// Gives each change since what has landed to `take`, in the order of their commits.
     ///
-    /// The slot keeps what is only looked at: after a reading that breaks off, all of it is told again.
+    /// The slot keeps what was only peeked at: after an interrupted read, all of it is sent again.
     pub(super) async fn changes(&mut self, take: &mut dyn FnMut(Change) -> Result<()>) -> Result<()> {
         let (client, catalog) = (self.connect().await?, self.connect().await?);
         let followed = |error| failed("be followed", &error);
@@ -132,7 +132,7 @@ impl Postgres {
             client.query_one(advance, &[&SLOT, &landed]).await.map_err(followed)?;
             self.landed = None;
         }
-        self.told = None;
+        self.reported = None;
         let sql = "SELECT lsn, data FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', \
                    'publication_names', $2)";
         let parameters: [&(dyn ToSql + Sync); 2] = [&SLOT, &SLOT];
@@ -143,7 +143,7 @@ impl Postgres {
             let Some(message) = pgoutput::read(row.get(1)) else {
                 return Err(Error::new("a message of PostgreSQL's log cannot be read"));
             };
-            self.told = Some(row.get(0));
+            self.reported = Some(row.get(0));
             if let Message::Begin { committed: at } = message {
                 committed = at;
             } else if let Some(change) = self.change(&catalog, message, committed).await? {
@@ -153,12 +153,12 @@ impl Postgres {
         Ok(())
     }
 
-    /// What was told has landed: the next time begins after it.
+    /// Reported changes have landed: the next read begins after them.
     pub(super) fn landed(&mut self) {
-        self.landed = self.told.take();
+        self.landed = self.reported.take();
     }
 
-    /// What the log could not tell, once each.
+    /// What the log did not contain, once each.
     pub(super) fn findings(&mut self) -> &mut BTreeSet<String> {
         &mut self.findings
     }
@@ -186,10 +186,10 @@ impl Postgres {
         Ok(Some(Change { table, operation, row, before, committed }))
     }
 
-    /// The table as the log tells it; which columns are its key only the catalog knows.
+    /// The table in the log. Only the catalog knows its key columns.
     async fn known_table(&mut self, catalog: &Client, id: u32) -> Result<Arc<Table>> {
         let Some((relation, table)) = self.known.get(&id) else {
-            return Err(Error::new("PostgreSQL's log speaks of a table that it has not told"));
+            return Err(Error::new("PostgreSQL's log contains a change of a table that it has not described"));
         };
         if let Some(table) = table {
             return Ok(Arc::clone(table));
@@ -238,7 +238,7 @@ impl Postgres {
 fn value(table: &Table, column: &Column, text: Option<&str>) -> Result<Value> {
     let Some(text) = text else { return Ok(Value::Null) };
     let parsed = match column.kind {
-        Kind::Bytes => bytes(text).ok_or_else(|| format!("`{text}` is no bytea")),
+        Kind::Bytes => bytes(text).ok_or_else(|| format!("`{text}` is not a bytea")),
         Kind::Numeric { .. } => row::parse(column.kind, text.trim_start_matches('$').replace(',', "").as_str()),
         Kind::Time => row::parse(column.kind, text.split(['+', '-']).next().unwrap_or(text)),
         kind => row::parse(kind, text),

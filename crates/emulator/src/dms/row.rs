@@ -104,7 +104,7 @@ pub fn parse(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Numeric { .. } if !text.contains(|c: char| c.is_ascii_digit()) => Value::Null,
         Kind::Numeric { precision, scale } => {
             let number = digits(text, scale).ok_or_else(wrong)?;
-            // A file that held it could not be read: whoever reads a decimal trusts its precision.
+            // A file that held it could not be read: readers of a decimal rely on its precision.
             if number.unsigned_abs() >= 10_u128.pow(precision.into()) {
                 return Err(format!(
                     "`{text}` has more digits than the {precision} that DMS keeps, {scale} of them behind the \
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_survive_the_way_through_their_kinds() {
+    fn values_survive_type_conversion() {
         let number = Kind::Numeric { precision: 38, scale: 4 };
         for (kind, given, expected) in [
             (number, "1234567890123456789012345678901234.5678", "1234567890123456789012345678901234.5678"),

@@ -95,7 +95,7 @@ pub fn webhook(resources: &Resources, (source, store): (&str, &str), topic: &str
     envelope(resources, source, "shopifyWebhook", &[], &detail)
 }
 
-/// What Lambda puts on the bus when an asynchronous call has failed for good: the record of its destinations.
+/// What Lambda puts on the bus when an asynchronous call has failed after all retries: the record of its destinations.
 pub fn call_failed(
     resources: &Resources,
     function: &str,

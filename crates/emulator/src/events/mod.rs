@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::iam::{Denial, Principal, Request};
 use crate::yaml::Span;
 
-use crate::authorizer::{Judge, Source};
+use crate::authorizer::{Authorizer, Source};
 use pipectl_core::resource::{Resource, Resources};
 use selector::DataEvent;
 
@@ -62,7 +62,7 @@ pub struct Scheduled {
 pub struct Stop {
     pub hop: String,
     pub why: String,
-    pub place: Option<Span>,
+    pub span: Option<Span>,
     pub fix: String,
 }
 
@@ -70,7 +70,7 @@ impl Stop {
     fn new(resource: &Resource, path: &[&str], why: impl Into<String>, fix: impl Into<String>) -> Self {
         let kind = resource.kind.rsplit("::").next().unwrap_or_default().to_lowercase();
         let hop = format!("{kind} `{}`", resource.name);
-        Self { hop, why: why.into(), place: resource.place(path), fix: fix.into() }
+        Self { hop, why: why.into(), span: resource.span_of(path), fix: fix.into() }
     }
 
     /// A call that IAM denies.
@@ -81,15 +81,15 @@ impl Stop {
             }
             Principal::Service(_) => (Self::new(user, path, "", "").hop, denial.call()),
         };
-        let place = denial.place.clone().or_else(|| user.place(path));
-        Self { hop, why: format!("{call}: {}", denial.why), place, fix: denial.fix.clone() }
+        let span = denial.span.clone().or_else(|| user.span_of(path));
+        Self { hop, why: format!("{call}: {}", denial.why), span, fix: denial.fix.clone() }
     }
 }
 
 impl From<&Stop> for Error {
     fn from(stop: &Stop) -> Self {
         let error = Self::new(format!("{} stops the event: {}", stop.hop, stop.why)).hint(&stop.fix);
-        match &stop.place {
+        match &stop.span {
             Some(span) => error.at(span, "here"),
             None => error,
         }
@@ -147,7 +147,7 @@ pub fn object_events(resources: &Resources, object: &ObjectWritten) -> (Vec<Sent
         stops.push(Stop {
             hop,
             why: "no trail records its writes, and it sends no events to EventBridge".into(),
-            place: bucket.and_then(|bucket| bucket.place(&["NotificationConfiguration"])),
+            span: bucket.and_then(|bucket| bucket.span_of(&["NotificationConfiguration"])),
             fix: "set `trigger: {mode: s3}` or `trigger: {mode: cloudtrail}` in the pipeline".into(),
         });
     }
@@ -155,7 +155,7 @@ pub fn object_events(resources: &Resources, object: &ObjectWritten) -> (Vec<Sent
 }
 
 /// What the rules do with an event; and of the rules for the same source that did not match, why not.
-pub fn deliver(resources: &Resources, judge: &Judge, event: &Value) -> (Vec<Delivery>, Vec<Stop>) {
+pub fn deliver(resources: &Resources, authorizer: &Authorizer, event: &Value) -> (Vec<Delivery>, Vec<Stop>) {
     let (mut deliveries, mut stops) = (Vec::new(), Vec::new());
     // A partner's events come on a bus that has the name of their source; all others on the default one.
     let source = event["source"].as_str().unwrap_or_default();
@@ -167,7 +167,7 @@ pub fn deliver(resources: &Resources, judge: &Judge, event: &Value) -> (Vec<Deli
         }
         let Some(pattern) = rule.get("/EventPattern") else { continue };
         if let Err(mismatch) = matches(pattern, event) {
-            // A rule that only tells of failures is not what an event was meant for.
+            // A rule that only reports failures is not the target of an event.
             let goes_on = rule.list("/Targets").iter().any(|target| {
                 let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default();
                 matches!(arn.split(':').nth(2), Some("glue" | "lambda"))
@@ -186,7 +186,7 @@ pub fn deliver(resources: &Resources, judge: &Judge, event: &Value) -> (Vec<Deli
         }
         for (index, target) in rule.list("/Targets").iter().enumerate() {
             let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let target = reach(resources, judge, rule, index, target);
+            let target = reach(resources, authorizer, rule, index, target);
             deliveries.push(Delivery { rule: rule.name.clone(), arn, target });
         }
     }
@@ -203,13 +203,19 @@ fn unmatched(rule: &Resource, mismatch: &Mismatch) -> Stop {
     Stop::new(
         rule,
         &path,
-        format!("{found}, the pattern wants {}", mismatch.wanted),
+        format!("{found}, the pattern wants {}", mismatch.expected),
         "change the pattern so that it takes the event",
     )
 }
 
 /// Whether a rule's target can be reached.
-fn reach(resources: &Resources, judge: &Judge, rule: &Resource, index: usize, target: &Value) -> Result<Target, Stop> {
+fn reach(
+    resources: &Resources,
+    authorizer: &Authorizer,
+    rule: &Resource,
+    index: usize,
+    target: &Value,
+) -> Result<Target, Stop> {
     let number = index.to_string();
     let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default();
     let path = |last| ["Targets", &number, last];
@@ -226,7 +232,7 @@ fn reach(resources: &Resources, judge: &Judge, rule: &Resource, index: usize, ta
             };
             let source = resources.rule_arn(rule);
             let by = ("events.amazonaws.com", source.as_str());
-            may(resources, judge, rule, &path("RoleArn"), by, role, "glue:notifyEvent", arn)?;
+            may(resources, authorizer, rule, &path("RoleArn"), by, role, "glue:notifyEvent", arn)?;
             Ok(Target::Workflow(name.to_owned()))
         }
         Some("lambda") => {
@@ -238,11 +244,11 @@ fn reach(resources: &Resources, judge: &Judge, rule: &Resource, index: usize, ta
             let rule_arn = resources.rule_arn(rule);
             let mut request = Request::of_service("events.amazonaws.com", "lambda:InvokeFunction", arn);
             Source { arn: Some(&rule_arn), account: Some(&resources.account) }.describe(&mut request);
-            if let Err(denial) = judge.weigh(&request) {
+            if let Err(denial) = authorizer.evaluate(&request) {
                 let near = resources.of("AWS::Lambda::Permission").any(|permission| {
                     permission.text("/FunctionName").is_some_and(|function| function == name || function == arn)
                 });
-                if near && denial.place.is_some() {
+                if near && denial.span.is_some() {
                     return Err(Stop::denied(rule, &path("Arn"), &denial));
                 }
                 let why = format!("the function `{name}` does not let it call");
@@ -260,7 +266,7 @@ fn reach(resources: &Resources, judge: &Judge, rule: &Resource, index: usize, ta
 #[expect(clippy::too_many_arguments, reason = "a call has many sides")]
 fn may(
     resources: &Resources,
-    judge: &Judge,
+    authorizer: &Authorizer,
     user: &Resource,
     path: &[&str],
     (service, source): (&str, &str),
@@ -275,23 +281,23 @@ fn may(
     let mut trust = Request::of_service(service, "sts:AssumeRole", role);
     Source { arn: Some(source), account: Some(&resources.account) }.describe(&mut trust);
     for request in [trust, Request::of_role(name, action, arn)] {
-        judge.weigh(&request).map_err(|denial| Stop::denied(user, path, &denial))?;
+        authorizer.evaluate(&request).map_err(|denial| Stop::denied(user, path, &denial))?;
     }
     Ok(())
 }
 
 /// Every schedule with the function that it calls.
-pub fn schedules(resources: &Resources, judge: &Judge) -> Vec<Scheduled> {
+pub fn schedules(resources: &Resources, authorizer: &Authorizer) -> Vec<Scheduled> {
     let all = resources.of("AWS::Scheduler::Schedule").map(|schedule| Scheduled {
         schedule: schedule.name.clone(),
         expression: schedule.text("/ScheduleExpression").unwrap_or_default().to_owned(),
-        function: called(resources, judge, schedule),
+        function: called(resources, authorizer, schedule),
         input: schedule.text("/Target/Input").unwrap_or("{}").to_owned(),
     });
     all.collect()
 }
 
-fn called(resources: &Resources, judge: &Judge, schedule: &Resource) -> Result<String, Stop> {
+fn called(resources: &Resources, authorizer: &Authorizer, schedule: &Resource) -> Result<String, Stop> {
     if schedule.text("/State") == Some("DISABLED") {
         return Err(Stop::new(schedule, &["State"], "it is disabled", "set `State: ENABLED`"));
     }
@@ -305,7 +311,7 @@ fn called(resources: &Resources, judge: &Judge, schedule: &Resource) -> Result<S
     let path = ["Target", "RoleArn"];
     let source = resources.arn_of("AWS::Scheduler::Schedule", &schedule.name);
     let by = ("scheduler.amazonaws.com", source.as_str());
-    may(resources, judge, schedule, &path, by, role, "lambda:InvokeFunction", arn)?;
+    may(resources, authorizer, schedule, &path, by, role, "lambda:InvokeFunction", arn)?;
     Ok(name.to_owned())
 }
 

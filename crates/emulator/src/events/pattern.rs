@@ -11,7 +11,7 @@ pub struct Mismatch {
     /// The field, from the root of the event: `detail`, `requestParameters`, `key`.
     pub path: Vec<String>,
     /// What the pattern wants of it, or what is wrong with the pattern.
-    pub wanted: String,
+    pub expected: String,
     /// What the event has there.
     pub found: Option<Value>,
 }
@@ -24,20 +24,20 @@ pub fn matches(pattern: &Value, event: &Value) -> Result<(), Mismatch> {
     fields(pattern, &[event], &mut Vec::new())
 }
 
-fn mismatch(path: &[String], wanted: String, found: Option<&Value>) -> Mismatch {
-    Mismatch { path: path.to_vec(), wanted, found: found.cloned() }
+fn mismatch(path: &[String], expected: String, found: Option<&Value>) -> Mismatch {
+    Mismatch { path: path.to_vec(), expected, found: found.cloned() }
 }
 
 /// Every field of the pattern must match in one of the objects; there are several when an array holds objects.
 fn fields(pattern: &Map<String, Value>, objects: &[&Value], path: &mut Vec<String>) -> Result<(), Mismatch> {
-    for (name, wanted) in pattern {
+    for (name, expected) in pattern {
         if name == "$or" {
-            alternatives(wanted, objects, path)?;
+            alternatives(expected, objects, path)?;
             continue;
         }
         path.push(name.clone());
         let values: Vec<&Value> = objects.iter().filter_map(|object| object.get(name)).flat_map(flatten).collect();
-        match wanted {
+        match expected {
             Value::Object(inner) if values.is_empty() => fields(inner, &[&Value::Null], path)?,
             Value::Object(inner) => fields(inner, &values, path)?,
             Value::Array(matchers) => leaf(matchers, &values, path)?,
@@ -70,9 +70,9 @@ fn flatten(value: &Value) -> Vec<&Value> {
 
 fn leaf(matchers: &[Value], values: &[&Value], path: &[String]) -> Result<(), Mismatch> {
     for matcher in matchers {
-        if let Some(wanted) = matcher.get("exists") {
+        if let Some(expected) = matcher.get("exists") {
             let leaf = values.iter().any(|value| !value.is_object());
-            if wanted.as_bool() == Some(leaf) {
+            if expected.as_bool() == Some(leaf) {
                 return Ok(());
             }
             continue;
@@ -83,55 +83,55 @@ fn leaf(matchers: &[Value], values: &[&Value], path: &[String]) -> Result<(), Mi
             }
         }
     }
-    let wanted: Vec<String> = matchers.iter().map(Value::to_string).collect();
-    Err(mismatch(path, wanted.join(" or "), values.first().copied()))
+    let expected: Vec<String> = matchers.iter().map(Value::to_string).collect();
+    Err(mismatch(path, expected.join(" or "), values.first().copied()))
 }
 
 /// Whether a matcher takes a value; the error says what is wrong with the matcher.
 fn one(matcher: &Value, value: &Value) -> Result<bool, String> {
     let Value::Object(matcher) = matcher else { return Ok(equal(matcher, value)) };
     let mut entries = matcher.iter();
-    let (Some((name, wanted)), None) = (entries.next(), entries.next()) else {
+    let (Some((name, expected)), None) = (entries.next(), entries.next()) else {
         return Err("a matcher with exactly one key".into());
     };
     let text = value.as_str();
     Ok(match name.as_str() {
-        "prefix" => affix(wanted, text, |text, prefix| text.starts_with(prefix))?,
-        "suffix" => affix(wanted, text, |text, suffix| text.ends_with(suffix))?,
-        "equals-ignore-case" => text.is_some_and(|text| same_text(wanted, text)),
-        "wildcard" => match (wanted.as_str(), text) {
+        "prefix" => affix(expected, text, |text, prefix| text.starts_with(prefix))?,
+        "suffix" => affix(expected, text, |text, suffix| text.ends_with(suffix))?,
+        "equals-ignore-case" => text.is_some_and(|text| same_text(expected, text)),
+        "wildcard" => match (expected.as_str(), text) {
             (Some(pattern), Some(text)) => wildcard(pattern, text),
             (None, _) => return Err("`wildcard` with a text".into()),
             (_, None) => false,
         },
-        "anything-but" => anything_but(wanted, value)?,
-        "numeric" => numeric(wanted, value)?,
+        "anything-but" => anything_but(expected, value)?,
+        "numeric" => numeric(expected, value)?,
         _ => return Err(format!("a matcher that the rehearsal knows, not `{name}`")),
     })
 }
 
-fn equal(wanted: &Value, value: &Value) -> bool {
-    match (wanted.as_f64(), value.as_f64()) {
+fn equal(expected: &Value, value: &Value) -> bool {
+    match (expected.as_f64(), value.as_f64()) {
         // 300, 300.0 and 3.0e2 are one number.
-        (Some(wanted), Some(value)) => (wanted - value).abs() < f64::EPSILON,
-        _ => wanted == value,
+        (Some(expected), Some(value)) => (expected - value).abs() < f64::EPSILON,
+        _ => expected == value,
     }
 }
 
-fn same_text(wanted: &Value, text: &str) -> bool {
-    wanted.as_str().is_some_and(|wanted| wanted.to_lowercase() == text.to_lowercase())
+fn same_text(expected: &Value, text: &str) -> bool {
+    expected.as_str().is_some_and(|expected| expected.to_lowercase() == text.to_lowercase())
 }
 
-fn affix(wanted: &Value, text: Option<&str>, test: impl Fn(&str, &str) -> bool) -> Result<bool, String> {
-    match (wanted, wanted.get("equals-ignore-case").and_then(Value::as_str)) {
-        (Value::String(wanted), _) => Ok(text.is_some_and(|text| test(text, wanted))),
-        (_, Some(wanted)) => Ok(text.is_some_and(|text| test(&text.to_lowercase(), &wanted.to_lowercase()))),
+fn affix(expected: &Value, text: Option<&str>, test: impl Fn(&str, &str) -> bool) -> Result<bool, String> {
+    match (expected, expected.get("equals-ignore-case").and_then(Value::as_str)) {
+        (Value::String(expected), _) => Ok(text.is_some_and(|text| test(text, expected))),
+        (_, Some(expected)) => Ok(text.is_some_and(|text| test(&text.to_lowercase(), &expected.to_lowercase()))),
         _ => Err("`prefix` or `suffix` with a text".into()),
     }
 }
 
-fn anything_but(wanted: &Value, value: &Value) -> Result<bool, String> {
-    match wanted {
+fn anything_but(expected: &Value, value: &Value) -> Result<bool, String> {
+    match expected {
         Value::Array(items) => Ok(!items.iter().any(|item| equal(item, value))),
         Value::Object(inner) => {
             let (name, items) = inner.iter().next().ok_or("`anything-but` with a value")?;
@@ -147,10 +147,10 @@ fn anything_but(wanted: &Value, value: &Value) -> Result<bool, String> {
 }
 
 /// `["<", 10]`, `[">=", 0, "<", 5]`.
-fn numeric(wanted: &Value, value: &Value) -> Result<bool, String> {
+fn numeric(expected: &Value, value: &Value) -> Result<bool, String> {
     let wrong = || "`numeric` with pairs of a comparison and a number".to_owned();
     let conditions =
-        wanted.as_array().filter(|list| !list.is_empty() && list.len().is_multiple_of(2)).ok_or_else(wrong)?;
+        expected.as_array().filter(|list| !list.is_empty() && list.len().is_multiple_of(2)).ok_or_else(wrong)?;
     let mut holds = true;
     for pair in conditions.chunks(2) {
         let (sign, bound) = (pair[0].as_str().ok_or_else(wrong)?, pair[1].as_f64().ok_or_else(wrong)?);
@@ -179,8 +179,8 @@ pub fn wildcard(pattern: &str, text: &str) -> bool {
         let literal = pattern.strip_prefix('\\').filter(|rest| !rest.is_empty()).unwrap_or(pattern);
         match (literal.chars().next(), text.chars().next()) {
             (None, None) => return true,
-            (Some(wanted), Some(found)) if wanted == found => {
-                pattern = &literal[wanted.len_utf8()..];
+            (Some(expected), Some(found)) if expected == found => {
+                pattern = &literal[expected.len_utf8()..];
                 text = &text[found.len_utf8()..];
             }
             _ => {
@@ -253,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn mismatches_say_where_and_what() {
+    fn mismatches_have_path_and_value() {
         let event = json!({"detail": {"key": "state/x"}});
-        let told = |pattern| {
+        let reported = |pattern| {
             let error = matches(&pattern, &event).unwrap_err();
             format!(
                 "{} wants {}, has {:?}",
                 error.path.join("."),
-                error.wanted,
+                error.expected,
                 error.found.map(|found| found.to_string())
             )
         };
@@ -272,7 +272,7 @@ mod tests {
             json!({"detail": "x"}),
             json!(["x"]),
         ]
-        .map(told)
+        .map(reported)
         .join("\n");
         insta::assert_snapshot!(text, @r#"
         detail.key wants {"prefix":"landing/"} or "x", has Some("\"state/x\"")

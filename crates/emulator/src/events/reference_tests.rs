@@ -1,8 +1,8 @@
-//! The reference pipeline's wires, cut one by one: the hop that stopped, and the line to mend.
+//! Removes each connection of the reference pipeline: the report names the hop that stopped, and the line to fix.
 
 use super::tests::object;
 use super::*;
-use crate::authorizer::Judge;
+use crate::authorizer::Authorizer;
 use crate::render::{edited, forecast};
 use crate::spec::Spec;
 use crate::yaml::Source;
@@ -30,11 +30,11 @@ fn in_environment(name: &str, environment: &std::sync::Arc<Source>, path: &str, 
 
 /// The way from an object to the last statement, every job and statement ending well; where it stops, why.
 fn way(resources: &Resources) -> String {
-    let judge = Judge::new(resources);
+    let authorizer = Authorizer::new(resources);
     let bucket = resources.of("AWS::S3::Bucket").find(|bucket| bucket.id == "RawBucket").unwrap().name.clone();
     let mut steps = Vec::new();
     let mut stops = Vec::new();
-    for scheduled in schedules(resources, &judge) {
+    for scheduled in schedules(resources, &authorizer) {
         match scheduled.function {
             Ok(function) => steps.push(format!("schedule → {function}")),
             Err(stop) => stops.push(stop),
@@ -45,7 +45,7 @@ fn way(resources: &Resources) -> String {
     let mut events: Vec<Value> = sent.into_iter().map(|sent| sent.event).collect();
     let (mut workflows, mut loaded) = (Workflows::default(), false);
     while let Some(event) = events.pop() {
-        let (deliveries, more) = deliver(resources, &judge, &event);
+        let (deliveries, more) = deliver(resources, &authorizer, &event);
         stops.extend(more.into_iter().filter(|_| deliveries.is_empty()));
         for delivery in deliveries {
             match delivery.target {
@@ -88,15 +88,15 @@ fn way(resources: &Resources) -> String {
         return steps.join("\n");
     }
     // Without the numbers of the lines, which any change of a template moves.
-    let told = |stop: &Stop| {
-        let line = stop.place.as_ref().map(|place| format!("{} | {}", place.file(), place.source_line().trim()));
+    let reported = |stop: &Stop| {
+        let line = stop.span.as_ref().map(|span| format!("{} | {}", span.file(), span.source_line().trim()));
         format!("{}: {}\n  {}\n  {}", stop.hop, stop.why, line.unwrap_or_default(), stop.fix)
     };
-    stops.iter().map(told).collect::<Vec<_>>().join("\n")
+    stops.iter().map(reported).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn the_reference_pipeline_is_wired() {
+fn every_event_of_the_reference_pipeline_reaches_its_target() {
     insta::assert_snapshot!(way(&deployed("templates/events.yaml.hbs", "", "")), @"
     schedule → shop-dev-ingest-shop
     shop-dev-landing → shop-dev
@@ -109,9 +109,9 @@ fn the_reference_pipeline_is_wired() {
 
 /// What is denied of the calls that wait for a failure, or for a database.
 fn denied(resources: &Resources) -> String {
-    let judge = Judge::new(resources);
-    judge.standby(resources);
-    let denials: Vec<String> = judge.take_denials().iter().map(|denial| Error::from(denial).to_string()).collect();
+    let authorizer = Authorizer::new(resources);
+    authorizer.standby(resources);
+    let denials: Vec<String> = authorizer.take_denials().iter().map(|denial| Error::from(denial).to_string()).collect();
     denials.iter().filter_map(|text| text.lines().next()).collect::<Vec<_>>().join(
         "
 ",
@@ -119,7 +119,7 @@ fn denied(resources: &Resources) -> String {
 }
 
 #[test]
-fn the_ways_for_failures_and_databases_are_open() {
+fn failure_and_database_events_reach_their_targets() {
     let databases = Source::new("databases.yaml", include_str!("../../../../tests/environments/databases.yaml"));
     let with = |path: &str, from: &str, to: &str| denied(&in_environment("databases", &databases, path, from, to));
     assert_eq!(denied(&deployed("templates/iam.yaml.hbs", "", "")), "");
@@ -144,13 +144,13 @@ fn the_ways_for_failures_and_databases_are_open() {
             "cloudwatch.amazonaws.com may not sns:Publish on",
         ),
     ] {
-        let told = with(path, from, to);
-        assert!(told.contains(expected), "{told}");
+        let reported = with(path, from, to);
+        assert!(reported.contains(expected), "{reported}");
     }
 }
 
 #[test]
-fn each_cut_wire_names_its_hop_and_line() {
+fn each_removed_connection_is_reported_with_hop_and_line() {
     let events = |from: &str, to: &str| way(&deployed("templates/events.yaml.hbs", from, to));
     insta::assert_snapshot!(events("key: [{prefix: {{folders.landing}}/}]", "key: [{prefix: landed/}]"), @r#"
     rule `shop-dev-landing`: `detail.requestParameters.key` is "landing/stores/x.csv", the pattern wants {"prefix":"landed/"}

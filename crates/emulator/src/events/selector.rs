@@ -58,22 +58,22 @@ type Operator = (&'static str, bool, fn(&str, &str) -> bool);
 fn holds(field: &Value, event: &DataEvent) -> bool {
     let Some(found) = found(name_of(field), event) else { return false };
     let operators: [Operator; 6] = [
-        ("Equals", true, |found, wanted| found == wanted),
-        ("StartsWith", true, |found, wanted| found.starts_with(wanted)),
-        ("EndsWith", true, |found, wanted| found.ends_with(wanted)),
-        ("NotEquals", false, |found, wanted| found == wanted),
-        ("NotStartsWith", false, |found, wanted| found.starts_with(wanted)),
-        ("NotEndsWith", false, |found, wanted| found.ends_with(wanted)),
+        ("Equals", true, |found, value| found == value),
+        ("StartsWith", true, |found, value| found.starts_with(value)),
+        ("EndsWith", true, |found, value| found.ends_with(value)),
+        ("NotEquals", false, |found, value| found == value),
+        ("NotStartsWith", false, |found, value| found.starts_with(value)),
+        ("NotEndsWith", false, |found, value| found.ends_with(value)),
     ];
     operators.iter().all(|(operator, expected, test)| {
         let Some(values) = field.get(*operator).and_then(Value::as_array) else { return true };
-        values.iter().filter_map(Value::as_str).any(|wanted| test(found, wanted)) == *expected
+        values.iter().filter_map(Value::as_str).any(|value| test(found, value)) == *expected
     })
 }
 
 fn describe(field: &Value, event: &DataEvent) -> String {
     let name = name_of(field);
-    let wanted: Vec<String> = field
+    let value: Vec<String> = field
         .as_object()
         .into_iter()
         .flatten()
@@ -81,7 +81,7 @@ fn describe(field: &Value, event: &DataEvent) -> String {
         .map(|(operator, values)| format!("{operator} {values}"))
         .collect();
     match found(name, event) {
-        Some(found) => format!("`{name}` is `{found}`, the selector wants {}", wanted.join(" and ")),
+        Some(found) => format!("`{name}` is `{found}`, the selector wants {}", value.join(" and ")),
         None => format!("CloudTrail does not select data events of S3 by `{name}`"),
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selectors_take_what_they_name() {
+    fn selectors_match_their_fields() {
         let event = DataEvent { event_name: "PutObject", resource_arn: "arn:aws:s3:::raw/landing/orders/x.csv".into() };
         let data = json!({"Field": "eventCategory", "Equals": ["Data"]});
         for (fields, expected) in [

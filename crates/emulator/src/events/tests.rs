@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::authorizer::Judge;
+use crate::authorizer::Authorizer;
 use pipectl_core::resource::testing::resources;
 
 const TEMPLATE: &str = r#"Raw:
@@ -93,12 +93,12 @@ pub(super) fn object(key: &str) -> ObjectWritten {
 }
 
 /// What becomes of an object, in words: targets reached, else the stops as people see them.
-fn told(template: &str, key: &str) -> String {
+fn reported(template: &str, key: &str) -> String {
     let resources = resources(template);
     let (sent, mut stops) = object_events(&resources, &object(key));
     let mut lines = Vec::new();
     for sent in sent {
-        let (deliveries, more) = deliver(&resources, &Judge::new(&resources), &sent.event);
+        let (deliveries, more) = deliver(&resources, &Authorizer::new(&resources), &sent.event);
         stops.extend(more);
         for delivery in deliveries {
             match delivery.target {
@@ -115,21 +115,21 @@ fn told(template: &str, key: &str) -> String {
 
 #[test]
 fn an_object_reaches_the_workflow() {
-    insta::assert_snapshot!(told(TEMPLATE, "landing/orders/x.csv"), @r#"trail landing → arrived → Workflow("shop")"#);
+    insta::assert_snapshot!(reported(TEMPLATE, "landing/orders/x.csv"), @r#"trail landing → arrived → Workflow("shop")"#);
     let own = TEMPLATE
         .replace("{BucketName: raw}", "{BucketName: raw, NotificationConfiguration: {EventBridgeConfiguration: {EventBridgeEnabled: true}}}")
         .replace("AWS::CloudTrail::Trail", "AWS::Other::Thing")
         .replace("AWS API Call via CloudTrail", "Object Created")
         .replace("        errorCode: [{exists: false}]\n        requestParameters:\n          bucketName: [raw]\n          key: [{prefix: landing/}]\n",
             "        bucket: {name: [raw]}\n        object: {key: [{prefix: landing/}]}\n");
-    insta::assert_snapshot!(told(&own, "landing/orders/x.csv"), @r#"bucket raw → arrived → Workflow("shop")"#);
+    insta::assert_snapshot!(reported(&own, "landing/orders/x.csv"), @r#"bucket raw → arrived → Workflow("shop")"#);
 }
 
 #[test]
-fn a_stopped_event_names_the_hop_and_the_line() {
+fn a_stopped_event_is_reported_with_hop_and_line() {
     let with = |from: &str, to: &str| {
         assert!(TEMPLATE.contains(from), "{from}");
-        told(&TEMPLATE.replacen(from, to, 1), "landing/orders/x.csv")
+        reported(&TEMPLATE.replacen(from, to, 1), "landing/orders/x.csv")
     };
     insta::assert_snapshot!(with("raw/landing/", "raw/arrivals/"), @r#"
     error: trail `landing` stops the event: `resources.ARN` is `arn:aws:s3:::raw/landing/orders/x.csv`, the selector wants StartsWith ["arn:aws:s3:::raw/arrivals/"]
@@ -209,16 +209,16 @@ fn a_stopped_event_names_the_hop_and_the_line() {
 fn the_end_of_a_job_reaches_the_function() {
     let resources_ = resources(TEMPLATE);
     let event = job_state_change(&resources_, "transform", "jr_1", "SUCCEEDED", "");
-    let (deliveries, _) = deliver(&resources_, &Judge::new(&resources_), &event);
+    let (deliveries, _) = deliver(&resources_, &Authorizer::new(&resources_), &event);
     let targets: Vec<_> = deliveries.into_iter().map(|delivery| delivery.target.unwrap()).collect();
     assert_eq!(
         targets,
         [Target::Function("load".into()), Target::Recorded("arn:aws:sns:us-east-1:000000000000:alerts".into())]
     );
     let failed = job_state_change(&resources_, "transform", "jr_1", "FAILED", "");
-    assert!(deliver(&resources_, &Judge::new(&resources_), &failed).0.is_empty());
+    assert!(deliver(&resources_, &Authorizer::new(&resources_), &failed).0.is_empty());
     let without = resources(&TEMPLATE.replace("rule/ended", "rule/other"));
-    let stop = deliver(&without, &Judge::new(&without), &event).0[0].target.clone().unwrap_err();
+    let stop = deliver(&without, &Authorizer::new(&without), &event).0[0].target.clone().unwrap_err();
     insta::assert_snapshot!(Error::from(&stop), @"
     error: rule `ended` stops the event: events.amazonaws.com may not lambda:InvokeFunction on arn:aws:lambda:us-east-1:000000000000:function:load: the policy of `function:load` does not let it in: the statement of line 41 would, but its condition wants `AWS:SourceArn` ArnLike `arn:aws:events:us-east-1:000000000000:rule/other`; in the call it is `arn:aws:events:us-east-1:000000000000:rule/ended`
       --> events.yaml:44:5
@@ -232,7 +232,7 @@ fn the_end_of_a_job_reaches_the_function() {
 #[test]
 fn schedules_need_a_role_that_lets_them_call() {
     let all = resources(TEMPLATE);
-    let stop = schedules(&all, &Judge::new(&all))[0].function.clone().unwrap_err();
+    let stop = schedules(&all, &Authorizer::new(&all))[0].function.clone().unwrap_err();
     insta::assert_snapshot!(Error::from(&stop), @r#"
     error: schedule `hourly` stops the event: scheduler.amazonaws.com may not assume the role `starter`: its trust policy does not let scheduler.amazonaws.com in
       --> events.yaml:52:32
@@ -248,7 +248,7 @@ fn schedules_need_a_role_that_lets_them_call() {
             "Action: \"lambda:*\", Resource: \"*\"",
         );
     let all = resources(&allowed);
-    let scheduled = &schedules(&all, &Judge::new(&all))[0];
+    let scheduled = &schedules(&all, &Authorizer::new(&all))[0];
     assert_eq!((scheduled.function.clone().unwrap().as_str(), scheduled.expression.as_str()), ("load", "rate(1 hour)"));
 }
 
@@ -294,7 +294,7 @@ fn broken_by(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_workflow_that_cannot_go_on_says_where() {
+fn a_blocked_workflow_is_reported_with_its_location() {
     assert_eq!(broken_by("shop", "shop"), "");
     insta::assert_snapshot!(broken_by("    Type: EVENT\n", "    Type: ON_DEMAND\n"), @"
     error: workflow `shop` stops the event: no trigger of type EVENT starts it

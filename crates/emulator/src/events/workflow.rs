@@ -134,7 +134,7 @@ fn no_start(resources: &Resources, workflow: &str) -> Stop {
             let stop = Stop::new(resource, &["Type"], why, fix);
             Stop { hop: format!("workflow `{workflow}`"), ..stop }
         }
-        None => Stop { hop: format!("workflow `{workflow}`"), why: why.into(), place: None, fix: fix.into() },
+        None => Stop { hop: format!("workflow `{workflow}`"), why: why.into(), span: None, fix: fix.into() },
     }
 }
 

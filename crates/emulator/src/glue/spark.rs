@@ -327,10 +327,10 @@ for line in sys.stdin:
     }
 
     #[tokio::test]
-    async fn what_goes_wrong_is_told() {
+    async fn failures_of_jobs_are_reported() {
         // Long enough for the slowest machine, but for the job that never ends.
         let long = Duration::from_mins(1);
-        let told = async |script: &str, limit: Duration| {
+        let reported = async |script: &str, limit: Duration| {
             let (_directory, start) = start(script);
             let mut glue = Glue::start(&start).unwrap();
             match glue.run(&job(limit)).await {
@@ -339,17 +339,17 @@ for line in sys.stdin:
             }
         };
         let ready = "print(json.dumps({'ready': True, 'spark': '3.5.6'}), flush=True)\n";
-        insta::assert_snapshot!(told("print(json.dumps({'ready': False, 'error': 'no Java found'}))", long).await, @"
+        insta::assert_snapshot!(reported("print(json.dumps({'ready': False, 'error': 'no Java found'}))", long).await, @"
         error: Spark does not start
         = note: no Java found
         ");
-        insta::assert_snapshot!(told("print('Traceback', file=sys.stderr)", long).await, @"
+        insta::assert_snapshot!(reported("print('Traceback', file=sys.stderr)", long).await, @"
         error: the Spark runner has ended
         = note: it wrote last:
                   Traceback
         ");
-        insta::assert_snapshot!(told(&format!("{ready}time.sleep(600)"), Duration::from_secs(1)).await, @"TIMEOUT the job ran longer than its 0 minutes");
-        insta::assert_snapshot!(told(&format!("{ready}sys.stdin.readline(); print('oops', flush=True); time.sleep(9)"), long).await, @"
+        insta::assert_snapshot!(reported(&format!("{ready}time.sleep(600)"), Duration::from_secs(1)).await, @"TIMEOUT the job ran longer than its 0 minutes");
+        insta::assert_snapshot!(reported(&format!("{ready}sys.stdin.readline(); print('oops', flush=True); time.sleep(9)"), long).await, @"
         error: the Spark runner does not speak JSON
           cause: expected value at line 1 column 1
         = note: oops

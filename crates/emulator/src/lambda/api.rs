@@ -30,7 +30,7 @@ pub(super) struct Work {
 
 /// What the process said.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum Message {
     Response { request: String, body: Bytes },
     Error { request: String, error: Value },
     InitError(Value),
@@ -41,7 +41,7 @@ pub(super) enum Said {
 pub(super) struct Api {
     pub(super) address: SocketAddr,
     pub(super) work: mpsc::Sender<Work>,
-    pub(super) said: mpsc::Receiver<Said>,
+    pub(super) messages: mpsc::Receiver<Message>,
     /// How often the process has asked for work.
     pub(super) asked: watch::Receiver<u64>,
     server: JoinHandle<()>,
@@ -56,7 +56,7 @@ impl Drop for Api {
 #[derive(Debug)]
 struct Shared {
     work: Mutex<mpsc::Receiver<Work>>,
-    said: mpsc::Sender<Said>,
+    messages: mpsc::Sender<Message>,
     asked: watch::Sender<u64>,
 }
 
@@ -66,9 +66,9 @@ impl Api {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (work, waiting) = mpsc::channel(1);
-        let (speaker, said) = mpsc::channel(4);
+        let (speaker, messages) = mpsc::channel(4);
         let (counter, asked) = watch::channel(0);
-        let shared = Arc::new(Shared { work: Mutex::new(waiting), said: speaker, asked: counter });
+        let shared = Arc::new(Shared { work: Mutex::new(waiting), messages: speaker, asked: counter });
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{request}/response", post(response))
@@ -82,7 +82,7 @@ impl Api {
             // The task is aborted with the process; an error of the listener shows as a process that never asks.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { address, work, said, asked, server })
+        Ok(Self { address, work, messages, asked, server })
     }
 }
 
@@ -118,15 +118,15 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn response(State(shared): State<Arc<Shared>>, Path(request): Path<String>, body: Bytes) -> StatusCode {
-    accept(&shared, Said::Response { request, body }).await
+    accept(&shared, Message::Response { request, body }).await
 }
 
 async fn error(State(shared): State<Arc<Shared>>, Path(request): Path<String>, body: Bytes) -> StatusCode {
-    accept(&shared, Said::Error { request, error: parse(&body) }).await
+    accept(&shared, Message::Error { request, error: parse(&body) }).await
 }
 
 async fn init_error(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode {
-    accept(&shared, Said::InitError(parse(&body))).await
+    accept(&shared, Message::InitError(parse(&body))).await
 }
 
 fn parse(body: &[u8]) -> Value {
@@ -135,8 +135,8 @@ fn parse(body: &[u8]) -> Value {
     )
 }
 
-async fn accept(shared: &Shared, said: Said) -> StatusCode {
-    match shared.said.send(said).await {
+async fn accept(shared: &Shared, messages: Message) -> StatusCode {
+    match shared.messages.send(messages).await {
         Ok(()) => StatusCode::ACCEPTED,
         Err(_) => StatusCode::GONE,
     }

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_found() {
+    fn log_levels_are_parsed() {
         for (text, expected, message) in [
             (r#"{"level":"ERROR","fields":{"message":"no token"}}"#, Level::Error, "no token"),
             (r#"{"level":"warn","message":"slow"}"#, Level::Warn, "slow"),

@@ -1,7 +1,7 @@
-//! AWS Lambda on this machine: the packaged `bootstrap` behind a Runtime API of its own.
+//! AWS Lambda on this machine: the packaged `bootstrap` behind its own Runtime API.
 //!
 //! The process gets the environment of the template and Lambda's own variables, and nothing else. Its memory and its time
-//! are limited as the template says. What goes wrong is told in Lambda's words.
+//! are limited as the template says. Errors have Lambda's wording.
 
 mod api;
 mod environment;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use super::api::{Api, Said, Work};
+use super::api::{Api, Message, Work};
 use super::{Function, Log, environment};
 
 /// How often the memory is looked at.
@@ -61,7 +61,7 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        // A group of its own: Ctrl-C ends it through the rehearsal, and what it started ends with it.
+        // A separate process group: Ctrl-C ends it through the rehearsal, and what it started ends with it.
         #[cfg(unix)]
         command.process_group(0);
         let started = Instant::now();
@@ -92,8 +92,8 @@ impl Process {
                 *init = Some(self.started.elapsed());
                 Ok(())
             }
-            said = self.api.said.recv() => match said {
-                Some(Said::InitError(error)) => Err(End::Error(error)),
+            messages = self.api.messages.recv() => match messages {
+                Some(Message::InitError(error)) => Err(End::Error(error)),
                 _ => Err(End::Exit("response before the first invocation".into())),
             },
             status = self.child.wait() => Err(ended(&self.memory, status)),
@@ -113,11 +113,11 @@ impl Process {
         loop {
             tokio::select! {
                 biased;
-                said = self.api.said.recv() => match said {
+                messages = self.api.messages.recv() => match messages {
                     // An answer to an earlier request came too late.
-                    Some(Said::Response { request: of, .. } | Said::Error { request: of, .. }) if of != request => {}
-                    Some(Said::Response { body, .. }) => return End::Response(body),
-                    Some(Said::Error { error, .. } | Said::InitError(error)) => return End::Error(error),
+                    Some(Message::Response { request: of, .. } | Message::Error { request: of, .. }) if of != request => {}
+                    Some(Message::Response { body, .. }) => return End::Response(body),
+                    Some(Message::Error { error, .. } | Message::InitError(error)) => return End::Error(error),
                     None => return End::Exit("the runtime interface closed".into()),
                 },
                 status = self.child.wait() => return ended(&self.memory, status),

@@ -117,7 +117,7 @@ def handle(event, headers):
 }
 
 #[tokio::test]
-async fn failures_are_told_in_lambdas_words_and_the_next_call_starts_anew() {
+async fn failures_have_lambdas_wording_and_the_next_call_starts_a_new_process() {
     let directory = tempfile::tempdir().unwrap();
     let mut runtime = function(
         &directory,
@@ -135,20 +135,20 @@ def handle(event, headers):
     return "fine"
 "#,
     );
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for step in ["fine", "fail", "fine", "exit", "fine", "abort", "eat", "sleep", "fine"] {
         // Short for the one that takes it up; long enough for the others on the slowest machine.
         let timeout = if step == "sleep" { Duration::from_millis(1_500) } else { Duration::from_mins(1) };
         runtime.function.timeout = timeout;
         let invocation = invoke(&mut runtime, serde_json::json!({"do": step})).await;
         let start = if invocation.init.is_some() { "cold" } else { "warm" };
-        told.push(format!(
+        reported.push(format!(
             "{step} ({start}): {} {:?}",
             failure(&invocation),
             invocation.log.lines.first().map(|line| &line.message)
         ));
     }
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(reported.join("\n"), @r#"
     fine (cold): success: "fine" None
     fail (warm): ValueError: bad row None
     fine (warm): success: "fine" None
@@ -162,7 +162,7 @@ def handle(event, headers):
 }
 
 #[tokio::test]
-async fn a_broken_start_is_told_in_lambdas_words() {
+async fn a_failed_start_has_lambdas_wording() {
     let directory = tempfile::tempdir().unwrap();
     let mut runtime = function(&directory, "");
     runtime.function.environment.insert("BROKEN".into(), "1".into());

@@ -42,18 +42,18 @@ impl Binaries {
 }
 
 /// Finds a server: on the search path, where Linux distributions put it, or in the wheel `pgserver` of a virtual
-/// environment. Where there is data already, only its own major version (`wanted`) can read it.
-pub fn find(environment: Option<&Path>, wanted: Option<u32>) -> Result<Binaries> {
+/// environment. Where there is data already, only its own major version (`expected`) can read it.
+pub fn find(environment: Option<&Path>, expected: Option<u32>) -> Result<Binaries> {
     let found = installations(environment);
-    let fits = |binaries: &&Binaries| wanted.map_or(binaries.major >= OLDEST, |wanted| binaries.major == wanted);
+    let fits = |binaries: &&Binaries| expected.map_or(binaries.major >= OLDEST, |expected| binaries.major == expected);
     if let Some(binaries) = found.iter().find(fits) {
         return Ok(binaries.clone());
     }
     let seen: Vec<String> =
         found.iter().map(|binaries| format!("{} in {}", binaries.major, binaries.directory.display())).collect();
-    let error = match wanted {
-        Some(wanted) => Error::new(format!("the warehouse's data needs PostgreSQL {wanted}, which is not installed"))
-            .hint("delete the warehouse's directory to begin anew, or install that version"),
+    let error = match expected {
+        Some(expected) => Error::new(format!("the warehouse's data needs PostgreSQL {expected}, which is not installed"))
+            .hint("delete the warehouse's directory to start again, or install that version"),
         None => Error::new(format!("found no PostgreSQL {OLDEST} or later, which stands in for Redshift"))
             .hint("install it: `apt-get install postgresql`, `brew install postgresql@16`, or `.venv/bin/pip install pgserver`"),
     };

@@ -155,11 +155,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_home_lives_as_long_as_its_project() {
-        let place = tempfile::tempdir().unwrap();
-        let homes = place.path().join("homes");
+    fn a_data_directory_is_kept_as_long_as_its_project() {
+        let directory = tempfile::tempdir().unwrap();
+        let homes = directory.path().join("homes");
         let project = |name: &str| {
-            let folder = place.path().join(name);
+            let folder = directory.path().join(name);
             fs::create_dir(&folder).unwrap();
             folder
         };
@@ -183,8 +183,8 @@ mod tests {
 
     #[test]
     fn programs_are_copied_so_that_everybody_may_run_them() {
-        let place = tempfile::tempdir().unwrap();
-        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
         fs::create_dir_all(from.join("bin")).unwrap();
         fs::write(from.join("bin/postgres"), "code").unwrap();
         fs::set_permissions(from.join("bin/postgres"), std::fs::Permissions::from_mode(0o700)).unwrap();

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// Who runs the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Account {
-    /// Whoever runs pipectl.
+    /// The user that runs pipectl.
     Same,
     /// Root runs pipectl: the server runs as an ordinary user without any capability, and owns its data.
     Other { user: u32, group: u32 },
@@ -28,7 +28,7 @@ impl Account {
         Self::Other { user, group }
     }
 
-    /// A command that runs the program as this account, in a process group of its own: a Ctrl-C at the terminal
+    /// A command that runs the program as this account, in a separate process group: a Ctrl-C at the terminal
     /// reaches pipectl alone, which then stops the server itself.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = pipectl_process::command(program, Purpose::Tool);

@@ -325,8 +325,8 @@ pub fn serves(process: Pid, data: &Path) -> bool {
     let path = format!("/proc/{}/cmdline", process.as_raw_nonzero());
     match File::open(path).and_then(|mut file| file.read_to_end(&mut command)) {
         Ok(_) => {
-            let wanted = data.as_os_str().as_encoded_bytes();
-            command.split(|byte| *byte == 0).any(|argument| argument == wanted)
+            let expected = data.as_os_str().as_encoded_bytes();
+            command.split(|byte| *byte == 0).any(|argument| argument == expected)
         }
         // Without /proc (macOS), a living process of that number is taken for the server.
         Err(_) => !Path::new("/proc/self").exists() && test_kill_process(process).is_ok(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! data_api/   the Redshift Data API: requests, statements that run in the background, events
-//! session     one connection; carries out what rewrite makes of a statement
+//! session     one connection; executes the rewritten statement
 //! rewrite/    Redshift SQL → PostgreSQL, pure          copy/   COPY of Parquet files from the buckets' directories
 //! server      the server's process                     binaries, account   which server, as which user
 //! ```
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-pub use copy::{Judge, Read};
+pub use copy::{Read, ReadAuthorizer};
 pub use data_api::{Answer, DataApi, WeakDataApi};
 pub use error::SqlError;
 
@@ -61,8 +61,8 @@ pub struct WarehouseConfig {
     pub readers: BTreeMap<String, String>,
     /// The directory of each bucket of the local account.
     pub buckets: BTreeMap<String, PathBuf>,
-    /// Judges what a COPY reads, as IAM would.
-    pub judge: Option<Judge>,
+    /// Authorizes what a COPY reads, as IAM would.
+    pub authorizer: Option<ReadAuthorizer>,
     /// Receives the EventBridge events of statements that ask for one.
     pub events: Option<UnboundedSender<serde_json::Value>>,
 }
@@ -95,8 +95,11 @@ impl Warehouse {
         let start = move || Server::start(&directory, environment.as_deref());
         let server = tokio::task::spawn_blocking(start).await.map_err(|error| Error::new(error.to_string()))??;
         let login = server.login();
-        let files =
-            Files { buckets: config.buckets.clone(), region: config.region.clone(), judge: config.judge.clone() };
+        let files = Files {
+            buckets: config.buckets.clone(),
+            region: config.region.clone(),
+            authorizer: config.authorizer.clone(),
+        };
         let shared = Arc::new(Shared { config, files, login, server: Mutex::new(Some(server)) });
         let warehouse = Self { shared };
         warehouse.prepare().await?;
@@ -129,7 +132,7 @@ impl Warehouse {
         data_home::holds_data(directory)
     }
 
-    /// Stops the server, whoever else still holds the warehouse.
+    /// Stops the server, even if others still hold the warehouse.
     pub fn stop(&self) {
         let server = self.lock().take();
         drop(server);
@@ -146,7 +149,7 @@ impl Warehouse {
     }
 
     /// The values of the key columns that more than one row of the table has, each with its count. Redshift enforces
-    /// no key: a table may hold a row twice, and only a check like this tells.
+    /// no key: a table may contain a row twice, and only a check like this shows it.
     pub async fn duplicates(&self, schema: &str, table: &str, key: &[String]) -> Result<Rows> {
         let key = key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
         let table = format!("{}.{}", quote(schema), quote(table));

@@ -44,7 +44,7 @@ impl ResultSet {
 }
 
 impl Session {
-    /// Connects as the administrator, or as a role, which is made if it is missing and has no rights of its own.
+    /// Connects as the administrator, or as a role, which is created without privileges if it is missing.
     pub(crate) async fn open(login: &Login, database: &str, role: Option<&str>) -> SqlResult<Self> {
         let mut config = Config::new();
         config
@@ -82,7 +82,7 @@ impl Session {
         self.execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await
     }
 
-    /// Carries out a translated statement.
+    /// Executes a translated statement.
     pub(crate) async fn run(&self, statement: &Translated, files: &Files) -> SqlResult<Outcome> {
         let mut outcome = Outcome::default();
         for step in &statement.steps {
@@ -175,7 +175,7 @@ mod tests {
     use super::compact;
 
     #[test]
-    fn json_loses_the_blanks_between_its_parts_only() {
+    fn json_loses_only_insignificant_whitespace() {
         assert_eq!(
             compact(r#"{"a b": [1, 2, "x, \" y"], "c": {"d": null}}"#),
             r#"{"a b":[1,2,"x, \" y"],"c":{"d":null}}"#

@@ -48,9 +48,9 @@ pub(super) fn run(rows: &ResultSet, unload: &Unload, files: &Files) -> SqlResult
 }
 
 fn allowed(unload: &Unload, files: &Files, action: &'static str, key: &str) -> SqlResult<()> {
-    let Some(judge) = &files.judge else { return Ok(()) };
+    let Some(authorizer) = &files.authorizer else { return Ok(()) };
     let access = Read { action, bucket: unload.bucket.clone(), key: key.to_owned(), role: unload.role.clone() };
-    judge(&access).map_err(|why| {
+    authorizer(&access).map_err(|why| {
         SqlError::new(format!("S3ServiceException:Access Denied,Status 403,Error AccessDenied\n  Detail: {why}"))
     })
 }
@@ -80,7 +80,7 @@ fn put(unload: &Unload, files: &Files, directory: &Path, key: &str, content: &[u
     let path: PathBuf = directory.join(key);
     let folder = path.parent().unwrap_or(directory);
     std::fs::create_dir_all(folder).map_err(|error| io(&error))?;
-    // Whoever reads sees a file as a whole or not at all.
+    // Readers see a whole file or none.
     let mut file =
         tempfile::NamedTempFile::new_in(directory.parent().unwrap_or(directory)).map_err(|error| io(&error))?;
     file.write_all(content).map_err(|error| io(&error))?;

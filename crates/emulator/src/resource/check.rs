@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Place, Refusal, property, text};
+use super::{Refusal, ResourceAddress, property, text};
 use crate::account::state::StackResource;
 use crate::s3::Store;
 use crate::template::schema;
@@ -28,7 +28,7 @@ impl World<'_> {
 /// Checks the properties of a resource as AWS does when it makes or changes it.
 pub(crate) fn check(
     world: &World<'_>,
-    place: Place<'_>,
+    address: ResourceAddress<'_>,
     resource_type: &str,
     properties: &Value,
 ) -> Result<(), Refusal> {
@@ -61,7 +61,10 @@ pub(crate) fn check(
         "AWS::Lambda::Permission" | "AWS::Lambda::EventInvokeConfig" | "AWS::Lambda::EventSourceMapping" => {
             exists(world, "AWS::Lambda::Function", text(properties, "FunctionName"), |name| {
                 Refusal::by_handler(
-                    &format!("Function not found: arn:aws:lambda:{}:{}:function:{name}", place.region, place.account),
+                    &format!(
+                        "Function not found: arn:aws:lambda:{}:{}:function:{name}",
+                        address.region, address.account
+                    ),
                     "NotFound",
                 )
             })

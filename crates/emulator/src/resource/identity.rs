@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Identity, Place, flag, property, text};
+use super::{Identity, ResourceAddress, flag, property, text};
 use crate::account::clock;
 use crate::account::state::StackResource;
 use pipectl_core::resource_types;
 
 /// The identity that a new resource gets.
-pub(crate) fn identify(place: Place<'_>, resource_type: &str, properties: &Value) -> Identity {
-    let name = name_of(place, resource_type, properties);
-    let maker = Maker { place, properties, name };
+pub(crate) fn identify(address: ResourceAddress<'_>, resource_type: &str, properties: &Value) -> Identity {
+    let name = name_of(address, resource_type, properties);
+    let maker = Maker { address, properties, name };
     let service = resource_type.split("::").nth(1).unwrap_or_default();
     let (physical_id, attributes) = match service {
         "EC2" => maker.network(resource_type),
@@ -44,8 +44,12 @@ pub(crate) fn is_same(one: &StackResource, other: &StackResource) -> bool {
 
 /// The attributes of a resource after a change of its properties: those that follow from properties follow them, those
 /// that the service made up stay.
-pub(crate) fn refreshed(place: Place<'_>, deployed: &StackResource, properties: &Value) -> BTreeMap<String, Value> {
-    let [once, twice] = [(); 2].map(|()| identify(place, &deployed.resource_type, properties).attributes);
+pub(crate) fn refreshed(
+    address: ResourceAddress<'_>,
+    deployed: &StackResource,
+    properties: &Value,
+) -> BTreeMap<String, Value> {
+    let [once, twice] = [(); 2].map(|()| identify(address, &deployed.resource_type, properties).attributes);
     let made_up =
         |name: &str, value: &Value| twice.get(name) != Some(value) || name.contains("Creat") || value.is_null();
     let mut attributes = deployed.attributes.clone();
@@ -54,12 +58,12 @@ pub(crate) fn refreshed(place: Place<'_>, deployed: &StackResource, properties: 
 }
 
 /// The name that the template gives, or one that CloudFormation would make up.
-fn name_of(place: Place<'_>, resource_type: &str, properties: &Value) -> String {
+fn name_of(address: ResourceAddress<'_>, resource_type: &str, properties: &Value) -> String {
     let path = resource_types::name_property(resource_type);
     if let Some(name) = path.and_then(|path| text(properties, path)).filter(|name| !name.is_empty()) {
         return name.to_owned();
     }
-    let Place { stack, logical_id, .. } = place;
+    let ResourceAddress { stack, logical_id, .. } = address;
     match resource_type {
         "AWS::S3::Bucket" => {
             let suffix = clock::random(12, clock::LOWER);
@@ -86,19 +90,19 @@ fn name_of(place: Place<'_>, resource_type: &str, properties: &Value) -> String 
 }
 
 struct Maker<'a> {
-    place: Place<'a>,
+    address: ResourceAddress<'a>,
     properties: &'a Value,
     name: String,
 }
 
 impl Maker<'_> {
     fn arn(&self, service: &str, resource: &str) -> String {
-        format!("arn:aws:{service}:{}:{}:{resource}", self.place.region, self.place.account)
+        format!("arn:aws:{service}:{}:{}:{resource}", self.address.region, self.address.account)
     }
 
     /// The ARN that follows from the type and the name.
     fn arn_of(&self, resource_type: &str) -> String {
-        resource_types::arn(resource_type, self.place.account, self.place.region, &self.name).unwrap_or_default()
+        resource_types::arn(resource_type, self.address.account, self.address.region, &self.name).unwrap_or_default()
     }
 
     fn text(&self, path: &str) -> &str {
@@ -124,7 +128,7 @@ impl Maker<'_> {
             "AWS::EC2::Subnet" => {
                 let subnet = id("subnet");
                 let zone = match self.text("AvailabilityZone") {
-                    "" => format!("{}a", self.place.region),
+                    "" => format!("{}a", self.address.region),
                     zone => zone.to_owned(),
                 };
                 let attributes = json!({
@@ -166,7 +170,7 @@ impl Maker<'_> {
 
     fn security(&self, resource_type: &str) -> (String, Value) {
         let name = &self.name;
-        let account = self.place.account;
+        let account = self.address.account;
         let path = match self.text("Path") {
             "" => "/",
             path => path,
@@ -211,7 +215,7 @@ impl Maker<'_> {
 
     fn database(&self, resource_type: &str) -> (String, Value) {
         let name = &self.name;
-        let Place { account, region, .. } = self.place;
+        let ResourceAddress { account, region, .. } = self.address;
         match resource_type {
             "AWS::RedshiftServerless::Namespace" => {
                 let id = clock::uuid();
@@ -314,7 +318,7 @@ impl Maker<'_> {
 
     fn event(&self, resource_type: &str) -> (String, Value) {
         let name = &self.name;
-        let Place { account, region, .. } = self.place;
+        let ResourceAddress { account, region, .. } = self.address;
         match resource_type {
             "AWS::SNS::Topic" => {
                 let arn = self.arn_of(resource_type);
@@ -366,7 +370,7 @@ impl Maker<'_> {
 
     fn other(&self, resource_type: &str) -> (String, Value) {
         let name = &self.name;
-        let region = self.place.region;
+        let region = self.address.region;
         match resource_type {
             "AWS::S3::Bucket" => {
                 let attributes = json!({

@@ -1,4 +1,4 @@
-//! Resources: what they are called, what they tell, and when AWS would refuse them.
+//! Resources: their names and attributes, and the errors that AWS would return.
 
 mod check;
 mod identity;
@@ -19,9 +19,9 @@ pub(super) struct Identity {
     pub(super) attributes: BTreeMap<String, Value>,
 }
 
-/// Which resource of which stack is meant.
+/// The address of a resource: account, region, stack and logical ID.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct ResourceAddress<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
     pub(super) stack: &'a str,

@@ -1,4 +1,4 @@
-//! What S3 says of a bucket's configuration: what the template says, or whoever changed it past the template.
+//! A bucket's configuration as S3 returns it: from the template, or as it was changed outside of the template.
 
 use s3s::dto::{
     BucketVersioningStatus, EventBridgeConfiguration, ExpirationStatus, GetBucketEncryptionOutput,
@@ -101,8 +101,8 @@ pub(super) fn public_access_block(configuration: &BucketConfiguration) -> GetPub
     let blocked = |name: &str| {
         // New buckets block public access when the template says nothing.
         let path = format!("PublicAccessBlockConfiguration/{name}");
-        let said = property(&configuration.properties, "PublicAccessBlockConfiguration").is_some();
-        Some(!said || flag(&configuration.properties, &path))
+        let configured = property(&configuration.properties, "PublicAccessBlockConfiguration").is_some();
+        Some(!configured || flag(&configuration.properties, &path))
     };
     GetPublicAccessBlockOutput {
         public_access_block_configuration: Some(PublicAccessBlockConfiguration {

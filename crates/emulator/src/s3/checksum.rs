@@ -42,16 +42,16 @@ pub(super) async fn write(
     content_md5: Option<&str>,
     trailers: &Trailers,
 ) -> S3Result<Written> {
-    let wanted = |name: &str| {
+    let declared = |name: &str| {
         expected.contains_key(name)
             || announced.is_some_and(|announced| announced.eq_ignore_ascii_case(&format!("x-amz-checksum-{name}")))
     };
     let mut hasher = ChecksumHasher {
-        crc32: wanted("crc32").then(s3s::crypto::Crc32::new),
-        crc32c: wanted("crc32c").then(s3s::crypto::Crc32c::new),
-        sha1: wanted("sha1").then(s3s::crypto::Sha1::new),
-        sha256: wanted("sha256").then(s3s::crypto::Sha256::new),
-        crc64nvme: wanted("crc64nvme").then(s3s::crypto::Crc64Nvme::new),
+        crc32: declared("crc32").then(s3s::crypto::Crc32::new),
+        crc32c: declared("crc32c").then(s3s::crypto::Crc32c::new),
+        sha1: declared("sha1").then(s3s::crypto::Sha1::new),
+        sha256: declared("sha256").then(s3s::crypto::Sha256::new),
+        crc64nvme: declared("crc64nvme").then(s3s::crypto::Crc64Nvme::new),
     };
     let mut md5 = Md5::new();
     if let Some(mut body) = body {
@@ -89,7 +89,7 @@ pub(super) async fn write(
         ));
     }
     if file.as_file().metadata().is_err() {
-        return Err(internal("the written file is gone"));
+        return Err(internal("the written file was deleted"));
     }
     Ok(Written { file, md5, checksums })
 }

@@ -53,7 +53,7 @@ pub(super) fn strip_headers(headers: &mut HeaderMap) {
     }
 }
 
-enum Place {
+enum DecoderState {
     Header,
     Data(usize),
     /// The line break behind a chunk.
@@ -65,7 +65,7 @@ enum Place {
 struct Decoder<S> {
     source: S,
     buffer: BytesMut,
-    place: Place,
+    state: DecoderState,
     trailers: Trailers,
 }
 
@@ -75,7 +75,7 @@ where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
-    let decoder = Decoder { source, buffer: BytesMut::new(), place: Place::Header, trailers };
+    let decoder = Decoder { source, buffer: BytesMut::new(), state: DecoderState::Header, trailers };
     stream::try_unfold(decoder, |mut decoder| async move { Ok(decoder.next().await?.map(|bytes| (bytes, decoder))) })
 }
 
@@ -86,36 +86,37 @@ where
 {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
-            match self.place {
-                Place::Header => {
+            match self.state {
+                DecoderState::Header => {
                     let line = self.line().await?;
                     let size = line.split(';').next().unwrap_or_default().trim();
                     let size =
                         usize::from_str_radix(size, 16).map_err(|_| broken("the size of a chunk is no number"))?;
-                    self.place = if size == 0 { Place::Trailers } else { Place::Data(size) };
+                    self.state = if size == 0 { DecoderState::Trailers } else { DecoderState::Data(size) };
                 }
-                Place::Data(left) => {
+                DecoderState::Data(left) => {
                     if self.buffer.is_empty() {
                         self.fill().await?;
                     }
                     let bytes = self.buffer.split_to(left.min(self.buffer.len())).freeze();
-                    self.place = if bytes.len() == left { Place::Break } else { Place::Data(left - bytes.len()) };
+                    self.state =
+                        if bytes.len() == left { DecoderState::Break } else { DecoderState::Data(left - bytes.len()) };
                     return Ok(Some(bytes));
                 }
-                Place::Break => {
+                DecoderState::Break => {
                     if !self.line().await?.is_empty() {
                         return Err(broken("a chunk is longer than it says"));
                     }
-                    self.place = Place::Header;
+                    self.state = DecoderState::Header;
                 }
-                Place::Trailers => match self.line().await {
-                    Ok(line) if line.is_empty() => self.place = Place::End,
+                DecoderState::Trailers => match self.line().await {
+                    Ok(line) if line.is_empty() => self.state = DecoderState::End,
                     Ok(line) => self.trailers.push(&line),
                     // The last line break may be missing.
-                    Err(_) if self.buffer.is_empty() => self.place = Place::End,
+                    Err(_) if self.buffer.is_empty() => self.state = DecoderState::End,
                     Err(error) => return Err(error),
                 },
-                Place::End => return Ok(None),
+                DecoderState::End => return Ok(None),
             }
         }
     }

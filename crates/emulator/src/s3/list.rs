@@ -67,7 +67,7 @@ fn page(
             Some(key[..prefix.len() + at + delimiter.len()].to_owned())
         });
         let entry = group.as_deref().unwrap_or(&key);
-        // What the page before ended with, and everything under a prefix it ended with, has been told.
+        // What the page before ended with, and everything under a prefix it ended with, has been returned.
         if after.is_some_and(|after| entry <= after) || last.as_deref() == Some(entry) {
             continue;
         }

@@ -202,7 +202,7 @@ fn readable(
     Ok(object)
 }
 
-/// What is told of an object; `GetObject` adds the body.
+/// The metadata of an object; `GetObject` adds the body.
 fn described(object: &Stored) -> HeadObjectOutput {
     let sidecar = &object.sidecar;
     let header = |name: &str| sidecar.headers.get(name).cloned();

@@ -47,7 +47,7 @@ pub(super) fn replicate(store: &std::sync::Arc<Store>, bucket: &str, key: &str) 
     });
 }
 
-/// Copies everything that is not yet where the rules send it, whoever wrote it.
+/// Copies all objects that the rules select and that have no copy yet.
 pub(super) fn replicate_all(store: &Store) -> io::Result<()> {
     for (bucket, _) in store.buckets()? {
         for rule in rules(store, &bucket) {

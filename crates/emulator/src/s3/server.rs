@@ -16,7 +16,7 @@ use super::chunked::{self, Trailers};
 use super::replication;
 use super::store::{Store, StoreError};
 use crate::account::call::Call;
-use crate::account::local_account::Judge;
+use crate::account::local_account::CallAuthorizer;
 use crate::error::{Error, Result};
 
 /// An object that was written.
@@ -39,7 +39,7 @@ pub struct ObjectEvent {
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) access_key: String,
-    judge: Option<Judge>,
+    authorizer: Option<CallAuthorizer>,
 }
 
 /// The S3 service of the account.
@@ -87,7 +87,12 @@ impl S3Server {
     ///
     /// Its signature is not verified: its access key has been, and that is a secret of the run. So the signature is
     /// taken off before the protocol layer sees the request, and a body in signed chunks is taken out of them.
-    pub(crate) async fn answer(&self, access_key: String, judge: Option<Judge>, request: Request) -> Response<Body> {
+    pub(crate) async fn answer(
+        &self,
+        access_key: String,
+        authorizer: Option<CallAuthorizer>,
+        request: Request,
+    ) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         parts.headers.remove(header::AUTHORIZATION);
         unsign(&mut parts.uri);
@@ -98,7 +103,7 @@ impl S3Server {
         } else {
             body
         };
-        parts.extensions.insert(Caller { access_key, judge });
+        parts.extensions.insert(Caller { access_key, authorizer });
         parts.extensions.insert(trailers);
         let request = s3s::HttpRequest::from_parts(parts, s3s::Body::http_body_unsync(body));
         let Ok(response) = self.service.call(request).await else {
@@ -127,20 +132,20 @@ fn unsign(uri: &mut axum::http::Uri) {
 }
 
 impl Caller {
-    /// Asks the judge about an action on an object or a bucket.
+    /// Authorizes an action on an object or a bucket.
     pub(super) fn may(&self, action: &str, resource: &str, context: Vec<(String, String)>) -> S3Result<()> {
-        let Some(judge) = &self.judge else { return Ok(()) };
+        let Some(authorizer) = &self.authorizer else { return Ok(()) };
         let call = Call {
             access_key: self.access_key.clone(),
             action: format!("s3:{action}"),
             resource: resource.to_owned(),
             context,
         };
-        judge(&call).map_err(|reason| S3Error::with_message(S3ErrorCode::AccessDenied, reason))
+        authorizer(&call).map_err(|reason| S3Error::with_message(S3ErrorCode::AccessDenied, reason))
     }
 }
 
-/// Asks the account's judge about every call.
+/// Authorizes every call.
 struct Gate(Arc<Store>);
 
 #[async_trait::async_trait]
@@ -156,7 +161,7 @@ impl S3Access for Gate {
             return Err(S3Error::new(S3ErrorCode::AccessDenied));
         };
         // Of these, each object is asked for by itself.
-        if caller.judge.is_none() || operation == "DeleteObjects" {
+        if caller.authorizer.is_none() || operation == "DeleteObjects" {
             return Ok(());
         }
         let arn = bucket.as_ref().map(|bucket| format!("arn:aws:s3:::{bucket}"));
@@ -176,7 +181,7 @@ impl S3Access for Gate {
         if let (Some(bucket), Some(arn), Some(key), "GetObject") = (&bucket, &arn, &key, action)
             && matches!(self.0.object(bucket, key), Err(StoreError::NoSuchKey))
         {
-            // Whoever may not list is not told that there is nothing.
+            // Callers without `s3:ListBucket` do not learn that an object is missing.
             caller.may("ListBucket", arn, vec![("s3:prefix".to_owned(), key.clone())])?;
         }
         Ok(())

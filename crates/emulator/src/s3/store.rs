@@ -185,7 +185,7 @@ impl Store {
         Ok(fs::read(self.object(bucket, key)?.path)?)
     }
 
-    /// An object, with an `ETag` that fits its bytes whoever wrote them.
+    /// An object, with an `ETag` of its bytes.
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Object, StoreError> {
         if !self.has_bucket(bucket) {
             return Err(StoreError::NoSuchBucket);
@@ -220,30 +220,30 @@ impl Store {
         let odd = self.odd_path(bucket, key);
         let plain = self.plain_path(bucket, key).filter(|_| !odd.exists());
         let first = plain.clone().unwrap_or_else(|| odd.clone());
-        let placed = match place(&written, &first, only_new) {
+        let moved = match move_into_place(&written, &first, only_new) {
             Ok(()) => first,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && only_new && first.is_file() => {
                 return Err(StoreError::PreconditionFailed);
             }
             // Another key is a prefix of this one, or the other way round.
             Err(error) if plain.is_some() && is_conflict(&error) => {
-                place(&written, &odd, only_new)?;
+                move_into_place(&written, &odd, only_new)?;
                 odd
             }
             Err(error) => return Err(error.into()),
         };
         // The file has moved: nothing is left to remove.
         let _ = written.keep();
-        let metadata = fs::metadata(&placed)?;
+        let metadata = fs::metadata(&moved)?;
         key.clone_into(&mut sidecar.key);
         sidecar.size = metadata.len();
         sidecar.changed = changed(&metadata);
         file::write_json(&self.sidecar_path(bucket, key), &sidecar)?;
-        if placed.starts_with(self.root.join("odd")) {
+        if moved.starts_with(self.root.join("odd")) {
             // The name of the file is a hash: this is where the key stands for the listing.
-            file::write(&placed.with_extension("key"), key.as_bytes())?;
+            file::write(&moved.with_extension("key"), key.as_bytes())?;
         }
-        Ok(Object { path: placed, modified: metadata.modified()?, sidecar })
+        Ok(Object { path: moved, modified: metadata.modified()?, sidecar })
     }
 
     /// Removes an object; one that is not there is no error.
@@ -357,22 +357,22 @@ pub(crate) fn is_bucket_name(name: &str) -> bool {
         && !name.ends_with(['-', '.'])
 }
 
-fn place(written: &tempfile::NamedTempFile, path: &Path, only_new: bool) -> io::Result<()> {
+fn move_into_place(written: &tempfile::NamedTempFile, path: &Path, only_new: bool) -> io::Result<()> {
     let mut tries = 0;
     loop {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let placed = if only_new {
+        let moved = if only_new {
             renameat_with(CWD, written.path(), CWD, path, RenameFlags::NOREPLACE).map_err(io::Error::from)
         } else {
             fs::rename(written.path(), path)
         };
         tries += 1;
-        match placed {
+        match moved {
             // A deletion next door may have taken the directory, empty as it still was.
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 5 => {}
-            placed => return placed,
+            moved => return moved,
         }
     }
 }

@@ -36,7 +36,7 @@ impl Folder {
                 Some((table, "csv")) => tables.push((table.to_owned(), path)),
                 _ if name == "schema.sql" || path.is_dir() && name == "changes" => {}
                 _ => errors.push(
-                    wrong(format!("`{}` is no data of a database", path.display()))
+                    wrong(format!("`{}` is not data of a database", path.display()))
                         .note("a folder for a database holds `schema.sql`, `<table>.csv` and `changes/*.sql`")
                         .hint("rename it, or move it out of the folder"),
                 ),
@@ -49,7 +49,7 @@ impl Folder {
                 changes.push(path);
             } else {
                 errors.push(
-                    wrong(format!("`{}` is no SQL file", path.display()))
+                    wrong(format!("`{}` is not an SQL file", path.display()))
                         .hint("name each step `<number>-<what>.sql`; they happen in the order of their names"),
                 );
             }

@@ -5,7 +5,7 @@
 //!                                  → postgresql, mysql          how each is made, started and spoken to
 //! ```
 //!
-//! A server listens on loopback, on a port of its own, and forgets everything with the rehearsal: its data is made anew
+//! A server listens on loopback, on its own port, and loses everything after the rehearsal: its data is created again
 //! from the folder each time.
 
 pub mod folder;
@@ -52,14 +52,14 @@ impl Databases {
         let mut databases = Self::default();
         for (name, source) in &spec.pipeline.sources {
             let (Some((engine, database)), Some(folder)) = (source.database(), folders.get(name)) else { continue };
-            let wanted = server::Wanted {
+            let config = server::ServerConfig {
                 engine,
                 directory: home.join(name),
                 database: database.database.clone(),
                 schema: database.schema(engine).to_owned(),
                 logged: database.capture == Capture::Cdc,
             };
-            let server = match Server::start(wanted, environment).await {
+            let server = match Server::start(config, environment).await {
                 Ok(server) => server,
                 Err(server::Trouble::Missing(error)) => {
                     databases.left_out.push((name.clone(), error));
@@ -111,7 +111,7 @@ impl Databases {
 pub struct Changed {
     /// The sources whose step has happened, and its file.
     pub made: Vec<(String, PathBuf)>,
-    /// The sources whose server has gone away.
+    /// The sources whose server stopped.
     pub gone: Vec<(String, Error)>,
 }
 

@@ -41,7 +41,9 @@ pub(super) fn find() -> Result<Programs> {
     let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
     directories.extend(DIRECTORIES.map(PathBuf::from));
     let program = |names: &[&str]| {
-        names.iter().find_map(|name| directories.iter().map(|place| place.join(name)).find(|path| path.is_file()))
+        names
+            .iter()
+            .find_map(|name| directories.iter().map(|directory| directory.join(name)).find(|path| path.is_file()))
     };
     let missing = |what: &str| {
         Error::new(format!("there is no {what} on this machine"))
@@ -87,7 +89,7 @@ impl Programs {
             .arg("--no-defaults")
             // Read before the server listens.
             .arg(format!("--init-file={}", plan.secret.display()))
-            // On its own, so that a leftover server can be told by it.
+            // On its own line, so that an orphaned server can be recognized by it.
             .arg("--datadir")
             .arg(plan.data)
             .arg(format!("--socket={}", plan.socket.join("s").display()))

@@ -92,7 +92,7 @@ async fn connect(server: &Server, database: &str) -> Result<Client> {
             }
             // It listens before it answers.
             Err(_) if Instant::now() < limit && server.listens() => tokio::time::sleep(Duration::from_millis(20)).await,
-            Err(error) => return Err(told(&error)),
+            Err(error) => return Err(describe(&error)),
         }
     }
 }
@@ -131,7 +131,7 @@ pub(super) async fn load(server: &Server, table: &str, csv: &Path) -> Result<()>
         quote(table),
         columns.join(", ")
     );
-    let sink = client.copy_in::<_, Bytes>(&copy).await.map_err(|error| told(&error))?;
+    let sink = client.copy_in::<_, Bytes>(&copy).await.map_err(|error| describe(&error))?;
     pin_mut!(sink);
     let mut file = tokio::fs::File::open(csv).await?;
     loop {
@@ -139,23 +139,23 @@ pub(super) async fn load(server: &Server, table: &str, csv: &Path) -> Result<()>
         if tokio::io::AsyncReadExt::read_buf(&mut file, &mut part).await? == 0 {
             break;
         }
-        sink.send(part.freeze()).await.map_err(|error| told(&error))?;
+        sink.send(part.freeze()).await.map_err(|error| describe(&error))?;
     }
-    sink.finish().await.map_err(|error| told(&error))?;
+    sink.finish().await.map_err(|error| describe(&error))?;
     execute(&client, &format!("ANALYZE {}.{}", quote(&server.schema), quote(table))).await
 }
 
 async fn execute(client: &Client, sql: &str) -> Result<()> {
-    client.batch_execute(sql).await.map_err(|error| told(&error))
+    client.batch_execute(sql).await.map_err(|error| describe(&error))
 }
 
 /// The server's own words.
-fn told(error: &tokio_postgres::Error) -> Error {
+fn describe(error: &tokio_postgres::Error) -> Error {
     let Some(of_server) = error.as_db_error() else { return Error::new(error.to_string()) };
-    let told = Error::new(of_server.message().to_owned());
+    let describe = Error::new(of_server.message().to_owned());
     match of_server.where_().or(of_server.detail()) {
-        Some(more) => told.note(more.to_owned()),
-        None => told,
+        Some(more) => describe.note(more.to_owned()),
+        None => describe,
     }
 }
 

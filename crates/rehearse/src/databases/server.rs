@@ -32,7 +32,7 @@ const USER: &str = "pipectl";
 
 /// The server that is wanted.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct ServerConfig {
     pub(super) engine: Engine,
     /// Where it keeps its data. What is there is replaced.
     pub(super) directory: PathBuf,
@@ -126,14 +126,14 @@ pub(super) struct Plan<'a> {
 
 impl Server {
     /// Makes a server with an empty database and a user that may read it.
-    pub(super) async fn start(wanted: Wanted, environment: Option<&Path>) -> Result<Self, Trouble> {
-        let programs = match wanted.engine {
+    pub(super) async fn start(config: ServerConfig, environment: Option<&Path>) -> Result<Self, Trouble> {
+        let programs = match config.engine {
             Engine::Mysql => mysql::find().map(Programs::Mysql),
             Engine::Postgresql => postgresql::find(environment).map(Programs::Postgresql),
         };
         let programs = programs.map_err(Trouble::Missing)?;
-        private::folder(&wanted.directory)?;
-        let directory = fs::canonicalize(&wanted.directory)?;
+        private::folder(&config.directory)?;
+        let directory = fs::canonicalize(&config.directory)?;
         let lock = lock(&directory, "the database")?;
         let account = Account::choose();
         let programs = programs.reachable(&account)?;
@@ -151,13 +151,13 @@ impl Server {
         let secret = scratch.join("secret");
         private::write(&secret, programs.secret(&admin_password).as_bytes())?;
         account.own(&secret)?;
-        made(programs.initialise(&account, data, scratch, &secret), wanted.engine)?;
+        made(programs.initialise(&account, data, scratch, &secret), config.engine)?;
         let socket = SocketFolder::new(SOCKET_PREFIX, &account)?;
         let login = socket.write("login", &programs.login(socket.path(), &admin_password))?;
         let log = directory.join("server.log");
         let output = fs::File::create(&log)?.into_parts().0;
         let spawn = |programs: &Programs, socket: &Path, port: u16| -> Result<Child> {
-            let plan = Plan { data, scratch, secret: &secret, socket, port, logged: wanted.logged };
+            let plan = Plan { data, scratch, secret: &secret, socket, port, logged: config.logged };
             let mut command = programs.command(&account, &plan);
             let child = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?).spawn()?;
             // For the next run, if this one is killed together with its watchdog.
@@ -167,10 +167,10 @@ impl Server {
         let port = free_port()?;
         let child = spawn(&programs, socket.path(), port)?;
         let mut server = Self {
-            engine: wanted.engine,
+            engine: config.engine,
             port,
-            database: wanted.database,
-            schema: wanted.schema,
+            database: config.database,
+            schema: config.schema,
             credentials: Credentials { username: USER.into(), password },
             programs,
             socket,
@@ -190,7 +190,7 @@ impl Server {
             server.port = free_port()?;
             server.child = spawn(&server.programs, server.socket.path(), server.port)?;
         }
-        server.prepare(wanted.logged).await?;
+        server.prepare(config.logged).await?;
         // It listens before it has read this, but answers nobody.
         fs::remove_file(&secret)?;
         Ok(server)
@@ -277,9 +277,9 @@ impl Server {
         if self.run("SELECT 1").await.is_ok() {
             return None;
         }
-        let error = Error::new(format!("its {} server has gone away", self.engine)).note(self.log_tail());
+        let error = Error::new(format!("its {} server stopped", self.engine)).note(self.log_tail());
         Some(error.hint(
-            "look for what ended it (memory, a full disk, a statement of its data), and rehearse again: its data is made anew",
+            "find out what stopped it (memory, a full disk, a statement of its data), and rehearse again: its data is created again",
         ))
     }
 

@@ -45,17 +45,17 @@ fn write(folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_are_filled_changed_and_gone_afterwards() {
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("data");
+async fn servers_are_loaded_changed_and_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("data");
     write(&folder);
     let folders = BTreeMap::from([("pg".to_owned(), folder.clone()), ("my".to_owned(), folder.clone())]);
-    let state = place.path().join("state");
+    let state = directory.path().join("state");
     let databases = Databases::open(&spec(), &folders, &state, None).await.unwrap();
     check_servers(&databases);
     assert_eq!(databases.steps(), usize::from(databases.all().count() > 0));
     for (_, server) in databases.all() {
-        // NULL is told from text, and a line within quotes is no line's end.
+        // NULL differs from text, and a line break within quotes does not end a record.
         let check = match server.engine {
             Engine::Mysql => {
                 "CREATE TABLE seen AS SELECT 1/(count(*) = 1) AS one FROM orders WHERE id = 1 AND note = 'a \"b\",\\nc';"
@@ -77,12 +77,12 @@ async fn servers_are_filled_changed_and_gone_afterwards() {
 
 /// A rehearsal that is killed leaves its servers: the next one ends them.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_rehearsal_left_is_ended_by_the_next() {
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("data");
+async fn the_next_rehearsal_stops_servers_of_a_killed_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("data");
     write(&folder);
     let folders = BTreeMap::from([("my".to_owned(), folder)]);
-    let state = place.path().join("state");
+    let state = directory.path().join("state");
     let databases = Databases::open(&spec(), &folders, &state, None).await.unwrap();
     let Some(server) = databases.get("my") else {
         return check_servers(&databases);
@@ -102,14 +102,14 @@ async fn what_a_killed_rehearsal_left_is_ended_by_the_next() {
 
 /// Nobody who runs a program on this machine signs in to a stand-in of a source without a password of the run.
 #[tokio::test(flavor = "multi_thread")]
-async fn other_users_of_the_machine_cannot_sign_in() {
+async fn other_users_of_the_machine_cannot_log_in() {
     use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::process::CommandExt as _;
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("data");
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("data");
     write(&folder);
     let folders = BTreeMap::from([("pg".to_owned(), folder.clone()), ("my".to_owned(), folder)]);
-    let databases = Databases::open(&spec(), &folders, &place.path().join("state"), None).await.unwrap();
+    let databases = Databases::open(&spec(), &folders, &directory.path().join("state"), None).await.unwrap();
     check_servers(&databases);
     let root = rustix::process::geteuid().is_root();
     for (_, server) in databases.all() {
@@ -167,11 +167,12 @@ async fn other_users_of_the_machine_cannot_sign_in() {
 }
 
 #[test]
-fn a_folder_with_other_things_is_told() {
-    let place = tempfile::tempdir().unwrap();
-    fs::write(place.path().join("orders.jsonl"), "").unwrap();
-    fs::create_dir(place.path().join("changes")).unwrap();
-    fs::write(place.path().join("changes/one.txt"), "").unwrap();
-    let error = check(place.path()).unwrap_err().to_string().replace(&place.path().display().to_string(), "DIR");
+fn a_folder_with_unrelated_files_is_rejected() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("orders.jsonl"), "").unwrap();
+    fs::create_dir(directory.path().join("changes")).unwrap();
+    fs::write(directory.path().join("changes/one.txt"), "").unwrap();
+    let error =
+        check(directory.path()).unwrap_err().to_string().replace(&directory.path().display().to_string(), "DIR");
     insta::assert_snapshot!(error);
 }

@@ -17,14 +17,14 @@ impl Run<'_> {
         }
         let mut runtime = match self.functions.remove(name) {
             Some(runtime) => runtime,
-            None => match self.place.resources.named("AWS::Lambda::Function", name) {
-                Some(resource) => Runtime::new(self.place.function(resource)?),
+            None => match self.pipeline.resources.named("AWS::Lambda::Function", name) {
+                Some(resource) => Runtime::new(self.pipeline.function(resource)?),
                 None => return Ok(()),
             },
         };
         (self.status)(&format!("lambda {name}"));
         let retries = self
-            .place
+            .pipeline
             .resources
             .of("AWS::Lambda::EventInvokeConfig")
             .find(|config| config.text("/FunctionName") == Some(name))
@@ -35,9 +35,9 @@ impl Run<'_> {
         self.actor = Some(Actor { name: name.to_owned(), started_as: Target::Function(name.to_owned()), spark: None });
         for attempt in 0..=retries {
             let invocation = runtime.invoke(&request, Bytes::from(event.to_string())).await;
-            if let Some(resource) = self.place.resources.named("AWS::Lambda::Function", name) {
+            if let Some(resource) = self.pipeline.resources.named("AWS::Lambda::Function", name) {
                 let wrote = !invocation.log.lines.is_empty();
-                self.place.judge.function_ran(&self.place.resources, resource, wrote);
+                self.pipeline.authorizer.function_ran(&self.pipeline.resources, resource, wrote);
             }
             self.attempted(name, &runtime.function().log_group, &invocation);
             let succeeded = self.called(&runtime, &invocation, attempt, retries);
@@ -72,7 +72,7 @@ impl Run<'_> {
         }
         match &invocation.outcome {
             Outcome::Success(value) => {
-                // Of a failure, the outcome itself tells.
+                // A failure is reported by its outcome.
                 for line in invocation.log.at_least(Level::Error) {
                     let text = format!("the log of `{name}` has an error: {}", line.message);
                     self.timeline.find(Severity::Warning, text);

@@ -12,14 +12,14 @@ use crate::timeline::{Kind, Severity};
 use pipectl_emulator::events::{self, ObjectWritten, Stop, Target};
 
 impl Run<'_> {
-    /// An object was written: the trail or the bucket tells the bus.
+    /// An object was written: the trail or the bucket notifies the bus.
     pub(super) fn object(&mut self, object: &ObjectWritten) {
-        self.place.judge.replicated(&self.place.resources, &object.bucket, &object.key);
-        let (sent, mut stops) = events::object_events(&self.place.resources, object);
+        self.pipeline.authorizer.replicated(&self.pipeline.resources, &object.bucket, &object.key);
+        let (sent, mut stops) = events::object_events(&self.pipeline.resources, object);
         let mut reached = false;
         for sent in &sent {
             if let Some(trail) = sent.by.strip_prefix("trail ") {
-                self.place.judge.recorded(&self.place.resources, trail);
+                self.pipeline.authorizer.recorded(&self.pipeline.resources, trail);
             }
             let (one, more) = self.deliver(&sent.event, &format!("{}: {}", folder(&object.key), sent.by));
             reached |= one;
@@ -34,7 +34,7 @@ impl Run<'_> {
 
     /// Gives an event to the rules. Answers whether a workflow or function was reached, and what kept it from others.
     pub(super) fn deliver(&mut self, event: &Value, by: &str) -> (bool, Vec<Stop>) {
-        let (deliveries, stops) = events::deliver(&self.place.resources, &self.place.judge, event);
+        let (deliveries, stops) = events::deliver(&self.pipeline.resources, &self.pipeline.authorizer, event);
         let mut reached = false;
         for delivery in deliveries {
             match &delivery.target {
@@ -47,7 +47,7 @@ impl Run<'_> {
                     let loops = event["source"] == "aws.s3"
                         && self.actor.as_ref().is_some_and(|actor| actor.started_as == target);
                     if loops {
-                        let rule = self.place.resources.named("AWS::Events::Rule", &delivery.rule);
+                        let rule = self.pipeline.resources.named("AWS::Events::Rule", &delivery.rule);
                         let text = looping(rule, &target, self.actor.as_ref(), by);
                         self.timeline.find(Severity::Error, text);
                         continue;
@@ -65,11 +65,13 @@ impl Run<'_> {
     pub(super) fn reach(&mut self, target: Target, event: &Value) {
         match target {
             Target::Function(function) => self.due.push_back(Due::Call { function, event: event.clone() }),
-            Target::Workflow(workflow) => match self.workflows.notify(&self.place.resources, &workflow, self.clock) {
-                Ok(Some(triggered)) => self.due.push_back(Due::Start(triggered)),
-                Ok(None) => {}
-                Err(stop) => self.stopped(&stop),
-            },
+            Target::Workflow(workflow) => {
+                match self.workflows.notify(&self.pipeline.resources, &workflow, self.clock) {
+                    Ok(Some(triggered)) => self.due.push_back(Due::Start(triggered)),
+                    Ok(None) => {}
+                    Err(stop) => self.stopped(&stop),
+                }
+            }
             Target::Recorded(_) => {}
         }
     }
@@ -85,7 +87,7 @@ impl Run<'_> {
         if event["source"] != "aws.redshift-data" {
             return;
         }
-        let known = self.place.statement(&id).await;
+        let known = self.pipeline.statement(&id).await;
         let took = Duration::from_nanos(known["Duration"].as_u64().unwrap_or_default());
         let parts = known["SubStatements"].as_array().map_or(1, Vec::len);
         let detail = if parts == 1 { "1 statement".to_owned() } else { format!("{parts} statements, one transaction") };
@@ -108,8 +110,8 @@ fn looping(rule: Option<&Resource>, target: &Target, actor: Option<&Actor>, by: 
     .hint(
         "narrow the rule's pattern or the trail's selector, so that it does not take what the pipeline itself writes",
     );
-    match rule.and_then(|rule| rule.place(&["EventPattern"])) {
-        Some(place) => error.at(&place, "").to_string(),
+    match rule.and_then(|rule| rule.span_of(&["EventPattern"])) {
+        Some(pipeline) => error.at(&pipeline, "").to_string(),
         None => error.to_string(),
     }
 }

@@ -18,7 +18,7 @@ impl Run<'_> {
     /// `pipectl redrive` for one.
     pub(super) fn take_waiting(&mut self, by: Option<&str>) {
         let who = |what: &str| by.map_or_else(|| format!("{what} that waited"), |name| format!("lambda {name}"));
-        for waiting in self.place.account.take_waiting() {
+        for waiting in self.pipeline.account.take_waiting() {
             match waiting {
                 Waiting::Call { function, payload } => {
                     self.timeline.happened(Kind::Event, who("a call"), format!("→ lambda {function}"));
@@ -26,13 +26,13 @@ impl Run<'_> {
                 }
                 Waiting::Workflow { name } => {
                     self.timeline.happened(Kind::Event, who("a run"), format!("→ workflow {name}"));
-                    match self.workflows.run(&self.place.resources, &name) {
+                    match self.workflows.run(&self.pipeline.resources, &name) {
                         Ok(triggered) => self.due.push_back(Due::Start(triggered)),
                         Err(why) => self.timeline.find(Severity::Error, why),
                     }
                 }
                 Waiting::Message { topic, text } => {
-                    let to = self.place.resources.of("AWS::SNS::Subscription");
+                    let to = self.pipeline.resources.of("AWS::SNS::Subscription");
                     let to = to.filter(|one| one.text("/TopicArn") == Some(&topic));
                     let to = to.filter_map(|one| one.text("/Endpoint")).map(str::to_owned).collect();
                     self.mail(Mail { to, subject: "AWS Notification Message".into(), text });
@@ -47,10 +47,10 @@ impl Run<'_> {
         self.metrics.count("AWS/Events", "TriggeredRules", dimension, self.clock, 1.0);
         if let Ok(Target::Recorded(arn)) = &delivery.target {
             let Some(rule) = self.rule(&delivery.rule) else { return };
-            match alarms::receive(&self.place.resources, &rule, arn, event) {
+            match alarms::receive(&self.pipeline.resources, &rule, arn, event) {
                 Ok(Received::Mail(mail)) => self.mail(mail),
                 Ok(Received::Queued(queue, text)) => {
-                    self.place.account.send_to_queue(&queue, &text, BTreeMap::new());
+                    self.pipeline.account.send_to_queue(&queue, &text, BTreeMap::new());
                     self.timeline.happened(Kind::Queue, queue, format!("what the rule {} sent", rule.name));
                 }
                 Ok(Received::Unknown) => {}
@@ -71,16 +71,16 @@ impl Run<'_> {
 
     fn undelivered(&mut self, rule: &Resource, arn: &str, event: &Value, stop: &Stop) {
         self.metrics.count("AWS/Events", "FailedInvocations", ("RuleName", &rule.name), self.clock, 1.0);
-        match alarms::dead_letters(&self.place.resources, rule, arn) {
+        match alarms::dead_letters(&self.pipeline.resources, rule, arn) {
             Ok(Some(queue)) => {
                 let attributes = BTreeMap::from([
-                    ("RULE_ARN".to_owned(), self.place.resources.rule_arn(rule)),
+                    ("RULE_ARN".to_owned(), self.pipeline.resources.rule_arn(rule)),
                     ("TARGET_ARN".to_owned(), arn.to_owned()),
                     ("ERROR_CODE".to_owned(), "NO_PERMISSIONS".to_owned()),
                     ("ERROR_MESSAGE".to_owned(), format!("{}: {}", stop.hop, stop.why)),
                 ]);
                 let queue = queue.to_owned();
-                self.place.account.send_to_queue(&queue, &event.to_string(), attributes);
+                self.pipeline.account.send_to_queue(&queue, &event.to_string(), attributes);
                 self.timeline.happened(Kind::Queue, queue, format!("what the rule {} could not deliver", rule.name));
             }
             Ok(None) => {
@@ -93,7 +93,7 @@ impl Run<'_> {
     }
 
     fn rule(&self, name: &str) -> Option<Resource> {
-        self.place.resources.named("AWS::Events::Rule", name).cloned()
+        self.pipeline.resources.named("AWS::Events::Rule", name).cloned()
     }
 
     /// An attempt of a Lambda ended: what is measured of it.
@@ -101,23 +101,27 @@ impl Run<'_> {
         let failed = matches!(invocation.outcome, Outcome::Failure { .. });
         self.metrics.count("AWS/Lambda", "Errors", ("FunctionName", name), self.clock, f64::from(u8::from(failed)));
         let lines: Vec<_> = invocation.log.lines.iter().map(|line| line.raw.as_str()).collect();
-        self.metrics.scan(&self.place.resources, group, &lines, self.clock);
+        self.metrics.scan(&self.pipeline.resources, group, &lines, self.clock);
     }
 
-    /// A call failed for good: Lambda hands it to the function's destination for failures.
+    /// A call failed after all retries: Lambda hands it to the function's destination for failures.
     pub(super) fn failed_for_good(&mut self, name: &str, request: &str, event: &Value, attempts: u64, last: &Outcome) {
         let Outcome::Failure { kind, message } = last else { return };
-        let config = self.place.resources.of("AWS::Lambda::EventInvokeConfig");
+        let config = self.pipeline.resources.of("AWS::Lambda::EventInvokeConfig");
         let config = config.into_iter().find(|config| config.text("/FunctionName") == Some(name));
         let destination = config.and_then(|config| config.text("/DestinationConfig/OnFailure/Destination"));
-        let report = events::call_failed(&self.place.resources, name, request, event, attempts, (kind, message));
+        let report = events::call_failed(&self.pipeline.resources, name, request, event, attempts, (kind, message));
         match destination.map(|arn| (arn.split(':').nth(2).unwrap_or_default(), arn)) {
             Some(("events", _)) => {
-                self.due.push_back(Due::Event { event: report, by: format!("{name} failed for good"), goes_on: false });
+                self.due.push_back(Due::Event {
+                    event: report,
+                    by: format!("{name} failed after all retries"),
+                    goes_on: false,
+                });
             }
             Some(("sqs", arn)) => {
                 let queue = arn.rsplit(':').next().unwrap_or(arn).to_owned();
-                self.place.account.send_to_queue(&queue, &report["detail"].to_string(), BTreeMap::new());
+                self.pipeline.account.send_to_queue(&queue, &report["detail"].to_string(), BTreeMap::new());
                 self.timeline.happened(Kind::Queue, queue, format!("what {name} was asked"));
             }
             _ => {
@@ -135,20 +139,20 @@ impl Run<'_> {
         let Some(prefix) = prefix else { return };
         let lines: Vec<_> = output.iter().map(String::as_str).collect();
         for group in ["output", "error"] {
-            self.metrics.scan(&self.place.resources, &format!("{prefix}/{group}"), &lines, self.clock);
+            self.metrics.scan(&self.pipeline.resources, &format!("{prefix}/{group}"), &lines, self.clock);
         }
     }
 
     /// At the end, what lies in the queues is measured, and the alarms are looked at.
     pub(super) fn look_at_alarms(&mut self) {
-        for queue in self.place.resources.of("AWS::SQS::Queue") {
+        for queue in self.pipeline.resources.of("AWS::SQS::Queue") {
             let name = alarms::name_of(queue);
             #[expect(clippy::cast_precision_loss, reason = "a count of messages")]
-            let length = self.place.account.queue_length(name) as f64;
+            let length = self.pipeline.account.queue_length(name) as f64;
             let metric = "ApproximateNumberOfMessagesVisible";
             self.metrics.count("AWS/SQS", metric, ("QueueName", name), self.clock, length);
         }
-        let (mails, stops) = self.metrics.alarms(&self.place.resources, self.clock);
+        let (mails, stops) = self.metrics.alarms(&self.pipeline.resources, self.clock);
         for mail in mails {
             self.mail(mail);
         }

@@ -12,7 +12,7 @@ use pipectl_emulator::glue::spark::Job;
 impl Run<'_> {
     /// A run of a workflow: its jobs one after another, as the triggers chain them.
     pub(super) async fn start(&mut self, first: &Triggered) -> Result<()> {
-        for stop in events::broken(&self.place.resources, &first.workflow) {
+        for stop in events::broken(&self.pipeline.resources, &first.workflow) {
             self.stopped(&stop);
         }
         let mut states: BTreeMap<String, String> = BTreeMap::new();
@@ -22,36 +22,36 @@ impl Run<'_> {
             for job in &triggered.jobs {
                 let state = self.job(job, &triggered.workflow).await?;
                 states.insert(job.clone(), state);
-                triggers.extend(events::follow(&self.place.resources, &triggered.workflow, &states, job));
+                triggers.extend(events::follow(&self.pipeline.resources, &triggered.workflow, &states, job));
             }
         }
         Ok(())
     }
 
-    /// Runs a job and tells the bus of its end.
+    /// Runs a job and sends the event of its end to the bus.
     pub(super) async fn job(&mut self, name: &str, workflow: &str) -> Result<String> {
-        let Some(resource) = self.place.resources.named("AWS::Glue::Job", name) else {
+        let Some(resource) = self.pipeline.resources.named("AWS::Glue::Job", name) else {
             return Ok("FAILED".into());
         };
         self.runs += 1;
         let run = format!("jr_{:08}", self.runs);
-        let environment = self.place.job_environment(resource);
+        let environment = self.pipeline.job_environment(resource);
         let job = Job::of(resource, &run, workflow, environment);
         let log_prefix = resource.text("/DefaultArguments/--custom-logGroup-prefix").map(str::to_owned);
         if self.runs == 1 {
             (self.status)("waiting for Spark to start");
             let began = Instant::now();
-            let version = self.place.glue.ready().await?.to_owned();
+            let version = self.pipeline.glue.ready().await?.to_owned();
             if began.elapsed() > Duration::from_millis(500) {
                 let waited = format!("{version} was waited for");
                 self.timeline.ended(Kind::Job, "Spark", waited, began.elapsed(), false);
             }
         }
-        self.place.judge.job_ran(&self.place.resources, resource);
+        self.pipeline.authorizer.job_ran(&self.pipeline.resources, resource);
         let role = resource.text("/Role").unwrap_or_default().to_owned();
         (self.status)(&format!("glue job {name}"));
         let began = Instant::now();
-        let ended = self.place.glue.run(&job).await?;
+        let ended = self.pipeline.glue.run(&job).await?;
         self.job_logged(log_prefix.as_deref(), &ended.output);
         let failed = ended.state != "SUCCEEDED";
         self.timeline.ended(Kind::Job, name, last_word(&ended.output), began.elapsed(), failed);
@@ -64,13 +64,13 @@ impl Run<'_> {
             self.timeline
                 .find(Severity::Error, format!("the job `{name}` ended as {}:{}", ended.state, in_lines(&message)));
         }
-        let event = events::job_state_change(&self.place.resources, name, &run, &ended.state, &message);
+        let event = events::job_state_change(&self.pipeline.resources, name, &run, &ended.state, &message);
         self.due.push_back(Due::Event { event, by: format!("{name} {}", ended.state.to_lowercase()), goes_on });
         Ok(ended.state)
     }
 }
 
-/// A job's message, with a line for each table that it tells of.
+/// A job's message, with a line for each table in it.
 fn in_lines(message: &str) -> String {
     let mut text = message.to_owned();
     for start in ["table `", "the other tables are ", "nothing is committed"] {

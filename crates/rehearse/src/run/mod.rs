@@ -26,7 +26,7 @@ use pipectl_emulator::account::ObjectEvent;
 
 use super::arrivals::{self, Arrival};
 use super::changed_objects::Folders;
-use super::local_pipeline::Place;
+use super::local_pipeline::LocalPipeline;
 use super::timeline::{Kind, Severity, Timeline};
 use pipectl_emulator::alarms::Metrics;
 use pipectl_emulator::authorizer::{self, Touched};
@@ -58,7 +58,7 @@ enum Due {
 
 /// A run under way.
 pub(super) struct Run<'a> {
-    place: &'a mut Place,
+    pipeline: &'a mut LocalPipeline,
     /// The bucket in which objects arrive.
     raw: &'a str,
     status: &'a (dyn Fn(&str) + Sync),
@@ -87,15 +87,15 @@ struct Actor {
     name: String,
     /// The workflow of a job, or the function itself.
     started_as: Target,
-    /// The role of a job, and what its Spark has read: that crosses no wire, so it is judged here.
+    /// The role of a job, and what its Spark has read: that makes no HTTP call, so it is authorized here.
     spark: Option<(String, Vec<String>)>,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(place: &'a mut Place, raw: &'a str, status: &'a (dyn Fn(&str) + Sync)) -> Self {
-        let folders = Folders::look(&place.buckets);
+    pub(super) fn new(pipeline: &'a mut LocalPipeline, raw: &'a str, status: &'a (dyn Fn(&str) + Sync)) -> Self {
+        let folders = Folders::look(&pipeline.buckets);
         Self {
-            place,
+            pipeline,
             raw,
             status,
             timeline: Timeline::new(),
@@ -116,14 +116,14 @@ impl<'a> Run<'a> {
 
     /// Puts the files, fires each schedule once, and goes on until it is quiet.
     pub(super) async fn all(&mut self, arrivals: &[Arrival]) -> Result<()> {
-        self.place.judge.standby(&self.place.resources);
+        self.pipeline.authorizer.standby(&self.pipeline.resources);
         self.take_waiting(None);
         self.put(arrivals).await?;
         self.start_replications().await?;
         self.fire_schedules();
         self.fire_jobs();
         let mut quiet = self.until_quiet().await;
-        for step in 0..self.place.databases.steps() {
+        for step in 0..self.pipeline.databases.steps() {
             if quiet.is_ok() {
                 quiet = self.change_databases(step).await;
             }
@@ -140,9 +140,9 @@ impl<'a> Run<'a> {
 
     async fn put(&mut self, arrivals: &[Arrival]) -> Result<()> {
         let client = pipectl_emulator::s3::client::client(
-            &self.place.endpoint,
-            &self.place.resources.region,
-            &self.place.account.access_key("upload"),
+            &self.pipeline.endpoint,
+            &self.pipeline.resources.region,
+            &self.pipeline.account.access_key("upload"),
         );
         for arrival in arrivals {
             (self.status)(&format!("putting {}", arrival.key));
@@ -152,12 +152,12 @@ impl<'a> Run<'a> {
             self.timeline.ended(Kind::File, &arrival.key, super::report::size(size), began.elapsed(), false);
         }
         self.listen();
-        self.folders = Folders::look(&self.place.buckets);
+        self.folders = Folders::look(&self.pipeline.buckets);
         Ok(())
     }
 
     fn fire_schedules(&mut self) {
-        for scheduled in events::schedules(&self.place.resources, &self.place.judge) {
+        for scheduled in events::schedules(&self.pipeline.resources, &self.pipeline.authorizer) {
             match scheduled.function {
                 Ok(function) if self.has_no_data(&function) => {}
                 Ok(function) => {
@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
 
     /// Fires each schedule of a Glue job once.
     fn fire_jobs(&mut self) {
-        let fired = events::scheduled(&self.place.resources);
+        let fired = events::scheduled(&self.pipeline.resources);
         for triggered in fired {
             if !triggered.jobs.iter().all(|job| self.has_no_database(job)) {
                 self.due.push_back(Due::Start(triggered));
@@ -180,9 +180,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lets the next thing happen in the databases, and their schedules come round again.
+    /// Executes the next step in the databases, and runs their schedules again.
     async fn change_databases(&mut self, step: usize) -> Result<()> {
-        let changed = self.place.databases.change(step).await?;
+        let changed = self.pipeline.databases.change(step).await?;
         for (source, file) in changed.made {
             let file = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.timeline.happened(Kind::Database, &source, &file);
@@ -201,19 +201,19 @@ impl<'a> Run<'a> {
             if let Some(due) = self.due.pop_front() {
                 self.done += 1;
                 if self.done > MOST_STEPS {
-                    let text = format!("the pipeline does not come to rest: stopped after {MOST_STEPS} events");
+                    let text = format!("the pipeline does not settle: stopped after {MOST_STEPS} events");
                     self.timeline.find(Severity::Error, text);
                     return Ok(());
                 }
                 self.happen(due).await?;
-            } else if self.place.running_statements().await > 0 {
+            } else if self.pipeline.running_statements().await > 0 {
                 (self.status)("waiting for the warehouse");
                 self.wait_for_statement(Duration::from_millis(100)).await;
             } else if self.wait_for_statement(GAP).await {
                 // What has come is due now.
             } else if let Some(close) = self.workflows.next_close() {
                 self.clock = self.clock.max(close);
-                let fired = self.workflows.close(&self.place.resources, self.clock);
+                let fired = self.workflows.close(&self.pipeline.resources, self.clock);
                 self.due.extend(fired.into_iter().map(Due::Start));
             } else {
                 return Ok(());
@@ -223,16 +223,16 @@ impl<'a> Run<'a> {
 
     /// Takes what has come over the channels.
     fn listen(&mut self) {
-        while let Ok(object) = self.place.objects.try_recv() {
+        while let Ok(object) = self.pipeline.objects.try_recv() {
             self.due.push_back(Due::Object(written(object)));
         }
-        while let Ok(event) = self.place.statements.try_recv() {
+        while let Ok(event) = self.pipeline.statements.try_recv() {
             self.due.push_back(Due::Event { event, by: "the Redshift Data API".into(), goes_on: true });
         }
     }
 
     async fn wait_for_statement(&mut self, limit: Duration) -> bool {
-        match tokio::time::timeout(limit, self.place.statements.recv()).await {
+        match tokio::time::timeout(limit, self.pipeline.statements.recv()).await {
             Ok(Some(event)) => {
                 self.due.push_back(Due::Event { event, by: "the Redshift Data API".into(), goes_on: true });
                 true
@@ -263,15 +263,15 @@ impl<'a> Run<'a> {
     /// for the warehouse is among it.
     fn listen_as_actor(&mut self) -> bool {
         let mut written = Vec::new();
-        while let Ok(object) = self.place.objects.try_recv() {
+        while let Ok(object) = self.pipeline.objects.try_recv() {
             written.push(self::written(object));
         }
-        let folders = Folders::look(&self.place.buckets);
+        let folders = Folders::look(&self.pipeline.buckets);
         let mut touched = Touched::default();
         for object in folders.written_since(&self.folders) {
             if !written.iter().any(|known| (&known.bucket, &known.key) == (&object.bucket, &object.key)) {
                 // S3 itself writes what it replicates.
-                if !authorizer::is_replica(&self.place.resources, &object.bucket, &object.key) {
+                if !authorizer::is_replica(&self.pipeline.resources, &object.bucket, &object.key) {
                     touched.written.insert((object.bucket.clone(), object.key.clone()));
                 }
                 written.push(object);
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
                 let (bucket, key) = address.strip_prefix("s3://")?.split_once('/')?;
                 Some((bucket.to_owned(), key.to_owned()))
             }));
-            self.place.judge.touched(role, &touched);
+            self.pipeline.authorizer.touched(role, &touched);
         }
         self.folders = folders;
         let committed = written.iter().any(|object| object.key.starts_with(&keys::ledger_folder(Stage::Transform)));

@@ -12,9 +12,9 @@ use pipectl_emulator::dms::File;
 impl Run<'_> {
     /// Copies the tables of each database that is followed. One whose replication nobody has started is not.
     pub(super) async fn start_replications(&mut self) -> Result<()> {
-        let names: Vec<String> = self.place.replications.keys().cloned().collect();
+        let names: Vec<String> = self.pipeline.replications.keys().cloned().collect();
         for name in names {
-            let Some(mut replication) = self.place.replications.remove(&name) else { continue };
+            let Some(mut replication) = self.pipeline.replications.remove(&name) else { continue };
             let configuration = replication.configuration();
             if !configuration.started {
                 let text = format!(
@@ -25,10 +25,10 @@ impl Run<'_> {
                 self.timeline.find(Severity::Error, text);
                 continue;
             }
-            self.place.judge.replication_ran(&self.place.resources, configuration);
+            self.pipeline.authorizer.replication_ran(&self.pipeline.resources, configuration);
             (self.status)(&format!("copying {name}"));
             let began = Instant::now();
-            if let Some(server) = self.place.databases.get(&name) {
+            if let Some(server) = self.pipeline.databases.get(&name) {
                 match replication.full_load(server).await {
                     Ok(files) => self.landed(&files, began.elapsed()),
                     Err(error) => {
@@ -39,7 +39,7 @@ impl Run<'_> {
                     }
                 }
             }
-            self.place.replications.insert(name, replication);
+            self.pipeline.replications.insert(name, replication);
         }
         self.note_databases_left_out();
         Ok(())
@@ -47,12 +47,12 @@ impl Run<'_> {
 
     /// Lets what has changed in the databases arrive.
     pub(super) async fn follow_databases(&mut self) -> Result<()> {
-        let names: Vec<String> = self.place.replications.keys().cloned().collect();
+        let names: Vec<String> = self.pipeline.replications.keys().cloned().collect();
         for name in names {
-            let Some(mut replication) = self.place.replications.remove(&name) else { continue };
+            let Some(mut replication) = self.pipeline.replications.remove(&name) else { continue };
             (self.status)(&format!("following {name}"));
             let began = Instant::now();
-            let told = replication.findings().clone();
+            let before = replication.findings().clone();
             match replication.changes().await {
                 Ok(files) => self.landed(&files, began.elapsed()),
                 Err(error) => {
@@ -61,10 +61,10 @@ impl Run<'_> {
                     self.broke_off(&name, error, note)?;
                 }
             }
-            for finding in replication.findings().difference(&told) {
+            for finding in replication.findings().difference(&before) {
                 self.timeline.find(Severity::Warning, finding.clone());
             }
-            self.place.replications.insert(name, replication);
+            self.pipeline.replications.insert(name, replication);
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Run<'_> {
         }
         let mut error = error.note(note);
         if error.hints().is_empty() {
-            error = error.hint("look into the database's log for what ended the connection, and rehearse again");
+            error = error.hint("check the database's log for the cause, and rehearse again");
         }
         self.gone(source, &error);
         Ok(())
@@ -97,13 +97,13 @@ impl Run<'_> {
             self.timeline.ended(Kind::File, &file.key, rows, took, false);
         }
         self.listen();
-        self.folders = Folders::look(&self.place.buckets);
+        self.folders = Folders::look(&self.pipeline.buckets);
     }
 
     /// Says which databases are followed on AWS and not here.
     fn note_databases_left_out(&mut self) {
         let followed: Vec<String> = self
-            .place
+            .pipeline
             .resources
             .of("AWS::DMS::ReplicationConfig")
             .filter_map(|resource| resource.text("/ReplicationConfigIdentifier"))
@@ -114,18 +114,18 @@ impl Run<'_> {
             let is_open = |(_, replication): (&String, &pipectl_emulator::dms::Replication)| {
                 replication.configuration().name == name
             };
-            if self.place.replications.iter().any(is_open) || self.place.databases.get(source).is_some() {
+            if self.pipeline.replications.iter().any(is_open) || self.pipeline.databases.get(source).is_some() {
                 continue;
             }
-            match self.place.databases.left_out.iter().find(|(left, _)| name.ends_with(&format!("-{left}"))) {
+            match self.pipeline.databases.left_out.iter().find(|(left, _)| name.ends_with(&format!("-{left}"))) {
                 Some((left, why)) => {
-                    let text = format!("the source `{left}` was left out\n{why}");
+                    let text = format!("the source `{left}` was skipped\n{why}");
                     self.timeline.find(Severity::Warning, text);
                 }
                 None => {
                     let text = format!(
-                        "the replication `{name}` was left out: its database has no data here\n\
-                         to rehearse it too, give it data: --data SOURCE=DIR"
+                        "the replication `{name}` was skipped: its database has no data here\n\
+                         to include it, pass its data: --data SOURCE=DIR"
                     );
                     self.timeline.find(Severity::Note, text);
                 }

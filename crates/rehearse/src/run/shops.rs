@@ -10,23 +10,23 @@ use crate::timeline::{Kind, Severity};
 use pipectl_emulator::events;
 
 impl Run<'_> {
-    /// Lets each step happen in the shops. The schedule comes round after each one, but where webhooks bring the changes
+    /// Executes each step in the shops. The schedule runs after each one, but where webhooks bring the changes
     /// only after the last: so it is seen what they alone bring.
     pub(super) async fn change_shops(&mut self) -> Result<()> {
-        let steps = self.place.shops.values().map(StandIn::steps).max().unwrap_or_default();
+        let steps = self.pipeline.shops.values().map(StandIn::steps).max().unwrap_or_default();
         for step in 0..steps {
-            let names: Vec<String> = self.place.shops.keys().cloned().collect();
-            let mut told = false;
+            let names: Vec<String> = self.pipeline.shops.keys().cloned().collect();
+            let mut reported = false;
             for name in names {
-                let Some(shop) = self.place.shops.get(&name) else { continue };
+                let Some(shop) = self.pipeline.shops.get(&name) else { continue };
                 let Some((folder, webhooks)) = shop.change(step)? else { continue };
                 self.timeline.happened(Kind::Shop, &name, folder);
                 let Some((source, store)) = self.webhooks_of(&name) else { continue };
-                told = true;
+                reported = true;
                 for (number, webhook) in webhooks.iter().enumerate() {
                     let id = format!("00000000-0000-4000-8000-{step:06x}{number:06x}");
                     let from = (source.as_str(), store.as_str());
-                    let event = events::webhook(&self.place.resources, from, &webhook.topic, &id, &webhook.payload);
+                    let event = events::webhook(&self.pipeline.resources, from, &webhook.topic, &id, &webhook.payload);
                     let (reached, stops) = self.deliver(&event, &format!("webhook {}", webhook.topic));
                     if !reached {
                         let text = format!("nothing starts when the webhook {} arrives", webhook.topic);
@@ -35,7 +35,7 @@ impl Run<'_> {
                 }
             }
             self.until_quiet().await?;
-            if !told || step + 1 == steps {
+            if !reported || step + 1 == steps {
                 self.fire_schedules();
                 self.until_quiet().await?;
             }
@@ -45,15 +45,15 @@ impl Run<'_> {
 
     /// The partner event source of a shop and its domain, if the pipeline takes its webhooks.
     fn webhooks_of(&self, name: &str) -> Option<(String, String)> {
-        let functions = self.place.resources.of("AWS::Lambda::Function");
+        let functions = self.pipeline.resources.of("AWS::Lambda::Function");
         let reads = |function: &&Resource| function.variable(environment::SOURCE) == Some(name);
         let function = functions.into_iter().find(reads)?;
         let calls = |rule: &&Resource| {
             let targets = rule.list("/Targets").iter().filter_map(|target| target["Arn"].as_str());
             targets.into_iter().any(|arn| arn.ends_with(&format!(":function:{}", function.name)))
         };
-        let rule = self.place.resources.of("AWS::Events::Rule").find(calls)?;
+        let rule = self.pipeline.resources.of("AWS::Events::Rule").find(calls)?;
         let bus = rule.text("/EventBusName").filter(|bus| bus.starts_with("aws.partner/"))?;
-        Some((bus.to_owned(), self.place.shops.get(name)?.domain.clone()))
+        Some((bus.to_owned(), self.pipeline.shops.get(name)?.domain.clone()))
     }
 }

@@ -14,11 +14,11 @@ pub(super) enum Mistake {
 }
 
 impl Mistake {
-    /// The mistake in an order, if it is one of those that shall have one.
+    /// The error in an order, if it is one of the broken rows.
     pub(super) fn of(sample: &Sample, order: u64) -> Option<Self> {
-        let wanted = sample.broken_rows.min(sample.orders);
-        let step = sample.orders.checked_div(wanted)?;
-        (order.is_multiple_of(step) && order / step < wanted).then(|| match order / step % 3 {
+        let count = sample.broken_rows.min(sample.orders);
+        let step = sample.orders.checked_div(count)?;
+        (order.is_multiple_of(step) && order / step < count).then(|| match order / step % 3 {
             0 => Self::Amount,
             1 => Self::Date,
             _ => Self::Status,
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_as_many_as_wanted() {
+    fn the_number_of_broken_rows_is_exact() {
         for (orders, broken_rows, expected) in
             [(10, 0, 0), (10, 3, 3), (10, 10, 10), (10, 99, 10), (0, 5, 0), (7, 4, 4)]
         {

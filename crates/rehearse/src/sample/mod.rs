@@ -5,7 +5,7 @@
 //! DIR/erp/<table>.csv                            as a shop's own system would export them
 //! ```
 //!
-//! Every entity is drawn from a random stream of its own, so that more orders of a seed leave the earlier ones as they
+//! Every entity has its own random stream, so that more orders of a seed leave the earlier ones as they
 //! were, and next to nothing has to be kept in memory.
 
 mod broken;
@@ -40,7 +40,7 @@ pub struct Sample {
     pub broken_rows: u64,
 }
 
-/// The day on which a sample shop opens unless told otherwise.
+/// The default day on which a sample shop opens.
 pub const OPENED: Date = time::macros::date!(2022 - 01 - 01);
 
 /// What was written.

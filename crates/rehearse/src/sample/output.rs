@@ -65,7 +65,7 @@ impl Output {
             fs::remove_dir_all(&self.target)?;
         }
         let partial = self.partial.keep();
-        // It stays closed to other users, as a temporary directory is: people put rows of their own beside it.
+        // It stays closed to other users, as a temporary directory is: people add their own rows.
         fs::rename(&partial, &self.target)?;
         Ok(self.written)
     }

@@ -47,7 +47,7 @@ pub(super) struct Payments {
 }
 
 impl Payments {
-    /// What the financial status of an order tells of its money.
+    /// The payments of an order by its financial status.
     pub(super) fn of(seed: u64, order: u64, financial: &str, cents: u64, created: Moment) -> Self {
         let mut random = Random::of(seed, Kind::Payment, order);
         let (gateway, name) = random.weighted(&[

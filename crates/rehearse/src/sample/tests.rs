@@ -20,7 +20,7 @@ fn files(sample: &Sample) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_for_ever() {
+fn the_same_seed_gives_the_same_bytes() {
     let digests: Vec<String> = files(&sample(100, 7, 0))
         .iter()
         .map(|(name, text)| {
@@ -42,7 +42,7 @@ fn the_same_seed_gives_the_same_bytes_for_ever() {
 }
 
 #[test]
-fn more_orders_leave_the_earlier_ones_as_they_were() {
+fn more_orders_do_not_change_earlier_ones() {
     let (small, large) = (files(&sample(50, 3, 0)), files(&sample(80, 3, 0)));
     let orders = |files: &BTreeMap<String, String>| -> Vec<String> {
         let text = &files["shop/orders.jsonl"];
@@ -115,7 +115,7 @@ fn an_empty_shop_has_its_products() {
 }
 
 #[test]
-fn nothing_is_overwritten_and_nothing_is_left_half_written() {
+fn output_is_never_overwritten_or_partial() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("sample");
     let write = |force: bool, go_on: bool| sample(5, 7, 0).write(&target, force, &mut |_| go_on);

@@ -67,7 +67,7 @@ impl Bulk {
         Ok(bulk)
     }
 
-    /// Takes the connections out of selections; their rows stand on lines of their own.
+    /// Takes the connections out of selections; their rows are on separate lines.
     fn without_connections(&mut self, selections: &[Selection], depth: usize) -> Result<Vec<Selection>, String> {
         let mut rest = Vec::new();
         for selection in selections {
@@ -225,7 +225,7 @@ mod tests {
 "##;
 
     #[test]
-    fn only_what_is_asked_for() {
+    fn only_requested_fields_are_returned() {
         let query = "{ orders(query: \"updated_at:>='2024-01-15'\") { edges { node { id __typename total: totalPriceSet { shopMoney { amount } } tags nope
             lineItems { edges { node { id sku } } } } } } }";
         let (text, counts) = run(query, ROWS);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_the_date_is_never_found() {
+    fn a_row_without_the_date_never_matches() {
         let query = "{ orders(query: \"updated_at:>='2020-01-01'\") { nodes { id lineItems { nodes { id } } } } }";
         let rows = ROWS.replacen("\"updatedAt\"", "\"editedAt\"", 1);
         let (_, counts) = run(query, &rows);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_and_nothing() {
+    fn all_rows_and_no_rows() {
         let (text, counts) = run("{ orders { nodes { id lineItems { nodes { sku } } } } }", ROWS);
         insta::assert_snapshot!(text, @r#"
         {"id":"gid:\/\/shopify\/Order\/1"}
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shopify_refuses() {
+    fn queries_that_shopify_rejects() {
         for (query, expected) in [
             ("{ orders { id } }", "at least one connection"),
             ("{ orders { nodes { id } } shop { name } }", "exactly one connection"),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_data_is_named_with_its_line() {
+    fn invalid_data_is_reported_with_its_line() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("orders.jsonl"), "{\"id\":\"gid://shopify/Order/1\"}\n{oops\n").unwrap();
         let bulk = Bulk::parse("{ orders { nodes { id } } }").unwrap();

@@ -74,8 +74,8 @@ pub(super) fn check(directory: &Path) -> Result<()> {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let known = FILES.contains(&stem.as_str()) || stem == EVENTS;
             if !known || path.extension().is_none_or(|kind| kind != "jsonl") {
-                errors.push(wrong(format!("`{}` is no data of a shop", path.display())).hint(format!(
-                    "a step holds rows in {}, and what is gone in {EVENTS}.jsonl",
+                errors.push(wrong(format!("`{}` is not data of a shop", path.display())).hint(format!(
+                    "a step has rows in {}, and deletions in {EVENTS}.jsonl",
                     FILES.map(|file| format!("{file}.jsonl")).join(", ")
                 )));
             }
@@ -90,7 +90,7 @@ pub(super) fn apply(data: &Path, step: &Path, after: &Path) -> Result<Vec<Webhoo
     let mut webhooks = BTreeMap::new();
     let gone = gone(&step.join(format!("{EVENTS}.jsonl"))).map_err(wrong)?;
     for id in &gone {
-        webhooks.extend(told(id, None, "delete").map(|webhook| ((webhook.topic.clone(), id.clone()), webhook)));
+        webhooks.extend(webhook_for(id, None, "delete").map(|webhook| ((webhook.topic.clone(), id.clone()), webhook)));
     }
     for file in FILES.into_iter().chain([EVENTS]) {
         let name = format!("{file}.jsonl");
@@ -138,7 +138,7 @@ pub(super) fn apply(data: &Path, step: &Path, after: &Path) -> Result<Vec<Webhoo
         for row in changed.iter().filter(|_| file != EVENTS) {
             let Some(id) = &row.id else { continue };
             let word = if known.contains(id) { "update" } else { "create" };
-            let webhook = told(id, row.parent.as_deref(), word);
+            let webhook = webhook_for(id, row.parent.as_deref(), word);
             webhooks.extend(webhook.map(|webhook| ((webhook.topic.clone(), id.clone()), webhook)));
         }
     }
@@ -167,15 +167,15 @@ fn gone(events: &Path) -> Result<BTreeSet<String>, String> {
     Ok(gone)
 }
 
-/// The webhook of a change; what has none of its own changes its parent.
-fn told(id: &str, parent: Option<&str>, word: &str) -> Option<Webhook> {
+/// The webhook of a change; an object without one changes its parent.
+fn webhook_for(id: &str, parent: Option<&str>, word: &str) -> Option<Webhook> {
     let (object, id, word) = match (type_of(id), parent) {
         ("Customer", _) => ("customers", id, word),
         ("Order", _) => ("orders", id, if word == "update" { "updated" } else { word }),
         ("Product", _) => ("products", id, word),
         ("InventoryItem", _) => ("inventory_items", id, word),
         ("InventoryLevel", _) => ("inventory_levels", id, if word == "create" { "connect" } else { word }),
-        (_, Some(parent)) => return told(parent, None, "update"),
+        (_, Some(parent)) => return webhook_for(parent, None, "update"),
         (_, None) => return None,
     };
     let number = id.rsplit('/').next().unwrap_or(id).split('?').next().and_then(|text| text.parse::<u64>().ok());
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_changes_rows_and_tells_of_each_once() {
+    fn a_step_sends_one_webhook_for_each_changed_row() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = folder.path().join(path);
@@ -214,8 +214,8 @@ mod tests {
         write("changes/1/events.jsonl", "{\"action\":\"destroy\",\"subjectId\":\"gid://shopify/Order/2\"}\n");
         let after = tempfile::tempdir().unwrap();
         let webhooks = apply(folder.path(), &folder.path().join("changes/1"), after.path()).unwrap();
-        let told: Vec<String> = webhooks.iter().map(|one| format!("{} {}", one.topic, one.payload)).collect();
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        let webhook_for: Vec<String> = webhooks.iter().map(|one| format!("{} {}", one.topic, one.payload)).collect();
+        insta::assert_snapshot!(webhook_for.join("\n"), @r#"
         orders/create {"id":3,"admin_graphql_api_id":"gid://shopify/Order/3"}
         orders/delete {"id":2}
         orders/updated {"id":1,"admin_graphql_api_id":"gid://shopify/Order/1"}

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 
-/// How often the stand-in shall fail, and how. Each failure is counted down.
+/// The faults that the stand-in injects. Each failure is counted down.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {

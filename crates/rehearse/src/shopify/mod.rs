@@ -68,7 +68,7 @@ impl StandIn {
         Ok(Self { address, domain: domain.to_owned(), shop, later, server })
     }
 
-    /// What `SHOPIFY_ENDPOINT` shall be.
+    /// The value of `SHOPIFY_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -90,7 +90,7 @@ pub(super) fn events(directory: &Path, field: &Field) -> Result<Value, String> {
             || ["subject_type:", "created_at:", "comments:"].iter().any(|start| word.starts_with(start))
     };
     if let Some(unknown) = words.iter().find(|word| !known(word)) {
-        return Err(format!("`{unknown}` is no search term of events"));
+        return Err(format!("`{unknown}` is not a search term of events"));
     }
     let search = Search::parse(&dates.join(" "))?;
     let mut page = Page::of(field)?;

@@ -284,7 +284,7 @@ impl Parser<'_> {
             return Err(self.unexpected("a value"));
         }
         self.rest = &self.rest[end..];
-        // What is no JSON is the name of an enum's value.
+        // What is not JSON is the name of an enum's value.
         Ok(serde_json::from_str(word).unwrap_or_else(|_| Value::String(word.to_owned())))
     }
 }
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_their_line() {
+    fn errors_have_line_numbers() {
         for (text, expected) in [
             ("", "a document without an operation"),
             ("{ a", "syntax error at line 1: expected a name, found \"\""),

@@ -89,7 +89,7 @@ fn collect(
                 let own = object.get("id").and_then(Value::as_str).map_or(kind, type_of);
                 into.insert(field.alias.clone(), own.into());
             }
-            // A connection stands on lines of its own; who asks for pages puts it in.
+            // A connection is on separate lines; queries by page add it.
             Selection::Field(field) if node(field).is_some() && !object.contains_key(&field.name) => {}
             Selection::Field(field) => {
                 let value = object.get(&field.name);

@@ -36,7 +36,7 @@ impl Search {
         for word in text.split_whitespace().filter(|word| !word.eq_ignore_ascii_case("AND")) {
             conditions.push(Condition::parse(word).ok_or_else(|| {
                 format!(
-                    "`{word}` is no search term of the stand-in, which knows updated_at, created_at and processed_at"
+                    "`{word}` is not a search term of the stand-in, which knows updated_at, created_at and processed_at"
                 )
             })?);
         }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_find_rows() {
+    fn search_terms_match_rows() {
         let row = serde_json::json!({"updatedAt": "2024-06-01T12:00:00Z", "createdAt": "2024-01-01T00:00:00+02:00"});
         for (text, expected) in [
             ("", Ok(true)),

@@ -98,7 +98,7 @@ async fn graphql(
     headers: HeaderMap,
     Json(request): Json<Value>,
 ) -> Response {
-    // An old version silently falls forward, which only this header tells.
+    // An old version silently falls forward; only this header shows it.
     let answered = if version.as_str() < OLDEST_VERSION { OLDEST_VERSION.to_owned() } else { version };
     let versions = [("x-shopify-api-version", answered)];
     let token = headers.get("x-shopify-access-token").and_then(|token| token.to_str().ok()).unwrap_or_default();

@@ -129,7 +129,7 @@ impl Shop {
         operations.into_iter().map(|operation| self.absolute(operation)).collect()
     }
 
-    /// Starts an operation; its rows are written by a thread of their own.
+    /// Starts an operation; its rows are written by a separate thread.
     pub(super) fn run(self: &Arc<Self>, bulk: Bulk, query: String) -> Value {
         let fails = self.fails(|faults| &mut faults.failed_operation);
         let miscounts = self.fails(|faults| &mut faults.miscounted_operation);

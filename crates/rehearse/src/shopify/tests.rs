@@ -83,7 +83,7 @@ async fn run(stand_in: &StandIn, token: &str) -> (Vec<String>, Value) {
 }
 
 #[tokio::test]
-async fn an_operation_goes_its_way() {
+async fn an_operation_passes_through_its_states() {
     let (_data, stand_in) = shop().await;
     let token = token(&stand_in).await;
     let (seen, mut node) = run(&stand_in, &token).await;
@@ -113,9 +113,9 @@ async fn an_operation_goes_its_way() {
 async fn it_fails_as_shopify_does() {
     let (data, stand_in) = shop().await;
     let token = token(&stand_in).await;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let wrong = graphql(&stand_in, "shpat_wrong", "{ shop { name } }", json!({})).await.0;
-    told.push(format!("wrong token: {} {}", wrong.status, wrong.body));
+    reported.push(format!("wrong token: {} {}", wrong.status, wrong.body));
     for (name, faults) in [
         ("expired", Faults { expired_token: 1, ..Faults::default() }),
         ("429", Faults { too_many_requests: 1, ..Faults::default() }),
@@ -132,15 +132,15 @@ async fn it_fails_as_shopify_does() {
         } else {
             reply.body
         };
-        told.push(format!("{name}: {} {shown}", reply.status));
+        reported.push(format!("{name}: {} {shown}", reply.status));
     }
     let unknown = graphql(&stand_in, &token, "{ nope }", json!({})).await.1;
-    told.push(format!("unknown field: {}", unknown["errors"][0]["message"]));
+    reported.push(format!("unknown field: {}", unknown["errors"][0]["message"]));
     stand_in.faults().failed_operation = 1;
-    told.push(format!("failed: {}", run(&stand_in, &token).await.1));
+    reported.push(format!("failed: {}", run(&stand_in, &token).await.1));
     fs::write(data.path().join("orders.jsonl"), "{oops\n").unwrap();
-    told.push(format!("broken data: {}", run(&stand_in, &token).await.1["status"]));
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    reported.push(format!("broken data: {}", run(&stand_in, &token).await.1["status"]));
+    insta::assert_snapshot!(reported.join("\n"), @r#"
     wrong token: 401 {"errors":"[API] Invalid API key or access token (unrecognized login or wrong password)"}
     expired: 401 {"errors":"[API] Invalid API key or access token (unrecognized login or wrong password)"}
     429: 429 {"errors":"Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service."}
@@ -155,7 +155,7 @@ async fn it_fails_as_shopify_does() {
 }
 
 #[tokio::test]
-async fn versions_costs_and_limits_are_told() {
+async fn versions_costs_and_limits_are_reported() {
     let (_data, stand_in) = shop().await;
     let token = token(&stand_in).await;
     let old =

@@ -64,22 +64,22 @@ async fn a_kill_at_any_call_submits_each_load_once_and_forgets_none() {
     let (expected, writes, statements) = story(None).await;
     assert_eq!(expected.submitted.iter().filter(|name| name.contains("/load/")).count(), 3, "{expected:?}");
     assert!(writes >= 4 && statements >= 5, "{writes} {statements}");
-    let mut places = Vec::new();
+    let mut points = Vec::new();
     for takes_effect in [false, true] {
-        places.extend((0..writes).map(|after| Kill::Write(after, takes_effect)));
-        places.extend((0..statements).map(|after| Kill::Statement(after, takes_effect)));
+        points.extend((0..writes).map(|after| Kill::Write(after, takes_effect)));
+        points.extend((0..statements).map(|after| Kill::Statement(after, takes_effect)));
     }
     let mut kills = tokio::task::JoinSet::new();
-    for place in places {
-        kills.spawn(async move { (place, story(Some(place)).await.0) });
+    for kill in points {
+        kills.spawn(async move { (kill, story(Some(kill)).await.0) });
         // A few at a time: each is a process that hangs until it is killed.
         if kills.len() >= 8 {
-            let (place, end) = kills.join_next().await.unwrap().unwrap();
-            assert_eq!(end, expected, "killed at {place:?}");
+            let (kill, end) = kills.join_next().await.unwrap().unwrap();
+            assert_eq!(end, expected, "killed at {kill:?}");
         }
     }
     while let Some(killed) = kills.join_next().await {
-        let (place, end) = killed.unwrap();
-        assert_eq!(end, expected, "killed at {place:?}");
+        let (kill, end) = killed.unwrap();
+        assert_eq!(end, expected, "killed at {kill:?}");
     }
 }

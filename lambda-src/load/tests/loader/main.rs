@@ -6,7 +6,7 @@ mod crashes;
 mod warehouse;
 
 use serde_json::{Value, json};
-use wire::{Invocation, Lambda, S3};
+use test_server::{Invocation, Lambda, S3};
 
 use warehouse::Warehouse;
 
@@ -208,7 +208,7 @@ async fn a_broken_ledger_entry_and_a_foreign_event() {
 }
 
 #[tokio::test]
-async fn a_table_is_changed_once_and_looked_at_again_before_anything_is_loaded() {
+async fn a_table_is_changed_once_and_checked_before_the_load() {
     let setting = Setting::new().await;
     let schema =
         json!({"core.orders": {"columns": [{"name": "id", "type": "bigint"}, {"name": "at", "type": "date"}]}});

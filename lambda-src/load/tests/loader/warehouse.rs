@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use wire::{Reply, Request, Server};
+use test_server::{Reply, Request, Server};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Warehouse {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wire::Reply;
+use test_server::Reply;
 
 use crate::Setting;
 use crate::shop::{Kind, order, rows};
@@ -56,7 +56,7 @@ async fn faults_that_pass_are_waited_for() {
 }
 
 #[tokio::test]
-async fn a_result_that_is_cut_is_fetched_again_and_leaves_nothing_behind() {
+async fn a_truncated_result_is_fetched_again_without_duplicates() {
     let setting = Setting::new().await;
     let orders: Vec<_> = (0..3).map(|number| order(number, "2026-09-01T00:00:00Z")).collect();
     let body = rows(&orders);
@@ -69,7 +69,7 @@ async fn a_result_that_is_cut_is_fetched_again_and_leaves_nothing_behind() {
     assert_eq!((setting.landed().len(), setting.s3.open_uploads()), (2, 0));
 }
 
-/// Bad results: each is refused as a whole, moves no cursor, and the next invocation starts anew from the same place.
+/// Bad results: each is refused as a whole, moves no cursor, and the next invocation starts again from the same cursor.
 #[tokio::test]
 async fn a_result_that_is_not_what_shopify_counted_commits_nothing() {
     let orders = [order(1, "2026-09-01T00:00:00Z"), order(2, "2026-09-01T00:00:00Z")];
@@ -126,7 +126,7 @@ async fn an_operation_that_outlives_the_invocation_is_continued_by_another_one()
 }
 
 #[tokio::test]
-async fn a_function_that_may_not_invoke_itself_says_so() {
+async fn a_missing_permission_to_invoke_itself_is_reported() {
     let mut setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     setting.shop.pending(1000);
@@ -140,7 +140,7 @@ async fn a_function_that_may_not_invoke_itself_says_so() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_fetched_anew_when_the_app_can() {
+async fn an_expired_token_is_renewed_if_the_app_can() {
     let setting = Setting::with(json!({"client_id": "app", "client_secret": "hidden-secret"})).await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     setting.shop.fault(Kind::Look, Reply::new(401, r#"{"errors":"[API] Invalid API key or access token"}"#));
@@ -162,7 +162,7 @@ async fn an_expired_token_is_fetched_anew_when_the_app_can() {
 }
 
 #[tokio::test]
-async fn errors_of_shopify_say_what_to_do() {
+async fn errors_of_shopify_have_a_hint() {
     let failed = |status: &str, code: Value| {
         json!({"data": {"node": {"id": "gid://shopify/BulkOperation/1", "status": status, "errorCode": code,
         "createdAt": "2026-10-01T00:00:00Z", "objectCount": "1", "fileSize": null, "url": null, "partialDataUrl": "http://x"}}})
@@ -187,7 +187,7 @@ async fn errors_of_shopify_say_what_to_do() {
 }
 
 #[tokio::test]
-async fn rows_of_an_unknown_type_are_never_passed_over() {
+async fn rows_of_an_unknown_type_are_errors() {
     let setting = Setting::new().await;
     setting.shop.result(&[json!({"id": "gid://shopify/Return/1", "updatedAt": "2026-09-01T00:00:00Z"})]);
     let error = setting.error().await;
@@ -196,7 +196,7 @@ async fn rows_of_an_unknown_type_are_never_passed_over() {
 }
 
 #[tokio::test]
-async fn large_results_go_in_parts_and_equal_rows_make_equal_parts() {
+async fn large_results_are_split_and_parts_are_deterministic() {
     let setting = Setting::new().await;
     let note = "x".repeat(100_000);
     let large = |number| json!({"id": format!("gid://shopify/Order/{number}"), "updatedAt": "2026-09-01T00:00:00Z", "note": note});

@@ -33,8 +33,8 @@ async fn a_kill_at_any_write_loses_nothing_and_doubles_nothing() {
 
     let mut kills = tokio::task::JoinSet::new();
     for (step, writes) in writes.into_iter().enumerate() {
-        for place in (0..writes).flat_map(|write| [(step, write, false), (step, write, true)]) {
-            kills.spawn(async move { (place, killed(place).await) });
+        for point in (0..writes).flat_map(|write| [(step, write, false), (step, write, true)]) {
+            kills.spawn(async move { (point, killed(point).await) });
             // A few at a time: each is a process that hangs until it is killed.
             if kills.len() >= 8 {
                 compare(kills.join_next().await.unwrap().unwrap(), &expected);
@@ -47,16 +47,16 @@ async fn a_kill_at_any_write_loses_nothing_and_doubles_nothing() {
 }
 
 /// The step of the story, the write in it, and whether that write takes effect.
-type Place = (usize, usize, bool);
+type KillPoint = (usize, usize, bool);
 
 type End = (std::collections::BTreeMap<String, Value>, Option<String>);
 
-fn compare((place, end): (Place, End), expected: &End) {
-    assert_eq!(&end, expected, "killed at {place:?}");
+fn compare((point, end): (KillPoint, End), expected: &End) {
+    assert_eq!(&end, expected, "killed at {point:?}");
 }
 
 /// The story with a process that is killed while it waits for the answer to a write; then Lambda tries again.
-async fn killed((step, write, takes_effect): Place) -> End {
+async fn killed((step, write, takes_effect): KillPoint) -> End {
     let mut setting = Setting::new().await;
     for now in 0..2 {
         if now == step {
@@ -101,7 +101,7 @@ async fn two_runs_at_once_are_one() {
 }
 
 #[tokio::test]
-async fn a_run_that_died_holds_its_source_no_longer_than_it_could_have_lived() {
+async fn the_lease_of_a_dead_run_expires() {
     let mut setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     let lease = |until: &str| json!({"version": 1, "lease": {"run": "dead", "until": until}}).to_string();
@@ -116,7 +116,7 @@ async fn a_run_that_died_holds_its_source_no_longer_than_it_could_have_lived() {
 }
 
 #[tokio::test]
-async fn a_result_longer_than_an_invocation_goes_on_in_the_middle() {
+async fn a_long_result_continues_in_the_next_invocation() {
     let mut setting = Setting::new().await;
     let note = "x".repeat(100_000);
     let large = |number| json!({"id": format!("gid://shopify/Order/{number}"), "updatedAt": "2026-09-01T00:00:00Z", "note": note});
@@ -140,7 +140,7 @@ async fn a_result_longer_than_an_invocation_goes_on_in_the_middle() {
 
 /// The start of a part has expired, or its multipart upload has: the result is read again from its beginning.
 #[tokio::test]
-async fn what_was_parked_and_is_gone_is_read_again() {
+async fn a_deleted_parked_result_is_read_again() {
     let mut setting = Setting::new().await;
     let note = "x".repeat(100_000);
     let large = |number| json!({"id": format!("gid://shopify/Order/{number}"), "updatedAt": "2026-09-01T00:00:00Z", "note": note});

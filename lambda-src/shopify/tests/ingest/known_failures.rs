@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wire::Reply;
+use test_server::Reply;
 
 use crate::Setting;
 use crate::shop::{Kind, order, order_with};
@@ -103,7 +103,7 @@ async fn airbyte_39499_an_operation_that_does_not_move_is_given_up() {
 
 /// estuary PR#4113: operations that somebody else started make Shopify refuse ours.
 #[tokio::test]
-async fn estuary_4113_operations_of_others_are_waited_for() {
+async fn estuary_4113_waits_for_other_operations() {
     let setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     for code in ["OPERATION_IN_PROGRESS", "LIMIT_REACHED"] {
@@ -153,20 +153,21 @@ async fn tap_shopify_gateway_timeouts_are_tried_again() {
 
 /// tap-shopify: a version past its year is answered by another one, silently.
 #[tokio::test]
-async fn tap_shopify_another_version_is_told() {
+async fn tap_shopify_another_api_version_is_reported() {
     let setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     let scopes = json!({"data": {"currentAppInstallation": {"accessScopes": [{"handle": "read_orders"}, {"handle": "read_all_orders"}]}}});
     setting.shop.fault(Kind::Scopes, Reply::new(200, scopes.to_string()).header("x-shopify-api-version", "2027-01"));
     let invocation = setting.invoke().await;
     assert_eq!(invocation.result.unwrap()["objects"]["orders"]["rows"], 2);
-    let told = invocation.logs.lines().find(|line| line.contains("serves the API version 2027-01 instead of 2026-10"));
-    assert!(told.is_some_and(|line| line.contains("\"level\":\"ERROR\"")), "{}", invocation.logs);
+    let reported =
+        invocation.logs.lines().find(|line| line.contains("serves the API version 2027-01 instead of 2026-10"));
+    assert!(reported.is_some_and(|line| line.contains("\"level\":\"ERROR\"")), "{}", invocation.logs);
 }
 
 /// dlt, tap-shopify: rows that are gone stay for ever.
 #[tokio::test]
-async fn dlt_a_row_that_is_gone_does_not_stay() {
+async fn dlt_a_deleted_row_is_removed() {
     let setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z"), order(2, "2026-09-01T00:00:00Z")]);
     setting.invoke().await.result.unwrap();

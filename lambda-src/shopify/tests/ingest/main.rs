@@ -12,7 +12,7 @@ mod webhooks;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use wire::{Invocation, Lambda, S3};
+use test_server::{Invocation, Lambda, S3};
 
 use shop::Shop;
 

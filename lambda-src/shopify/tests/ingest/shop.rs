@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wire::{Reply, Request, Server};
+use test_server::{Reply, Request, Server};
 
 /// The kinds of requests that a fault can hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

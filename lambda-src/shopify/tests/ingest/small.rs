@@ -1,13 +1,13 @@
 //! Small changes page by page, deletions, backfills.
 
 use serde_json::{Value, json};
-use wire::Reply;
+use test_server::Reply;
 
 use crate::Setting;
 use crate::shop::{Kind, order, order_with};
 
 #[tokio::test]
-async fn what_is_small_is_read_by_pages_and_what_is_known_lands_no_more() {
+async fn small_results_are_read_by_pages_and_known_rows_are_skipped() {
     let setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z"), order(2, "2026-09-02T00:00:00Z")]);
     assert_eq!(setting.rows().await, 4);
@@ -52,7 +52,7 @@ async fn pages_shrink_to_what_a_query_may_cost_and_wait_for_their_points() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_for_pages_is_left_to_a_bulk_operation() {
+async fn large_results_use_a_bulk_operation() {
     let setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     setting.invoke().await.result.unwrap();
@@ -63,7 +63,7 @@ async fn what_is_too_much_for_pages_is_left_to_a_bulk_operation() {
 }
 
 #[tokio::test]
-async fn a_page_that_breaks_off_is_left_to_a_bulk_operation() {
+async fn a_truncated_page_falls_back_to_a_bulk_operation() {
     let setting = Setting::new().await;
     setting.shop.result(&[order(1, "2026-09-01T00:00:00Z")]);
     setting.invoke().await.result.unwrap();

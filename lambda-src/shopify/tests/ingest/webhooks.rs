@@ -27,7 +27,7 @@ async fn a_webhook_lands_its_row_as_it_is_now_and_a_second_delivery_changes_noth
 }
 
 #[tokio::test]
-async fn deletions_and_what_is_not_ours_by_webhook() {
+async fn webhooks_for_deletions_and_unknown_topics() {
     let setting = Setting::new().await;
     setting.shop.result(&[]);
     let result = setting.send(&webhook("orders/delete", "w2", &json!({"id": 1}))).await.result.unwrap();

@@ -24,7 +24,7 @@ pub(super) fn beyond(role: &Role, statement: &Statement) -> Option<Error> {
         boundary.name
     );
     let hint = "take it out of the role, or add it to the boundary in `templates/bootstrap.yaml.hbs`";
-    Some(at(Error::project(message), statement.place(&["Action"])).hint(hint))
+    Some(at(Error::project(message), statement.span_of(&["Action"])).hint(hint))
 }
 
 fn allows(boundary: &Boundary, action: &Pattern, resource: &Pattern) -> bool {

@@ -40,8 +40,8 @@ pub(super) fn without_effect(owner: &str, statement: &Statement) -> Vec<Error> {
             let kinds: Vec<&Kind> = known.iter().flat_map(|action| action.kinds.iter().copied()).collect();
             let message = format!("{} of {owner} grants {pattern} on nothing", statement.name());
             let error = Error::project(message).note(note(pattern, &kinds, needs_tag));
-            let place = statement.place(&["Action", &index.to_string()]).or_else(|| statement.place(&["Action"]));
-            errors.push(at(error, place).hint(hint(&kinds, needs_tag)));
+            let span = statement.span_of(&["Action", &index.to_string()]).or_else(|| statement.span_of(&["Action"]));
+            errors.push(at(error, span).hint(hint(&kinds, needs_tag)));
         }
     }
     // Where nothing fits, the resources are wrong and not each of the actions.
@@ -52,8 +52,9 @@ pub(super) fn without_effect(owner: &str, statement: &Statement) -> Vec<Error> {
     for (index, (_, resource)) in idle {
         if errors.is_empty() {
             let message = format!("no action of {} of {owner} applies to {resource}", statement.name());
-            let place = statement.place(&["Resource", &index.to_string()]).or_else(|| statement.place(&["Resource"]));
-            errors.push(at(Error::project(message), place).hint("remove it, or add the action that needs it"));
+            let span =
+                statement.span_of(&["Resource", &index.to_string()]).or_else(|| statement.span_of(&["Resource"]));
+            errors.push(at(Error::project(message), span).hint("remove it, or add the action that needs it"));
         }
     }
     errors

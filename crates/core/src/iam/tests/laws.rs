@@ -56,7 +56,7 @@ proptest! {
 
     /// One more Allow takes no right away, one more Deny gives none.
     #[test]
-    fn rights_grow_and_shrink_one_way(statements in prop::collection::vec(statement(), 0..6), more in statement(), action in name(), thing in thing()) {
+    fn adding_an_allow_never_removes_access(statements in prop::collection::vec(statement(), 0..6), more in statement(), action in name(), thing in thing()) {
         let before = allows(&role(&json!(statements)), action, thing, &[]);
         let grants = more["Effect"] == "Allow";
         let after = allows(&role(&json!([statements, vec![more]].concat())), action, thing, &[]);
@@ -85,7 +85,7 @@ proptest! {
 
     /// A text stands for itself; with a star in place of a part of it, too.
     #[test]
-    fn patterns_take_what_they_came_from(text in "[a-z:/=*?$]{0,12}", from in 0usize..12, until in 0usize..12) {
+    fn a_pattern_matches_its_own_text(text in "[a-z:/=*?$]{0,12}", from in 0usize..12, until in 0usize..12) {
         let none = Context::default();
         let literal = text.replace('*', "${*}").replace('?', "${?}");
         prop_assert!(Pattern::new(&literal, true).matches(&text, &none));

@@ -6,10 +6,15 @@ use super::*;
 
 #[test]
 fn a_long_plan_stays_under_the_limit_of_a_comment() {
-    let wanted = wanted(STORAGE);
+    let desired = desired(STORAGE);
     let known = known(STORAGE);
     let parameters = prefix(ParameterValue::Known("shop-dev".into()));
-    let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+    let comparison = Comparison {
+        desired: &desired,
+        known: Some(&known),
+        parameters: &parameters,
+        account_region: &account_region(),
+    };
     for (resources, length) in [(10, 200), (900, 60), (20_000, 1)] {
         let change = |index: usize| Change {
             action: if index == 0 { "Remove".into() } else { "Add".into() },
@@ -94,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn a_comment_is_never_too_long_and_drops_no_deletion_silently(plan in any_plan()) {
+    fn a_comment_stays_under_the_limit_and_reports_omitted_deletions(plan in any_plan()) {
         let text = plan.markdown();
         prop_assert!(text.chars().count() < 65_536);
         prop_assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());

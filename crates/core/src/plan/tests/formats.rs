@@ -64,12 +64,17 @@ fn topic_change() -> ChangeSet {
 #[test]
 #[expect(clippy::too_many_lines, reason = "one plan, whole, in its three forms")]
 fn a_change_set_is_shown_property_by_property() {
-    let mut wanted = wanted(&STORAGE.replace("-raw'}", "-new'}"));
-    wanted.tags.insert("owner".into(), "data".into());
-    wanted.termination_protection = true;
+    let mut desired = desired(&STORAGE.replace("-raw'}", "-new'}"));
+    desired.tags.insert("owner".into(), "data".into());
+    desired.termination_protection = true;
     let known = known(STORAGE);
     let parameters = prefix(ParameterValue::Known("shop-new".into()));
-    let comparison = Comparison { wanted: &wanted, known: Some(&known), parameters: &parameters, place: &place() };
+    let comparison = Comparison {
+        desired: &desired,
+        known: Some(&known),
+        parameters: &parameters,
+        account_region: &account_region(),
+    };
     let stack = comparison.with_change_set(&topic_change()).unwrap();
     let nothing = StackPlan { name: "network".into(), ..comparison.nothing() };
     let plan = plan(vec![stack, StackPlan { protect: false, ..nothing }]);
@@ -272,10 +277,11 @@ fn a_change_set_is_shown_property_by_property() {
 }
 
 #[test]
-fn colour_is_only_there_when_asked_for() {
-    let wanted = wanted(STORAGE);
+fn color_is_optional() {
+    let desired = desired(STORAGE);
     let parameters = prefix(ParameterValue::Known("shop-dev".into()));
-    let comparison = Comparison { wanted: &wanted, known: None, parameters: &parameters, place: &place() };
+    let comparison =
+        Comparison { desired: &desired, known: None, parameters: &parameters, account_region: &account_region() };
     let plan = plan(vec![comparison.from_templates().unwrap()]);
     assert!(plan.text(true).contains("\u{1b}["));
     assert!(!plan.text(false).contains("\u{1b}["));

@@ -3,7 +3,7 @@
 use crate::error::{Error, did_you_mean};
 use crate::yaml::{Key, Node, Value};
 
-/// The encodings of CSV that the jobs can read: Python looks at a file's start by this name, Java at the rest.
+/// The encodings of CSV that the jobs can read: Python decodes a file's start by this name, Java the rest.
 const ENCODINGS: [&str; 65] = [
     "ascii",
     "auto",
@@ -100,7 +100,7 @@ pub(super) fn check(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &m
     if table.get("key").is_none_or(|key| key.items().is_empty()) {
         errors.push(
             Error::project(format!("table `{}` is read from snapshots and has no key", key.name))
-                .at(&key.span, "rows cannot be told apart")
+                .at(&key.span, "rows cannot be distinguished")
                 .hint("add `key: [id]` with the columns that identify a row, or `snapshot: false` to its source"),
         );
     }

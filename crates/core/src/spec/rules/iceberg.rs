@@ -23,7 +23,7 @@ mod tests {
     use crate::spec::Spec;
     use crate::yaml::Source;
 
-    fn told(iceberg: bool) -> String {
+    fn reported(iceberg: bool) -> String {
         let pipeline = format!(
             "name: shop\nsources: {{erp: {{files: {{}}}}}}\nzones: {{transformed: {{iceberg: {iceberg}}}}}\n\
              tables: {{iceberg: {{source: erp, key: [id], columns: {{id: bigint}}}}}}\n"
@@ -34,9 +34,9 @@ mod tests {
     }
 
     #[test]
-    fn no_table_takes_the_folder_of_the_iceberg_tables() {
-        assert_eq!(told(false), "");
-        insta::assert_snapshot!(told(true), @"
+    fn no_table_may_be_named_like_the_iceberg_folder() {
+        assert_eq!(reported(false), "");
+        insta::assert_snapshot!(reported(true), @"
         error: `iceberg` cannot name a table where `zones.transformed.iceberg` is on
          --> p.yaml:4:10
           |

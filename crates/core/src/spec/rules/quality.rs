@@ -15,7 +15,7 @@ pub(super) fn check(pipeline: &Node, key: &Key, table: &Node, errors: &mut Vec<E
             let problem = problem.to_string();
             let problem = problem.lines().last().unwrap_or_default().trim_start_matches("error: ");
             errors.push(
-                Error::project(format!("`{text}` is no regular expression: {problem}")).at(&pattern.span, "").hint(
+                Error::project(format!("`{text}` is not a regular expression: {problem}")).at(&pattern.span, "").hint(
                     "write it without look-around and back-references, as `[^@]+@[^@]+`; the whole value must match",
                 ),
             );
@@ -31,7 +31,7 @@ pub(super) fn check(pipeline: &Node, key: &Key, table: &Node, errors: &mut Vec<E
         let kind = kind(table, &column.name);
         if kind.is_some_and(|kind| !matches!(kind, ColumnType::Date | ColumnType::Timestamp)) {
             errors.push(
-                Error::project(format!("`{}` is no time, so nothing can be said of its age", column.name))
+                Error::project(format!("`{}` has no time type, so its age is unknown", column.name))
                     .at(&age.span, "needs a date or a timestamp")
                     .hint("name a column of type `timestamp` or `date`"),
             );
@@ -74,7 +74,7 @@ fn between(key: &Key, table: &Node, column: &Key, bounds: &Node, errors: &mut Ve
         let good = if is_number { text.parse::<f64>().is_ok_and(f64::is_finite) } else { is_time(text) };
         if !good {
             errors.push(
-                Error::project(format!("`{text}` is no bound of a {kind}")).at(&node.span, "").hint(if is_number {
+                Error::project(format!("`{text}` is not a bound of a {kind}")).at(&node.span, "").hint(if is_number {
                     "write a number"
                 } else {
                     "write it as `2026-12-31` or `2026-12-31T14:05:00Z`"
@@ -140,7 +140,7 @@ mod tests {
     use crate::yaml::Source;
 
     #[test]
-    fn checks_that_cannot_hold_are_told_at_once() {
+    fn all_invalid_checks_are_reported_at_once() {
         let pipeline = "\
 name: shop
 sources: {erp: {files: {snapshot: true}}}
@@ -159,25 +159,25 @@ tables:
         let environment = "account: 012345678901\nregion: eu-central-1\n";
         let error = Spec::load(&Source::new("p.yaml", pipeline), &Source::new("dev.yaml", environment), "dev");
         let text = error.unwrap_err().to_string();
-        let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+        let reported: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
         let expected = [
             "table `orders` is read from snapshots and has no key",
             "table `orders` is read from snapshots, whose rows change and go",
             "the bounds of `total` exclude every value",
             "`checks.between` of table `orders` needs numbers, dates or times",
-            "`soon` is no bound of a date",
+            "`soon` is not a bound of a date",
             "`checks.between` of table `orders` names an unknown column `gone`",
             "`checks.between.id` of table `orders` has no bound",
-            "`(?=x)` is no regular expression: ",
+            "`(?=x)` is not a regular expression: ",
             "table `customers` has no column `idd`",
             "`checks.references` of table `orders` names an unknown table `customer`",
             "`checks.references` of table `orders` names no column: `customers`",
-            "`name` is no time, so nothing can be said of its age",
+            "`name` has no time type, so its age is unknown",
             "`tables.orders.checks.fresh_within.day` has a value that is not allowed: `2 weeks`",
         ];
-        assert_eq!(told.len(), expected.len(), "{text}");
-        for (told, expected) in told.iter().zip(expected) {
-            assert!(told.starts_with(expected), "{told}\n{expected}\n{text}");
+        assert_eq!(reported.len(), expected.len(), "{text}");
+        for (reported, expected) in reported.iter().zip(expected) {
+            assert!(reported.starts_with(expected), "{reported}\n{expected}\n{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::spec::Map;
 use crate::spec::source::{FileFormat, Files};
 use crate::yaml::{Key, Node};
 
-/// A Lambda of one's own that writes objects below `landing/<table>/`.
+/// Your own Lambda that writes objects below `landing/<table>/`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Custom {
@@ -21,10 +21,10 @@ pub struct Custom {
     #[serde(default = "default_schedule")]
     #[schemars(regex(pattern = r"^(rate|cron)\(.+\)$"))]
     pub schedule: String,
-    /// Whether it has a secret. Its name is in the variable `SECRET_NAME`; the value is put in by hand once.
+    /// Whether it has a secret. Its name is in the variable `SECRET_NAME`; you store the value once.
     #[serde(default)]
     pub secret: bool,
-    /// How its objects are written: JSON lines, unless this says otherwise.
+    /// The format of its objects. Default: JSON lines.
     #[serde(default = "default_files", deserialize_with = "json_lines_unless_said")]
     #[schemars(with = "Files", default = "default_files")]
     pub files: Files,
@@ -36,7 +36,7 @@ pub struct Custom {
     #[serde(default)]
     #[schemars(range(min = 1, max = 900))]
     pub timeout: Option<u32>,
-    /// Further environment variables. Nothing secret: they can be read in the console.
+    /// More environment variables. Not for secrets: the console shows them.
     #[serde(default)]
     pub environment: Map<String>,
 }
@@ -100,7 +100,7 @@ mod tests {
     use crate::yaml;
 
     #[test]
-    fn a_crate_has_no_name_of_a_part_of_pipectl() {
+    fn a_crate_may_not_have_a_reserved_name() {
         let node =
             |package: &str| yaml::parse(&yaml::Source::new("p.yaml", format!("w: {{crate: {package}}}"))).unwrap();
         for (package, taken) in [("ingest", true), ("load", true), ("library", true), ("weather", false)] {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn its_files_are_json_lines_unless_another_format_is_named() {
+    fn files_are_json_lines_by_default() {
         let format = |files: &str| {
             let custom: Custom = serde_json::from_str(&format!(r#"{{"crate": "weather"{files}}}"#)).unwrap();
             (custom.files.format, custom.files.snapshot)

@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    /// The port that such a database has unless told otherwise.
+    /// The engine's default port.
     pub fn port(self) -> u16 {
         match self {
             Self::Mysql => 3306,
@@ -36,7 +36,7 @@ impl Engine {
         }
     }
 
-    /// The version that is created unless told otherwise.
+    /// The version that is created by default.
     pub fn version(self) -> &'static str {
         match self {
             Self::Mysql => "8.4",
@@ -54,11 +54,11 @@ impl fmt::Display for Engine {
     }
 }
 
-/// A database: one that exists (`host`), or one that pipectl makes (`create`).
+/// A database: an existing one (`host`), or one that pipectl creates (`create`).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// The host name of a database that exists.
+    /// The host name of an existing database.
     #[serde(default)]
     #[schemars(regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"))]
     pub host: Option<String>,
@@ -73,7 +73,7 @@ pub struct Database {
     #[serde(default)]
     #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_$]{0,62}$"))]
     pub schema: Option<String>,
-    /// The name of a Secrets Manager secret with `username` and `password`. Default: pipectl makes the secret `<prefix>/<source>`, to be filled in.
+    /// The name of a Secrets Manager secret with `username` and `password`. Default: pipectl creates the secret `<prefix>/<source>`; you store its value.
     #[serde(default)]
     #[schemars(regex(pattern = r"^[A-Za-z0-9/_+=.@-]{1,512}$"))]
     pub secret: Option<String>,
@@ -83,7 +83,7 @@ pub struct Database {
     /// The network from which the database can be reached. Default: the pipeline's own.
     #[serde(default)]
     pub vpc: Option<DatabaseNetwork>,
-    /// Makes the database, in Amazon RDS, instead of using one that exists.
+    /// Creates the database in Amazon RDS instead of using an existing one.
     #[serde(default)]
     pub create: Option<CreatedDatabase>,
     /// How changes are found.
@@ -96,7 +96,7 @@ pub struct Database {
     #[serde(default = "default_schedule")]
     #[schemars(regex(pattern = r"^cron\(\S+( \S+){5}\)$"))]
     pub schedule: String,
-    /// With `capture: watermark`, how far before the last watermark each run reads again, for rows that were committed late. Rows that it has seen are left out.
+    /// With `capture: watermark`, how far before the last watermark each run reads again, for rows that were committed late. Rows that it has read before are skipped.
     #[serde(default = "default_overlap")]
     #[schemars(range(min = 0, max = 10080))]
     pub overlap_minutes: u32,
@@ -155,9 +155,9 @@ pub struct DatabaseNetwork {
     /// The VPC.
     #[schemars(regex(pattern = r"^vpc-[0-9a-f]{8,17}$"))]
     pub id: String,
-    /// Its subnets, in two availability zones at least. The job of `capture: watermark` runs in the first.
+    /// Its subnets, in at least two availability zones. The job of `capture: watermark` runs in the first.
     pub subnets: Vec<String>,
-    /// The security group that the database lets in. It must let itself in on all TCP ports: Glue asks for it.
+    /// The security group that the database allows. It must allow itself on all TCP ports, as Glue requires.
     #[schemars(regex(pattern = r"^sg-[0-9a-f]{8,17}$"))]
     pub security_group: String,
 }
@@ -187,11 +187,11 @@ impl Default for CreatedDatabase {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Replication {
-    /// The most DMS capacity units (2 GiB of memory each) that it may grow to.
+    /// The maximum of DMS capacity units (2 GiB of memory each).
     pub max_capacity: CapacityUnits,
-    /// Whether a second one stands by in another availability zone.
+    /// Whether a standby runs in another availability zone.
     pub multi_az: bool,
-    /// DMS asks for the roles `dms-vpc-role` and `dms-cloudwatch-logs-role`, one of each in an account. `bootstrap` makes them; `false` where they are there already.
+    /// DMS requires the roles `dms-vpc-role` and `dms-cloudwatch-logs-role`, once in an account. `bootstrap` creates them; `false` if they exist already.
     pub create_account_roles: bool,
 }
 

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Files {
-    /// How the files are written.
+    /// The format of the files.
     pub format: FileFormat,
     /// The dialect of CSV files.
     pub csv: Csv,
-    /// Each file is the whole table: rows that a newer file does not have any more are deleted.
+    /// Each file is the whole table: rows that are missing from a newer file are deleted.
     pub snapshot: bool,
 }
 
@@ -40,23 +40,23 @@ impl From<FileFormat> for Format {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Csv {
-    /// One character. A file that begins with a line such as `sep=;` says its own.
+    /// One character. A first line such as `sep=;` overrides it.
     #[schemars(length(min = 1, max = 1))]
     pub delimiter: String,
-    /// The encoding: `utf-8`, `windows-1252`, `iso-8859-15`, `cp850`, … A byte order mark at the start of a file says more. `auto` takes a file that is not UTF-8 for `windows-1252`.
+    /// The encoding: `utf-8`, `windows-1252`, `iso-8859-15`, `cp850`, … A byte order mark at the start of a file overrides it. `auto` reads a file that is not UTF-8 as `windows-1252`.
     pub encoding: String,
     /// Texts that mean "no value".
     pub null: Vec<String>,
-    /// What stands before the decimals: `.`, or `,` as in `12,50`.
+    /// The decimal separator: `.`, or `,` as in `12,50`.
     #[schemars(regex(pattern = r"^[.,]$"))]
     pub decimal: String,
-    /// What stands between thousands: `.` as in `1.234,56`, a comma, a blank or an apostrophe. Without it such numbers go to quarantine.
+    /// The thousands separator: `.` as in `1.234,56`, a comma, a space or an apostrophe. Without it such numbers are quarantined.
     #[schemars(regex(pattern = r"^[., ']$"))]
     pub thousands: Option<String>,
-    /// How dates are written where they are not `2026-12-31`: `dd.MM.yyyy`, `M/d/yyyy`, … with d, M and y. A time may follow: `14:05`, `8:26:09`, `1:05:09 PM`.
+    /// The format of dates other than `2026-12-31`: `dd.MM.yyyy`, `M/d/yyyy`, … with d, M and y. A time may follow: `14:05`, `8:26:09`, `1:05:09 PM`.
     #[schemars(regex(pattern = r"^[dMy][dMy./ -]*[dMy]$"))]
     pub date_format: Option<String>,
-    /// The character before a quote, a delimiter or a line break that belongs to a value, where it is not a doubled quote: `\` in files of MySQL, Hive, Spark and Redshift's UNLOAD. `\N` is then no value.
+    /// The escape character before a quote, a delimiter or a line break in a value, if quotes are not doubled: `\` in files of MySQL, Hive, Spark and Redshift's UNLOAD. `\N` then means no value.
     #[schemars(regex(pattern = r"^[\\^~!|]$"))]
     pub escape: Option<String>,
 }

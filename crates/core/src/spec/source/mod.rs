@@ -25,7 +25,7 @@ pub enum Source {
     Shopify(Shopify),
     /// Files that a person or a program drops under `landing/<table>/` of the raw bucket.
     Files(Files),
-    /// A Lambda of one's own in the project's `lambda-src`, run on a schedule.
+    /// Your own Lambda in the project's `lambda-src`, run on a schedule.
     Lambda(Box<Custom>),
     /// A MySQL database (or one of its family), read by a Glue job or followed by DMS.
     Mysql(Box<Database>),

@@ -39,7 +39,7 @@ async fn import(local: &Local, template: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_next_deploy_takes_over_what_was_kept() {
+async fn the_next_deploy_imports_retained_resources() {
     let folder = tempfile::tempdir().unwrap();
     left_behind(folder.path()).await.endpoint.stop().await.unwrap();
     // Another process knows it too.
@@ -58,7 +58,7 @@ async fn the_next_deploy_takes_over_what_was_kept() {
 }
 
 #[tokio::test]
-async fn without_the_wish_to_import_a_name_is_taken() {
+async fn without_import_an_existing_name_is_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let local = left_behind(folder.path()).await;
     assert_eq!(local.deploy("shop", KEPT, &[]).await, "ROLLBACK_COMPLETE");
@@ -66,7 +66,7 @@ async fn without_the_wish_to_import_a_name_is_taken() {
 }
 
 #[tokio::test]
-async fn a_rollback_gives_back_what_was_taken_over() {
+async fn a_rollback_releases_imported_resources() {
     let folder = tempfile::tempdir().unwrap();
     let local = left_behind(folder.path()).await;
     let broken = format!(
@@ -83,7 +83,7 @@ async fn a_rollback_gives_back_what_was_taken_over() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_changed_stands_in_the_way() {
+async fn an_import_fails_for_changed_immutable_properties() {
     let group = |compartment: &str| {
         format!(
             "Resources:\n  Group:\n    Type: AWS::RedshiftServerless::Workgroup\n    DeletionPolicy: Retain\n    \

@@ -24,7 +24,7 @@ fn function(bucket: &str, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_failed_creation_leaves_nothing() {
+async fn a_failed_creation_is_rolled_back() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     local.s3.create_bucket().bucket("artifacts").send().await.unwrap();
@@ -47,7 +47,7 @@ async fn a_failed_creation_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_failed_update_goes_back() {
+async fn a_failed_update_is_rolled_back() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let first = "Resources:
@@ -87,7 +87,7 @@ Outputs: {O: {Value: x}}
 }
 
 #[tokio::test]
-async fn names_that_are_taken_and_properties_that_are_wrong() {
+async fn duplicate_names_and_invalid_properties_are_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     assert_eq!(local.deploy("first", TOPIC, &[]).await, "CREATE_COMPLETE");
@@ -126,7 +126,7 @@ async fn names_that_are_taken_and_properties_that_are_wrong() {
 }
 
 #[tokio::test]
-async fn requests_that_are_refused() {
+async fn invalid_requests_are_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let role = "Resources: {R: {Type: 'AWS::IAM::Role', Properties: {AssumeRolePolicyDocument: {}}}}";
@@ -186,7 +186,7 @@ async fn requests_that_are_refused() {
 }
 
 #[tokio::test]
-async fn policies_keep_what_they_say() {
+async fn deletion_policies_are_respected() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let template = "Resources:
@@ -208,7 +208,7 @@ async fn policies_keep_what_they_say() {
 }
 
 #[tokio::test]
-async fn a_crash_in_the_middle_ends_as_a_rollback() {
+async fn a_crash_during_an_operation_ends_as_a_rollback() {
     let directory = tempfile::tempdir().unwrap();
     let many = "Resources:
   Bucket: {Type: 'AWS::S3::Bucket', Properties: {BucketName: half-made}}
@@ -255,7 +255,7 @@ fn copy_all(from: &std::path::Path, to: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_busy_port_says_so() {
+async fn a_port_in_use_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let error = local.account.serve(local.endpoint.port()).await.err().unwrap().to_string();

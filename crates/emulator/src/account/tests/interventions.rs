@@ -30,7 +30,7 @@ async fn set_policy(local: &Local, policy: &str) -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn a_stack_policy_refuses_what_it_denies_and_nothing_else() {
+async fn a_stack_policy_denies_only_its_statements() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     assert_eq!(local.deploy("s", &bucket("raw", "Enabled"), &[]).await, "CREATE_COMPLETE");
@@ -79,7 +79,7 @@ async fn a_cancelled_update_is_rolled_back() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_failed_is_gone_on_with() {
+async fn a_failed_rollback_can_be_continued() {
     for skip in [true, false] {
         let directory = tempfile::tempdir().unwrap();
         let local = Local::open(directory.path()).await;
@@ -113,7 +113,7 @@ async fn a_rollback_that_failed_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn the_events_of_an_operation_tell_its_failures() {
+async fn events_of_an_operation_include_its_failures() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     assert_eq!(local.deploy("s", &bucket("Not_A_Bucket", "Enabled"), &[]).await, "ROLLBACK_COMPLETE");

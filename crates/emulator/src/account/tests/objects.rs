@@ -57,7 +57,7 @@ async fn objects_are_files_and_files_are_objects() {
 }
 
 #[tokio::test]
-async fn listing_pages_and_groups() {
+async fn listings_have_pages_and_common_prefixes() {
     let directory = tempfile::tempdir().unwrap();
     let local = with_bucket(directory.path()).await;
     for key in ["a/1", "a/2", "a/b/3", "a/b/4", "a-x", "c", "d/e/f"] {
@@ -103,7 +103,7 @@ async fn listing_pages_and_groups() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_files_are_objects_all_the_same() {
+async fn keys_that_are_invalid_file_names_are_stored() {
     let directory = tempfile::tempdir().unwrap();
     let local = with_bucket(directory.path()).await;
     let long = format!("deep/{}", "x".repeat(1019));
@@ -132,7 +132,7 @@ async fn keys_that_cannot_be_files_are_objects_all_the_same() {
 }
 
 #[tokio::test]
-async fn parts_are_joined() {
+async fn multipart_uploads_are_joined() {
     let directory = tempfile::tempdir().unwrap();
     let local = with_bucket(directory.path()).await;
     let mut events = local.account.object_events();
@@ -170,7 +170,7 @@ async fn parts_are_joined() {
 }
 
 #[tokio::test]
-async fn conditions_copies_and_wrong_checksums() {
+async fn conditional_requests_copies_and_wrong_checksums() {
     let directory = tempfile::tempdir().unwrap();
     let local = with_bucket(directory.path()).await;
     let put = |body: &'static str| local.s3.put_object().bucket("data").key("k").body(body.as_bytes().to_vec().into());
@@ -188,7 +188,7 @@ async fn conditions_copies_and_wrong_checksums() {
 }
 
 #[tokio::test]
-async fn replication_copies_what_the_template_says() {
+async fn replication_follows_the_template() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let template = "Resources:

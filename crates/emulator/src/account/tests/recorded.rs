@@ -70,7 +70,7 @@ fn templates(content: &Value) -> Result<(Value, Value), String> {
         for change in changes(answer) {
             for detail in change["Details"].as_array().into_iter().flatten() {
                 let Some(entity) = detail["CausingEntity"].as_str() else { continue };
-                let place = (text(&change["LogicalResourceId"]), text(&detail["Target"]["Name"]));
+                let target = (text(&change["LogicalResourceId"]), text(&detail["Target"]["Name"]));
                 let cause = match entity.split_once('.') {
                     Some((resource, attribute)) => json!({"Fn::GetAtt": [resource, attribute]}),
                     None => json!({"Ref": entity}),
@@ -90,7 +90,7 @@ fn templates(content: &Value) -> Result<(Value, Value), String> {
                         cause = json!({"Fn::FindInMap": [entity, {"Ref": entity}, "value"]});
                     }
                 }
-                causes.insert(place, cause);
+                causes.insert(target, cause);
             }
         }
     }
@@ -288,7 +288,7 @@ fn history(events: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn answers_are_those_of_aws() {
+async fn responses_equal_those_of_aws() {
     let Some(recordings) = recordings() else { return };
     let mut compared = 0;
     let mut differing = Vec::new();

@@ -137,7 +137,7 @@ async fn further_services_are_registered() {
 }
 
 #[tokio::test]
-async fn callers_are_known_and_judged() {
+async fn callers_are_known_and_authorized() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     local.deploy("warehouse", WAREHOUSE, &[]).await;
@@ -150,7 +150,7 @@ async fn callers_are_known_and_judged() {
     let unknown = sts.assume_role().role_arn("arn:aws:iam::000000000000:role/x").role_session_name("s").send().await;
     assert!(message(unknown.unwrap_err()).starts_with("AccessDenied"));
 
-    local.account.judge(Arc::new(|call| {
+    local.account.authorizer(Arc::new(|call| {
         if call.action == "s3:PutObject" && call.resource.ends_with("/closed/x") {
             Err(format!("{} may not {}", call.access_key, call.action))
         } else {

@@ -91,7 +91,7 @@ async fn a_stack_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn replacement_makes_the_new_before_it_removes_the_old() {
+async fn replacement_creates_before_it_deletes() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let topic = |name: &str, display: &str| {
@@ -159,7 +159,7 @@ async fn outputs_and_tags_alone_are_changes() {
 }
 
 #[tokio::test]
-async fn change_sets_of_others_go_when_one_is_executed() {
+async fn executing_a_change_set_deletes_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let template = "Resources: {Topic: {Type: 'AWS::SNS::Topic'}}\n";

@@ -29,7 +29,7 @@ async fn buckets(local: &Local) -> usize {
 }
 
 #[tokio::test]
-async fn strangers_are_refused_and_named_in_the_log() {
+async fn unsigned_and_foreign_requests_are_rejected_and_logged() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let other = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ async fn strangers_are_refused_and_named_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_host_is_refused() {
+async fn a_request_without_a_host_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let local = Local::open(directory.path()).await;
     let key = local.account.access_key("me");

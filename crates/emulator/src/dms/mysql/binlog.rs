@@ -1,4 +1,4 @@
-//! The binlog: its events, and the changes that they tell.
+//! The binlog: its events, and the changes that they contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,21 +22,21 @@ use super::value::{logged, signed_medium};
 /// The character set of bytes.
 const BINARY: u16 = 63;
 
-/// A place in the log: a file, and how far into it.
-pub(super) type Place = (Vec<u8>, u64);
+/// A position in the log: a file and an offset.
+pub(super) type BinlogPosition = (Vec<u8>, u64);
 
 /// A log that is read.
 #[derive(Default)]
 pub(super) struct Log {
-    /// The end of the last transaction that was told.
-    pub(super) place: Place,
-    /// Table maps that were told, by the table's number, with the table that they are for us.
+    /// The end of the last transaction that was reported.
+    pub(super) position: BinlogPosition,
+    /// Table maps that were read, by the table's number, with our table.
     known: BTreeMap<u64, (TableMapEvent<'static>, Arc<Table>, Texts)>,
     /// The changes of a transaction that has not ended.
     open: Vec<Change>,
     /// Whether the last event is part of one.
     inside: bool,
-    /// What the log could not tell, once each.
+    /// What the log did not contain, once each.
     pub(super) findings: BTreeSet<String>,
 }
 
@@ -51,8 +51,8 @@ struct Texts {
 
 impl Log {
     /// Begins to read at a place, which is the end of a transaction.
-    pub(super) fn begin(&mut self, place: Place) {
-        self.place = place;
+    pub(super) fn begin(&mut self, position: BinlogPosition) {
+        self.position = position;
         self.open.clear();
         self.inside = false;
     }
@@ -72,7 +72,7 @@ impl Log {
             // The server makes one up at the start of a stream, with a checksum that nobody has announced yet.
             Some(EventData::RotateEvent(_)) if header.log_pos() == 0 => return Ok(()),
             Some(EventData::RotateEvent(rotate)) => {
-                self.place = (rotate.name_raw().to_vec(), rotate.position());
+                self.position = (rotate.name_raw().to_vec(), rotate.position());
                 return Ok(());
             }
             Some(EventData::TableMapEvent(map)) => {
@@ -103,11 +103,11 @@ impl Log {
                 take(Change { committed, ..change })?;
             }
         }
-        // Events that the server makes up for a reader have no place in the file. And whoever begins anew must see a whole
+        // Events that the server creates for a reader have no position in the file. And a new reader must see a whole
         // transaction, with the maps of its tables.
         let artificial = header.log_pos() == 0 || header.flags().contains(EventFlags::LOG_EVENT_ARTIFICIAL_F);
         if !artificial && !self.inside {
-            self.place.1 = u64::from(header.log_pos());
+            self.position.1 = u64::from(header.log_pos());
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Log {
         let number = map.table_id();
         let map = map.into_owned();
         let (columns, texts) = columns(&map)
-            .ok_or_else(|| Error::new(format!("the binlog does not tell the columns of `{schema}.{name}`")))?;
+            .ok_or_else(|| Error::new(format!("the binlog does not contain the columns of `{schema}.{name}`")))?;
         self.known.insert(number, (map, Arc::new(Table { schema, name, columns }), texts));
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Log {
     }
 }
 
-/// The columns of a table as the log tells them; `binlog_row_metadata=FULL` is what makes it tell their names.
+/// The columns of a table in the log, which has their names with `binlog_row_metadata=FULL`.
 fn columns(map: &TableMapEvent<'_>) -> Option<(Vec<Column>, Texts)> {
     let mut enums: Vec<Vec<Vec<u8>>> = Vec::new();
     let mut sets: Vec<Vec<Vec<u8>>> = Vec::new();

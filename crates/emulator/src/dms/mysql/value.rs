@@ -27,7 +27,7 @@ pub(super) fn logged(
         BinlogValue::Value(given) => given,
         BinlogValue::Jsonb(json) => {
             let json = serde_json::Value::try_from(json);
-            let json = json.map_err(|error| Error::new(format!("`{}` is no JSON: {error}", column.name)))?;
+            let json = json.map_err(|error| Error::new(format!("`{}` is not JSON: {error}", column.name)))?;
             return Ok(Value::Text(json.to_string()));
         }
         BinlogValue::JsonDiff(_) => {
@@ -90,10 +90,10 @@ pub(super) fn signed_medium(value: Value) -> Value {
 }
 
 fn parsed(table: &Table, column: &Column, kind: Kind, bytes: &[u8]) -> Result<Value> {
-    let place = || format!("`{}`.`{}`", table.label(), column.name);
+    let column_name = || format!("`{}`.`{}`", table.label(), column.name);
     let text = std::str::from_utf8(bytes).map_err(|_| {
-        Error::new(format!("{} is not in UTF-8", place()))
+        Error::new(format!("{} is not in UTF-8", column_name()))
             .hint("write it there in the encoding that the column declares: DMS would write something else, or stop")
     })?;
-    row::parse(kind, text).map_err(|why| Error::new(format!("{}: {why}", place())))
+    row::parse(kind, text).map_err(|why| Error::new(format!("{}: {why}", column_name())))
 }

@@ -121,24 +121,24 @@ impl<'a> Writer<'a> {
     /// Writes a change, if the target wants changes of its kind.
     pub(super) fn write(&mut self, change: Change, name: &mut Names) -> Result<()> {
         let target = &self.configuration.target;
-        let wanted = match change.operation {
+        let expected = match change.operation {
             Operation::Insert => true,
             Operation::Update => !target.inserts_only,
             Operation::Delete => !target.inserts_only && !target.inserts_and_updates_only,
         };
-        if !wanted {
+        if !expected {
             return Ok(());
         }
-        let place = (change.table.schema.clone(), change.table.name.clone());
+        let table_key = (change.table.schema.clone(), change.table.name.clone());
         // A file has one set of columns: after a change of the table's columns another begins.
-        if self.open.get(&place).is_some_and(|(table, _)| table.columns != change.table.columns) {
-            self.close(&place)?;
+        if self.open.get(&table_key).is_some_and(|(table, _)| table.columns != change.table.columns) {
+            self.close(&table_key)?;
         }
-        if !self.open.contains_key(&place) {
+        if !self.open.contains_key(&table_key) {
             let open = self.begin(&change.table, name)?;
-            self.open.insert(place.clone(), (Arc::clone(&change.table), open));
+            self.open.insert(table_key.clone(), (Arc::clone(&change.table), open));
         }
-        let Some((_, open)) = self.open.get_mut(&place) else { return Ok(()) };
+        let Some((_, open)) = self.open.get_mut(&table_key) else { return Ok(()) };
         let row = open.sheet.row(change);
         open.rows += 1;
         match &mut open.file {
@@ -171,8 +171,8 @@ impl<'a> Writer<'a> {
         Ok(Open { sheet, file, key, path, rows: 0 })
     }
 
-    fn close(&mut self, place: &(String, String)) -> Result<()> {
-        let Some((_, open)) = self.open.remove(place) else { return Ok(()) };
+    fn close(&mut self, table_key: &(String, String)) -> Result<()> {
+        let Some((_, open)) = self.open.remove(table_key) else { return Ok(()) };
         match open.file {
             Output::Csv(file) => file.close()?,
             Output::Parquet(file) => file.close()?,
@@ -183,8 +183,8 @@ impl<'a> Writer<'a> {
 
     /// Ends all files.
     pub(super) fn finish(mut self) -> Result<Vec<File>> {
-        for place in self.open.keys().cloned().collect::<Vec<_>>() {
-            self.close(&place)?;
+        for table_key in self.open.keys().cloned().collect::<Vec<_>>() {
+            self.close(&table_key)?;
         }
         Ok(self.done)
     }

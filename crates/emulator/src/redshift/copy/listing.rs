@@ -19,9 +19,9 @@ pub(super) struct Object {
 /// The objects whose key begins with the prefix, in the order of their keys, without those that engines hide.
 pub(super) fn objects(copy: &Copy, files: &Files) -> SqlResult<Vec<Object>> {
     let allowed = |action, key: &str| {
-        let Some(judge) = &files.judge else { return Ok(()) };
+        let Some(authorizer) = &files.authorizer else { return Ok(()) };
         let read = Read { action, bucket: copy.bucket.clone(), key: key.to_owned(), role: copy.role.clone() };
-        judge(&read).map_err(|why| {
+        authorizer(&read).map_err(|why| {
             SqlError::new(format!("S3ServiceException:Access Denied,Status 403,Error AccessDenied\n  Detail: {why}"))
         })
     };

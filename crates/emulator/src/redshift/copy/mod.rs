@@ -22,17 +22,17 @@ use self::schema::Target;
 use super::error::{SqlError, SqlResult};
 use super::rewrite::{Copy, literal, quote};
 
-/// The buckets of the local account, and who judges access to them.
+/// The buckets of the local account, and the authorizer of access to them.
 #[derive(Clone, Default)]
 pub(crate) struct Files {
     /// Each bucket's directory.
     pub(crate) buckets: BTreeMap<String, PathBuf>,
     pub(crate) region: String,
-    pub(crate) judge: Option<Judge>,
+    pub(crate) authorizer: Option<ReadAuthorizer>,
 }
 
 /// Says whether a read is allowed; the text is what AWS would answer.
-pub type Judge = Arc<dyn Fn(&Read) -> Result<(), String> + Send + Sync>;
+pub type ReadAuthorizer = Arc<dyn Fn(&Read) -> Result<(), String> + Send + Sync>;
 
 /// A read of S3 that a COPY makes with the role of the namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(crate) async fn run(client: &Client, copy: &Copy, files: &Files) -> SqlResul
         }
     }
     drop(receiver);
-    // An error here drops the sink, which tells the server to forget what it has.
+    // An error here drops the sink, which makes the server discard what it has.
     reader.await.map_err(|error| SqlError::new(format!("the reader of the files failed: {error}")))??;
     let rows = sink.finish().await?;
     Ok(i64::try_from(rows).unwrap_or(i64::MAX))

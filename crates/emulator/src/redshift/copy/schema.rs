@@ -51,7 +51,7 @@ pub(super) fn fit(
 
 fn conversion(column: &ColumnDescriptor, target: &Target) -> Option<Conversion> {
     let physical = column.physical_type();
-    let wanted = Type::from_oid(target.kind)?;
+    let expected = Type::from_oid(target.kind)?;
     let logical = column.logical_type_ref();
     let converted = column.converted_type();
     let is_date = matches!(logical, Some(LogicalType::Date)) || converted == ConvertedType::DATE;
@@ -61,25 +61,25 @@ fn conversion(column: &ColumnDescriptor, target: &Target) -> Option<Conversion> 
     let is_unsigned = matches!(logical, Some(LogicalType::Integer(integer)) if !integer.is_signed);
     let is_plain = !is_date && !is_decimal && !is_unsigned && time_unit(column).is_none() && !is_time(column);
     match physical {
-        Physical::BOOLEAN if wanted == Type::BOOL => Some(Conversion::Boolean),
-        Physical::INT32 if is_date && wanted == Type::DATE => Some(Conversion::Date),
-        Physical::INT32 if is_plain && wanted == Type::INT4 => Some(Conversion::Integer),
-        Physical::INT32 if is_plain && wanted == Type::INT2 => Some(Conversion::SmallInteger),
-        Physical::INT64 if is_plain && wanted == Type::INT8 => Some(Conversion::BigInteger),
-        Physical::FLOAT if wanted == Type::FLOAT4 => Some(Conversion::Real),
-        Physical::DOUBLE if wanted == Type::FLOAT8 => Some(Conversion::Double),
-        Physical::INT96 if is_timestamp(&wanted) => Some(Conversion::Timestamp { per_second: 0 }),
-        Physical::INT64 if is_timestamp(&wanted) => {
+        Physical::BOOLEAN if expected == Type::BOOL => Some(Conversion::Boolean),
+        Physical::INT32 if is_date && expected == Type::DATE => Some(Conversion::Date),
+        Physical::INT32 if is_plain && expected == Type::INT4 => Some(Conversion::Integer),
+        Physical::INT32 if is_plain && expected == Type::INT2 => Some(Conversion::SmallInteger),
+        Physical::INT64 if is_plain && expected == Type::INT8 => Some(Conversion::BigInteger),
+        Physical::FLOAT if expected == Type::FLOAT4 => Some(Conversion::Real),
+        Physical::DOUBLE if expected == Type::FLOAT8 => Some(Conversion::Double),
+        Physical::INT96 if is_timestamp(&expected) => Some(Conversion::Timestamp { per_second: 0 }),
+        Physical::INT64 if is_timestamp(&expected) => {
             time_unit(column).map(|per_second| Conversion::Timestamp { per_second })
         }
-        Physical::BYTE_ARRAY if is_text && (wanted == Type::VARCHAR || wanted == Type::BPCHAR) => {
+        Physical::BYTE_ARRAY if is_text && (expected == Type::VARCHAR || expected == Type::BPCHAR) => {
             Some(Conversion::Text { limit: usize::try_from(target.modifier - 4).unwrap_or(65_535) })
         }
-        Physical::BYTE_ARRAY if is_text && wanted == Type::TEXT => Some(Conversion::Text { limit: 65_535 }),
+        Physical::BYTE_ARRAY if is_text && expected == Type::TEXT => Some(Conversion::Text { limit: 65_535 }),
         // A text that goes into a SUPER is a text there: JSON_PARSE makes more of it.
-        Physical::BYTE_ARRAY if is_text && wanted == Type::JSONB => Some(Conversion::Super),
+        Physical::BYTE_ARRAY if is_text && expected == Type::JSONB => Some(Conversion::Super),
         Physical::INT32 | Physical::INT64 | Physical::FIXED_LEN_BYTE_ARRAY | Physical::BYTE_ARRAY
-            if is_decimal && wanted == Type::NUMERIC =>
+            if is_decimal && expected == Type::NUMERIC =>
         {
             let (precision, scale) = (column.type_precision(), column.type_scale());
             let fits = numeric(target.modifier)
@@ -129,12 +129,12 @@ fn shown(column: &ColumnDescriptor) -> String {
 }
 
 fn incompatible(target: &Target, found: &str, object: &Object) -> SqlError {
-    let wanted = redshift_name(target);
+    let expected = redshift_name(target);
     let context = format!(
-        "File '{}' has an incompatible Parquet schema for column '{}.{}'. Column type: {wanted}, Parquet schema:\n{found}",
+        "File '{}' has an incompatible Parquet schema for column '{}.{}'. Column type: {expected}, Parquet schema:\n{found}",
         object.url, object.source, target.name
     );
-    scan_error(15007, &context).hint(format!("write the column `{}` as {wanted}, or change the table", target.name))
+    scan_error(15007, &context).hint(format!("write the column `{}` as {expected}, or change the table", target.name))
 }
 
 fn redshift_name(target: &Target) -> String {

@@ -28,7 +28,7 @@ pub struct DataApi {
     inner: Arc<Inner>,
 }
 
-/// The service, as long as somebody else holds it: whoever the warehouse asks must not keep it alive.
+/// The service, a weak reference: the authorizer of the warehouse must not keep it alive.
 #[derive(Clone)]
 pub struct WeakDataApi(Weak<Inner>);
 
@@ -73,7 +73,7 @@ impl DataApi {
         Answer::from(reply)
     }
 
-    /// The ARN of whoever submitted a statement.
+    /// The ARN of the principal that submitted a statement.
     pub fn caller(&self, id: &str) -> Option<String> {
         self.inner.store.get(id.split(':').next().unwrap_or(id)).map(|statement| statement.caller.clone())
     }

@@ -15,7 +15,7 @@ use crate::redshift::session::{Outcome, Session};
 /// Runs the statement to its end and sends its event, if it asked for one.
 pub(super) async fn run(warehouse: Warehouse, statement: Arc<Statement>) {
     let start = Instant::now();
-    let ended = carry_out(&warehouse, &statement).await;
+    let ended = execute(&warehouse, &statement).await;
     let (status, error) = match ended {
         _ if statement.was_cancelled() && ended.is_err() => {
             (Status::Aborted, Some("Query cancelled on user's request".to_owned()))
@@ -30,7 +30,7 @@ pub(super) async fn run(warehouse: Warehouse, statement: Arc<Statement>) {
     }
 }
 
-async fn carry_out(warehouse: &Warehouse, statement: &Statement) -> Result<(), String> {
+async fn execute(warehouse: &Warehouse, statement: &Statement) -> Result<(), String> {
     let submission = &statement.submission;
     if submission.database != warehouse.config().database {
         return Err(format!("FATAL: database \"{}\" does not exist", submission.database));

@@ -120,7 +120,7 @@ impl Statement {
         tokio::time::timeout(limit, receiver.wait_for(|status| status.is_final())).await.ok();
     }
 
-    /// The number of rows that its last part returned or changed, as the event tells it.
+    /// The number of rows that its last part returned or changed, as in the event.
     pub(super) fn rows(&self) -> i64 {
         self.lock().parts.last().map_or(-1, |part| part.rows)
     }

@@ -2,7 +2,7 @@
 
 use super::date_part;
 use super::token::{Node, arguments, join};
-use super::types::{self, Place};
+use super::types::{self, TypeContext};
 use crate::redshift::error::{SqlError, SqlResult};
 
 /// PostgreSQL's own functions, which Redshift does not have.
@@ -142,8 +142,8 @@ fn date_call(name: &str, mut arguments: Vec<Vec<Node>>) -> SqlResult<Call> {
         "DATE_ADD" => "dateadd".to_owned(),
         other => other.to_lowercase(),
     };
-    let wanted = if matches!(function.as_str(), "date_trunc" | "date_part") { 2 } else { 3 };
-    count(&function, &arguments, |count| count == wanted)?;
+    let expected = if matches!(function.as_str(), "date_trunc" | "date_part") { 2 } else { 3 };
+    count(&function, &arguments, |count| count == expected)?;
     let part = date_part::read(&arguments[0], &function)?;
     if matches!(function.as_str(), "dateadd" | "datediff") && matches!(part, "dow" | "doy" | "epoch") {
         return Err(SqlError::new(format!("invalid datetime part \"{part}\" for function {function}")));
@@ -163,7 +163,7 @@ fn extract(items: &[Node]) -> SqlResult<Vec<Node>> {
 /// `expression AS type`, as CAST has it.
 fn cast(mut items: Vec<Node>) -> SqlResult<Vec<Node>> {
     let position = items.iter().rposition(|node| node.is("AS")).ok_or_else(|| SqlError::syntax("cast"))?;
-    let kind = types::read(&items[position + 1..], Place::Cast)?;
+    let kind = types::read(&items[position + 1..], TypeContext::Cast)?;
     if position + 1 + kind.length != items.len() {
         return Err(SqlError::syntax(&items[position + 1 + kind.length].shown()));
     }

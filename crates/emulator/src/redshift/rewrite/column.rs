@@ -1,7 +1,7 @@
 //! A column of CREATE TABLE or ALTER TABLE … ADD COLUMN.
 
 use super::token::{Node, render, split};
-use super::types::{self, Place, Type};
+use super::types::{self, Type, TypeContext};
 use super::{expression, name_text};
 use crate::redshift::error::{SqlError, SqlResult};
 
@@ -52,7 +52,7 @@ impl Column {
     /// Reads `name type attribute…`. Keys, encodings and distribution are checked and left out.
     pub(super) fn read(nodes: &[Node]) -> SqlResult<Self> {
         let name = name_text(nodes.first())?;
-        let kind = types::read(&nodes[1..], Place::Column)?;
+        let kind = types::read(&nodes[1..], TypeContext::Column)?;
         let mut rest = &nodes[1 + kind.length..];
         let mut column = Self { name, kind, default: None, identity: None, not_null: false };
         while let Some(word) = rest.first().map(|node| node.keyword().ok_or_else(|| SqlError::syntax(&node.shown()))) {
@@ -147,7 +147,7 @@ impl Column {
         }
     }
 
-    /// What an ALTER COLUMN … TYPE must set anew.
+    /// What an ALTER COLUMN … TYPE must set again.
     pub(super) fn limit(&self) -> Option<(String, String)> {
         self.kind.bytes.map(|bytes| (self.kind.postgres.clone(), byte_limit(&self.name, bytes)))
     }

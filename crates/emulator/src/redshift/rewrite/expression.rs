@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::token::Node;
-use super::types::{self, Place};
+use super::types::{self, TypeContext};
 use super::{aggregate, call, reserved, select};
 use crate::redshift::error::{SqlError, SqlResult};
 
@@ -45,7 +45,7 @@ fn expressions(nodes: Vec<Node>) -> SqlResult<Vec<Node>> {
             }
             Node::Symbol { text, spaced } if text == "::" => {
                 let tail: Vec<Node> = rest.iter().take(4).cloned().collect();
-                let kind = types::read(&tail, Place::Cast)?;
+                let kind = types::read(&tail, TypeContext::Cast)?;
                 rest.drain(..kind.length);
                 out.push(Node::Symbol { text, spaced });
                 out.push(Node::Word { text: kind.postgres, spaced: false });

@@ -88,12 +88,12 @@ fn is_column(nodes: &[Node]) -> bool {
 
 /// Exactly one WHEN MATCHED and one WHEN NOT MATCHED, in this order and without conditions.
 fn clauses(nodes: &[Node]) -> SqlResult<String> {
-    let wanted =
+    let expected =
         || SqlError::new("a MERGE needs exactly WHEN MATCHED THEN UPDATE or DELETE, and WHEN NOT MATCHED THEN INSERT");
     let starts: Vec<usize> =
         nodes.iter().enumerate().filter(|(_, node)| node.is("WHEN")).map(|(index, _)| index).collect();
     let [0, second] = starts[..] else {
-        return Err(wanted());
+        return Err(expected());
     };
     let (matched, missing) = nodes.split_at(second);
     let is = |nodes: &[Node], words: &[&str]| {
@@ -103,7 +103,7 @@ fn clauses(nodes: &[Node]) -> SqlResult<String> {
         return Err(SqlError::not_redshift("WHEN [NOT] MATCHED AND …"));
     }
     if !is(missing, &["WHEN", "NOT", "MATCHED", "THEN", "INSERT"]) || !missing.iter().any(|node| node.is("VALUES")) {
-        return Err(wanted());
+        return Err(expected());
     }
     if is(matched, &["WHEN", "MATCHED", "THEN", "UPDATE", "SET"]) {
         for assignment in split(&matched[5..]) {
@@ -114,7 +114,7 @@ fn clauses(nodes: &[Node]) -> SqlResult<String> {
             }
         }
     } else if !(is(matched, &["WHEN", "MATCHED", "THEN", "DELETE"]) && matched.len() == 4) {
-        return Err(wanted());
+        return Err(expected());
     }
     // Each clause is rewritten by itself: its expressions are what can differ.
     let rewritten = |nodes: &[Node]| Ok::<_, SqlError>(render(&expression::level(nodes.to_vec())?));

@@ -47,9 +47,9 @@ pub(crate) enum Step {
     Execute(String),
     /// A statement that answers with rows.
     Query(String),
-    /// A COPY, which is carried out here.
+    /// A COPY, which is executed here.
     Copy(Copy),
-    /// An UNLOAD, which is carried out here.
+    /// An UNLOAD, which is executed here.
     Unload(Unload),
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn translate(
         ("DROP", "SCHEMA" | "MATERIALIZED" | "USER" | "ROLE" | "GROUP") | ("COMMENT", "ON") | ("LOCK", _) => {
             Ok(Translated::execute(render(&nodes)))
         }
-        // It sees what is committed, and is a transaction of its own.
+        // It sees what is committed, and is a separate transaction.
         ("REFRESH", "MATERIALIZED") => Ok(Translated::execute(render(&nodes)).alone("REFRESH MATERIALIZED VIEW")),
         ("UNLOAD", _) => unload_options::parse(&nodes),
         ("ALTER", "USER") => admin::alter_user(&nodes),
@@ -203,7 +203,7 @@ fn drop_relation(nodes: &[Node]) -> SqlResult<Translated> {
     Ok(Translated { steps, ..Translated::default() })
 }
 
-/// Makes the views anew that were lost with a table.
+/// Creates the views again that were lost with a table.
 fn rebind(mut translated: Translated) -> Translated {
     translated.steps.push(Step::Execute("DO $$ BEGIN PERFORM redshift.rebind(); END $$".to_owned()));
     translated

@@ -86,9 +86,9 @@ fn clause(body: &[Node], keyword: &str) -> Option<usize> {
 fn tables(from: &[Node]) -> SqlResult<Vec<String>> {
     let mut names = Vec::new();
     let mut index = 0;
-    let mut wanted = true;
+    let mut expected = true;
     while let Some(node) = from.get(index) {
-        if wanted {
+        if expected {
             let mut name = node.name();
             while from.get(index + 1).is_some_and(|next| next.is_symbol(".")) {
                 index += 2;
@@ -102,9 +102,9 @@ fn tables(from: &[Node]) -> SqlResult<Vec<String>> {
                 index += 1;
             }
             names.push(name.ok_or_else(|| SqlError::new("subquery in FROM must have an alias"))?);
-            wanted = false;
+            expected = false;
         } else if node.is("JOIN") || node.is_symbol(",") {
-            wanted = true;
+            expected = true;
         }
         index += 1;
     }

@@ -22,7 +22,7 @@ fn text(sql: &str) -> String {
 }
 
 #[test]
-fn statements_become_what_the_table_says() {
+fn statements_are_rewritten_as_in_the_cases() {
     let cases = include_str!("cases.txt").trim_end().split("\n\n");
     let mut count = 0;
     for case in cases {
@@ -47,7 +47,7 @@ fn parameters_become_literals() {
 }
 
 #[test]
-fn what_ends_a_transaction_or_cannot_run_in_one_is_marked() {
+fn statements_outside_of_transactions_are_marked() {
     for (sql, alone, commits) in [
         ("TRUNCATE t", None, true),
         ("VACUUM t", Some("VACUUM"), false),
@@ -61,12 +61,12 @@ fn what_ends_a_transaction_or_cannot_run_in_one_is_marked() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_makes_it_panic(sql in r#"[a-zA-Z0-9_'"(),.:;=*<>| \n-]{0,80}"#) {
+    fn arbitrary_text_never_panics(sql in r#"[a-zA-Z0-9_'"(),.:;=*<>| \n-]{0,80}"#) {
         text(&sql);
     }
 
     #[test]
-    fn no_order_of_words_makes_it_panic(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..16)) {
+    fn arbitrary_tokens_never_panic(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..16)) {
         text(&words.join(" "));
     }
 }

@@ -10,7 +10,7 @@ use crate::redshift::error::{SqlError, SqlResult};
 /// PostgreSQL cuts a longer name off in silence; Redshift allows 127 bytes.
 const LONGEST_NAME: usize = 63;
 
-/// A token, or a parenthesised list. `spaced` tells whether white space stands before it.
+/// A token, or a parenthesised list. `spaced`: white space precedes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
     /// An unquoted word: a keyword or a name.
@@ -134,7 +134,7 @@ pub(super) fn parse(sql: &str) -> SqlResult<Vec<Node>> {
             Token::SemiColon if open.is_empty() => ended = true,
             _ if ended => {
                 return Err(SqlError::new("cannot insert multiple commands into a prepared statement")
-                    .hint("give each statement to BatchExecuteStatement as one of its own"));
+                    .hint("pass each statement to BatchExecuteStatement separately"));
             }
             Token::LParen => open.push((std::mem::take(&mut items), spaced)),
             Token::RParen => {
@@ -212,7 +212,7 @@ pub(super) fn split(nodes: &[Node]) -> Vec<&[Node]> {
     nodes.split(|node| node.is_symbol(",")).collect()
 }
 
-/// Splits a list at its commas, as trees of their own.
+/// Splits a list at its commas, as separate trees.
 pub(super) fn arguments(nodes: &[Node]) -> Vec<Vec<Node>> {
     split(nodes).into_iter().map(<[Node]>::to_vec).collect()
 }
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_writes_the_text_it_was_read_from() {
+    fn a_token_tree_round_trips() {
         for (sql, expected) in [
             ("SELECT a, b.c FROM  t -- note\n WHERE x='it''s'", "SELECT a, b.c FROM t WHERE x='it''s'"),
             ("select count(*), (1+2)*3;", "select count(*), (1+2)*3"),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_text_is_refused() {
+    fn invalid_text_is_rejected() {
         for (sql, expected) in [
             ("select (1", "syntax error at end of input"),
             ("select 1)", "syntax error at or near \")\""),

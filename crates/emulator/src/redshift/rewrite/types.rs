@@ -19,13 +19,13 @@ pub(super) struct Type {
 
 /// Where a type is named: a column without a length is shorter than a cast without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TypeContext {
     Column,
     Cast,
 }
 
 /// Reads the type at the beginning of `nodes`.
-pub(super) fn read(nodes: &[Node], place: Place) -> SqlResult<Type> {
+pub(super) fn read(nodes: &[Node], context: TypeContext) -> SqlResult<Type> {
     let first = nodes.first().ok_or_else(|| SqlError::new("syntax error at end of input"))?;
     let word = first.name().ok_or_else(|| SqlError::syntax(&first.shown()))?;
     let second = nodes.get(1).and_then(Node::keyword).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(super) fn read(nodes: &[Node], place: Place) -> SqlResult<Type> {
     let parameters = nodes.get(words).and_then(Node::items);
     let plain = |postgres: &str| Ok(Type { postgres: postgres.to_owned(), bytes: None, length: words });
     match name {
-        "varchar" | "nvarchar" | "text" => varchar(name, parameters, words, place),
+        "varchar" | "nvarchar" | "text" => varchar(name, parameters, words, context),
         "char" | "character" | "nchar" | "bpchar" => {
             let bytes = match parameters {
                 Some(items) => number(items)?,
@@ -81,20 +81,20 @@ pub(super) fn read(nodes: &[Node], place: Place) -> SqlResult<Type> {
     }
 }
 
-fn varchar(name: &str, parameters: Option<&[Node]>, words: usize, place: Place) -> SqlResult<Type> {
+fn varchar(name: &str, parameters: Option<&[Node]>, words: usize, context: TypeContext) -> SqlResult<Type> {
     let bytes = match parameters {
         Some([max]) if max.is("MAX") => Some(LONGEST_VARCHAR),
         Some(items) => Some(number(items)?),
-        None if place == Place::Column || name == "text" => Some(DEFAULT_VARCHAR),
+        None if context == TypeContext::Column || name == "text" => Some(DEFAULT_VARCHAR),
         None => None,
     };
     if bytes.is_some_and(|bytes| bytes > LONGEST_VARCHAR) {
         return Err(SqlError::new(format!("length for type varchar cannot exceed {LONGEST_VARCHAR}")));
     }
     let length = words + usize::from(parameters.is_some());
-    let postgres = match (bytes, place) {
+    let postgres = match (bytes, context) {
         // `TEXT` in a cast is not cut.
-        (Some(_), Place::Cast) if name == "text" => "varchar".to_owned(),
+        (Some(_), TypeContext::Cast) if name == "text" => "varchar".to_owned(),
         (Some(bytes), _) => format!("varchar({bytes})"),
         (None, _) => "varchar".to_owned(),
     };
@@ -144,7 +144,7 @@ mod tests {
         ] {
             let nodes = parse(redshift).unwrap();
             let expected = Type { postgres: column.to_owned(), bytes, length };
-            assert_eq!(read(&nodes, Place::Column), Ok(expected), "{redshift}");
+            assert_eq!(read(&nodes, TypeContext::Column), Ok(expected), "{redshift}");
         }
     }
 
@@ -156,7 +156,7 @@ mod tests {
             ("geometry", "the rehearsal does not run the type GEOMETRY"),
             ("varchar(70000)", "length for type varchar cannot exceed 65535"),
         ] {
-            let answer = read(&parse(sql).unwrap(), Place::Column);
+            let answer = read(&parse(sql).unwrap(), TypeContext::Column);
             assert_eq!(answer.map_err(|error| error.message().to_owned()), Err(expected.to_owned()));
         }
     }

@@ -74,7 +74,7 @@ async fn every_type_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn a_file_that_does_not_fit_is_refused_as_a_whole() {
+async fn a_file_that_does_not_match_is_rejected_as_a_whole() {
     let Some(fixture) = with_orders().await else { return };
     fixture
         .each(&[

@@ -112,9 +112,9 @@ fn with_marts(columns: &str) -> Document {
          marts:\n  a: {{sql: a.sql, unload: csv}}\n  v: {{sql: v.sql, as: view, unload: parquet}}\n  \
          m: {{sql: m.sql, as: materialized_view}}\n"
     );
-    let place = "account: \"000000000000\"\nregion: us-east-1\n";
+    let environment = "account: \"000000000000\"\nregion: us-east-1\n";
     let spec =
-        Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("local.yaml", place), "local").unwrap();
+        Spec::load(&yaml::Source::new("p.yaml", text), &yaml::Source::new("local.yaml", environment), "local").unwrap();
     let sql = |name: &str, sql: &str| (name.to_owned(), yaml::Source::new(format!("{name}.sql"), sql));
     let marts = [
         sql("a", "select id, at, n, 1.5 as half from core.t where _inferred is not true or n is null"),
@@ -180,7 +180,7 @@ async fn load(api: &DataApi, document: &Document, table: &str, name: &str, rows:
 }
 
 #[tokio::test]
-async fn deletions_late_rows_migrations_and_ways_out() {
+async fn deletes_late_rows_migrations_and_unloads() {
     let directory = tempfile::tempdir().unwrap();
     let Some((warehouse, api)) = start(directory.path()).await else { return };
     let first = with_marts("id: bigint, at: timestamp, n: varchar(4)");

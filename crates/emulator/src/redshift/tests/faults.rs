@@ -41,7 +41,7 @@ async fn a_batch_fails_when_the_server_is_killed_and_a_later_one_works() {
 }
 
 #[tokio::test]
-async fn data_stay_between_runs_and_a_leftover_server_is_ended() {
+async fn data_persists_between_runs_and_an_orphaned_server_is_stopped() {
     let Some(fixture) = Fixture::start().await else { return };
     fixture.each(&["CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)"]).await;
     let directory = fixture.directory.path().join("warehouse");
@@ -74,7 +74,7 @@ async fn data_stay_between_runs_and_a_leftover_server_is_ended() {
 }
 
 #[tokio::test]
-async fn an_interrupted_initialisation_leaves_nothing_behind() {
+async fn an_interrupted_initialization_is_cleaned_up() {
     let Some(fixture) = Fixture::start().await else { return };
     fixture.warehouse.stop();
     let directory = fixture.directory.path().join("other");

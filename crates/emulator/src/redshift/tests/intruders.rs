@@ -18,7 +18,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn nobody_signs_in_without_the_password_of_the_run() {
+async fn login_requires_the_password_of_the_run() {
     let Some(fixture) = Fixture::start().await else { return };
     let login = fixture.warehouse.login();
     for password in [None, Some(""), Some("pipectl"), Some("0000")] {
@@ -38,7 +38,7 @@ async fn nobody_signs_in_without_the_password_of_the_run() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_version_trusted_is_closed() {
+async fn trust_authentication_of_earlier_versions_is_removed() {
     let Some(fixture) = Fixture::start().await else { return };
     fixture.warehouse.stop();
     let directory = fixture.directory.path().join("warehouse");
@@ -57,7 +57,7 @@ async fn what_an_earlier_version_trusted_is_closed() {
 }
 
 #[tokio::test]
-async fn another_user_reaches_neither_the_socket_nor_the_data() {
+async fn other_users_cannot_access_socket_or_data() {
     let Some(fixture) = Fixture::start().await else { return };
     fixture.warehouse.stop();
     let server = Server::start(&fixture.directory.path().join("warehouse"), None).unwrap();
@@ -87,7 +87,7 @@ async fn another_user_reaches_neither_the_socket_nor_the_data() {
         let output = Command::new("sh").args(["-c", &attack]).uid(STRANGER).gid(STRANGER).output().unwrap();
         assert!(!output.status.success(), "{attack}: {output:?}");
     }
-    // The attack itself works for whoever may sign in.
+    // The attack itself works with a valid password.
     let output = Command::new("sh").args(["-c", &format!("{psql} postgres -Atc 'SELECT 1'")]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{output:?}");
 }

@@ -252,7 +252,7 @@ async fn the_translated_statements_do_what_redshift_documents() {
 }
 
 #[tokio::test]
-async fn redshifts_errors_are_given_where_postgresql_would_do_otherwise() {
+async fn redshifts_errors_are_returned_where_postgresql_differs() {
     let Some(fixture) = Fixture::start().await else { return };
     fixture
         .each(&[

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::support::{CALLER, Fixture, request};
 
 #[tokio::test]
-async fn a_batch_is_one_transaction_and_tells_of_its_parts() {
+async fn a_batch_is_one_transaction_and_describes_its_statements() {
     let Some(mut fixture) = Fixture::start().await else { return };
     let mut body = request();
     body["Sqls"] = json!(["CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1), (2)", "SELECT id FROM t ORDER BY id"]);
@@ -95,7 +95,7 @@ async fn values_have_the_types_of_the_model() {
 }
 
 #[tokio::test]
-async fn wrong_requests_are_refused_as_the_service_does() {
+async fn invalid_requests_are_rejected_with_the_services_errors() {
     let Some(fixture) = Fixture::start().await else { return };
     let with = |field: &str, value: Value| {
         let mut body = request();
@@ -187,7 +187,7 @@ async fn a_running_statement_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn truncate_commits_and_vacuum_stands_alone() {
+async fn truncate_commits_and_vacuum_runs_alone() {
     let Some(fixture) = Fixture::start().await else { return };
     fixture.each(&["CREATE TABLE t (id INT)", "INSERT INTO t VALUES (1)", "CREATE TABLE u (id INT)"]).await;
     let failed =
@@ -202,7 +202,7 @@ async fn truncate_commits_and_vacuum_stands_alone() {
 }
 
 #[tokio::test]
-async fn the_service_answers_on_the_wire() {
+async fn the_service_answers_over_http() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let Some(fixture) = Fixture::start().await else { return };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

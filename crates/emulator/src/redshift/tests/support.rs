@@ -20,7 +20,7 @@ use crate::redshift::{Answer, DataApi, Warehouse, WarehouseConfig};
 pub(super) const CALLER: &str = "arn:aws:sts::000000000000:assumed-role/shop-local-load/session";
 pub(super) const SECRET: &str = "redshift!shop-local-pipectl_admin";
 
-/// A running warehouse in a directory of its own.
+/// A running warehouse in a temporary directory.
 pub(super) struct Fixture {
     pub(super) warehouse: Warehouse,
     pub(super) api: DataApi,

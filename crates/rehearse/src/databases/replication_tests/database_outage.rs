@@ -100,7 +100,7 @@ async fn breaks(source: &str) {
         way.breaks_after(bytes);
         let error = replication.changes().await.unwrap_err().to_string();
         assert!(error.contains("SQL database cannot be followed"), "{error}");
-        assert_eq!(landed(&folder), 2, "of a log that broke off nothing is told");
+        assert_eq!(landed(&folder), 2, "nothing is reported of an interrupted log");
     }
     way.is_mended();
     // What cannot be put is no more lost than what cannot be read.
@@ -112,7 +112,7 @@ async fn breaks(source: &str) {
     assert_eq!(landed(&folder), 4);
     assert!(replication.changes().await.unwrap().is_empty(), "nothing comes twice");
 
-    // A password that has expired is told, is not shown, and loses nothing either.
+    // An expired password is reported, not shown, and loses nothing.
     let (user, password) = (&server.credentials.username, &server.credentials.password);
     let (expire, renew) = if server.engine == crate::spec::Engine::Mysql {
         (
@@ -132,11 +132,11 @@ async fn breaks(source: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgresql_that_goes_away() {
+async fn postgresql_outage() {
     breaks("pg").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mysql_that_goes_away() {
+async fn mysql_outage() {
     breaks("my").await;
 }

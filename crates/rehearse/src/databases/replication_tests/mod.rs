@@ -33,27 +33,27 @@ struct World {
     account: LocalAccount,
     endpoint: Endpoint,
     databases: Databases,
-    place: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl World {
     /// A server with a schema; `None` if the test is skipped because the machine has no such server.
     async fn open(source: &str, schema: &str) -> Option<Self> {
-        let place = tempfile::tempdir().unwrap();
-        let folder = place.path().join("data");
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("data");
         fs_err::create_dir_all(&folder).unwrap();
         fs_err::write(folder.join("schema.sql"), schema).unwrap();
         let environment = yaml::Source::new("dev.yaml", "account: \"111111111111\"\nregion: eu-central-1\n");
         let spec = Spec::load(&yaml::Source::new("p.yaml", PIPELINE), &environment, "dev").unwrap();
         let folders = BTreeMap::from([(source.to_owned(), folder)]);
-        let databases = Databases::open(&spec, &folders, &place.path().join("state"), None).await.unwrap();
+        let databases = Databases::open(&spec, &folders, &directory.path().join("state"), None).await.unwrap();
         super::tests::check_servers(&databases);
         databases.get(source)?;
-        let account = LocalAccount::open(&place.path().join("account"), "111111111111", "eu-central-1").unwrap();
+        let account = LocalAccount::open(&directory.path().join("account"), "111111111111", "eu-central-1").unwrap();
         let endpoint = account.serve(0).await.unwrap();
         let client = pipectl_emulator::s3::client::client(&endpoint.url(), "eu-central-1", &account.access_key("test"));
         client.create_bucket().bucket("raw").send().await.unwrap();
-        Some(Self { account, endpoint, databases, place })
+        Some(Self { account, endpoint, databases, directory })
     }
 
     fn server(&self) -> &Server {
@@ -66,7 +66,7 @@ impl World {
 
     fn replication_from(&self, access: &Access, settings: &serde_json::Value) -> Replication {
         let configuration = configurations(&resources(self.server(), settings)).unwrap().remove(0);
-        Replication::open(configuration, access, &self.account, &self.endpoint.url(), self.place.path()).unwrap()
+        Replication::open(configuration, access, &self.account, &self.endpoint.url(), self.directory.path()).unwrap()
     }
 
     fn file(&self, key: &str) -> std::path::PathBuf {
@@ -185,7 +185,7 @@ INSERT INTO things (id) VALUES (2);";
     let changed = replication.changes().await.unwrap();
     insta::assert_snapshot!("postgresql-changes", world.shown(&changed));
     insta::assert_snapshot!(Vec::from_iter(replication.findings().clone()).join("\n"), @"
-    `public.parts` was truncated: DMS tells nobody, and the warehouse keeps its rows
+    `public.parts` was truncated: DMS does not report this, and the warehouse keeps its rows
     delete rows with DELETE, or drop them from the warehouse by hand
     ");
     // Nothing comes twice.
@@ -228,7 +228,7 @@ INSERT INTO things (id) VALUES (2);";
     let changed = replication.changes().await.unwrap();
     insta::assert_snapshot!("mysql-changes", world.shown(&changed));
     insta::assert_snapshot!(Vec::from_iter(replication.findings().clone()).join("\n"), @"
-    `parts` was truncated: DMS tells nobody, and the warehouse keeps its rows
+    `parts` was truncated: DMS does not report this, and the warehouse keeps its rows
     delete rows with DELETE, or drop them from the warehouse by hand
     ");
     assert!(replication.changes().await.unwrap().is_empty());
@@ -265,7 +265,7 @@ INSERT INTO parts VALUES (1);";
       | "U" | <time> | 1 | "ÿ" | "Łódź" | "é" | null | 1000-01-01 00:00:00.000000 +00:00 | 1
     "#);
     insta::assert_snapshot!(Vec::from_iter(replication.findings().clone()).join("\n"), @"
-    `shop.parts` was dropped or renamed: DMS tells nobody, and the warehouse keeps its rows
+    `shop.parts` was dropped or renamed: DMS does not report this, and the warehouse keeps its rows
     remove it from `tables`, or name its new table as `source`
     ");
     assert!(replication.changes().await.unwrap().is_empty());
@@ -308,7 +308,7 @@ async fn postgresql_with_odd_values() {
       | "I" | <time> | 12 | "" | 1234567890123456789012.123457 | NaN | null | null | null
     "#);
     insta::assert_snapshot!(Vec::from_iter(replication.findings().clone()).join("\n"), @"
-    `public.parts` was dropped or renamed: DMS tells nobody, and the warehouse keeps its rows
+    `public.parts` was dropped or renamed: DMS does not report this, and the warehouse keeps its rows
     remove it from `tables`, or name its new table as `source`
     ");
     world.server().run("INSERT INTO things (id, free) VALUES (3, 1e22);").await.unwrap();

@@ -10,7 +10,7 @@ use super::Engine;
 /// Keys that only a database that exists has.
 const OF_EXISTING: [&str; 4] = ["host", "secret", "vpc", "port"];
 
-/// The column types that can tell how far a table has been read.
+/// The column types that a watermark can have.
 const WATERMARKS: [&str; 5] = ["timestamp", "date", "smallint", "integer", "bigint"];
 
 /// The engine and the block of a database source.
@@ -49,9 +49,12 @@ pub fn check(sources: &[(Key, Node)], tables: &[(Key, Node)], errors: &mut Vec<E
             None => {
                 if let Some((name, _)) = table.entries().iter().find(|(name, _)| name.name == "watermark") {
                     errors.push(
-                        Error::project(format!("table `{}` has a watermark, and its source is no database", key.name))
-                            .at(&name.span, "for `capture: watermark` only")
-                            .hint("remove the line"),
+                        Error::project(format!(
+                            "table `{}` has a watermark, and its source is not a database",
+                            key.name
+                        ))
+                        .at(&name.span, "for `capture: watermark` only")
+                        .hint("remove the line"),
                     );
                 }
                 shared_name(key, sources, errors);
@@ -78,7 +81,7 @@ fn place(key: &Key, engine: Engine, block: &Node, errors: &mut Vec<Error>) {
         errors.push(
             Error::project(format!("the source `{name}` has both `create` and `{}`", given.name))
                 .at(&given.span, "of a database that exists")
-                .note(format!("`create` makes a new database (line {}), and knows its place", create.span.line()))
+                .note(format!("`create` creates a new database (line {}) and sets its address", create.span.line()))
                 .hint(format!("remove `{}`, or remove `create`", given.name)),
         );
     }
@@ -106,7 +109,7 @@ fn schema(engine: Engine, block: &Node, errors: &mut Vec<Error>) {
             let digits = text.strip_prefix("subnet-").unwrap_or_default();
             if digits.len() < 8 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 errors.push(
-                    Error::project(format!("`{text}` is no subnet's id"))
+                    Error::project(format!("`{text}` is not a subnet ID"))
                         .at(&subnet.span, "")
                         .hint("write it as the console shows it: `subnet-0123456789abcdef0`"),
                 );
@@ -115,7 +118,7 @@ fn schema(engine: Engine, block: &Node, errors: &mut Vec<Error>) {
     }
 }
 
-/// Each way of capturing has keys of its own.
+/// Rejects keys of the other way of capturing.
 fn capture(key: &Key, block: &Node, errors: &mut Vec<Error>) {
     let cdc = is_cdc(block);
     let (foreign, other): (&[&str], _) =
@@ -191,7 +194,7 @@ fn read(key: &Key, table: &Node, keyed: bool, errors: &mut Vec<Error>) {
             None => "add the column that says when a row was last changed, and name it as `watermark`".to_owned(),
         };
         errors.push(
-            Error::project(format!("table `{name}` does not say which column tells what is new"))
+            Error::project(format!("table `{name}` has no `watermark` column to find new rows"))
                 .at(&key.span, "no `watermark`")
                 .hint(hint),
         );
@@ -219,7 +222,7 @@ fn read(key: &Key, table: &Node, keyed: bool, errors: &mut Vec<Error>) {
     no_key(key, keyed, errors);
 }
 
-/// Rows near the watermark are read more than once; by their key they are told apart.
+/// Rows near the watermark are read more than once, so the table needs a key.
 fn no_key(key: &Key, keyed: bool, errors: &mut Vec<Error>) {
     if !keyed {
         errors.push(
@@ -263,7 +266,7 @@ fn followed(key: &Key, table: &Node, keyed: bool, errors: &mut Vec<Error>) {
     }
 }
 
-/// Objects of a database lie under `landing/<source>/<table>/`, those of other sources under `landing/<table>/`.
+/// Objects of a database are under `landing/<source>/<table>/`, those of other sources under `landing/<table>/`.
 fn shared_name(key: &Key, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     if let Some((source, _)) = sources.iter().find(|(name, node)| name.name == key.name && database(node).is_some()) {
         errors.push(

@@ -35,7 +35,7 @@ pub struct Shopify {
     #[serde(default = "default_since")]
     #[schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
     pub since: String,
-    /// Webhooks that come through EventBridge, so that a change lands within seconds. What they miss, the schedule reads.
+    /// Webhooks through EventBridge, so that a change lands within seconds. The scheduled run reads what they miss.
     #[serde(default)]
     pub events: Option<ShopifyEvents>,
 }

@@ -15,8 +15,8 @@ pub struct Object {
     pub name: &'static str,
     /// The type, as it stands in global ids: `gid://shopify/Order/1`.
     pub kind: &'static str,
-    pub place: Place,
-    /// What events that tell of its deletion call it.
+    pub path: ObjectPath,
+    /// Its name in deletion events.
     pub event: Option<&'static str>,
     /// What the app must be allowed to.
     pub scopes: &'static [&'static str],
@@ -24,68 +24,62 @@ pub struct Object {
 
 /// Where an object's rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ObjectPath {
     /// At the root of a query, with further arguments.
     Root { arguments: &'static str },
     /// A connection of the object `of`.
     Child { of: &'static str, connection: &'static str },
     /// A list inside the rows of the object `of`.
     List { of: &'static str, field: &'static str },
-    /// A connection of objects that no table is made from. It changes without them, so it has a cursor of its own.
+    /// A connection of objects that have no table. It changes without them, so it has its own cursor.
     Below { root: &'static str, root_kind: &'static str, arguments: &'static str, connection: &'static str },
 }
 
-const BY_TIME: Place = Place::Root { arguments: "sortKey: UPDATED_AT" };
+const BY_TIME: ObjectPath = ObjectPath::Root { arguments: "sortKey: UPDATED_AT" };
 
 /// All objects, in the order in which they are read.
 pub const OBJECTS: [Object; 9] = [
-    Object {
-        name: "customers",
-        kind: "Customer",
-        place: BY_TIME,
-        event: Some("CUSTOMER"),
-        scopes: &["read_customers"],
-    },
+    Object { name: "customers", kind: "Customer", path: BY_TIME, event: Some("CUSTOMER"), scopes: &["read_customers"] },
     Object {
         name: "orders",
         kind: "Order",
-        place: BY_TIME,
+        path: BY_TIME,
         event: Some("ORDER"),
         scopes: &["read_all_orders", "read_orders"],
     },
     Object {
         name: "orders.lineItems",
         kind: "LineItem",
-        place: Place::Child { of: "orders", connection: "lineItems" },
+        path: ObjectPath::Child { of: "orders", connection: "lineItems" },
         event: None,
         scopes: &[],
     },
     Object {
         name: "orders.refunds",
         kind: "Refund",
-        place: Place::List { of: "orders", field: "refunds" },
+        path: ObjectPath::List { of: "orders", field: "refunds" },
         event: None,
         scopes: &[],
     },
     Object {
         name: "orders.transactions",
         kind: "OrderTransaction",
-        place: Place::List { of: "orders", field: "transactions" },
+        path: ObjectPath::List { of: "orders", field: "transactions" },
         event: None,
         scopes: &[],
     },
-    Object { name: "products", kind: "Product", place: BY_TIME, event: Some("PRODUCT"), scopes: &["read_products"] },
+    Object { name: "products", kind: "Product", path: BY_TIME, event: Some("PRODUCT"), scopes: &["read_products"] },
     Object {
         name: "products.variants",
         kind: "ProductVariant",
-        place: Place::Child { of: "products", connection: "variants" },
+        path: ObjectPath::Child { of: "products", connection: "variants" },
         event: Some("PRODUCT_VARIANT"),
         scopes: &[],
     },
     Object {
         name: "inventoryItems",
         kind: "InventoryItem",
-        place: Place::Root { arguments: "" },
+        path: ObjectPath::Root { arguments: "" },
         event: None,
         scopes: &["read_inventory"],
     },
@@ -93,7 +87,7 @@ pub const OBJECTS: [Object; 9] = [
         name: "inventoryItems.inventoryLevels",
         kind: "InventoryLevel",
         // The time of an item does not move with its levels.
-        place: Place::Below {
+        path: ObjectPath::Below {
             root: "locations",
             root_kind: "Location",
             arguments: "includeInactive: true",
@@ -104,7 +98,7 @@ pub const OBJECTS: [Object; 9] = [
     },
 ];
 
-/// Fields whose objects need a scope of their own, whichever object they are read of.
+/// Fields whose objects need their own scope, for any object that has the field.
 pub const FIELD_SCOPES: [(&str, &str); 6] = [
     ("customer", "read_customers"),
     ("inventoryItem", "read_inventory"),
@@ -141,9 +135,9 @@ pub fn object(name: &str) -> Option<&'static Object> {
 /// The object whose reading brings the rows of an object, by its short name: `lineItems` come with `orders`.
 pub fn read_with(name: &str) -> Option<&'static str> {
     let object = object(name)?;
-    let read = match object.place {
-        Place::Root { .. } | Place::Below { .. } => object.name,
-        Place::Child { of, .. } | Place::List { of, .. } => of,
+    let read = match object.path {
+        ObjectPath::Root { .. } | ObjectPath::Below { .. } => object.name,
+        ObjectPath::Child { of, .. } | ObjectPath::List { of, .. } => of,
     };
     Some(last(read))
 }
@@ -153,7 +147,7 @@ pub fn last(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-/// Whether a table hears of rows that are gone: Shopify tells of them, and its key is the id that Shopify tells.
+/// Whether a table receives deletions: Shopify reports them, and the table's key is the ID in the event.
 pub fn deletes(table: &Table) -> bool {
     let object = table.source().1.and_then(object);
     let key = match &table.key[..] {
@@ -214,10 +208,10 @@ pub fn check_columns(object: &str, columns: &[(Key, Node)]) -> Vec<Error> {
 fn check_path(object: &Object, path: &str) -> Option<(String, String)> {
     let name = object.name;
     if path == "__parentId" {
-        return match object.place {
-            Place::Child { .. } | Place::List { .. } => None,
-            Place::Root { .. } => Some((format!("`{name}` has no parent"), "take `__parentId` out".into())),
-            Place::Below { .. } => Some((
+        return match object.path {
+            ObjectPath::Child { .. } | ObjectPath::List { .. } => None,
+            ObjectPath::Root { .. } => Some((format!("`{name}` has no parent"), "remove `__parentId`".into())),
+            ObjectPath::Below { .. } => Some((
                 format!("the parent of `{name}` is not in its rows"),
                 "read `item.id`, the inventory item, or `location.id`".into(),
             )),
@@ -229,7 +223,7 @@ fn check_path(object: &Object, path: &str) -> Option<(String, String)> {
     };
     if !path.split('.').all(is_name) {
         let hint = "write names joined by dots, such as `totalPriceSet.shopMoney.amount`";
-        return Some((format!("`{path}` is no path of fields"), hint.into()));
+        return Some((format!("`{path}` is not a path of fields"), hint.into()));
     }
     if object.kind == "InventoryLevel"
         && let Some(quantity) = path.strip_prefix("quantities").and_then(|rest| rest.strip_prefix('.'))
@@ -304,10 +298,10 @@ fn many(object: &Object, part: &str, more: bool) -> Option<(String, String)> {
         ));
     };
     // A list stays in the row as well, when its own table says what it holds.
-    if matches!(table.place, Place::List { .. }) && !more {
+    if matches!(table.path, ObjectPath::List { .. }) && !more {
         return None;
     }
-    Some((format!("`{part}` of `{}` are rows of their own", object.kind), format!("make a table from `{below}`")))
+    Some((format!("`{part}` of `{}` are separate rows", object.kind), format!("make a table from `{below}`")))
 }
 
 /// What is below a field.
@@ -342,7 +336,7 @@ mod tests {
 
     #[test]
     fn paths_are_checked_against_the_fields_of_the_api() {
-        let mut told = String::new();
+        let mut report = String::new();
         for (name, path) in [
             ("orders", "totalPriceSet.shopMoney.amount"),
             ("orders", "totalPriceSets.shopMoney.amount"),
@@ -361,11 +355,11 @@ mod tests {
             ("inventoryItems.inventoryLevels", "quantities.on_hand"),
             ("inventoryItems.inventoryLevels", "quantities.onhand"),
         ] {
-            let said = check_path(object(name).unwrap(), path);
-            let said = said.map_or_else(|| "ok".to_owned(), |(message, hint)| format!("{message} ({hint})"));
-            told += &[name, " ", path, ": ", &said, "\n"].concat();
+            let result = check_path(object(name).unwrap(), path);
+            let result = result.map_or_else(|| "ok".to_owned(), |(message, hint)| format!("{message} ({hint})"));
+            report += &[name, " ", path, ": ", &result, "\n"].concat();
         }
-        insta::assert_snapshot!(told, @"
+        insta::assert_snapshot!(report, @"
         orders totalPriceSet.shopMoney.amount: ok
         orders totalPriceSets.shopMoney.amount: `Order` of Shopify has no field `totalPriceSets` (did you mean `totalPriceSet`?)
         orders totalPriceSet.shopMoney.amont: `MoneyV2` of Shopify has no field `amont` (did you mean `amount`?)
@@ -373,11 +367,11 @@ mod tests {
         orders name.first: `name` of `Order` is a value and has no field `first` (read `name` alone)
         orders somethingOfALaterVersion: ok
         orders tags: ok
-        orders lineItems: `lineItems` of `Order` are rows of their own (make a table from `orders.lineItems`)
-        orders lineItems[0].id: `lineItems[0].id` is no path of fields (write names joined by dots, such as `totalPriceSet.shopMoney.amount`)
+        orders lineItems: `lineItems` of `Order` are separate rows (make a table from `orders.lineItems`)
+        orders lineItems[0].id: `lineItems[0].id` is not a path of fields (write names joined by dots, such as `totalPriceSet.shopMoney.amount`)
         orders refunds: ok
         orders metafield: `metafield` of `Order` needs an argument, which a column cannot give (leave the column out)
-        orders __parentId: `orders` has no parent (take `__parentId` out)
+        orders __parentId: `orders` has no parent (remove `__parentId`)
         orders.lineItems __parentId: ok
         inventoryItems.inventoryLevels __parentId: the parent of `inventoryItems.inventoryLevels` is not in its rows (read `item.id`, the inventory item, or `location.id`)
         inventoryItems.inventoryLevels quantities.on_hand: ok

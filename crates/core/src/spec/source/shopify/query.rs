@@ -5,18 +5,18 @@ use pipectl_contract::document::{Child, List, Object};
 use crate::error::{Error, Result};
 use crate::spec::{Map, Spec, Table};
 
-use super::objects::{self, FIELD_SCOPES, OBJECTS, Place, QUANTITIES, camel_case};
+use super::objects::{self, FIELD_SCOPES, OBJECTS, ObjectPath, QUANTITIES, camel_case};
 
 /// The objects of one source. Fails if two tables are made from one of them.
 pub(crate) fn objects(spec: &Spec, source: &str) -> Result<Vec<Object>> {
     let mut found: Vec<Object> = Vec::new();
     for root in &OBJECTS {
-        let (connection, arguments, cursor, below) = match root.place {
-            Place::Root { arguments } => (root.name, arguments, root.kind, None),
-            Place::Below { root: connection, root_kind, arguments, connection: below } => {
+        let (connection, arguments, cursor, below) = match root.path {
+            ObjectPath::Root { arguments } => (root.name, arguments, root.kind, None),
+            ObjectPath::Below { root: connection, root_kind, arguments, connection: below } => {
                 (connection, arguments, root.kind, Some((root_kind, below)))
             }
-            Place::Child { .. } | Place::List { .. } => continue,
+            ObjectPath::Child { .. } | ObjectPath::List { .. } => continue,
         };
         let mut object = Object {
             name: objects::last(root.name).to_owned(),
@@ -71,9 +71,9 @@ fn add_part(
     part: &'static objects::Object,
     own: &mut Selection,
 ) -> Result<()> {
-    let (connection, list) = match part.place {
-        Place::Child { of, connection } if of == root => (connection, false),
-        Place::List { of, field } if of == root => (field, true),
+    let (connection, list) = match part.path {
+        ObjectPath::Child { of, connection } if of == root => (connection, false),
+        ObjectPath::List { of, field } if of == root => (field, true),
         _ => return Ok(()),
     };
     // A column of the root's own table may read the list as a whole.
@@ -124,11 +124,11 @@ fn quantities(table: &Table) -> String {
 
 /// The table that is made from an object of a source.
 fn only<'a>(spec: &'a Spec, source: &str, object: &str) -> Result<Option<(&'a str, &'a Table)>> {
-    let wanted = format!("{source}.{object}");
-    let mut tables = spec.pipeline.tables.iter().filter(|(_, table)| table.source == wanted);
+    let source_object = format!("{source}.{object}");
+    let mut tables = spec.pipeline.tables.iter().filter(|(_, table)| table.source == source_object);
     let first = tables.next().map(|(name, table)| (name.as_str(), table));
     if let (Some((one, _)), Some((other, _))) = (first, tables.next()) {
-        let error = Error::project(format!("the tables `{one}` and `{other}` are both made from `{wanted}`"));
+        let error = Error::project(format!("the tables `{one}` and `{other}` are both made from `{source_object}`"));
         let error = match spec.tree.pointer(&format!("/tables/{other}/source")) {
             Some(node) => error.at(&node.span, format!("`{one}` has it already")),
             None => error,

@@ -43,7 +43,7 @@ tables:
 }
 
 #[test]
-fn every_mistake_has_its_place_and_a_fix() {
+fn every_mistake_has_a_location_and_a_hint() {
     let text = "\
 name: shop
 sources:

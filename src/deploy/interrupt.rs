@@ -1,17 +1,17 @@
-//! Leaving while CloudFormation is at work: what goes on by itself, and what can still be taken back.
+//! Interrupting a deploy while CloudFormation works: what continues, and which updates can be cancelled.
 
 use super::Session;
 use super::progress::Progress;
 use crate::error::Error;
 
 impl Session {
-    /// Tells how what is left running can be followed, and offers to cancel the updates among it. The creation of a
+    /// Reports how to follow the running operations, and offers to cancel the updates among them. The creation of a
     /// stack cannot be cancelled, only waited for.
-    pub(super) async fn leave(&self, running: &[String], error: Error, progress: &mut dyn Progress) -> Error {
+    pub(super) async fn interrupt(&self, running: &[String], error: Error, progress: &mut dyn Progress) -> Error {
         let mut updates = Vec::new();
         for name in running {
-            let Some(wanted) = self.stack(name) else { continue };
-            if let Ok(Some(stack)) = self.aws.cloudformation.stack(&wanted.stack_name).await
+            let Some(desired) = self.stack(name) else { continue };
+            if let Ok(Some(stack)) = self.aws.cloudformation.stack(&desired.stack_name).await
                 && stack.status.as_str() == "UPDATE_IN_PROGRESS"
             {
                 updates.push((name.clone(), stack));
@@ -25,11 +25,11 @@ impl Session {
         if !progress.cancel(&names, self.stop.clone()).await {
             let command = |name: &String| {
                 let region = &self.aws.region;
-                let stack_name = self.stack(name).map(|wanted| wanted.stack_name.clone()).unwrap_or_default();
+                let stack_name = self.stack(name).map(|desired| desired.stack_name.clone()).unwrap_or_default();
                 format!("aws cloudformation cancel-update-stack --region {region} --stack-name {stack_name}")
             };
             let commands: Vec<String> = names.iter().map(command).collect();
-            return error.hint(format!("to take an update back while it runs:\n{}", commands.join("\n")));
+            return error.hint(format!("to cancel an update while it runs:\n{}", commands.join("\n")));
         }
         let mut error = error;
         for (name, stack) in updates {

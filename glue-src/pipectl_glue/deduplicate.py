@@ -1,4 +1,4 @@
-"""Which of several rows of one key stays."""
+"""Keeps one of several rows of a key."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -13,8 +13,8 @@ _TIME = "__time"
 def ranked(frame: DataFrame, table: Table, ties: tuple[str, ...], apart: Column | None = None) -> DataFrame:
     """Numbers the rows of each key, the latest first; without a key every row is its own latest.
 
-    Rows that are equally late are told apart by the source's own order, then by `ties`, the later place winning, so
-    that a run repeated gives the same rows. Rows that differ in `apart` do not compete.
+    Rows with equal times are ordered by the source's own order, then by `ties`; the later row wins, so that a repeated
+    run gives the same rows. Rows that differ in `apart` do not compete.
     """
     if not table.key:
         return frame.withColumn(rows.RANK, F.lit(1))

@@ -1,4 +1,4 @@
-//! What goes on during a deploy: a line that is written over on a terminal, lines that stay for what is worth keeping.
+//! The progress output of a deploy: a status line on a terminal, and permanent lines for events.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,24 +7,24 @@ use crate::deploy::progress::{Answer, Progress, Step};
 use crate::deploy::stop::Stop;
 use crate::ui::Ui;
 
-/// Tells the terminal.
-pub(super) struct Lines<'a> {
+/// Prints progress to the terminal.
+pub(crate) struct ProgressOutput<'a> {
     ui: &'a Ui,
-    /// Whether only failures and what is stopped make lines.
+    /// Whether only failures and interruptions are printed.
     quiet: bool,
     started: BTreeMap<String, Instant>,
     /// Per stack, the resources that are being worked on.
     running: BTreeMap<String, Vec<String>>,
 }
 
-impl<'a> Lines<'a> {
-    pub(super) fn new(ui: &'a Ui) -> Self {
+impl<'a> ProgressOutput<'a> {
+    pub(crate) fn new(ui: &'a Ui) -> Self {
         Self { ui, quiet: false, started: BTreeMap::new(), running: BTreeMap::new() }
     }
 
-    /// Says only what goes wrong; the rest is the status line's.
+    /// Prints only failures; the status line shows the rest.
     #[cfg(feature = "rehearse")]
-    pub(super) fn quiet(self) -> Self {
+    pub(crate) fn quiet(self) -> Self {
         Self { quiet: true, ..self }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl Progress for Lines<'_> {
+impl Progress for ProgressOutput<'_> {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Uploaded { key, bytes } => self.line(format_args!("uploaded {key} ({bytes} bytes)")),
@@ -77,7 +77,7 @@ impl Progress for Lines<'_> {
             Step::Stopping { running, follow } => {
                 let follow = follow.as_deref().map(|how| format!("; {how}")).unwrap_or_default();
                 self.ui.warn(format_args!(
-                    "stopping: nothing new is started; still going on: {}{follow}. Press Ctrl-C again to leave at once",
+                    "stopping: nothing new is started; still running: {}{follow}. Press Ctrl-C again to exit immediately",
                     running.join(", ")
                 ));
             }

@@ -1,5 +1,5 @@
-//! Databases that go away while they are read: the rehearsal says so, the other sources arrive, and nothing half is written.
-//! The next rehearsal makes up for it.
+//! Database outages during a read: the rehearsal reports them, the other sources arrive, and nothing partial is written.
+//! The next rehearsal reads the rest.
 
 use crate::rehearse::{count, findings, project, report};
 use crate::support::{Test, cannot_run, write};
@@ -42,7 +42,7 @@ const ROWS: u32 = 1_000;
 const ENDS: &str = "COPY (SELECT 1) TO PROGRAM 'kill -QUIT $(head -n 1 postmaster.pid)'";
 
 /// A table whose reader finds the server gone at one of the last rows.
-fn treacherous(table: &str) -> String {
+fn with_outage(table: &str) -> String {
     format!(
         "CREATE FUNCTION ends() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
              {ENDS}; PERFORM pg_sleep(60); RETURN true; END $$;
@@ -52,7 +52,7 @@ fn treacherous(table: &str) -> String {
     )
 }
 
-fn data(test: &Test, treacherous: impl Fn(&str) -> String, step: &str) {
+fn data(test: &Test, with_outage: impl Fn(&str) -> String, step: &str) {
     let text = "x".repeat(200);
     for (source, table, more, value) in [
         ("books", "orders", ", updated_on date", ",2026-01-01"),
@@ -60,7 +60,7 @@ fn data(test: &Test, treacherous: impl Fn(&str) -> String, step: &str) {
         ("staff", "people", "", ""),
     ] {
         let file = |name: &str, text: &str| write(&test.path(&format!("data/{source}/{name}")), text.as_bytes());
-        let ends = if source == "staff" { String::new() } else { treacherous(table) };
+        let ends = if source == "staff" { String::new() } else { with_outage(table) };
         let column = if more.is_empty() { "" } else { ",updated_on" };
         file("schema.sql", &format!("CREATE TABLE {table} (id bigint PRIMARY KEY, note varchar(2000){more});\n{ends}"));
         let rows: String = (1..=ROWS).map(|id| format!("{id},a {id} {text}{value}\n")).collect();
@@ -73,7 +73,7 @@ fn data(test: &Test, treacherous: impl Fn(&str) -> String, step: &str) {
 }
 
 #[test]
-fn a_database_that_goes_away_is_told_and_made_up_for() {
+fn an_outage_is_reported_and_the_next_run_catches_up() {
     let Some(test) = project() else { return };
     let test = test
         .write("stacks/pipeline.yaml", PIPELINE)
@@ -83,23 +83,23 @@ fn a_database_that_goes_away_is_told_and_made_up_for() {
 
     // Two go away while their tables are read for the first time, one after a change that it has committed.
     let insert = "BEGIN; INSERT INTO people VALUES (9001, 'late'); COMMIT;";
-    data(&test, treacherous, &format!("{insert}\n{ENDS}; SELECT pg_sleep(60);"));
+    data(&test, with_outage, &format!("{insert}\n{ENDS}; SELECT pg_sleep(60);"));
     let (code, broken) = report(&test, &sources);
     let found = findings(&broken);
     if found.contains("was left out") {
         return cannot_run("postgresql", "no PostgreSQL server", "apt-get install postgresql");
     }
     assert_eq!(code, Some(1), "{found}");
-    for told in [
+    for printed in [
         "the job `shop-local-ingest-books` ended as FAILED: table `orders`: the postgresql database `shop`",
         "error: the source `crm`: the PostgreSQL database cannot be read",
         "nothing of it has landed, and its changes are not followed in this rehearsal",
-        "error: the source `staff`: its PostgreSQL server has gone away",
+        "error: the source `staff`: its PostgreSQL server stopped",
         "error: the source `staff`: the PostgreSQL database cannot be reached",
         "nothing of what has changed since the last file has landed",
         "rehearse again",
     ] {
-        assert!(found.contains(told), "not told: {told}\n{found}");
+        assert!(found.contains(printed), "not told: {printed}\n{found}");
     }
     let counts = |report| ["orders", "contacts", "people", "remarks"].map(|table| count(report, table));
     assert_eq!(counts(&broken), [0, 0, u64::from(ROWS), 2], "{found}");

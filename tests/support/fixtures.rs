@@ -1,5 +1,4 @@
-//! What the tests of faults deploy: stand-ins for all stacks, small enough for hundreds of runs, and an account in which
-//! a deploy has something of everything to do.
+//! Fixtures of the fault tests: small stand-ins for all stacks, and accounts in which a deploy has every kind of work.
 
 use std::fmt::Write as _;
 
@@ -13,30 +12,34 @@ use super::cloud::{Cloud, ENVIRONMENT};
 pub(crate) const DEPLOY: [&str; 4] = ["deploy", "--env", ENVIRONMENT, "--yes"];
 
 /// The projects, and the accounts that they are deployed to.
-pub(crate) struct Ground {
-    /// As it shall be.
+pub(crate) struct Fixtures {
+    /// The desired state.
     pub(crate) after: Test,
     /// Only the bootstrap stack is there.
     pub(crate) new: TempDir,
     /// Something of everything: `iam` was rolled back when it was to be created, so that it has to be deleted first;
     /// `storage` needs it and is not there; its template is too long for a request. `warehouse` has another value, which
     /// `glue` is given. The template of `ingest` differs in a comment only, so that its change set is empty. An object
-    /// of the artifact bucket is gone. The rest is as it shall be.
+    /// of the artifact bucket is gone. The rest is up to date.
     pub(crate) mixed: TempDir,
 }
 
-impl Ground {
+impl Fixtures {
     /// Makes all of it, or says what is missing.
-    pub(crate) fn lay() -> Option<Self> {
+    pub(crate) fn create() -> Option<Self> {
         let after = project("two", "# Changed.\n", "AWS::SSM::Parameter")?;
         let before = project("one", "", "AWS::S3::Bucket")?;
         let cloud = Cloud::empty();
-        let told = cloud.run(&after, &["bootstrap", "--env", ENVIRONMENT, "--yes"]);
-        assert_eq!(told.code, Some(0), "{}", told.text);
+        let printed = cloud.run(&after, &["bootstrap", "--env", ENVIRONMENT, "--yes"]);
+        assert_eq!(printed.code, Some(0), "{}", printed.text);
         let new = cloud.close();
         let cloud = Cloud::copy_of(new.path());
-        let told = cloud.run(&before, &DEPLOY);
-        assert!(told.code == Some(1) && told.text.contains("`shop-trial-iam` was not created"), "{}", told.text);
+        let printed = cloud.run(&before, &DEPLOY);
+        assert!(
+            printed.code == Some(1) && printed.text.contains("`shop-trial-iam` was not created"),
+            "{}",
+            printed.text
+        );
         cloud.lose("lambda/load-");
         Some(Self { after, new, mixed: cloud.close() })
     }

@@ -1,9 +1,9 @@
-//! What is broken between the parts of a pipeline: a rehearsal names the hop and the line to mend.
+//! Templates with an error between parts of the pipeline: a rehearsal names the hop and the line to fix.
 
 use crate::rehearse::{count, findings, project, report};
 use crate::support::{Test, root};
 
-/// A project of its own with a template in which something is other than in ours, and the data of one store.
+/// A temporary project with a changed template, and the data of one store.
 fn with_template(test: Test, name: &str, edits: &[(&str, &str)]) -> Test {
     let mut template = std::fs::read_to_string(root().join(format!("templates/{name}.yaml.hbs"))).unwrap();
     for (from, to) in edits {
@@ -15,7 +15,7 @@ fn with_template(test: Test, name: &str, edits: &[(&str, &str)]) -> Test {
 }
 
 #[test]
-fn a_permission_that_is_missing_fails_the_rehearsal() {
+fn a_missing_permission_fails_the_rehearsal() {
     let Some(test) = project() else { return };
     // The role of the load may write no ledger entry, and the workgroup is another pipeline's.
     let write = "Sid: WriteLedger\n                Effect: Allow\n                Action: \"s3:PutObject\"";
@@ -41,7 +41,7 @@ fn a_permission_that_is_missing_fails_the_rehearsal() {
 
 /// The rule of the raw zone also takes what the jobs write, which would start them for ever.
 #[test]
-fn a_loop_onto_its_own_trigger_is_stopped_and_named() {
+fn an_event_loop_is_stopped_and_reported() {
     let Some(test) = project() else { return };
     let landing = "StartsWith: [!Sub \"arn:${AWS::Partition}:s3:::${RawBucketName}/{{folders.landing}}/\"";
     let test = with_template(
@@ -56,14 +56,14 @@ fn a_loop_onto_its_own_trigger_is_stopped_and_named() {
     let (code, report) = report(&test, &["--data", "erp=stores"]);
     let found = findings(&report);
     assert_eq!(code, Some(1), "{found}");
-    let told = found.split("a loop: ").nth(1).unwrap_or_else(|| panic!("{found}"));
+    let printed = found.split("a loop: ").nth(1).unwrap_or_else(|| panic!("{found}"));
     assert!(
-        told.starts_with(
+        printed.starts_with(
             "the rule `shop-local-landing` would start workflow shop-local again by what `shop-local-clean` has just written"
         ),
         "{found}"
     );
-    assert!(told.contains("EventPattern:") && told.contains("hint: narrow the rule's pattern"), "{found}");
-    // It is told, and not gone round: what is right otherwise goes on.
+    assert!(printed.contains("EventPattern:") && printed.contains("hint: narrow the rule's pattern"), "{found}");
+    // It is reported, not skipped: everything else continues.
     assert_eq!(count(&report, "stores"), 1, "{found}");
 }

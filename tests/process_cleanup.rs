@@ -1,4 +1,4 @@
-//! What a killed pipectl leaves on the machine, two at once, and a disk that is full.
+//! Processes and files of a killed pipectl, concurrent runs, and a full disk.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -49,13 +49,13 @@ impl Moments {
     }
 }
 
-/// A project whose temporary files go to a folder of its own.
-struct Place {
+/// A project with its own folder for temporary files.
+struct Workspace {
     test: Test,
     temporary: PathBuf,
 }
 
-impl Place {
+impl Workspace {
     fn new(test: Test) -> Self {
         let temporary = test.path("tmp");
         std::fs::create_dir(&temporary).unwrap();
@@ -100,31 +100,31 @@ impl Place {
 }
 
 #[test]
-fn a_killed_package_leaves_no_cargo_and_no_temporary_folder() {
+fn a_killed_package_leaves_no_processes_or_temporary_files() {
     let test = Test::empty();
     let init = test.command(&["init", "."]).output().unwrap();
     assert!(init.status.success(), "{}", test.show(&init));
-    let place = Place::new(test);
+    let workspace = Workspace::new(test);
     let mut moments = Moments::new();
     // The first of the crates takes longer than this, so it is never done.
     let kills = [300, 1_500, 3_000, 4_000]
-        .map(|most| place.kill(&["package", "--env", "local"], moments.next(most), moments.seed));
-    let last = place.kill(&["package", "--env", "local"], Duration::from_secs(3), moments.seed);
+        .map(|most| workspace.kill(&["package", "--env", "local"], moments.next(most), moments.seed));
+    let last = workspace.kill(&["package", "--env", "local"], Duration::from_secs(3), moments.seed);
     assert!(last > 0, "cargo was at work: {kills:?}");
 }
 
 #[test]
-fn a_deploy_to_this_machine_can_be_killed_at_any_moment() {
+fn a_local_deploy_can_be_killed_at_any_time() {
     let Some(test) = project() else { return };
-    let place = Place::new(test);
+    let workspace = Workspace::new(test);
     let mut moments = Moments::new();
     for _ in 0..6 {
-        place.kill(&["deploy", "--env", "local", "--yes"], moments.next(1_500), moments.seed);
+        workspace.kill(&["deploy", "--env", "local", "--yes"], moments.next(1_500), moments.seed);
     }
-    let last = place.test.command(&["deploy", "--env", "local", "--yes"]).output().unwrap();
-    assert!(last.status.success(), "seed {}: {}", moments.seed, place.test.show(&last));
-    let plan = place.test.command(&["plan", "--env", "local", "--exit-code"]).output().unwrap();
-    assert_eq!(plan.status.code(), Some(0), "seed {}: {}", moments.seed, place.test.show(&plan));
+    let last = workspace.test.command(&["deploy", "--env", "local", "--yes"]).output().unwrap();
+    assert!(last.status.success(), "seed {}: {}", moments.seed, workspace.test.show(&last));
+    let plan = workspace.test.command(&["plan", "--env", "local", "--exit-code"]).output().unwrap();
+    assert_eq!(plan.status.code(), Some(0), "seed {}: {}", moments.seed, workspace.test.show(&plan));
 }
 
 /// A few rows for one source: a rehearsal with them is short.
@@ -136,16 +136,16 @@ fn stores(test: &Test, count: u32) {
 const SHORT: [&str; 2] = ["--data", "erp=erp"];
 
 #[test]
-fn rehearsals_that_are_killed_or_run_at_once_lose_and_repeat_nothing() {
+fn killed_and_concurrent_rehearsals_lose_and_repeat_nothing() {
     let Some(test) = project() else { return };
-    let place = Place::new(test);
-    stores(&place.test, 40);
+    let workspace = Workspace::new(test);
+    stores(&workspace.test, 40);
     let mut moments = Moments::new();
     let arguments = ["rehearse", "--env", "local", SHORT[0], SHORT[1]];
     for _ in 0..4 {
-        place.kill(&arguments, moments.next(14_000), moments.seed);
+        workspace.kill(&arguments, moments.next(14_000), moments.seed);
     }
-    let mut both = [place.start(&arguments), place.start(&arguments)];
+    let mut both = [workspace.start(&arguments), workspace.start(&arguments)];
     let ids = both.each_ref().map(Child::id);
     let codes = both.each_mut().map(|child| child.wait().unwrap().code());
     // The second waits a while for the first, and then says who keeps it waiting.
@@ -153,12 +153,12 @@ fn rehearsals_that_are_killed_or_run_at_once_lose_and_repeat_nothing() {
     for id in ids {
         // The watchdog ends a moment after the run.
         let began = Instant::now();
-        while !place.left(id).is_empty() {
-            assert!(began.elapsed() < LIMIT, "{:?}", place.left(id));
+        while !workspace.left(id).is_empty() {
+            assert!(began.elapsed() < LIMIT, "{:?}", workspace.left(id));
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-    let (code, report) = report(&place.test, &SHORT);
+    let (code, report) = report(&workspace.test, &SHORT);
     assert_eq!(code, Some(0), "seed {}: {report:#}", moments.seed);
     assert_eq!(count(&report, "stores"), 40, "seed {}: {report:#}", moments.seed);
 }
@@ -198,7 +198,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_rehearsal_on_a_full_disk_says_so_and_is_taken_up_again() {
+fn a_full_disk_is_reported_and_the_next_rehearsal_completes() {
     let Some(test) = project() else { return };
     let state = test.path(".pipectl");
     std::fs::remove_dir_all(&state).unwrap();

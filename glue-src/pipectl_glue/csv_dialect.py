@@ -44,7 +44,7 @@ _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
 @dataclass(frozen=True)
-class Sheet:
+class CsvDialect:
     """How one file is written."""
 
     header: tuple[str, ...]
@@ -83,7 +83,7 @@ class Refusal:
     reason: str
 
 
-def look(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Sheet | Refusal | None:
+def detect(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> CsvDialect | Refusal | None:
     """Reads a file's first bytes (or all, if `whole`); None when it needs more of them, no header for no rows."""
     try:
         start, whole = _unpacked(start, path, whole)
@@ -103,11 +103,11 @@ def look(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Shee
     body = rest if said else text
     found = _first_record(body, delimiter, whole, style.escape)
     if found is None:
-        return None if not whole else Sheet((), delimiter, encoding)
+        return None if not whole else CsvDialect((), delimiter, encoding)
     record, header_line = found
     if len(record) == 1 and style.header and not said:
         delimiter, record = _other_delimiter(body, table, whole, style.escape) or (delimiter, record)
-    return Sheet(
+    return CsvDialect(
         tuple(name.strip() for name in record),
         delimiter,
         encoding,
@@ -180,7 +180,7 @@ def _other_delimiter(body: str, table: Table, whole: bool, escape: str | None) -
     """The delimiter that the header has instead of the declared one: a program's language decides what it writes."""
     for delimiter in _DELIMITERS:
         found = _first_record(body, delimiter, whole, escape)
-        if found and len(found[0]) > 1 and places(tuple(name.strip() for name in found[0]), table):
+        if found and len(found[0]) > 1 and column_indexes(tuple(name.strip() for name in found[0]), table):
             return delimiter, found[0]
     return None
 
@@ -201,13 +201,13 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-def positional(table: Table, style: Csv) -> Sheet:
+def positional(table: Table, style: Csv) -> CsvDialect:
     """What a file without a header is taken to be."""
     encoding = "utf-8" if style.encoding == "auto" else style.encoding
-    return Sheet(tuple(column.source for column in table.columns), style.delimiter, encoding)
+    return CsvDialect(tuple(column.source for column in table.columns), style.delimiter, encoding)
 
 
-def places(header: tuple[str, ...], table: Table) -> dict[str, int]:
+def column_indexes(header: tuple[str, ...], table: Table) -> dict[str, int]:
     """The position of each source column: of its exact name, or of the one name that differs in case and separators."""
     alike = _positions(header)
     found = {}
@@ -233,7 +233,7 @@ def _alike(name: str) -> str:
 
 def unknown_columns(header: tuple[str, ...], table: Table) -> set[str]:
     """The names in a header that the table does not use."""
-    used = set(places(header, table).values())
+    used = set(column_indexes(header, table).values())
     known = {column.source for column in table.columns}
     return {name for index, name in enumerate(header) if name and index not in used and name not in known}
 
@@ -241,15 +241,15 @@ def unknown_columns(header: tuple[str, ...], table: Table) -> set[str]:
 def renamed(header: tuple[str, ...], table: Table) -> list[str]:
     """What was taken for a column although it is written in another way."""
     return [
-        f"the header `{header[index]}` is taken for `{source}`"
-        for source, index in places(header, table).items()
+        f"the header `{header[index]}` is read as `{source}`"
+        for source, index in column_indexes(header, table).items()
         if header[index] != source
     ]
 
 
 def misspelled(header: tuple[str, ...], table: Table, key: str) -> list[str]:
     """Warnings for optional columns that a header lacks while it has a name much like theirs."""
-    found, unused = places(header, table), sorted(unknown_columns(header, table))
+    found, unused = column_indexes(header, table), sorted(unknown_columns(header, table))
     warnings = []
     for column in table.columns:
         if column.source in found or table.is_required(column):
@@ -277,7 +277,7 @@ def header_fault(header: tuple[str, ...], table: Table) -> str | None:
             shown = " and ".join(f"`{name}`" for name in same)
             many = "two" if len(same) == 2 else str(len(same))
             return f"the header has {many} columns that could be `{column.source}`: {shown}; rename one of them"
-    found = places(header, table)
+    found = column_indexes(header, table)
     lacking = [column.source for column in table.columns if table.is_required(column) and column.source not in found]
     if lacking:
         return f"the header lacks the required column `{'`, `'.join(lacking)}` (it has: {names})"

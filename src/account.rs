@@ -1,4 +1,4 @@
-//! The account of an environment: AWS, or the one on this machine.
+//! The account of an environment: AWS, or the local account.
 
 use crate::aws::Aws;
 use crate::error::Result;
@@ -6,16 +6,16 @@ use crate::project::Project;
 use crate::spec::Spec;
 
 /// An open account. The local one lives as long as this.
-pub(super) struct Account {
-    pub(super) aws: Aws,
+pub(crate) struct Account {
+    pub(crate) aws: Aws,
     #[cfg(feature = "rehearse")]
-    pub(super) local: Option<(pipectl_emulator::account::LocalAccount, pipectl_emulator::account::Endpoint)>,
+    pub(crate) local: Option<(pipectl_emulator::account::LocalAccount, pipectl_emulator::account::Endpoint)>,
 }
 
 impl Account {
     /// Opens the account, and starts it if it is the local one.
     #[cfg(feature = "rehearse")]
-    pub(super) async fn open(project: &Project, spec: &Spec) -> Result<Self> {
+    pub(crate) async fn open(project: &Project, spec: &Spec) -> Result<Self> {
         let environment = &spec.environment;
         if !environment.local {
             return Ok(Self { aws: Aws::connect(environment, None).await?, local: None });
@@ -30,7 +30,7 @@ impl Account {
 
     /// Opens the account. This binary was built without the local one.
     #[cfg(not(feature = "rehearse"))]
-    pub(super) async fn open(_: &Project, spec: &Spec) -> Result<Self> {
+    pub(crate) async fn open(_: &Project, spec: &Spec) -> Result<Self> {
         if spec.environment.local {
             return Err(crate::error::Error::new("this pipectl was built without the local account")
                 .hint("install the full one, or choose another environment with `--env`"));
@@ -40,7 +40,7 @@ impl Account {
 
     /// Closes the account; the local one writes what it knows.
     #[cfg_attr(not(feature = "rehearse"), expect(clippy::unused_async, reason = "the local account is awaited"))]
-    pub(super) async fn close(self) -> Result<()> {
+    pub(crate) async fn close(self) -> Result<()> {
         #[cfg(feature = "rehearse")]
         if let Some((_, endpoint)) = self.local {
             endpoint.stop().await?;

@@ -1,4 +1,4 @@
-//! A service on this machine that answers as a test tells it to: faults and recordings go over the wire.
+//! A local HTTP service with responses from a test: faults and recordings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -25,7 +25,7 @@ impl Progress for Person {
 
 /// An update that is left while it runs.
 async fn left(answer: bool) -> (Fake, Person, Error) {
-    let wanted = Wanted { stacks: vec![stack("network", NETWORK, Vec::new())], ..Wanted::default() };
+    let desired = Release { stacks: vec![stack("network", NETWORK, Vec::new())], ..Release::default() };
     let busy = result(&described("network", "UPDATE_IN_PROGRESS"));
     let fake = Fake::start()
         .await
@@ -42,7 +42,7 @@ async fn left(answer: bool) -> (Fake, Person, Error) {
         .on("CancelUpdateStack", result(&json!({})))
         .on("DescribeStackEvents", result(&json!({"StackEvents": []})));
     let (sender, stop) = Stop::controlled();
-    let (session, mut steps) = open(&fake, wanted, stop).await;
+    let (session, mut steps) = open(&fake, desired, stop).await;
     let survey = survey::prepare(&session, &mut steps, &mut Silent).await.unwrap();
     let watched = fake.clone();
     tokio::spawn(async move {
@@ -55,35 +55,35 @@ async fn left(answer: bool) -> (Fake, Person, Error) {
         std::future::pending::<()>().await;
     });
     let mut person = Person { answer, asked: Vec::new(), stopping: None };
-    let ending = rollout::carry_out(&session, survey, &Consent::To(Vec::new()), &mut steps, &mut person).await;
+    let ending = rollout::execute(&session, survey, &Consent::To(Vec::new()), &mut steps, &mut person).await;
     assert_eq!(ending.report, [("network".into(), Outcome::Running)]);
     (fake, person, ending.result.unwrap_err())
 }
 
 #[tokio::test]
-async fn an_update_can_be_cancelled_by_whoever_is_asked() {
+async fn an_update_is_cancelled_after_confirmation() {
     let (fake, person, error) = left(true).await;
     assert_eq!(person.asked, ["network"]);
-    insta::assert_snapshot!(person.stopping.unwrap(), @"it goes on in AWS without pipectl too: `pipectl status --env dev` shows how far it is");
+    insta::assert_snapshot!(person.stopping.unwrap(), @"AWS continues without pipectl: `pipectl status --env dev` shows the progress");
     assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet", "CancelUpdateStack"]);
     assert_eq!(error.exit_code(), Exit::Interrupted);
     insta::assert_snapshot!(error, @"
     error: interrupted: one stack is still being changed in AWS: `network`
     = note: the update of `network` is cancelled: AWS rolls it back now
     = hint: follow with `pipectl status --env dev`
-    = hint: run `pipectl deploy --env dev` again: it goes on where it stopped
+    = hint: run `pipectl deploy --env dev` again: it resumes where it stopped
     ");
 }
 
 #[tokio::test]
-async fn nothing_is_cancelled_unasked() {
+async fn nothing_is_cancelled_without_confirmation() {
     let (fake, _, error) = left(false).await;
     assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet"]);
     insta::assert_snapshot!(error, @"
     error: interrupted: one stack is still being changed in AWS: `network`
     = hint: follow with `pipectl status --env dev`
-    = hint: to take an update back while it runs:
+    = hint: to cancel an update while it runs:
               aws cloudformation cancel-update-stack --region us-east-1 --stack-name shop-dev-network
-    = hint: run `pipectl deploy --env dev` again: it goes on where it stopped
+    = hint: run `pipectl deploy --env dev` again: it resumes where it stopped
     ");
 }

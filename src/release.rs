@@ -1,10 +1,10 @@
-//! What an environment shall be: its stacks, and what they need in the artifact bucket.
+//! The release of an environment: its desired state with packaged artifacts.
 
 use pipectl_contract::names::Artifact;
 use pipectl_core::desired_state::DesiredState;
 
 use crate::context::Context;
-use crate::deploy::Wanted;
+use crate::deploy::Release;
 use crate::deploy::artifacts::{Content, Upload};
 use crate::digest::sha256;
 use crate::error::Result;
@@ -14,17 +14,17 @@ use crate::project::Project;
 use crate::spec::Spec;
 
 /// Runs the rules of `pipectl check`, and packages.
-pub(super) fn checked(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
+pub(crate) fn checked(context: &Context, project: &Project, spec: &Spec) -> Result<Release> {
     complete(context, project, spec, project.check(spec)?)
 }
 
-/// Renders and packages. A rehearsal judges the permissions itself, call by call.
+/// Renders and packages, without the checks: a rehearsal authorizes each call.
 #[cfg(feature = "rehearse")]
-pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
+pub(crate) fn release(context: &Context, project: &Project, spec: &Spec) -> Result<Release> {
     complete(context, project, spec, project.desired_state(spec)?)
 }
 
-fn complete(context: &Context, project: &Project, spec: &Spec, desired: DesiredState) -> Result<Wanted> {
+fn complete(context: &Context, project: &Project, spec: &Spec, desired: DesiredState) -> Result<Release> {
     let key = desired.document_key();
     let DesiredState { stacks, document: bytes } = desired;
     let package = packaged(context, project, spec)?;
@@ -35,16 +35,16 @@ fn complete(context: &Context, project: &Project, spec: &Spec, desired: DesiredS
         keys.artifacts.insert(name, artifact.key.clone());
         uploads.push(Upload { key: artifact.key, sha256: artifact.sha256, content: Content::File(artifact.path) });
     }
-    Ok(Wanted { stacks, uploads, keys, commit: project.commit() })
+    Ok(Release { stacks, uploads, keys, commit: project.commit() })
 }
 
-/// Builds what has changed of the Lambdas and the jobs, and says so where that takes its time.
-pub(super) fn packaged(context: &Context, project: &Project, spec: &Spec) -> Result<Package> {
-    let mut told = false;
+/// Builds changed Lambdas and jobs, and prints a message if that takes long.
+pub(crate) fn packaged(context: &Context, project: &Project, spec: &Spec) -> Result<Package> {
+    let mut announced = false;
     let mut progress = |line: &str| {
-        // Where nobody sees the status line, minutes would pass without a word.
-        if !told && ["Compiling", "Downloading", "Updating"].iter().any(|start| line.starts_with(start)) {
-            told = true;
+        // Without a status line, minutes would pass without output.
+        if !announced && ["Compiling", "Downloading", "Updating"].iter().any(|start| line.starts_with(start)) {
+            announced = true;
             context.ui.line("compiling the Lambdas; the first time takes some minutes");
         }
         context.ui.status(line);
@@ -54,11 +54,11 @@ pub(super) fn packaged(context: &Context, project: &Project, spec: &Spec) -> Res
 }
 
 /// The bootstrap stack needs no artifact; the rules of `pipectl check` hold for it as for the others.
-pub(super) fn checked_stacks(project: &Project, spec: &Spec) -> Result<Wanted> {
-    Ok(Wanted { stacks: project.check(spec)?.stacks, commit: project.commit(), ..Wanted::default() })
+pub(crate) fn checked_stacks(project: &Project, spec: &Spec) -> Result<Release> {
+    Ok(Release { stacks: project.check(spec)?.stacks, commit: project.commit(), ..Release::default() })
 }
 
 /// The stacks alone, to take them down.
-pub(super) fn stacks(project: &Project, spec: &Spec) -> Result<Wanted> {
-    Ok(Wanted { stacks: project.render(spec)?, commit: project.commit(), ..Wanted::default() })
+pub(crate) fn stacks(project: &Project, spec: &Spec) -> Result<Release> {
+    Ok(Release { stacks: project.render(spec)?, commit: project.commit(), ..Release::default() })
 }

@@ -1,18 +1,18 @@
-//! Change sets that a killed run has left behind: known by their names, and left alone until no run can need them.
+//! Stale change sets of killed runs: recognized by their names, and kept until no run can need them.
 
 use std::time::{Duration, SystemTime};
 
 use super::{Purpose, RUN_LENGTH, Session, is_run};
 use crate::aws::cloudformation::WaitingChangeSet;
 
-/// How old a change set must be for a run that comes by to remove it: no run waits that long for an answer.
+/// How old a change set must be for another run to delete it: no run waits that long for confirmation.
 const PASSING: Duration = Duration::from_hours(6);
 /// How old one must be for `gc`.
 const COLLECTED: Duration = Duration::from_hours(24);
-/// How long a saved plan may be carried out before `gc` takes it: as long as its templates are kept.
+/// How long a saved plan may be executed before `gc` deletes it: as long as its templates are kept.
 const SAVED: Duration = Duration::from_hours(7 * 24);
 
-/// What a change set was made for, by its name; none if no run of pipectl made it.
+/// The purpose of a change set, by its name; none if no run of pipectl created it.
 pub(super) fn purpose(name: &str) -> Option<Purpose> {
     [Purpose::Saved, Purpose::Drift, Purpose::Plan, Purpose::Deploy]
         .into_iter()
@@ -25,12 +25,12 @@ fn is_numbered_run(text: &str) -> bool {
     is_run(text) && (text.len() == RUN_LENGTH || text[RUN_LENGTH..].strip_prefix('-').is_some_and(digits))
 }
 
-/// How old something is. A clock that goes before AWS's makes it no older.
+/// The age of something. A clock behind AWS's gives zero.
 pub(crate) fn age(created: SystemTime) -> Duration {
     SystemTime::now().duration_since(created).unwrap_or_default()
 }
 
-/// Whether nobody can need a change set any more.
+/// Whether a change set is stale.
 pub(crate) fn is_garbage(change_set: &WaitingChangeSet) -> bool {
     let kept = match purpose(&change_set.name) {
         Some(Purpose::Plan | Purpose::Drift | Purpose::Deploy) => COLLECTED,
@@ -40,15 +40,15 @@ pub(crate) fn is_garbage(change_set: &WaitingChangeSet) -> bool {
     age(change_set.created) > kept
 }
 
-/// Whether a shell without resources and change sets is old enough to go.
+/// Whether a stack without resources and change sets is old enough to be deleted.
 pub(crate) fn is_old_shell(created: SystemTime) -> bool {
     age(created) > COLLECTED
 }
 
 impl Session {
-    /// Removes what killed runs of this kind have left at a stack. A plan may remove plans only: the role of pull
-    /// requests has no right to more. Whatever goes wrong, the run goes on.
-    pub(super) async fn clear_leftovers(&self, stack: &str, by: Purpose) {
+    /// Deletes stale change sets of killed runs of this kind. A plan may delete plans only: the role of pull requests
+    /// has no other permission. Errors are ignored.
+    pub(super) async fn clear_stale_change_sets(&self, stack: &str, by: Purpose) {
         let Ok(waiting) = self.aws.cloudformation.waiting_change_sets(stack).await else { return };
         for change_set in waiting {
             let own = match purpose(&change_set.name) {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_a_run_makes_are_known() {
+    fn only_generated_names_are_recognized() {
         let run = "20261121T150405Z-0123456789abcdef";
         for (name, expected) in [
             (format!("plan-{run}"), Some(Purpose::Plan)),

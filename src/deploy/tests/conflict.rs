@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn network() -> Wanted {
-    Wanted { stacks: vec![stack("network", NETWORK, Vec::new())], ..Wanted::default() }
+fn network() -> Release {
+    Release { stacks: vec![stack("network", NETWORK, Vec::new())], ..Release::default() }
 }
 
 fn tags_change() -> Value {
@@ -11,8 +11,8 @@ fn tags_change() -> Value {
         "Replacement": "False", "Details": [{"Target": {"Attribute": "Properties", "Name": "Tags", "RequiresRecreation": "Never"}}]}}])
 }
 
-/// An update that is overtaken when it is to be executed: refused like this, and the template is then another.
-async fn overtaken(refusal: Reply, template: &str) -> Fake {
+/// An update with a conflict at its execution: rejected like this, and the template is then another.
+async fn conflict(refusal: Reply, template: &str) -> Fake {
     let fake = existing(Fake::start().await, "network", "Resources: {}")
         .on("GetTemplate:arn:network", result(&json!({"TemplateBody": template})))
         .on("DeleteChangeSet", result(&json!({})));
@@ -48,22 +48,22 @@ fn refusals() -> [Reply; 4] {
 }
 
 #[tokio::test]
-async fn what_another_deploy_has_done_is_not_done_again() {
+async fn changes_of_another_deploy_are_not_repeated() {
     for refusal in refusals() {
-        let fake = overtaken(refusal.clone(), NETWORK).await;
+        let fake = conflict(refusal.clone(), NETWORK).await;
         let mut lines = Lines(Vec::new());
         let report = deploy(&fake, network(), &mut lines).await.unwrap();
         assert_eq!(report, [("network".into(), Outcome::Unchanged)], "{refusal:?}");
         assert_eq!(fake.calls(true), ["CreateChangeSet", "ExecuteChangeSet", "DeleteChangeSet"]);
         lines.drop_record();
-        assert_eq!(lines.0, ["network was changed meanwhile: looks again", "network is up to date"]);
+        assert_eq!(lines.0, ["network was changed concurrently: is planned again", "network is up to date"]);
     }
 }
 
 #[tokio::test]
-async fn what_another_deploy_has_left_to_do_is_done_with_a_new_change_set() {
+async fn remaining_changes_get_a_new_change_set() {
     for refusal in refusals() {
-        let fake = overtaken(refusal.clone(), "Resources: {Old: {Type: 'AWS::SNS::Topic'}}").await;
+        let fake = conflict(refusal.clone(), "Resources: {Old: {Type: 'AWS::SNS::Topic'}}").await;
         let report = deploy(&fake, network(), &mut Lines(Vec::new())).await.unwrap();
         assert_eq!(report, [("network".into(), Outcome::Updated)], "{refusal:?}");
         let made = fake.requests("CreateChangeSet");
@@ -74,8 +74,8 @@ async fn what_another_deploy_has_left_to_do_is_done_with_a_new_change_set() {
 }
 
 #[tokio::test]
-async fn a_saved_plan_is_not_carried_out_on_a_stack_that_is_another() {
-    let mut fake = overtaken(refusals()[0].clone(), "Resources: {Old: {Type: 'AWS::SNS::Topic'}}").await;
+async fn a_saved_plan_is_rejected_for_a_changed_stack() {
+    let mut fake = conflict(refusals()[0].clone(), "Resources: {Old: {Type: 'AWS::SNS::Topic'}}").await;
     let mut other = tags_change();
     other[0]["ResourceChange"]["LogicalResourceId"] = "Old".into();
     let other =
@@ -91,7 +91,7 @@ async fn a_saved_plan_is_not_carried_out_on_a_stack_that_is_another() {
 }
 
 #[tokio::test]
-async fn a_plan_looks_again_at_a_stack_that_became_busy() {
+async fn a_plan_reads_a_busy_stack_again() {
     let busy =
         Reply::Error(400, "ValidationError", "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.".into());
     let fake = existing(Fake::start().await, "network", "Resources: {}")

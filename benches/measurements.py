@@ -1,4 +1,4 @@
-"""A figure, the table of them, and the place in the documentation where it stands."""
+"""A measurement, the table of them, and the place in the documentation where it stands."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ class Skip(Exception):
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """One line of the table; `found` is the minimum, the median and the processor time, as text."""
 
     what: str
@@ -18,18 +18,18 @@ class Figure:
     note: str = ""
 
 
-def table(figures: list[Figure]) -> str:
-    """The figures in Markdown."""
+def table(results: list[Measurement]) -> str:
+    """The results in Markdown."""
     lines = ["| what | best | median | processor | target | |", "|---|--:|--:|--:|--:|---|"]
-    lines += [f"| {' | '.join((one.what, *one.found, one.target, one.note))} |" for one in figures]
+    lines += [f"| {' | '.join((one.what, *one.found, one.target, one.note))} |" for one in results]
     return "\n".join(lines)
 
 
-def report(machine: str, figures: str) -> str:
-    return f"{figures}\n\n{machine}"
+def report(machine: str, results: str) -> str:
+    return f"{results}\n\n{machine}"
 
 
-def write(page: Path, text: str, name: str = "figures") -> None:
+def write(page: Path, text: str, name: str = "results") -> None:
     """Replaces what stands between the markers of this name."""
     begin, end = f"<!-- {name}: begin (make bench) -->", f"<!-- {name}: end -->"
     before = page.read_text(encoding="utf-8")

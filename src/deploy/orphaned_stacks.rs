@@ -1,4 +1,4 @@
-//! Stacks of the environment that the project does not have any more.
+//! Orphaned stacks: of the environment, but not in the project.
 
 use std::collections::BTreeSet;
 
@@ -6,24 +6,22 @@ use super::progress::{Progress, Step};
 use super::{BOOTSTRAP, Session};
 use crate::aws::Failure;
 use crate::plan::deployed::Stack;
-use crate::plan::{Warning, orphan, strangers};
+use crate::plan::{Warning, orphaned_stack, strangers};
 
 impl Session {
-    /// A warning for each stack that pipectl once made for this environment, and that is no part of the project. That
-    /// they cannot be looked for is told, and stops no plan.
-    pub(super) async fn orphans(&self, progress: &mut dyn Progress) -> Vec<Warning> {
-        match self.find_orphans().await {
-            Ok(found) => found.iter().map(|(name, stack)| orphan(stack, name, &self.environment)).collect(),
+    /// A warning for each stack that pipectl created for this environment and that is not in the project. A failed
+    /// lookup is reported; the plan continues.
+    pub(super) async fn orphaned_stacks(&self, progress: &mut dyn Progress) -> Vec<Warning> {
+        match self.find_orphaned_stacks().await {
+            Ok(found) => found.iter().map(|(name, stack)| orphaned_stack(stack, name, &self.environment)).collect(),
             Err(failure) => {
-                progress.step(&Step::Note(format!(
-                    "stacks that the project does not have any more were not looked for: {failure}"
-                )));
+                progress.step(&Step::Note(format!("cannot list orphaned stacks: {failure}")));
                 Vec::new()
             }
         }
     }
 
-    async fn find_orphans(&self) -> Result<Vec<(String, Stack)>, Failure> {
+    async fn find_orphaned_stacks(&self) -> Result<Vec<(String, Stack)>, Failure> {
         let Some(prefix) = self.stack_prefix() else { return Ok(Vec::new()) };
         let own: BTreeSet<&str> = self.names.iter().map(String::as_str).chain([BOOTSTRAP]).collect();
         let names = self.aws.cloudformation.stack_names(&prefix).await?;

@@ -1,23 +1,23 @@
-//! What is done about the state in which a stack is found.
+//! Handles the state of a stack: wait, continue a rollback, delete a failed creation, or fail.
 
 use std::collections::BTreeSet;
 use std::sync::{MutexGuard, PoisonError};
 
+use super::conflict::{Attempt, Halt};
 use super::follow::Ended;
-use super::overtaken::{Attempt, Halt};
 use super::progress::Step;
-use super::{Session, leftover};
+use super::{Session, stale_change_sets};
 use crate::aws::Kind;
 use crate::aws::cloudformation::StackResource;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::plan::deployed::{Stack, Standing};
+use crate::plan::deployed::{Stack, StackState};
 use crate::plan::{Known, loss};
 use crate::render::RenderedStack;
 
 const ROLLBACK_FAILED: &str = "UPDATE_ROLLBACK_FAILED";
-/// How old a change set is of which nobody is about to do anything any more.
-const LEFT_BEHIND: time::Duration = time::Duration::hours(1);
+/// How old an unused change set must be to count as stale.
+const STALE: time::Duration = time::Duration::hours(1);
 
 impl Session {
     fn absent(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -26,27 +26,27 @@ impl Session {
 
     /// A stack with its template; none if there is nothing to update. Waits for what others do to it, and takes it out
     /// of a failed rollback if that was asked for.
-    pub(super) async fn read(&self, wanted: &RenderedStack) -> Result<Option<Known>> {
+    pub(super) async fn read(&self, desired: &RenderedStack) -> Result<Option<Known>> {
         loop {
-            let Some(stack) = self.settled(&wanted.name, &wanted.stack_name).await? else {
-                self.absent().insert(wanted.stack_name.clone());
+            let Some(stack) = self.settled(&desired.name, &desired.stack_name).await? else {
+                self.absent().insert(desired.stack_name.clone());
                 return Ok(None);
             };
-            match stack.status.standing() {
-                Standing::Absent => return Ok(None),
-                Standing::Shell => {
+            match stack.status.state() {
+                StackState::Absent => return Ok(None),
+                StackState::Shell => {
                     self.check_holds_nothing(&stack).await?;
-                    self.say(Step::Note(format!(
-                        "`{}` is in {} after a creation that failed. It holds no data: a deploy deletes it and creates it anew",
+                    self.emit(Step::Note(format!(
+                        "`{}` is in {} after a failed creation. It contains no data: a deploy deletes it and creates it again",
                         stack.name, stack.status
                     )));
                     return Ok(None);
                 }
-                Standing::Broken if stack.status.as_str() == ROLLBACK_FAILED && self.recovery.continue_rollback => {
-                    self.continue_rollback(wanted, &stack).await?;
+                StackState::Broken if stack.status.as_str() == ROLLBACK_FAILED && self.recovery.continue_rollback => {
+                    self.continue_rollback(desired, &stack).await?;
                 }
-                Standing::Broken => return Err(self.broken(&wanted.name, &stack).await),
-                Standing::Busy | Standing::Settled => {
+                StackState::Broken => return Err(self.broken(&desired.name, &stack).await),
+                StackState::Busy | StackState::Settled => {
                     let text = self.aws.cloudformation.template(&stack.id).await?;
                     return Ok(Some(Known::new(stack, text)));
                 }
@@ -54,32 +54,32 @@ impl Session {
         }
     }
 
-    /// Clears away what stands in the way of a creation: the shell of one that failed, or of one that was never begun.
-    /// Where the survey has found nothing at all it does not look again: CloudFormation refuses to create what is there.
-    pub(super) async fn make_way(&self, wanted: &RenderedStack) -> Attempt<()> {
-        if self.absent().remove(&wanted.stack_name) {
+    /// Deletes what blocks a creation: the stack of a failed creation, or of one that never started. If the survey found
+    /// no stack it does not check again: CloudFormation rejects the creation of an existing stack.
+    pub(super) async fn clear_failed_creation(&self, desired: &RenderedStack) -> Attempt<()> {
+        if self.absent().remove(&desired.stack_name) {
             return Ok(());
         }
-        let Some(stack) = self.settled(&wanted.name, &wanted.stack_name).await? else { return Ok(()) };
-        match stack.status.standing() {
-            Standing::Absent => self.clear_review(wanted, &stack).await,
-            Standing::Shell => {
+        let Some(stack) = self.settled(&desired.name, &desired.stack_name).await? else { return Ok(()) };
+        match stack.status.state() {
+            StackState::Absent => self.clear_review(desired, &stack).await,
+            StackState::Shell => {
                 self.check_holds_nothing(&stack).await?;
-                let what = format!("is cleared of a failed creation ({})", stack.status);
-                let ended = self.delete(wanted, &stack, what).await?;
+                let what = format!("is deleted after a failed creation ({})", stack.status);
+                let ended = self.delete(desired, &stack, what).await?;
                 if ended.stack.status.as_str() == "DELETE_COMPLETE" {
                     return Ok(());
                 }
-                Err(self.cause(wanted, &ended.stack, &ended.events).await.into())
+                Err(self.cause(desired, &ended.stack, &ended.events).await.into())
             }
-            Standing::Broken => Err(self.broken(&wanted.name, &stack).await.into()),
-            Standing::Busy | Standing::Settled => Err(Halt::Overtaken(format!("the stack is in {}", stack.status))),
+            StackState::Broken => Err(self.broken(&desired.name, &stack).await.into()),
+            StackState::Busy | StackState::Settled => Err(Halt::Conflict(format!("the stack is in {}", stack.status))),
         }
     }
 
     /// A stack in review is made by a change set that was never executed. If all of them are left from runs that are
     /// long over, it goes with them. A younger one may be just about to be executed by another deploy.
-    async fn clear_review(&self, wanted: &RenderedStack, stack: &Stack) -> Attempt<()> {
+    async fn clear_review(&self, desired: &RenderedStack, stack: &Stack) -> Attempt<()> {
         if stack.status.as_str() != "REVIEW_IN_PROGRESS" {
             return Ok(());
         }
@@ -87,22 +87,22 @@ impl Session {
         let now = time::OffsetDateTime::now_utc();
         let left = |created: &str| {
             let parsed = time::OffsetDateTime::parse(created, &time::format_description::well_known::Rfc3339);
-            parsed.is_ok_and(|created| now - created > LEFT_BEHIND)
+            parsed.is_ok_and(|created| now - created > STALE)
         };
-        let ours = |name: &str| leftover::purpose(name).is_some();
+        let ours = |name: &str| stale_change_sets::purpose(name).is_some();
         if change_sets.is_empty() || !change_sets.iter().all(|one| ours(&one.name) && left(&one.created)) {
             return Ok(());
         }
-        let what = "is cleared of a change set that was never executed".to_owned();
-        self.delete(wanted, stack, what).await.map(drop)
+        let what = "is deleted, because its change set was never executed".to_owned();
+        self.delete(desired, stack, what).await.map(drop)
     }
 
-    async fn delete(&self, wanted: &RenderedStack, stack: &Stack, what: String) -> Attempt<Ended> {
-        self.say(Step::Stack { stack: wanted.name.clone(), what });
-        let token = self.other_token(&wanted.name);
+    async fn delete(&self, desired: &RenderedStack, stack: &Stack, what: String) -> Attempt<Ended> {
+        self.emit(Step::Stack { stack: desired.name.clone(), what });
+        let token = self.other_token(&desired.name);
         let anchor = self.anchor(&stack.id, &token).await;
         self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await?;
-        Ok(self.follow(&wanted.name, &stack.id, anchor, &token).await?)
+        Ok(self.follow(&desired.name, &stack.id, anchor, &token).await?)
     }
 
     /// Fails if a stack that has to be deleted before it can be created still holds data.
@@ -113,7 +113,7 @@ impl Session {
             return Ok(());
         }
         let error = Error::new(format!(
-            "`{}` is in {} after a creation that failed, and it holds data: it is not deleted without you",
+            "`{}` is in {} after a failed creation and contains data, so it is not deleted automatically",
             stack.name, stack.status
         ));
         let error = held.into_iter().fold(error, Error::note);
@@ -124,8 +124,8 @@ impl Session {
     }
 
     /// Goes on with a rollback that failed, without what was named to be skipped.
-    async fn continue_rollback(&self, wanted: &RenderedStack, stack: &Stack) -> Result<()> {
-        let (name, stack_name) = (&wanted.name, &wanted.stack_name);
+    async fn continue_rollback(&self, desired: &RenderedStack, stack: &Stack) -> Result<()> {
+        let (name, stack_name) = (&desired.name, &desired.stack_name);
         let failed = self.failed_resources(stack).await?;
         let skip = self.recovery.skipped(name);
         let wrong: Vec<&String> = skip.iter().filter(|id| !failed.iter().any(|one| one.logical_id == **id)).collect();
@@ -136,7 +136,7 @@ impl Session {
                 .exit(Exit::Usage));
         }
         let without = if skip.is_empty() { String::new() } else { format!(", without `{}`", skip.join("`, `")) };
-        self.say(Step::Stack { stack: name.clone(), what: format!("goes on with its rollback{without}") });
+        self.emit(Step::Stack { stack: name.clone(), what: format!("continues its rollback{without}") });
         let token = self.other_token(name);
         let anchor = self.anchor(&stack.id, &token).await;
         let role = self.role.as_deref();
@@ -147,12 +147,12 @@ impl Session {
             Err(failure) => return Err(failure.into()),
         }
         let ended = self.follow(name, &stack.id, anchor, &token).await?;
-        if ended.stack.status.standing() == Standing::Broken {
+        if ended.stack.status.state() == StackState::Broken {
             return Err(self.broken(name, &ended.stack).await);
         }
         if !skip.is_empty() {
-            self.say(Step::Note(format!(
-                "what was skipped in `{stack_name}` is no longer as its template says: `{}`. The next change of it may fail; \
+            self.emit(Step::Note(format!(
+                "the resources skipped in `{stack_name}` no longer match their template: `{}`. Their next change may fail; \
                  `pipectl plan` does not show this",
                 skip.join("`, `")
             )));
@@ -167,13 +167,13 @@ impl Session {
         Ok(resources)
     }
 
-    /// The error of a stack with which nothing can be done until someone mends it.
+    /// The error of a stack that cannot be changed until someone fixes it.
     async fn broken(&self, name: &str, stack: &Stack) -> Error {
         let (region, environment) = (&self.aws.region, &self.environment);
         if stack.status.as_str() == ROLLBACK_FAILED {
             let failed = self.failed_resources(stack).await.unwrap_or_default();
             let error = Error::new(format!(
-                "`{}` is in {}: its last update failed, and so did the way back",
+                "`{}` is in {}: its last update and the rollback of it failed",
                 stack.name, stack.status
             ));
             let error = failed.iter().fold(error, |error, one| {
@@ -181,12 +181,12 @@ impl Session {
                 error.note(format!("`{}` ({}): {reason}", one.logical_id, one.resource_type))
             });
             let command = format!("pipectl deploy --env {environment} --continue-rollback");
-            let error = error.hint(format!("mend what this names, then run `{command}`"));
+            let error = error.hint(format!("fix the cause, then run `{command}`"));
             let skip: Vec<String> = failed.iter().map(|one| format!(" --skip {name}/{}", one.logical_id)).collect();
             if skip.is_empty() {
                 return error;
             }
-            return error.hint(format!("what cannot be mended can be left as it is: `{command}{}`", skip.concat()));
+            return error.hint(format!("to skip resources that cannot be fixed: `{command}{}`", skip.concat()));
         }
         let error = Error::new(format!("`{}` is in {} and cannot be changed", stack.name, stack.status));
         let error = match &stack.status_reason {
@@ -199,7 +199,7 @@ impl Session {
                 stack.name
             )),
             _ => error.hint(format!(
-                "look at its events, then delete it with `aws cloudformation delete-stack --region {region} --stack-name {}`",
+                "check its events, then delete it with `aws cloudformation delete-stack --region {region} --stack-name {}`",
                 stack.name
             )),
         }

@@ -1,4 +1,4 @@
-//! Signed calls of services of which so little is asked that their SDKs are not worth their weight.
+//! Signed calls to services with few operations, for which an SDK would be too large.
 
 use std::time::SystemTime;
 
@@ -17,9 +17,9 @@ use super::error::{Failure, Kind, kind};
 /// How often a call is made that fails for a passing reason.
 const TRIES: u32 = 4;
 
-/// A way to every service of a region.
+/// A client for every service of a region.
 #[derive(Debug, Clone)]
-pub struct Wire {
+pub struct SignedCalls {
     config: SdkConfig,
     region: String,
     endpoint: Option<String>,
@@ -45,7 +45,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-impl Wire {
+impl SignedCalls {
     pub(super) fn new(config: &SdkConfig, region: &str, endpoint: Option<String>) -> Self {
         Self { config: config.clone(), region: region.to_owned(), endpoint }
     }
@@ -247,22 +247,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_read_in_every_form() {
-        let told = |code: Option<&str>, status: u16, body: &str| {
+    fn service_errors_are_parsed_in_every_form() {
+        let reported = |code: Option<&str>, status: u16, body: &str| {
             let code = code.map(str::to_owned);
             let answer = Answer { status, code, request_id: None, body: body.as_bytes().to_vec() };
             let failure = refused("X", &answer);
             format!("{:?} {} {}", failure.kind, failure.code, failure.message)
         };
         let text = [
-            told(None, 400, r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no queue"}"#),
-            told(Some("ResourceNotFoundException:http://x/"), 404, r#"{"Message":"no function"}"#),
-            told(
+            reported(None, 400, r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no queue"}"#),
+            reported(Some("ResourceNotFoundException:http://x/"), 404, r#"{"Message":"no function"}"#),
+            reported(
                 None,
                 403,
                 "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>no</Message></Error></ErrorResponse>",
             ),
-            told(None, 503, "busy"),
+            reported(None, 503, "busy"),
         ];
         insta::assert_snapshot!(text.join("\n"), @r"
         NotFound QueueDoesNotExist no queue

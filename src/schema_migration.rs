@@ -1,9 +1,9 @@
-//! What a deploy will do to the warehouse's tables, from the pipeline document that is deployed.
+//! Schema changes of the warehouse that a deploy will cause, by comparison with the deployed pipeline document.
 
 use pipectl_contract::Map;
 use pipectl_contract::schema_change::Migration;
 
-use super::account::Account;
+use crate::account::Account;
 use crate::error::Result;
 use crate::plan::TableMigration;
 use crate::spec::Spec;
@@ -11,7 +11,7 @@ use crate::warehouse::schema_changes;
 
 /// What the warehouse will change of its tables. Fails if a change would lose data. Before the first deploy there is
 /// nothing to compare with.
-pub(super) async fn changes(account: &Account, spec: &Spec) -> Result<Vec<TableMigration>> {
+pub(crate) async fn changes(account: &Account, spec: &Spec) -> Result<Vec<TableMigration>> {
     let Some(stack) = account.aws.cloudformation.stack(&spec.stack_name("ingest")).await? else {
         return Ok(Vec::new());
     };
@@ -19,7 +19,7 @@ pub(super) async fn changes(account: &Account, spec: &Spec) -> Result<Vec<TableM
     let (Some(bucket), Some(key)) = (parameter("ArtifactBucketName"), parameter("DocumentKey")) else {
         return Ok(Vec::new());
     };
-    // A document that is gone, or of a version without tables, says nothing; the load looks at the tables themselves.
+    // A missing document, or one without tables, is ignored; the load inspects the tables themselves.
     let Ok(Some(bytes)) = account.aws.s3.get(&bucket, &key).await else { return Ok(Vec::new()) };
     let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let schema = document.pointer("/warehouse/schema").cloned().unwrap_or_default();

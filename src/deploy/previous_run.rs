@@ -1,5 +1,5 @@
-//! The run before this one. If it did not come to its end, it may not have set the policies of stacks that it changed:
-//! they are set now. What that costs is two calls a deploy, made while the stacks are read, and none a stack.
+//! The previous run. If it did not complete, it may not have set the policies of stacks that it changed, so this run sets
+//! them. The check costs two calls in each deploy, in parallel with the reads of the stacks.
 
 use std::sync::{Arc, PoisonError};
 
@@ -12,39 +12,39 @@ use super::rollout::{Outcome, Report};
 use super::{Scope, Session};
 use crate::aws::S3;
 
-/// How far it is looked back. It keeps the list of records short.
+/// How old a record may be. The limit keeps the list of records short.
 const BACK: Duration = Duration::days(30);
 /// How many records are read at most: the newest one is nearly always of the same kind.
 const RECORDS: usize = 5;
 
-/// A look at the run before, under way. It says whether that run left something undone.
-pub(super) type LookBack = JoinHandle<bool>;
+/// The running check: whether the previous run left work unfinished.
+pub(super) type PreviousRunCheck = JoinHandle<bool>;
 
 impl Session {
-    /// Begins to look. Nothing waits for it before the stacks are read.
-    pub(super) fn look_back(&self) {
+    /// Starts the check in the background.
+    pub(super) fn check_previous_run(&self) {
         let (s3, bucket, action) = (self.aws.s3.clone(), self.bucket.clone(), self.action());
-        let look = tokio::spawn(async move { left_undone(&s3, &bucket, action).await });
-        *self.look_back.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
+        let look = tokio::spawn(async move { is_unfinished(&s3, &bucket, action).await });
+        *self.previous_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
     }
 
-    /// Whether the run before left something undone. That it cannot be told is no reason to do anything.
-    pub(super) async fn previous_left_undone(&self) -> bool {
-        let look = self.look_back.lock().unwrap_or_else(PoisonError::into_inner).take();
+    /// Whether the previous run left work unfinished; `false` if unknown.
+    pub(super) async fn previous_run_is_unfinished(&self) -> bool {
+        let look = self.previous_run.lock().unwrap_or_else(PoisonError::into_inner).take();
         match look {
             Some(look) => look.await.unwrap_or(false),
             None => false,
         }
     }
 
-    /// Sets the policies of the stacks that this run had nothing to do to. A run that still goes on cannot be told from
-    /// one that was killed: both set the same policies then.
-    pub(super) async fn set_left_policies(self: &Arc<Self>, report: &Report) {
+    /// Sets the policies of the stacks that this run did not change. A running run looks like
+    /// a killed one: both set the same policies then.
+    pub(super) async fn set_missing_policies(self: &Arc<Self>, report: &Report) {
         let mut tasks = JoinSet::new();
         for (name, _) in report.iter().filter(|(_, outcome)| *outcome == Outcome::Unchanged) {
-            let Some(wanted) = self.stack(name) else { continue };
+            let Some(desired) = self.stack(name) else { continue };
             let session = Arc::clone(self);
-            tasks.spawn(async move { session.close_policy(&wanted).await });
+            tasks.spawn(async move { session.close_policy(&desired).await });
         }
         tasks.join_all().await;
     }
@@ -57,13 +57,13 @@ impl Session {
     }
 }
 
-async fn left_undone(s3: &S3, bucket: &str, action: Action) -> bool {
+async fn is_unfinished(s3: &S3, bucket: &str, action: Action) -> bool {
     let since = (OffsetDateTime::now_utc() - BACK).format(format_description!("[year][month][day]"));
     let after = format!("{FOLDER}{}", since.unwrap_or_default());
     let Ok(listed) = s3.list_after(bucket, FOLDER, Some(&after)).await else { return false };
     for object in listed.into_iter().rev().take(RECORDS) {
         let Ok(Some(bytes)) = s3.get(bucket, &object.key).await else { return false };
-        // What another version wrote is no reason to do anything.
+        // A record of another version is ignored.
         let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return false };
         if record.action == action {
             return record.result != RunResult::Succeeded || !record.unset_policies.is_empty();

@@ -15,7 +15,7 @@ pub enum Format {
 
 impl Format {
     /// Writes a result in this form.
-    pub(super) fn print(self, ui: &Ui, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn print(self, ui: &Ui, result: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         match self {
             Self::Text => ui.data(text()),
             Self::Json => {
