@@ -53,6 +53,10 @@ enum Verb {
         /// The environment: NAME for `stacks/NAME.yaml` [default: all]
         #[arg(long = "env", short = 'e', value_name = "NAME", env = "PIPECTL_ENV")]
         environment: Option<String>,
+
+        /// How to report what is wrong
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = command::check::Format::Text)]
+        format: command::check::Format,
     },
     /// Write the CloudFormation templates
     Render(In<command::render::Args>),
@@ -132,7 +136,7 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
     }
     match verb {
         Verb::Init(args) => command::init::run(context, &args),
-        Verb::Check { environment } => command::check::run(context, environment.as_deref()),
+        Verb::Check { environment, format } => command::check::run(context, environment.as_deref(), format),
         Verb::Render(verb) => command::render::run(context.enter(verb.environment), &verb.args),
         Verb::Package(verb) => command::package::run(context.enter(verb.environment), &verb.args),
         Verb::Bootstrap(verb) => wait(command::bootstrap::run(context.enter(verb.environment), &verb.args)),

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
 
-use crate::support::{Test, root};
+use crate::support::{Test, UNCHECKED, root};
 
 const DEPLOY: [&str; 4] = ["deploy", "--env", "local", "--yes"];
 
@@ -70,7 +70,11 @@ fn a_failure_has_its_root_cause_and_the_next_deploy_completes() {
     let Some(test) = Test::packaged() else { return };
     let template = std::fs::read_to_string(root().join("templates/storage.yaml.hbs")).unwrap();
     // The name of the bucket that no role of the pipeline names.
-    let broken = template.replacen("BucketName: {{buckets.logs}}", "BucketName: Not_A_Bucket", 1);
+    let broken = template.replacen("BucketName: {{buckets.logs}}", "BucketName: Not_A_Bucket", 1).replacen(
+        "  LogsBucket:\n    Type: AWS::S3::Bucket\n",
+        &format!("  LogsBucket:\n    Type: AWS::S3::Bucket\n{UNCHECKED}"),
+        1,
+    );
     assert_ne!(template, broken);
     let test = test.write("templates/storage.yaml.hbs", &broken);
     insta::assert_snapshot!(test.end(&DEPLOY), @"

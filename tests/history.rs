@@ -3,7 +3,7 @@
 use regex::Regex;
 use serde_json::Value;
 
-use crate::support::{Test, root};
+use crate::support::{Test, UNCHECKED, root};
 
 const DEPLOY: [&str; 4] = ["deploy", "--env", "local", "--yes"];
 const HISTORY: [&str; 3] = ["history", "--env", "local"];
@@ -33,7 +33,11 @@ fn every_run_with_changes_is_recorded() {
     ");
 
     let template = std::fs::read_to_string(root().join("templates/storage.yaml.hbs")).unwrap();
-    let broken = template.replacen("BucketName: {{buckets.logs}}", "BucketName: Not_A_Bucket", 1);
+    let broken = template.replacen("BucketName: {{buckets.logs}}", "BucketName: Not_A_Bucket", 1).replacen(
+        "  LogsBucket:\n    Type: AWS::S3::Bucket\n",
+        &format!("  LogsBucket:\n    Type: AWS::S3::Bucket\n{UNCHECKED}"),
+        1,
+    );
     let test = test.write("templates/storage.yaml.hbs", &broken);
     assert!(test.run(&DEPLOY).starts_with("exit code: 1"));
     std::fs::remove_file(test.path("templates/storage.yaml.hbs")).unwrap();

@@ -5,7 +5,18 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 
-pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
+/// How to report what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people, on the standard error
+    Text,
+    /// One JSON document on the standard output
+    Json,
+    /// SARIF 2.1.0 on the standard output, for code scanning
+    Sarif,
+}
+
+pub fn run(context: &Context, environment: Option<&str>, format: Format) -> Result<Exit> {
     let project = context.project()?;
     let environments = match environment {
         Some(name) => vec![name.to_owned()],
@@ -33,6 +44,15 @@ pub fn run(context: &Context, environment: Option<&str>) -> Result<Exit> {
         seen.push(text);
         new
     });
+    let report = match format {
+        Format::Text => None,
+        Format::Json => Some(check::report::json(&errors)),
+        Format::Sarif => Some(check::report::sarif(&errors, env!("CARGO_PKG_VERSION"))),
+    };
+    if let Some(report) = report {
+        context.ui.data(format_args!("{report:#}\n"))?;
+        return Ok(if errors.is_empty() { Exit::Success } else { Exit::Project });
+    }
     let count = errors.len();
     Error::all(errors).map_err(|error| if count > 1 { error.summary(format!("{count} errors")) } else { error })?;
     context.ui.line(format_args!("checked {}: no errors", environments.join(", ")));

@@ -6,8 +6,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::Test;
 use super::cloud::{Cloud, ENVIRONMENT};
+use super::{Test, UNCHECKED};
 
 pub(crate) const DEPLOY: [&str; 4] = ["deploy", "--env", ENVIRONMENT, "--yes"];
 
@@ -56,9 +56,10 @@ fn project(warehouse: &str, ingest: &str, iam: &str) -> Option<Test> {
     small_packages(&test);
     let iam = match iam {
         // Not a name of a bucket: the creation fails.
-        "AWS::S3::Bucket" => "Resources:\n  Bucket: {Type: AWS::S3::Bucket, Properties: {BucketName: No_Bucket}}\n\
-             Outputs: {Value: {Value: !Ref Bucket}}\n"
-            .to_owned(),
+        "AWS::S3::Bucket" => format!(
+            "Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n{UNCHECKED}    Properties: {{BucketName: No_Bucket}}\n\
+             Outputs: {{Value: {{Value: !Ref Bucket}}}}\n"
+        ),
         _ => stand_in("iam", &[], "one"),
     };
     // Longer than the 51,200 bytes that a request may bring.

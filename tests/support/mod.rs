@@ -26,6 +26,10 @@ pub(crate) struct Test {
     environment: Vec<(String, String)>,
 }
 
+/// Lets `check` pass a bucket whose name is wrong, so that its creation fails.
+pub(crate) const UNCHECKED: &str =
+    "    Metadata: {pipectl: {ignore: {schema: the creation must fail, s3-bucket-name: the creation must fail}}}\n";
+
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

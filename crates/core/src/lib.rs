@@ -8,6 +8,7 @@
 //! desired_state   a project's stacks and document, for check, plan, deploy and rehearse alike
 //! render/     pipeline file + templates → CloudFormation
 //! document/   what jobs and Lambdas are given       warehouse/  Redshift's SQL
+//! service_rules/  what AWS services refuse
 //! sql/        the project's queries                 iam/        policies, evaluated
 //! template/   a CloudFormation document             spec/       what the user wrote
 //! resource_types   what is known of each type of AWS resource
@@ -27,6 +28,7 @@ pub mod plan;
 pub mod quantity;
 pub mod render;
 pub mod resource_types;
+pub mod service_rules;
 pub mod spec;
 pub mod sql;
 pub mod template;

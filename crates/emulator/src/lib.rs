@@ -23,6 +23,6 @@ mod sqs;
 mod sts;
 pub mod toolchain;
 
-use pipectl_core::{digest, error, iam, log_pattern, template, yaml};
+use pipectl_core::{digest, error, iam, log_pattern, service_rules, template, yaml};
 #[cfg(test)]
 use pipectl_core::{render, spec};

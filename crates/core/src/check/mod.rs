@@ -3,6 +3,8 @@
 pub mod advice;
 pub mod iam;
 pub mod prefixes;
+pub mod report;
+pub mod values;
 
 use crate::desired_state::{self, DesiredState, ProjectFiles};
 use crate::error::{Error, Result};
@@ -18,6 +20,7 @@ pub fn all(mut files: ProjectFiles<'_>, environments: &[prefixes::Environment], 
     assembly.errors.extend(prefixes::check(spec, environments));
     if let Some(stacks) = &assembly.stacks {
         assembly.errors.extend(iam::check(spec, stacks));
+        assembly.errors.extend(values::check(spec, stacks));
     }
     let count = assembly.errors.len();
     assembly.finish().map_err(|error| if count > 1 { error.summary(format!("{count} errors")) } else { error })

@@ -23,6 +23,7 @@ struct Inner {
     causes: Vec<String>,
     more: Vec<Error>,
     summary: Option<String>,
+    rule: Option<(String, String)>,
     exit: Exit,
 }
 
@@ -47,6 +48,7 @@ impl Error {
             causes: Vec::new(),
             more: Vec::new(),
             summary: None,
+            rule: None,
             exit: Exit::Failure,
         }))
     }
@@ -108,6 +110,22 @@ impl Error {
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.0.summary = Some(summary.into());
         self
+    }
+
+    /// Names the rule that was broken, and the page that says so.
+    #[must_use]
+    pub fn rule(mut self, id: impl Into<String>, source: impl Into<String>) -> Self {
+        self.0.rule = Some((id.into(), source.into()));
+        self
+    }
+
+    /// The rule that was broken, and the page that says so.
+    pub fn broken_rule(&self) -> Option<(&str, &str)> {
+        self.0.rule.as_ref().map(|(id, source)| (id.as_str(), source.as_str()))
+    }
+
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
     }
 
     /// Sets the exit code.
@@ -176,6 +194,9 @@ impl Error {
         }
         for note in &inner.notes {
             write!(f, "\n{margin}= note: {}", indent(note))?;
+        }
+        if let Some((id, source)) = &inner.rule {
+            write!(f, "\n{margin}= rule: {id}, {source}")?;
         }
         for hint in &inner.hints {
             write!(f, "\n{margin}= hint: {}", indent(hint))?;

@@ -8,14 +8,32 @@ use serde_json::Value;
 use super::{InputSource, RenderedStack};
 use crate::resource::Resource;
 use crate::resource_types::{self, Reference};
-use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template};
+use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template, shape};
 use crate::yaml::{self, Source};
 
 /// Stands for what is known only after a deployment.
 const UNKNOWN: &str = "?";
 
+/// What stands for the name of a resource to which the template gives none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    /// Its logical id.
+    LogicalId,
+    /// [`shape::UNKNOWN`], the stack and the logical id, such as `\0storage/Queue`: a value that no rule takes for known.
+    Marked,
+}
+
 /// The resources of all stacks, which come each after those that it needs.
 pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Resource> {
+    evaluate(stacks, account, region, Unnamed::LogicalId)
+}
+
+/// The same, with everything that only a deployment can tell marked by [`shape::UNKNOWN`].
+pub fn declared_resources(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Resource> {
+    evaluate(stacks, account, region, Unnamed::Marked)
+}
+
+fn evaluate(stacks: &[RenderedStack], account: &str, region: &str, unnamed: Unnamed) -> Vec<Resource> {
     let mut outputs: BTreeMap<(String, String), Evaluated> = BTreeMap::new();
     let mut all = Vec::new();
     for stack in stacks {
@@ -33,7 +51,9 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Re
             .iter()
             .map(|one| {
                 let default = || one.default.as_ref().map(|text| one.value(text));
-                let value = given(&one.name).or_else(default);
+                // What a rule says of a secret must not show it.
+                let is_secret = one.no_echo && unnamed == Unnamed::Marked;
+                let value = if is_secret { None } else { given(&one.name).or_else(default) };
                 (one.name.clone(), value.unwrap_or_else(|| Evaluated::Unknown(one.name.clone())))
             })
             .collect();
@@ -43,7 +63,13 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Re
             stack_name: stack.stack_name.clone(),
             ..PseudoParameters::default()
         };
-        let forecast = Forecast { account, region, names: names(template, &parameters, &pseudo) };
+        let forecast = Forecast {
+            account,
+            region,
+            stack: &stack.name,
+            unnamed,
+            names: names(template, &parameters, &pseudo, unnamed),
+        };
         let lookup = |lookup: Lookup<'_>| forecast.answer(template, lookup);
         let scope = Scope { template, parameters: &parameters, pseudo: &pseudo, lookup: &lookup };
         let source = Source::new(format!("{}.yaml", stack.name), stack.text.clone());
@@ -58,8 +84,14 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Re
                 stack: stack.name.clone(),
                 id: resource.logical_id.clone(),
                 kind: resource.resource_type.clone(),
-                name: forecast.reference(resource),
-                properties: properties.to_json(&mut |_| Value::String(UNKNOWN.into())),
+        let forecast = Forecast {
+            account,
+            region,
+            stack: &stack.name,
+            unnamed,
+            names: names(template, &parameters, &pseudo, unnamed),
+        };
+        let lookup = |lookup: Lookup<'_>| forecast.answer(template, lookup);
                 node: node.cloned(),
             });
         }
@@ -77,6 +109,7 @@ fn names(
     template: &Template,
     parameters: &BTreeMap<String, Evaluated>,
     pseudo: &PseudoParameters,
+    unnamed: Unnamed,
 ) -> BTreeMap<String, String> {
     let nothing = |_: Lookup<'_>| Evaluated::Unknown(String::new());
     let scope = Scope { template, parameters, pseudo, lookup: &nothing };
@@ -90,12 +123,15 @@ fn names(
         })
     };
     let all = template.resources.iter();
-    all.map(|one| (one.logical_id.clone(), name(one).unwrap_or_else(|| one.logical_id.clone()))).collect()
+    let default = |one: &template::Resource| (unnamed == Unnamed::LogicalId).then(|| one.logical_id.clone());
+    all.filter_map(|one| Some((one.logical_id.clone(), name(one).or_else(|| default(one))?))).collect()
 }
 
 struct Forecast<'a> {
     account: &'a str,
     region: &'a str,
+    stack: &'a str,
+    unnamed: Unnamed,
     names: BTreeMap<String, String>,
 }
 
@@ -104,7 +140,30 @@ impl Forecast<'_> {
         self.names.get(&resource.logical_id).map_or("", String::as_str)
     }
 
-    /// What `Ref` gives.
+    /// What `Ref` gives, or what stands for it.
+    fn physical_id(&self, resource: &template::Resource) -> String {
+        if self.is_marked(resource) { self.mark(&resource.logical_id, None) } else { self.reference(resource) }
+    }
+
+    /// Whether `Ref` gives something that does not follow from the template.
+    fn is_marked(&self, resource: &template::Resource) -> bool {
+        const BY_ID: [&str; 4] = [
+            "AWS::Athena::NamedQuery",
+            "AWS::Lambda::LayerVersion",
+            "AWS::StepFunctions::StateMachine",
+            "AWS::KMS::Key",
+        ];
+        let kind = resource.resource_type.as_str();
+        self.unnamed == Unnamed::Marked
+            && (self.name(resource).is_empty() || BY_ID.contains(&kind) || kind.starts_with("AWS::DMS::"))
+    }
+
+    fn mark(&self, logical_id: &str, attribute: Option<&str>) -> String {
+        let dot = if attribute.is_some() { "." } else { "" };
+        format!("{}{}/{logical_id}{dot}{}", shape::UNKNOWN, self.stack, attribute.unwrap_or_default())
+    }
+
+    /// What `Ref` gives, made from the name.
     fn reference(&self, resource: &template::Resource) -> String {
         let name = self.name(resource);
         match resource_types::reference(&resource.resource_type) {
@@ -133,8 +192,11 @@ impl Forecast<'_> {
             Lookup::Import { name } => return Evaluated::Unknown(name.to_owned()),
         };
         let found = template.resource(id).and_then(|resource| match attribute {
-            None => Some(self.reference(resource)),
-            Some(attribute) => self.attribute(resource, attribute),
+            None => Some(self.physical_id(resource)),
+            Some(attribute) => {
+                let known = if self.is_marked(resource) { None } else { self.attribute(resource, attribute) };
+                known.or_else(|| (self.unnamed == Unnamed::Marked).then(|| self.mark(id, Some(attribute))))
+            }
         });
         found.map_or_else(|| Evaluated::Unknown(id.to_owned()), Evaluated::String)
     }

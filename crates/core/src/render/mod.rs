@@ -19,7 +19,7 @@ use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{Source, Span};
 
-pub use forecast::forecast;
+pub use forecast::{declared_resources, forecast};
 pub use input::{Input, InputSource, declared};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.

@@ -15,6 +15,7 @@ mod problem;
 mod read;
 mod references;
 pub mod schema;
+pub mod shape;
 mod verify;
 
 use std::sync::Arc;

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{Refusal, ResourceAddress, property, text};
 use crate::account::state::StackResource;
 use crate::s3::Store;
-use crate::template::schema;
+use crate::service_rules::{self, Declared};
+use crate::template::{schema, shape};
 
 /// What a check can look at.
 pub(crate) struct World<'a> {
@@ -33,6 +34,50 @@ pub(crate) fn check(
     properties: &Value,
 ) -> Result<(), Refusal> {
     check_schema(resource_type, properties)?;
+    check_dependencies(world, place, resource_type, properties)?;
+    check_rules(world, place, resource_type, properties)
+}
+
+/// The rules of the services, which `pipectl check` applies to templates.
+fn check_rules(world: &World<'_>, place: Place<'_>, resource_type: &str, properties: &Value) -> Result<(), Refusal> {
+    let resources = world.resources.iter().map(|one| Declared {
+        stack: "",
+        logical_id: &one.logical_id,
+        resource_type: &one.resource_type,
+        physical_id: one.physical_id.clone(),
+        arn: one.attributes.get("Arn").and_then(Value::as_str).map(str::to_owned),
+        properties: &one.properties,
+    });
+    let known = service_rules::World {
+        account: place.account,
+        region: place.region,
+        resources: resources.collect(),
+        is_complete: false,
+    };
+    let resource = Declared {
+        stack: "",
+        logical_id: place.logical_id,
+        resource_type,
+        physical_id: String::new(),
+        arn: None,
+        properties,
+    };
+    match service_rules::findings(&resource, &known).into_iter().next() {
+        Some(finding) => {
+            let said = if finding.answer.is_empty() { finding.message } else { finding.answer };
+            Err(Refusal::by_handler(&said, "InvalidRequest"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What must exist before a resource, in the words of its service.
+fn check_dependencies(
+    world: &World<'_>,
+    place: Place<'_>,
+    resource_type: &str,
+    properties: &Value,
+) -> Result<(), Refusal> {
     match resource_type {
         "AWS::Lambda::Function" => check_function(world, properties),
         "AWS::IAM::RolePolicy" => exists(world, "AWS::IAM::Role", text(properties, "RoleName"), |name| {
@@ -110,12 +155,9 @@ fn check_schema(resource_type: &str, properties: &Value) -> Result<(), Refusal> 
             "Properties validation failed for resource with message:\n#: required key [{name}] not found"
         )));
     }
-    let complaint = entries
-        .iter()
-        .find_map(|(name, value)| schema.properties.get(name).and_then(|property| property.complaint(name, value)));
-    match complaint {
-        Some(complaint) => {
-            Err(Refusal(format!("Properties validation failed for resource with message:\n{complaint}")))
+    match shape::mismatches(resource_type, properties).first() {
+        Some(mismatch) => {
+            Err(Refusal(format!("Properties validation failed for resource with message:\n{}", mismatch.wording)))
         }
         None => Ok(()),
     }

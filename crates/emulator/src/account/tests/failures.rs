@@ -115,9 +115,11 @@ async fn duplicate_names_and_invalid_properties_are_rejected() {
         let events = local.events(name).await;
         assert!(events.iter().any(|event| event.contains("CREATE_FAILED") && event.contains(expected)), "{events:#?}");
     }
-    let named = "Resources: {P: {Type: 'AWS::SNS::Topic', Properties: {TopicName: same, FifoTopic: KIND}}}";
-    assert_eq!(local.deploy("named", &named.replace("KIND", "false"), &[]).await, "CREATE_COMPLETE");
-    assert_eq!(local.deploy("named", &named.replace("KIND", "true"), &[]).await, "UPDATE_ROLLBACK_COMPLETE");
+    let named = "Resources: {P: {Type: 'AWS::IAM::Role', Properties: {RoleName: same, Path: KIND, AssumeRolePolicyDocument: \
+                 {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: \
+                 'sts:AssumeRole'}]}}}}";
+    assert_eq!(local.deploy("named", &named.replace("KIND", "/one/"), &[]).await, "CREATE_COMPLETE");
+    assert_eq!(local.deploy("named", &named.replace("KIND", "/two/"), &[]).await, "UPDATE_ROLLBACK_COMPLETE");
     let events = local.events("named").await;
     assert!(
         events.iter().any(|event| event.contains("when a custom-named resource requires replacing. Rename")),

@@ -201,7 +201,7 @@ async fn replication_follows_the_template() {
       ReplicationConfiguration:
         Role: arn:aws:iam::000000000000:role/replication
         Rules:
-          - {Status: Enabled, Priority: 1, Filter: {Prefix: landing/}, Destination: {Bucket: !GetAtt Archive.Arn}}
+          - {Status: Enabled, Priority: 1, Filter: {Prefix: landing/}, DeleteMarkerReplication: {Status: Disabled}, Destination: {Bucket: !GetAtt Archive.Arn}}
 ";
     assert_eq!(local.deploy("s", template, &[]).await, "CREATE_COMPLETE");
     local.put("raw", "landing/1", b"x").await;

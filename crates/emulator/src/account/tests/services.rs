@@ -12,7 +12,7 @@ use crate::account::{JsonCall, JsonHandler};
 const WAREHOUSE: &str = "Resources:
   Role:
     Type: AWS::IAM::Role
-    Properties: {RoleName: load, AssumeRolePolicyDocument: {}}
+    Properties: {RoleName: load, AssumeRolePolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: redshift.amazonaws.com}, Action: 'sts:AssumeRole'}]}}
   Namespace:
     Type: AWS::RedshiftServerless::Namespace
     Properties: {NamespaceName: shop-dev, AdminUsername: pipectl_admin, ManageAdminPassword: true}
