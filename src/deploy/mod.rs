@@ -20,6 +20,7 @@ pub mod overwrite;
 mod policy;
 mod previous;
 pub mod progress;
+pub mod protection;
 pub mod record;
 pub mod replication;
 pub mod rollout;

@@ -42,7 +42,7 @@ impl Session {
         let task = Task { wanted, parameters, consent, shown: &shown };
         let (outcome, stack) = Box::pin(self.until_done(&task, surveyed)).await?;
         if wanted.termination_protection && !stack.termination_protection {
-            self.aws.cloudformation.protect(&wanted.stack_name, true).await?;
+            self.protect(wanted).await?;
         }
         self.start_replications(wanted, &wanted.stack_name).await?;
         let what = match outcome {

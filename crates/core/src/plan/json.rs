@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_the_schema_says() {
-        let rule = || Rule { text: "allow".into(), broadens: true };
+        let rule = || Rule { text: "allow".into(), broadens: true, foreign: false };
         let change = || ValueChange { name: "x".into(), before: None, after: Some("1".into()) };
         let resource = ResourcePlan {
             action: Action::Remove,

@@ -12,7 +12,7 @@ use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template
 use crate::yaml::{self, Source};
 
 /// Stands for what only a deployment can tell.
-const UNKNOWN: &str = "?";
+pub const UNKNOWN: &str = "?";
 
 /// The resources of all stacks, which come each after those that it needs.
 pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Resource> {

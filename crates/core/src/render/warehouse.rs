@@ -46,6 +46,13 @@ struct InputColumn {
     kind: &'static str,
 }
 
+impl Outlets {
+    /// Whether QuickSight reads the marts.
+    pub(super) fn has_quicksight(&self) -> bool {
+        self.quicksight.is_some()
+    }
+}
+
 /// Fails if QuickSight is asked for and the columns of a mart cannot be told.
 pub(super) fn outlets(spec: &Spec, files: Templates<'_>) -> Result<Outlets> {
     let marts = &spec.pipeline.marts;
