@@ -59,3 +59,4 @@ mod terminal;
 mod together;
 #[cfg(feature = "rehearse")]
 mod wires;
+mod workflows;

@@ -8,26 +8,27 @@ use crate::deploy::Wanted;
 use crate::deploy::artifacts::{Content, Upload};
 use crate::digest::sha256;
 use crate::error::Result;
-use crate::package::{self, Kind, Package};
+use crate::package::{self, Compile, Kind, Package};
 use crate::plan::stack_parameters::ArtifactKeys;
 use crate::project::Project;
 use crate::spec::Spec;
 
 /// Runs the rules of `pipectl check`, and packages.
-pub(super) fn checked(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
-    complete(context, project, spec, project.check(spec)?)
+pub(super) fn checked(context: &Context, project: &Project, spec: &Spec, compile: Compile) -> Result<Wanted> {
+    let desired = project.check(spec)?;
+    Ok(complete(project, packaged(context, project, spec, compile)?, desired))
 }
 
 /// Renders and packages. A rehearsal judges the permissions itself, call by call.
 #[cfg(feature = "rehearse")]
 pub(super) fn wanted(context: &Context, project: &Project, spec: &Spec) -> Result<Wanted> {
-    complete(context, project, spec, project.desired_state(spec)?)
+    let desired = project.desired_state(spec)?;
+    Ok(complete(project, packaged(context, project, spec, Compile::IfChanged)?, desired))
 }
 
-fn complete(context: &Context, project: &Project, spec: &Spec, desired: DesiredState) -> Result<Wanted> {
+fn complete(project: &Project, package: Package, desired: DesiredState) -> Wanted {
     let key = desired.document_key();
     let DesiredState { stacks, document: bytes } = desired;
-    let package = packaged(context, project, spec)?;
     let mut keys = ArtifactKeys { document: Some(key.clone()), ..ArtifactKeys::default() };
     let mut uploads = vec![Upload { key, sha256: sha256(&bytes), content: Content::Bytes(bytes) }];
     for artifact in package.artifacts {
@@ -35,11 +36,11 @@ fn complete(context: &Context, project: &Project, spec: &Spec, desired: DesiredS
         keys.artifacts.insert(name, artifact.key.clone());
         uploads.push(Upload { key: artifact.key, sha256: artifact.sha256, content: Content::File(artifact.path) });
     }
-    Ok(Wanted { stacks, uploads, keys, commit: project.commit() })
+    Wanted { stacks, uploads, keys, commit: project.commit() }
 }
 
 /// Builds what has changed of the Lambdas and the jobs, and says so where that takes its time.
-pub(super) fn packaged(context: &Context, project: &Project, spec: &Spec) -> Result<Package> {
+pub(super) fn packaged(context: &Context, project: &Project, spec: &Spec, compile: Compile) -> Result<Package> {
     let mut told = false;
     let mut progress = |line: &str| {
         // Where nobody sees the status line, minutes would pass without a word.
@@ -50,7 +51,7 @@ pub(super) fn packaged(context: &Context, project: &Project, spec: &Spec) -> Res
         context.ui.status(line);
     };
     let crates = spec.pipeline.crates();
-    package::build_with(&project.root, spec.pipeline.functions.architecture, &crates, &mut progress)
+    package::build_with(&project.root, spec.pipeline.functions.architecture, &crates, compile, &mut progress)
 }
 
 /// The bootstrap stack needs no artifact; the rules of `pipectl check` hold for it as for the others.
