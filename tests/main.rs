@@ -59,3 +59,4 @@ mod shopify;
 mod support;
 #[cfg(feature = "rehearse")]
 mod terminal;
+mod workflows;

@@ -7,9 +7,10 @@ use crate::context::Context;
 use crate::deploy::consent::Consent;
 use crate::deploy::rollout::Outcome;
 use crate::deploy::stop::Stop;
-use crate::deploy::{PARALLEL, Recovery, Release, Scope, Session, Settings, rollout, saved, survey};
+use crate::deploy::{PARALLEL, Recovery, Release, Scope, Session, Settings, protection, rollout, saved, survey};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::package::Compile;
 use crate::plan::saved::SavedPlan;
 use crate::progress_output::ProgressOutput;
 use crate::project::Project;
@@ -41,6 +42,10 @@ struct Way {
     /// Work on at most this many stacks at once
     #[arg(long, value_name = "N", default_value_t = PARALLEL, value_parser = at_least_one)]
     parallel: usize,
+
+    /// Compile nothing: use what `pipectl package` has built from these files, or fail
+    #[arg(long)]
+    no_build: bool,
 
     /// Continue failed rollbacks, then deploy
     #[arg(long)]
@@ -82,7 +87,7 @@ pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
     let environment = args.environment.clone().or_else(|| Some(saved.as_ref()?.plan.environment.clone()));
     let context = context.enter(environment.unwrap_or_default());
     let (project, spec) = context.spec()?;
-    let desired = checked(context, &project, &spec)?;
+    let desired = checked(context, &project, &spec, Compile::unless(args.way.no_build))?;
     let (Some(saved), Some(file)) = (saved, &args.plan) else {
         return execute(context, &project, &spec, desired, Scope::Pipeline, &args.agreement, args.way.settings(None))
             .await;
@@ -190,7 +195,13 @@ pub(super) async fn into_account(
         }
     }
     let ending = rollout::execute(&session, survey, &consent, &mut steps, &mut lines).await;
-    finish(ui, ending)
+    let exit = finish(ui, ending)?;
+    if scope == Scope::Bootstrap && spec.environment.production {
+        for name in protection::protect_all(&account.aws, spec).await? {
+            ui.line(format_args!("{name} is protected against termination"));
+        }
+    }
+    Ok(exit)
 }
 
 /// Deploys what has changed, without a plan and without a question: for an account that only rehearses.

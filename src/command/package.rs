@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::output_format::Format;
+use crate::package::Compile;
 use crate::quantity::size;
 use crate::release::packaged;
 
@@ -17,7 +18,7 @@ pub struct Args {
 pub fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     Error::all(project.crates(&spec))?;
-    let package = packaged(context, &project, &spec)?;
+    let package = packaged(context, &project, &spec, Compile::IfChanged)?;
     context.ui.clear();
     args.format.print(&context.ui, &package.artifacts, || {
         package.artifacts.iter().map(|artifact| format!("{:>9}  {}\n", size(artifact.size), artifact.key)).collect()

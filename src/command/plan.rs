@@ -8,6 +8,7 @@ use crate::deploy::stop::Stop;
 use crate::deploy::{Scope, Session, overwrite, survey};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::package::Compile;
 use crate::plan::Plan;
 use crate::progress_output::ProgressOutput;
 use crate::project;
@@ -28,6 +29,10 @@ pub struct Args {
     #[arg(long)]
     drift: bool,
 
+    /// Compile nothing: take what `pipectl package` has built from these files, or fail
+    #[arg(long)]
+    no_build: bool,
+
     /// Exit with 2 if anything would change
     #[arg(long)]
     exit_code: bool,
@@ -43,7 +48,7 @@ enum Format {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let stop = Stop::on_ctrl_c();
     let (project, spec) = context.spec()?;
-    let desired = checked(context, &project, &spec)?;
+    let desired = checked(context, &project, &spec, Compile::unless(args.no_build))?;
     let account = Account::open(&project, &spec).await?;
     let session = Session::open(account.aws.clone(), &spec, desired, Scope::Pipeline, stop);
     let (migrations, (session, mut steps)) = tokio::try_join!(schema_migration::changes(&account, &spec), session)?;

@@ -19,6 +19,7 @@ pub mod overwrite;
 mod policy;
 mod previous_run;
 pub mod progress;
+pub mod protection;
 pub mod record;
 pub mod replication;
 pub mod rollout;

@@ -42,7 +42,7 @@ impl Session {
         let task = Task { desired, parameters, consent, shown: &shown };
         let (outcome, stack) = Box::pin(self.until_done(&task, surveyed)).await?;
         if desired.termination_protection && !stack.termination_protection {
-            self.aws.cloudformation.protect(&desired.stack_name, true).await?;
+            self.protect(desired).await?;
         }
         self.start_replications(desired, &desired.stack_name).await?;
         let what = match outcome {

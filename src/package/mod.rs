@@ -55,6 +55,20 @@ pub struct Artifact {
     pub size: u64,
 }
 
+/// Whether cargo may be run, and with it the build scripts of the project's crates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compile {
+    IfChanged,
+    Never,
+}
+
+impl Compile {
+    /// What the flag `--no-build` asks for.
+    pub fn unless(no_build: bool) -> Self {
+        if no_build { Self::Never } else { Self::IfChanged }
+    }
+}
+
 /// All that a deployment uploads besides templates and the pipeline document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
@@ -72,7 +86,7 @@ impl Package {
 
 /// Builds what has changed, and returns all artifacts. `progress` gets a line now and then while cargo works.
 pub fn build(project_root: &Path, architecture: Architecture, progress: &mut dyn FnMut(&str)) -> Result<Package> {
-    build_with(project_root, architecture, &[], progress)
+    build_with(project_root, architecture, &[], Compile::IfChanged, progress)
 }
 
 /// The same, with the crates of the user's own sources, which are in the project's `lambda-src`.
@@ -80,6 +94,7 @@ pub fn build_with(
     project_root: &Path,
     architecture: Architecture,
     crates: &[&str],
+    compile: Compile,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Package> {
     let root = fs_err::canonicalize(project_root)?;
@@ -96,6 +111,11 @@ pub fn build_with(
         let digest = inputs.digest(&way(&names));
         if part.is_current(&folder, &digest) {
             continue;
+        }
+        if compile == Compile::Never {
+            let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            return Err(Error::project(format!("nothing is packaged for these sources of the Lambdas {names}"))
+                .hint("run `pipectl package` with this pipectl and these files first, or leave out `--no-build`"));
         }
         rebuilt = true;
         *part = Part { digest, artifacts: lambdas(&root, &inputs, &names, architecture, progress)? };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::spec::Spec;
 use crate::spec::load::environment_schema;
+use crate::spec::names::RESERVED_IN_PREFIX;
 use crate::spec::shape;
 use crate::yaml::{self, Node, Source, Span};
 
@@ -48,16 +49,35 @@ fn environment(pipeline: &Node, name: &str, file: &Arc<Source>) -> Option<Enviro
 /// Reports each other environment of the same account whose prefix begins the prefix of `spec`, or is begun by it.
 pub fn check(spec: &Spec, environments: &[Environment]) -> Vec<Error> {
     let Some(own) = environments.iter().find(|one| one.name == spec.environment_name) else { return Vec::new() };
+    let mut errors: Vec<Error> = reserved(spec, own).into_iter().collect();
     let others = environments.iter().filter(|other| other.name != own.name && clash(&own.prefix, &other.prefix));
     let others = others.filter(|other| !own.local && !other.local && own.account == other.account);
-    others
-        .map(|other| {
-            // The same error from both sides: a check of all environments reports it once.
-            let longer = |one: &Environment| (one.prefix.len(), one.name.clone());
-            let (short, long) = if longer(own) < longer(other) { (own, other) } else { (other, own) };
-            refusal(short, long, environments)
-        })
-        .collect()
+    errors.extend(others.map(|other| {
+        // The same error from both sides: a check of all environments reports it once.
+        let longer = |one: &Environment| (one.prefix.len(), one.name.clone());
+        let (short, long) = if longer(own) < longer(other) { (own, other) } else { (other, own) };
+        refusal(short, long, environments)
+    }));
+    errors
+}
+
+/// A word with which names of another pipeline begin, known to this project or not.
+fn reserved(spec: &Spec, own: &Environment) -> Option<Error> {
+    if own.local {
+        return None;
+    }
+    let words: Vec<&str> = own.prefix.split('-').collect();
+    let at = (2..words.len()).find(|at| RESERVED_IN_PREFIX.contains(&words[*at]))?;
+    let (word, other) = (words[at], words[..at].join("-"));
+    let of_pipeline = at < spec.pipeline.name.split('-').count();
+    let place = spec.tree.get("name").filter(|_| of_pipeline).map_or(&own.span, |name| &name.span);
+    let what = if of_pipeline { "the pipeline".to_owned() } else { format!("`{}`", own.span.file()) };
+    let error = Error::project(format!(
+        "the prefix `{}` would make this a part of another pipeline: a pipeline `{other}` calls its own parts `{other}-{word}-…`",
+        own.prefix
+    ));
+    let label = if of_pipeline { String::new() } else { format!("the account of `{}`", own.name) };
+    Some(error.at(place, label).hint(format!("rename {what} so that no word after the second is `{word}`")))
 }
 
 /// Whether one prefix is the other, or the other with a delimiter and more.
@@ -148,6 +168,30 @@ mod tests {
           |          ^^^^^^^^^^^^ the account of `dev-eu` too
           = hint: rename `stacks/eu.yaml` so that neither prefix begins the other, or deploy to another account
         ");
+    }
+
+    #[test]
+    fn a_word_with_which_names_of_others_begin_is_refused() {
+        insta::assert_snapshot!(reported("dev-ingest", &[("dev-ingest", ONE)]), @"
+        error: the prefix `shop-dev-ingest` would make this a part of another pipeline: a pipeline `shop-dev` calls its own parts `shop-dev-ingest-…`
+         --> stacks/dev-ingest.yaml:1:10
+          |
+        1 | account: 111111111111
+          |          ^^^^^^^^^^^^ the account of `dev-ingest`
+          = hint: rename `stacks/dev-ingest.yaml` so that no word after the second is `ingest`
+        ");
+        let renamed = format!("{ONE}overrides: {{name: shop-eu-source}}\n");
+        insta::assert_snapshot!(reported("dev", &[("dev", &renamed)]), @"
+        error: the prefix `shop-eu-source-dev` would make this a part of another pipeline: a pipeline `shop-eu` calls its own parts `shop-eu-source-…`
+         --> stacks/dev.yaml:3:19
+          |
+        3 | overrides: {name: shop-eu-source}
+          |                   ^^^^^^^^^^^^^^
+          = hint: rename the pipeline so that no word after the second is `source`
+        ");
+        // No pipeline has a prefix of one word, so nothing of another begins there.
+        let second = format!("{ONE}overrides: {{name: shop-ingest}}\n");
+        assert_eq!(reported("dev", &[("dev", &second)]) + &reported("ingest", &[("ingest", ONE)]), "");
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub struct Rule {
     pub text: String,
     /// Whether somebody may do something that nobody could by this resource before.
     pub broadens: bool,
+    /// Whether it lets in somebody who is neither of this account nor a service of AWS.
+    #[serde(default)]
+    pub foreign: bool,
 }
 
 /// What one statement says, in a form that can be compared.
@@ -42,6 +45,7 @@ struct Statement {
 
 /// What changes between two forms of a resource, each the object with its `Properties`; none for one that is not there.
 pub(super) fn between(
+    account: &str,
     logical_id: &str,
     resource_type: &str,
     before: Option<&Value>,
@@ -54,7 +58,9 @@ pub(super) fn between(
         .difference(&before)
         .map(|statement| {
             let broadens = statement.allow && statement.atoms().any(|atom| !before.iter().any(|old| old.covers(&atom)));
-            Rule { text: statement.words(), broadens }
+            // The policy of an endpoint lets in nobody: it narrows what passes.
+            let foreign = broadens && resource_type != "AWS::EC2::VPCEndpoint" && statement.lets_in_others(account);
+            Rule { text: statement.words(), broadens, foreign }
         })
         .collect();
     let removed: Vec<Rule> = before
@@ -63,7 +69,7 @@ pub(super) fn between(
             // A prohibition that goes allows, unless another one says the same.
             let denies = |atom: &Statement| after.iter().any(|new| !new.allow && new.covers(atom));
             let broadens = !statement.allow && statement.atoms().any(|atom| !denies(&atom));
-            Rule { text: statement.words(), broadens }
+            Rule { text: statement.words(), broadens, foreign: false }
         })
         .collect();
     let changed = !added.is_empty() || !removed.is_empty();
@@ -185,6 +191,25 @@ impl Statement {
             && self.conditions.iter().all(|condition| atom.conditions.contains(condition))
     }
 
+    /// Whether a principal of it is neither of the account nor a service of AWS. An account that a condition names counts.
+    fn lets_in_others(&self, account: &str) -> bool {
+        let of_account = |condition: &String| {
+            let key = condition.split(' ').next().unwrap_or_default().to_ascii_lowercase();
+            let whose =
+                ["aws:principalaccount", "aws:sourceaccount", "aws:sourceowner", "aws:sourcearn", "aws:principalarn"];
+            whose.contains(&key.as_str()) && condition.contains(account)
+        };
+        let named_account = self.conditions.iter().any(of_account);
+        self.principals.iter().any(|principal| {
+            let service = [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|end| principal.ends_with(end));
+            let own = principal == account
+                || principal.split(':').nth(4) == Some(account)
+                    && !["oidc-provider/", "saml-provider/"].iter().any(|kind| principal.contains(kind));
+            let anybody = principal == "*" || principal.starts_with("everyone but ");
+            !(service || own || principal == AFTER_DEPLOY || anybody && named_account)
+        })
+    }
+
     fn words(&self) -> String {
         let mut text = String::from(if self.allow { "allow" } else { "deny" });
         if !self.principals.is_empty() {
@@ -254,9 +279,15 @@ mod tests {
     use super::*;
 
     fn show(resource_type: &str, before: Option<&Value>, after: Option<&Value>) -> String {
-        let Some(change) = between("It", resource_type, before, after) else { return "same".into() };
-        let line =
-            |sign: &str, rule: &Rule| format!("{sign} {}{}", rule.text, if rule.broadens { "  [broader]" } else { "" });
+        let Some(change) = between("1", "It", resource_type, before, after) else { return "same".into() };
+        let line = |sign: &str, rule: &Rule| {
+            format!(
+                "{sign} {}{}{}",
+                rule.text,
+                if rule.broadens { "  [broader]" } else { "" },
+                if rule.foreign { " [foreign]" } else { "" }
+            )
+        };
         let removed = change.removed.iter().map(|rule| line("-", rule));
         removed.chain(change.added.iter().map(|rule| line("+", rule))).collect::<Vec<_>>().join("\n")
     }
@@ -293,6 +324,33 @@ mod tests {
         same
 
         + allow s3:GetObject on arn:aws:s3:::raw/landing/*  [broader]
+        ");
+    }
+
+    #[test]
+    fn who_comes_from_outside_of_the_account_is_marked() {
+        let trusts = |principal: &Value, condition: &Value| {
+            let statement =
+                json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal, "Condition": condition});
+            show("AWS::IAM::Role", None, Some(&json!({"AssumeRolePolicyDocument": {"Statement": [statement]}})))
+        };
+        let none = json!({});
+        insta::assert_snapshot!([
+            trusts(&json!({"Service": "lambda.amazonaws.com"}), &none),
+            trusts(&json!({"AWS": "arn:aws:iam::1:root"}), &none),
+            trusts(&json!({"AWS": ["arn:aws:iam::1:role/a", "arn:aws:iam::999999999999:root"]}), &none),
+            trusts(&json!({"AWS": "999999999999"}), &none),
+            trusts(&json!("*"), &none),
+            trusts(&json!("*"), &json!({"StringEquals": {"aws:PrincipalAccount": "1"}})),
+            trusts(&json!({"Federated": "arn:aws:iam::1:oidc-provider/token.actions.githubusercontent.com"}), &none),
+        ].join("\n"), @"
+        + allow lambda.amazonaws.com sts:AssumeRole  [broader]
+        + allow arn:aws:iam::1:root sts:AssumeRole  [broader]
+        + allow arn:aws:iam::1:role/a, arn:aws:iam::999999999999:root sts:AssumeRole  [broader] [foreign]
+        + allow 999999999999 sts:AssumeRole  [broader] [foreign]
+        + allow * sts:AssumeRole  [broader] [foreign]
+        + allow * sts:AssumeRole if aws:PrincipalAccount StringEquals 1  [broader]
+        + allow arn:aws:iam::1:oidc-provider/token.actions.githubusercontent.com sts:AssumeRole  [broader] [foreign]
         ");
     }
 

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_json_matches_the_schema() {
-        let rule = || Rule { text: "allow".into(), broadens: true };
+        let rule = || Rule { text: "allow".into(), broadens: true, foreign: false };
         let change = || ValueChange { name: "x".into(), before: None, after: Some("1".into()) };
         let resource = ResourcePlan {
             action: Action::Remove,

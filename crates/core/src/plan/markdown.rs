@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Plan;
 use super::resource::{Action, ResourcePlan};
 use super::stack::{StackAction, StackPlan};
-use super::text::{remark, stack_text};
+use super::text::{foreign, remark, stack_text};
 use super::{migration, warning};
 
 /// GitHub refuses a comment of 65,536 characters; a workflow may put a heading before it.
@@ -117,8 +117,13 @@ impl Measure {
         }
     }
 
-    /// Who may do more than before comes next.
+    /// Who may do more than before comes next, and first of all who is not of the account.
     fn broader(self, text: &mut String, plan: &Plan) {
+        let foreign: Vec<String> = foreign(plan).into_iter().map(|line| format!("- {line}")).collect();
+        if !foreign.is_empty() {
+            text.push_str("\n> [!CAUTION]\n> **Lets in others than this account and the services of AWS:**\n");
+            self.list(text, "> ", foreign);
+        }
         let changed = plan.stacks.iter().filter(|stack| stack.action != StackAction::Create);
         let broader: Vec<String> = changed
             .flat_map(|stack| stack.access.iter().map(move |change| (stack, change)))

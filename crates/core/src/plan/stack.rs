@@ -129,7 +129,13 @@ impl Comparison<'_> {
             if change.action == "Modify" && (before.is_none() || after.is_none()) {
                 return None;
             }
-            access::between(&change.logical_id, &change.resource_type, before.as_ref(), after.as_ref())
+            access::between(
+                &self.account_region.account,
+                &change.logical_id,
+                &change.resource_type,
+                before.as_ref(),
+                after.as_ref(),
+            )
         });
         let mut plan = StackPlan { access: access.collect(), ..self.plan(resources) };
         plan.notes.extend(
@@ -157,7 +163,13 @@ impl Comparison<'_> {
         for (resource, properties) in &desired {
             let before =
                 old.iter().find(|(known, _)| known.logical_id == resource.logical_id).map(|(_, before)| before);
-            access.extend(access::between(&resource.logical_id, &resource.resource_type, before, Some(properties)));
+            access.extend(access::between(
+                &self.account_region.account,
+                &resource.logical_id,
+                &resource.resource_type,
+                before,
+                Some(properties),
+            ));
         }
         for (resource, properties) in &desired {
             let (id, resource_type) = (&resource.logical_id, &resource.resource_type);
@@ -183,7 +195,13 @@ impl Comparison<'_> {
         {
             let properties =
                 old.iter().find(|(old, _)| old.logical_id == resource.logical_id).map(|(_, before)| before);
-            access.extend(access::between(&resource.logical_id, &resource.resource_type, properties, None));
+            access.extend(access::between(
+                &self.account_region.account,
+                &resource.logical_id,
+                &resource.resource_type,
+                properties,
+                None,
+            ));
             resources.push(ResourcePlan {
                 action: Action::Remove,
                 policy: Some(resource.deletion_policy().to_owned()),

@@ -39,6 +39,15 @@ pub(super) fn write(plan: &Plan, colour: bool) -> String {
         let title = paint("Between stacks:", AnsiColor::Yellow.on_default().bold(), colour);
         let _ = writeln!(text, "{title}\n{}", warning::text(&plan.warnings));
     }
+    let foreign = foreign(plan);
+    if !foreign.is_empty() {
+        let title = "Lets in others than this account and the services of AWS:";
+        let _ = writeln!(text, "{}", paint(title, AnsiColor::Red.on_default().bold(), colour));
+        for line in &foreign {
+            let _ = writeln!(text, "  {line}");
+        }
+        text.push('\n');
+    }
     let losses = plan.losses();
     if !losses.is_empty() {
         let _ = writeln!(text, "{}", paint("Data would be lost:", AnsiColor::Red.on_default().bold(), colour));
@@ -49,6 +58,14 @@ pub(super) fn write(plan: &Plan, colour: bool) -> String {
     }
     let _ = writeln!(text, "{}", bold(&plan.summary().to_string(), colour));
     text
+}
+
+/// Each rule that lets in somebody from outside of the account, with the resource that has it.
+pub(super) fn foreign(plan: &Plan) -> Vec<String> {
+    let changes = plan.stacks.iter().flat_map(|stack| stack.access.iter().map(move |change| (stack, change)));
+    let rules = changes.flat_map(|(stack, change)| change.added.iter().map(move |rule| (stack, change, rule)));
+    let foreign = rules.filter(|(_, _, rule)| rule.foreign);
+    foreign.map(|(stack, change, rule)| format!("{}/{}: {}", stack.name, change.logical_id, rule.text)).collect()
 }
 
 /// One stack: its name, then a block for each thing that changes.
@@ -131,7 +148,11 @@ fn write_access(text: &mut String, stack: &StackPlan, colour: bool) {
     for change in &stack.access {
         let rules = change.removed.iter().map(|rule| ("- ", rule)).chain(change.added.iter().map(|rule| ("+ ", rule)));
         for (mark, rule) in rules {
-            let broader = if rule.broadens { "  # broader" } else { "" };
+            let broader = match (rule.foreign, rule.broadens) {
+                (true, _) => "  # broader, for others than this account",
+                (false, true) => "  # broader",
+                (false, false) => "",
+            };
             let _ = writeln!(text, "      {}{}: {}{broader}", symbol(mark, colour), change.logical_id, rule.text);
         }
     }

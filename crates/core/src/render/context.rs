@@ -14,6 +14,8 @@
 //!   and `webhooks` (`partner_source` and `rule`), or null.
 //! - `tables`: each with `id`, `name`, `columns` (`name` and Glue's `type`), `deletes`, `derived` (made by SQL), `latest` (a query).
 //! - `raw_tables`: those whose objects are text, each with `id`, `name`, `landing`. `lock_mode`: of the archive, or null.
+//! - `owned`: all names that the pipeline can have, by kind, for the policies of the bootstrap stack; `trail`, `topic`.
+//! - `role_subnets`: the subnets that a role enters.
 //! - `databases`, `subnets`, `load_rules`, `rules`, `functions`, `queues`, `job_logs`: what a template repeats.
 //! - `captured`, `created`, `secrets`, `database_network`: the databases among the sources (see `database.rs`).
 //! - `readers`: the users of the warehouse that may only read, each with `id`, `user` and `secret`; `exports`: the marts
@@ -34,6 +36,7 @@ use super::catalog;
 use super::functions::{self, CustomNames, FunctionNames, ShopifyNames};
 use super::github::{Trusted, trusted};
 use super::network::{Subnet, subnets};
+use super::owned::{Owned, owned};
 
 #[derive(Serialize)]
 struct Names {
@@ -64,6 +67,11 @@ struct Names {
     databases: Vec<Database>,
     iceberg_database: Option<String>,
     subnets: Vec<Subnet>,
+    /// The subnets that the policy of a role names.
+    role_subnets: Vec<Subnet>,
+    owned: Owned,
+    trail: String,
+    topic: String,
     load_rules: Vec<Named>,
     rules: Vec<Named>,
     functions: Vec<FunctionNames>,
@@ -181,6 +189,13 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
         .map(|source| (&source.name, &source.id))
         .chain(customs.iter().map(|source| (&source.name, &source.id)));
     functions::distinct(readers)?;
+    let (database_sources, outlets) = (super::database::databases(spec)?, super::warehouse::outlets(spec, files)?);
+    let mut role_subnets = subnets(&spec.pipeline.network.cidr);
+    // QuickSight enters all of them, a job that reads a database the first.
+    role_subnets.truncate(match (outlets.has_quicksight(), database_sources.read_here()) {
+        (true, _) => role_subnets.len(),
+        (false, read_here) => usize::from(read_here),
+    });
     let names = Names {
         environment: EnvironmentNames {
             name: spec.environment_name.clone(),
@@ -219,6 +234,10 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
         databases: databases(&prefix),
         iceberg_database: spec.iceberg_database(),
         subnets: subnets(&spec.pipeline.network.cidr),
+        role_subnets,
+        owned: owned(spec),
+        trail: format!("{prefix}-landing"),
+        topic: format!("{prefix}-alerts"),
         load_rules: vec![
             Named { id: "Transformed".into(), name: format!("{prefix}-transformed") },
             Named { id: "Statement".into(), name: format!("{prefix}-statement") },
@@ -243,8 +262,8 @@ pub(super) fn context(spec: &Spec, files: super::Templates<'_>) -> Result<Contex
         cloudtrail: spec.pipeline.trigger.mode == TriggerMode::Cloudtrail,
         s3_events: spec.pipeline.trigger.mode == TriggerMode::S3,
         github: spec.pipeline.github.as_ref().map(|github| trusted(github, &spec.environment_name)),
-        database_sources: super::database::databases(spec)?,
-        outlets: super::warehouse::outlets(spec, files)?,
+        database_sources,
+        outlets,
         pipeline: json(&spec.pipeline)?,
         prefix,
     };

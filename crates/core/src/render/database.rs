@@ -90,6 +90,13 @@ pub(super) struct Databases {
     database_policies: bool,
 }
 
+impl Databases {
+    /// Whether a job that reads a database runs in the pipeline's own network.
+    pub(super) fn read_here(&self) -> bool {
+        self.read_here
+    }
+}
+
 /// Whether a pipeline has the stack `source-database`.
 pub(super) fn has_stack(spec: &Spec) -> bool {
     spec.pipeline

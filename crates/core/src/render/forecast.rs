@@ -12,7 +12,7 @@ use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template
 use crate::yaml::{self, Source};
 
 /// Stands for what is known only after a deployment.
-const UNKNOWN: &str = "?";
+pub const UNKNOWN: &str = "?";
 
 /// What stands for the name of a resource to which the template gives none.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,14 +84,11 @@ fn evaluate(stacks: &[RenderedStack], account: &str, region: &str, unnamed: Unna
                 stack: stack.name.clone(),
                 id: resource.logical_id.clone(),
                 kind: resource.resource_type.clone(),
-        let forecast = Forecast {
-            account,
-            region,
-            stack: &stack.name,
-            unnamed,
-            names: names(template, &parameters, &pseudo, unnamed),
-        };
-        let lookup = |lookup: Lookup<'_>| forecast.answer(template, lookup);
+                name: forecast.physical_id(resource),
+                properties: properties.to_json(&mut |waits_for| match unnamed {
+                    Unnamed::LogicalId => Value::String(UNKNOWN.into()),
+                    Unnamed::Marked => Value::String(format!("{}{waits_for}", shape::UNKNOWN)),
+                }),
                 node: node.cloned(),
             });
         }

@@ -9,6 +9,7 @@ mod functions;
 mod github;
 mod input;
 mod network;
+mod owned;
 mod warehouse;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::spec::{Map, Spec};
 use crate::template::Template;
 use crate::yaml::{Source, Span};
 
-pub use forecast::{declared_resources, forecast};
+pub use forecast::{UNKNOWN, declared_resources, forecast};
 pub use input::{Input, InputSource, declared};
 
 /// The stacks by name, in the order of their reading; the order of deploying follows from their inputs.

@@ -46,7 +46,13 @@ struct InputColumn {
     kind: &'static str,
 }
 
-/// Fails if QuickSight is declared and the columns of a mart cannot be determined.
+impl Outlets {
+    /// Whether QuickSight reads the marts.
+    pub(super) fn has_quicksight(&self) -> bool {
+        self.quicksight.is_some()
+    }
+}
+
 pub(super) fn outlets(spec: &Spec, files: Templates<'_>) -> Result<Outlets> {
     let marts = &spec.pipeline.marts;
     let quicksight = match &spec.pipeline.analytics.quicksight {

@@ -7,6 +7,10 @@ pub const ROLE: usize = 64;
 /// The longest Redshift identifier in bytes (developer guide, "Names and identifiers").
 pub const IDENTIFIER: usize = 127;
 
+/// The words that no prefix of a pipeline may have after its second one: with them begin names of the pipeline that has the
+/// shorter prefix. `<prefix>-ingest-*` are the parts that read its sources.
+pub const RESERVED_IN_PREFIX: [&str; 5] = ["events", "failed", "ingest", "replicate", "source"];
+
 /// Redshift's reserved words (developer guide, "Reserved words"): none can be a name without quotes. Sorted.
 pub const RESERVED: [&str; 157] = [
     "aes128",

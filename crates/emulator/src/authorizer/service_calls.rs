@@ -221,9 +221,15 @@ fn log_calls(resources: &Resources, group: &str, stream: &str) -> Vec<Request> {
 fn connection_calls(resources: &Resources, name: &str) -> Vec<Request> {
     let glue = |rest: &str| Request::of_role("", "glue:GetConnection", &resources.arn("glue", rest));
     let look = |action: &str| Request::of_role("", &format!("ec2:{action}"), "*");
-    let network = |action: &str, rest: &str| {
-        Request::of_role("", &format!("ec2:{action}"), &resources.arn("ec2", &format!("{rest}/*")))
+    let network =
+        |action: &str, rest: &str| Request::of_role("", &format!("ec2:{action}"), &resources.arn("ec2", rest));
+    let place = |path: &str| {
+        let connection = resources.named("AWS::Glue::Connection", name);
+        connection.and_then(|one| one.get(&format!("/ConnectionInput/PhysicalConnectionRequirements/{path}")))
     };
+    let subnet = place("SubnetId").and_then(Value::as_str).map(|id| format!("subnet/{id}"));
+    let groups = place("SecurityGroupIdList").and_then(Value::as_array).into_iter().flatten();
+    let groups = groups.filter_map(|id| Some(format!("security-group/{}", id.as_str()?)));
     let mut calls = vec![glue("catalog"), glue(&format!("connection/{name}"))];
     calls.extend(
         [
@@ -235,8 +241,10 @@ fn connection_calls(resources: &Resources, name: &str) -> Vec<Request> {
         ]
         .map(look),
     );
-    calls.extend(["network-interface", "subnet", "security-group"].map(|kind| network("CreateNetworkInterface", kind)));
-    calls.push(network("DeleteNetworkInterface", "network-interface"));
-    calls.push(network("CreateTags", "network-interface").with("aws:TagKeys", "aws-glue-service-resource"));
+    let interface = "network-interface/*";
+    let entered = subnet.into_iter().chain(groups).chain([interface.to_owned()]);
+    calls.extend(entered.map(|what| network("CreateNetworkInterface", &what)));
+    calls.push(network("DeleteNetworkInterface", interface));
+    calls.push(network("CreateTags", interface).with("aws:TagKeys", "aws-glue-service-resource"));
     calls
 }

@@ -34,12 +34,17 @@ pub(crate) fn check(
     properties: &Value,
 ) -> Result<(), Refusal> {
     check_schema(resource_type, properties)?;
-    check_dependencies(world, place, resource_type, properties)?;
-    check_rules(world, place, resource_type, properties)
+    check_dependencies(world, address, resource_type, properties)?;
+    check_rules(world, address, resource_type, properties)
 }
 
 /// The rules of the services, which `pipectl check` applies to templates.
-fn check_rules(world: &World<'_>, place: Place<'_>, resource_type: &str, properties: &Value) -> Result<(), Refusal> {
+fn check_rules(
+    world: &World<'_>,
+    address: ResourceAddress<'_>,
+    resource_type: &str,
+    properties: &Value,
+) -> Result<(), Refusal> {
     let resources = world.resources.iter().map(|one| Declared {
         stack: "",
         logical_id: &one.logical_id,
@@ -49,14 +54,14 @@ fn check_rules(world: &World<'_>, place: Place<'_>, resource_type: &str, propert
         properties: &one.properties,
     });
     let known = service_rules::World {
-        account: place.account,
-        region: place.region,
+        account: address.account,
+        region: address.region,
         resources: resources.collect(),
         is_complete: false,
     };
     let resource = Declared {
         stack: "",
-        logical_id: place.logical_id,
+        logical_id: address.logical_id,
         resource_type,
         physical_id: String::new(),
         arn: None,
@@ -74,7 +79,7 @@ fn check_rules(world: &World<'_>, place: Place<'_>, resource_type: &str, propert
 /// What must exist before a resource, in the words of its service.
 fn check_dependencies(
     world: &World<'_>,
-    place: Place<'_>,
+    address: ResourceAddress<'_>,
     resource_type: &str,
     properties: &Value,
 ) -> Result<(), Refusal> {

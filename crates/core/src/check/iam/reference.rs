@@ -4,6 +4,7 @@
 use super::at;
 use crate::error::Error;
 use crate::iam::{Kind, Pattern, Statement, actions};
+use crate::render::UNKNOWN;
 
 /// Finds the actions and resources of a statement that grant nothing. `owner` is whose statement it is, in words.
 ///
@@ -62,7 +63,8 @@ pub(super) fn without_effect(owner: &str, statement: &Statement) -> Vec<Error> {
 
 /// Whether an action on these kinds is granted by a resource of its statement.
 fn grants(kinds: &[&Kind], knows_none: bool, resource: &Pattern) -> bool {
-    if resource.is_everything() {
+    // An ARN with an id that the service makes up is not known before the deploy.
+    if resource.is_everything() || resource.text() == UNKNOWN {
         return knows_none || !kinds.is_empty();
     }
     kinds.iter().any(|kind| kind.arns.iter().any(|arn| arn.overlaps(resource)))

@@ -109,17 +109,17 @@ fn error(spec: &Spec, resource: &Resource, finding: &Finding) -> Error {
     let path: Vec<&str> = finding.path.iter().map(String::as_str).collect();
     let message = format!("`{}` ({}) {}", resource.id, resource.kind, finding.message);
     let mut error = Error::project(message);
-    let place = if finding.rule == RESOURCE_TYPE {
-        resource.node.as_ref().map(|node| node.place(["Type"]))
+    let span = if finding.rule == RESOURCE_TYPE {
+        resource.node.as_ref().map(|node| node.span_of(["Type"]))
     } else {
-        resource.place(&path)
+        resource.span_of(&path)
     };
-    if let Some(place) = place {
-        let file = place.file().trim_end_matches(".yaml").to_owned();
-        error = error.at(&place, "").note(format!("`{}` is made from `templates/{file}.yaml.hbs`", place.file()));
+    if let Some(span) = span {
+        let file = span.file().trim_end_matches(".yaml").to_owned();
+        error = error.at(&span, "").note(format!("`{}` is made from `templates/{file}.yaml.hbs`", span.file()));
     }
-    if let Some(place) = in_spec(spec, resource, &finding.path) {
-        error = error.note(format!("the same value is in {}:{}:{}", place.file(), place.line(), place.column()));
+    if let Some(span) = in_spec(spec, resource, &finding.path) {
+        error = error.note(format!("the same value is in {}:{}:{}", span.file(), span.line(), span.column()));
     }
     error.rule(finding.rule, finding.source).hint(&finding.hint)
 }
@@ -135,7 +135,7 @@ fn in_spec(spec: &Spec, resource: &Resource, path: &[String]) -> Option<Span> {
     let mut places = Vec::new();
     same(&spec.tree, &text, &mut places);
     match places.as_slice() {
-        [place] if text.len() > 3 || place.text().len() > 1 && text.parse::<f64>().is_ok() => Some(place.clone()),
+        [span] if text.len() > 3 || span.text().len() > 1 && text.parse::<f64>().is_ok() => Some(span.clone()),
         _ => None,
     }
 }

@@ -57,7 +57,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     });
     let stacks = prop_oneof![Just(1_usize), Just(4), Just(40)];
     let each = prop_oneof![Just(1_usize), Just(20), Just(90)];
-    let rule = text(60).prop_map(|text| Rule { text, broadens: true });
+    let rule = text(60).prop_map(|text| Rule { text, broadens: true, foreign: false });
     let parts = (proptest::collection::vec(resource, 1..8), rule, text(400), stacks, each);
     parts.prop_map(|(resources, rule, long, stacks, each)| {
         let access =
