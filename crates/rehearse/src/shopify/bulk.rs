@@ -273,7 +273,7 @@ mod tests {
             ("{ orders { id } }", "at least one connection"),
             ("{ orders { nodes { id } } shop { name } }", "exactly one connection"),
             ("{ a { nodes { b { nodes { c { nodes { d { nodes { id } } } } } } } } }", "nesting depth"),
-            ("{ orders(query: \"x\") { nodes { id } } }", "no search term"),
+            ("{ orders(query: \"x\") { nodes { id } } }", "not a search term"),
             ("{ orders { nodes { refunds { lines { nodes { id } } } } } }", "within a list"),
             ("{ orders", "syntax error"),
         ] {

@@ -231,6 +231,6 @@ mod tests {
         write("changes/2-more/notes.txt", "");
         write("changes/3", "");
         let error = check(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("notes.txt` is no data") && error.contains("changes/3` is not a folder"), "{error}");
+        assert!(error.contains("notes.txt` is not data") && error.contains("changes/3` is not a folder"), "{error}");
     }
 }
