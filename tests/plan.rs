@@ -18,7 +18,7 @@ fn the_first_plan_creates_everything_without_changes() {
     let output = test.command(&["plan", "--env", "local"]).output().unwrap();
     let plan = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));
-    insta::assert_snapshot!(plan.lines().last().unwrap(), @"Plan: 140 to add, 0 to change, 0 to replace, 0 to remove in 10 of 10 stacks.");
+    insta::assert_snapshot!(plan.lines().last().unwrap(), @"Plan: 146 to add, 0 to change, 0 to replace, 0 to remove in 10 of 10 stacks.");
     insta::assert_snapshot!(stack(&plan, "shop-local-analytics"), @r#"
     shop-local-analytics (new stack)
       + Workgroup  AWS::Athena::WorkGroup

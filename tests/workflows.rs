@@ -66,6 +66,10 @@ fn without_a_package_nothing_is_compiled() {
     let test = Test::reference();
     for arguments in [&["plan"][..], &["deploy", "--yes"]] {
         let told = test.end(&[arguments, &["--env", "dev", "--no-build"]].concat());
-        insta::allow_duplicates!(insta::assert_snapshot!(told, @""));
+        insta::allow_duplicates!(insta::assert_snapshot!(told, @"
+        exit code: 65
+        error: nothing is packaged for these sources of the Lambdas `load`, `shopify`
+        = hint: run `pipectl package` with this pipectl and these files first, or leave out `--no-build`
+        "));
     }
 }
