@@ -496,7 +496,7 @@ fn dashboard(subject: &Subject<'_>, found: &mut Findings) {
             let widgets = entries.get("widgets").and_then(Value::as_array);
             match widgets {
                 None => {
-                    found.refuse("DashboardBody", "has a dashboard without `widgets`", "add `\"widgets\": []`", answer)
+                    found.refuse("DashboardBody", "has a dashboard without `widgets`", "add `\"widgets\": []`", answer);
                 }
                 Some(widgets) if widgets.len() > 500 => found.refuse(
                     "DashboardBody",

@@ -38,7 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         check: |subject, found| {
             if let Some(zone) = subject.text("AvailabilityZone")
                 && !subject.world.region.is_empty()
-                && !zone.strip_prefix(subject.world.region).is_some_and(|rest| !rest.is_empty())
+                && zone.strip_prefix(subject.world.region).is_none_or(str::is_empty)
             {
                 found.refuse(
                     "AvailabilityZone",

@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         bad: "ScheduleExpression: rate(1 hours)",
         good: "ScheduleExpression: rate(1 hour)",
         check: |subject, found| {
-            schedule(subject, found, "ScheduleExpression", Dialect::Rule, "Parameter ScheduleExpression is not valid.")
+            schedule(subject, found, "ScheduleExpression", Dialect::Rule, "Parameter ScheduleExpression is not valid.");
         },
     },
     Rule {

@@ -527,6 +527,7 @@ fn invoke_config(subject: &Subject<'_>, found: &mut Findings) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one rule after the other, each a few lines")]
 fn event_source(subject: &Subject<'_>, found: &mut Findings) {
     let Some(source) = reference(subject.properties(), "EventSourceArn") else { return };
     let queue = subject.world.find("AWS::SQS::Queue", source);

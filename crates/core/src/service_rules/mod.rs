@@ -93,7 +93,7 @@ pub struct Finding {
     pub source: &'static str,
     /// From the properties down.
     pub path: Vec<String>,
-    /// Goes on after the name of the resource: "moves objects to STANDARD_IA after 5 days".
+    /// Goes on after the name of the resource: "moves objects to `STANDARD_IA` after 5 days".
     pub message: String,
     pub hint: String,
     /// What the service answers; empty if the answer is not known word for word.

@@ -315,7 +315,7 @@ pub(super) const RULES: &[Rule] = &[Rule {
 fn exists(subject: &Subject<'_>, found: &mut Findings) {
     for one in REFERENCES.iter().filter(|one| one.from == subject.resource.resource_type) {
         let steps: Vec<&str> = one.path.split('/').collect();
-        each(subject.properties(), &steps, String::new(), &mut |path, value| {
+        each(subject.properties(), &steps, "", &mut |path, value| {
             if let Some(message) = missing(subject, one, value) {
                 let hint = format!(
                     "refer to a resource of the template with `!Ref` or `!GetAtt`, or define an `{}` of this name",
@@ -328,24 +328,24 @@ fn exists(subject: &Subject<'_>, found: &mut Findings) {
 }
 
 /// Visits the texts at a path.
-fn each(value: &Value, steps: &[&str], path: String, visit: &mut dyn FnMut(&str, &str)) {
+fn each(value: &Value, steps: &[&str], path: &str, visit: &mut dyn FnMut(&str, &str)) {
     let Some((step, rest)) = steps.split_first() else {
         if let Some(text) = value.as_str().filter(|text| !text.contains(UNKNOWN)) {
-            visit(&path, text);
+            visit(path, text);
         }
         return;
     };
     let join = |step: &str| if path.is_empty() { step.to_owned() } else { format!("{path}/{step}") };
     if *step == "*" {
         for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-            each(item, rest, join(&index.to_string()), visit);
+            each(item, rest, &join(&index.to_string()), visit);
         }
         return;
     }
     // A policy of a queue may be a JSON text.
     let parsed = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     if let Some(inner) = parsed.as_ref().unwrap_or(value).get(step) {
-        each(inner, rest, join(step), visit);
+        each(inner, rest, &join(step), visit);
     }
 }
 

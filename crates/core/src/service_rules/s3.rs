@@ -222,6 +222,7 @@ fn transitions(subject: &Subject<'_>, found: &mut Findings) {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one rule after the other, each a few lines")]
 fn lifecycle(subject: &Subject<'_>, found: &mut Findings) {
     const ACTIONS: [&str; 10] = [
         "AbortIncompleteMultipartUpload",

@@ -176,7 +176,7 @@ fn settings(subject: &Subject<'_>, found: &mut Findings) {
         Some(Value::Object(entries)) => {
             let by_body = subject.text("FilterPolicyScope") == Some("MessageBody");
             for (name, value) in entries {
-                if !value.is_array() && !super::is_unknown(value) && !(by_body && value.is_object()) {
+                if !(value.is_array() || super::is_unknown(value) || by_body && value.is_object()) {
                     found.refuse(
                         &format!("FilterPolicy/{name}"),
                         format!("has `{name}` in its filter policy without a list"),

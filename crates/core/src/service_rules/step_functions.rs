@@ -101,6 +101,7 @@ fn states(subject: &Subject<'_>, found: &mut Findings) {
 
 const KINDS: [&str; 8] = ["Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"];
 
+#[expect(clippy::too_many_lines, reason = "one rule after the other, each a few lines")]
 fn machine_states(definition: &Value, path: &str, found: &mut Findings) {
     let answer = |reason: &str| format!("Invalid State Machine Definition: '{reason}'");
     let Some(states) = definition.get("States").and_then(Value::as_object) else {

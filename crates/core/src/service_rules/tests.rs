@@ -38,7 +38,7 @@ fn template(rule: &Rule, example: &str) -> String {
     let around =
         AROUND.split("\n  ").filter(|part| !part.trim().is_empty()).fold(Vec::new(), |mut parts: Vec<String>, part| {
             match parts.last_mut() {
-                Some(last) if part.starts_with(' ') => *last += &format!("\n  {part}"),
+                Some(last) if part.starts_with(' ') => last.extend(["\n  ", part]),
                 _ => parts.push(part.to_owned()),
             }
             parts

@@ -77,9 +77,8 @@ pub fn types() -> impl Iterator<Item = &'static str> {
 pub fn is_published(resource_type: &str) -> bool {
     let mut parts = resource_type.splitn(3, "::");
     match (parts.next(), parts.next(), parts.next()) {
-        (Some("AWS"), Some("CloudFormation"), Some(_)) => true,
+        (Some("AWS"), Some("CloudFormation"), Some(_)) | (Some("Custom"), Some(_), None) => true,
         (Some("AWS"), Some(service), Some(kind)) => TYPES.get(service).is_some_and(|kinds| kinds.contains(&kind)),
-        (Some("Custom"), Some(_), None) => true,
         (Some(publisher), Some(_), Some(_)) => publisher != "AWS" && !publisher.is_empty(),
         _ => false,
     }
@@ -485,10 +484,13 @@ fn text_of(value: &Value) -> String {
 /// Whether CloudFormation takes a value for a type: it turns scalars into each other.
 fn is_of_type(name: &str, has_properties: bool, value: &Value) -> bool {
     match (name, value) {
-        (_, Value::Null) | ("array", Value::Array(_)) | ("object", Value::Object(_)) => true,
+        (_, Value::Null)
+        | ("array", Value::Array(_))
+        | ("object", Value::Object(_))
+        | ("number", Value::Number(_))
+        | ("boolean", Value::Bool(_)) => true,
         ("string", scalar) => !matches!(scalar, Value::Array(_) | Value::Object(_)),
         ("integer", Value::Number(number)) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
-        ("number", Value::Number(_)) | ("boolean", Value::Bool(_)) => true,
         ("integer", Value::String(text)) => text.parse::<i64>().is_ok(),
         ("number", Value::String(text)) => text.parse::<f64>().is_ok(),
         ("boolean", Value::String(text)) => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),

@@ -34,7 +34,7 @@ pub fn check(spec: &Spec, stacks: &[RenderedStack]) -> Vec<Error> {
                 continue;
             }
             // A value that its schema refuses is not reported again by a rule that knows the same limit.
-            let repeated = seen.iter().any(|path| *path == finding.path);
+            let repeated = seen.contains(&finding.path);
             seen.push(finding.path.clone());
             if !repeated {
                 errors.push(error(spec, resource, &finding));
