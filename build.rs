@@ -35,7 +35,8 @@ fn collect(folder: &Path, start: &str, files: &mut Vec<(String, PathBuf)>) -> Re
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let path = if start.is_empty() { name.clone() } else { format!("{start}/{name}") };
         if file.is_dir() {
-            if name != "target" {
+            // A change of a test must not build the Lambdas again.
+            if name != "target" && name != "tests" {
                 collect(&file, &path, files)?;
             }
             continue;

@@ -67,7 +67,7 @@ fn grants(kinds: &[&Kind], knows_none: bool, resource: &Pattern) -> bool {
     if resource.is_everything() || resource.text() == UNKNOWN {
         return knows_none || !kinds.is_empty();
     }
-    kinds.iter().any(|kind| kind.arns.iter().any(|arn| arn.overlaps(resource)))
+    kinds.iter().any(|kind| kind.arns.iter().any(|arn| arn.overlaps_arn(resource)))
 }
 
 fn note(pattern: &Pattern, kinds: &[&Kind], needs_tag: bool) -> String {
