@@ -1,4 +1,4 @@
-//! Opens a place: starts what stands in, and connects it to the local account.
+//! Opens the local account: starts the stand-ins for what is outside of AWS, and connects them to it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The warehouse loader: batches of the transformed zone into Redshift, one transaction a table.
 //!
-//! It keeps no state of its own. What is to be done follows from the ledgers in S3: each invocation reads them, records the
+//! It is stateless. What is to be done follows from the ledgers in S3: each invocation reads them, records the
 //! statement that its event says is finished, and submits the next one; the end of that one is the next event. The client
 //! token of a statement is a function of what it does, so an event that comes twice submits nothing twice.
 //!

@@ -80,7 +80,7 @@ impl Run<'_> {
         while let Some(step) = plan::next(self.warehouse, &self.ledger.document, &view) {
             if !self.deadline.allows(Duration::ZERO) {
                 return Err(Error::new("the time of this invocation ended before the next statement was submitted")
-                    .hint("invoke this Lambda with {} to go on; raise its timeout if this happens again"));
+                    .hint("invoke this Lambda with {} to continue; raise its timeout if this happens again"));
             }
             match step {
                 Step::Run { name, statements } => {

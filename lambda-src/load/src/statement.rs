@@ -165,7 +165,7 @@ impl<'a> Statements<'a> {
 
     async fn describe(&self, text: &str, id: &str) -> Result<DescribeStatementOutput> {
         let sent = self.client.describe_statement().id(id).send().await;
-        sent.map_err(|error| Error::new(format!("cannot look at the statement `{text}` ({id})")).cause(aws(&error)))
+        sent.map_err(|error| Error::new(format!("cannot describe the statement `{text}` ({id})")).cause(aws(&error)))
     }
 
     fn earlier(&self, created: Option<&DateTime>) -> bool {
@@ -233,7 +233,7 @@ fn failure(text: &str, described: &DescribeStatementOutput) -> Error {
     let sql = user::redacted(part.and_then(|part| part.query_string.as_deref()).or(whole).unwrap_or_default());
     let sql: String = sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(EXCERPT).collect();
     let at = if sql.is_empty() { String::new() } else { format!("in `{sql}`; ") };
-    error.hint(format!("{at}nothing of it was kept; correct the cause and invoke this Lambda with {{}} to go on"))
+    error.hint(format!("{at}nothing of it was kept; fix the cause and invoke this Lambda with {{}} to continue"))
 }
 
 #[cfg(test)]

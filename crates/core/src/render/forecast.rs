@@ -28,7 +28,7 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Re
     evaluate(stacks, account, region, Unnamed::LogicalId)
 }
 
-/// The same, with everything that only a deployment can tell marked by [`shape::UNKNOWN`].
+/// The same; values that are known only after a deployment are marked by [`shape::UNKNOWN`].
 pub fn declared_resources(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Resource> {
     evaluate(stacks, account, region, Unnamed::Marked)
 }

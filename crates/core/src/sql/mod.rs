@@ -6,8 +6,8 @@
 //! ```text
 //! query       FROM, SELECT, set operations, WITH       scope        which names can be seen where
 //! expression  types of expressions                     function     calls of functions
-//! grouping    columns beside aggregates                signatures   what functions take and give
-//! kind        types                                    blank        what is no code
+//! grouping    columns beside aggregates                signatures   arguments and results of functions
+//! kind        types                                    mask_literals   blanks comments and literals
 //!
 //! marts       queries in the warehouse                 transforms   queries in Spark, which make tables of the lake
 //! ```

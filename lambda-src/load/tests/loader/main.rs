@@ -143,7 +143,7 @@ async fn a_failed_statement_fails_the_lambda_with_its_text_and_is_tried_again_wh
     assert_eq!(setting.warehouse.submitted().len(), 3);
     assert!(!setting.ledger().iter().any(|key| key.contains("/load/")), "{:?}", setting.ledger());
 
-    // Asked at once, it says the same again; later it submits the transaction anew.
+    // Asked at once, it says the same again; later it submits the transaction again.
     setting.warehouse.age();
     let results = setting.run().await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
@@ -249,7 +249,7 @@ async fn a_change_that_would_lose_values_is_refused_and_nothing_is_loaded() {
         "{error}"
     );
     assert_eq!(setting.warehouse.submitted().len(), 2);
-    // Mended by hand, it goes on.
+    // Fixed by hand, it continues.
     setting.warehouse.columns(&[("id", "integer")]);
     let results = setting.run().await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");

@@ -86,7 +86,7 @@ fn note(pattern: &Pattern, kinds: &[&Kind], needs_tag: bool) -> String {
 
 fn hint(kinds: &[&Kind], needs_tag: bool) -> &'static str {
     if kinds.is_empty() {
-        return "grant it in a statement of its own, with `Resource: \"*\"`";
+        return "grant it in a separate statement, with `Resource: \"*\"`";
     }
     if needs_tag && kinds.iter().all(|kind| !kind.tags) {
         return "grant it without the condition on `aws:ResourceTag`, on the names of its resources";
