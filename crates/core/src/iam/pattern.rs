@@ -140,8 +140,21 @@ impl Pattern {
     }
 }
 
-fn overlap(one: &[Piece], other: &[Piece]) -> bool {
+fn overlap(mut one: &[Piece], mut other: &[Piece]) -> bool {
     let open = |piece: Option<&Piece>| matches!(piece, Some(Piece::Many | Piece::Variable { .. }));
+    // Most pairs differ in a character, or one of them is a lone star: no table is needed.
+    while let ([Piece::One(mine), rest @ ..], [Piece::One(its), other_rest @ ..]) = (one, other) {
+        if mine != its {
+            return false;
+        }
+        (one, other) = (rest, other_rest);
+    }
+    if one.len() == 1 && open(one.first()) || other.len() == 1 && open(other.first()) {
+        return true;
+    }
+    if one.is_empty() || other.is_empty() {
+        return one.iter().chain(other).all(|piece| open(Some(piece)));
+    }
     // Whether what is left of `one` and the pieces of `other` from each number on can stand for the same text.
     let mut after = vec![false; other.len() + 1];
     for i in (0..=one.len()).rev() {
