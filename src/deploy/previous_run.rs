@@ -30,7 +30,7 @@ impl PreviousRunCheck {
     }
 
     /// Whether the previous run left work unfinished; `false` if unknown.
-    pub(super) async fn is_unfinished(self) -> bool {
+    pub(super) async fn result(self) -> bool {
         self.0.await.unwrap_or(false)
     }
 }

@@ -1,4 +1,4 @@
-//! Sends the steps of a run to whoever shows its progress.
+//! Sends the steps of a run to the progress output.
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -53,7 +53,7 @@ pub async fn execute(
     let mut ending = match consent.check(&survey.plan.losses(), &session.target.environment) {
         Ok(()) => {
             let behind = match survey.previous_run.take() {
-                Some(check) => check.is_unfinished().await,
+                Some(check) => check.result().await,
                 None => false,
             };
             let record = session.begin_record(&survey, behind);

@@ -63,7 +63,7 @@ pub async fn keep(
     let mut survey = survey(session, steps, progress, Purpose::Saved).await;
     match &mut survey {
         Ok(survey) => {
-            survey.plan.warnings.extend(orphaned_stacks::warnings(&session.target, &session.stacks, progress).await)
+            survey.plan.warnings.extend(orphaned_stacks::warnings(&session.target, &session.stacks, progress).await);
         }
         Err(_) => {
             // The error of the survey is the one to report.
