@@ -1,10 +1,11 @@
 //! pipectl: one YAML file to an e-commerce warehouse on AWS.
 //!
 //! ```text
-//! main → cli → command/ (one file a verb) → context, ui
-//!   deploy/   applies a plan; the only code that changes stacks
-//!   package/  cargo, zip, elf                         aws/      concrete SDK clients
-//!   operations/  upload, export, replay, runs, gc     project   reads the project's files
+//! main → cli → command/ (one file a verb: arguments and output) → context, ui
+//!   deploy/      applies a plan; the only code that changes stacks
+//!   operations/  status, history, upload, export, replay, backfill, redrive, runs, gc
+//!   package/     cargo, zip, elf          aws/      concrete SDK clients
+//!   project      reads the project's files
 //! pipectl-core (crates/core): checks a project and computes what follows from it; no input or output
 //! pipectl-process (crates/process): child processes, private files
 //! feature `rehearse`:

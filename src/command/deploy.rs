@@ -64,9 +64,9 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
 }
 
 impl Way {
-    fn settings(&self, run: Option<String>) -> Settings {
+    fn settings(&self, saved_run: Option<String>) -> Settings {
         let recovery = Recovery { continue_rollback: self.continue_rollback, skip: self.skip.clone() };
-        Settings { run, parallel: self.parallel, recovery }
+        Settings { saved_run, parallel: self.parallel, recovery }
     }
 }
 

@@ -2,15 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use pipectl_contract::names::Zone;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::confirm;
 use crate::account::Account;
 use crate::context::Context;
-use crate::deploy::BOOTSTRAP;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
 use crate::operations::gc::{self, CollectionScope, Garbage};
 use crate::output_format::Format;
@@ -74,9 +73,7 @@ enum Kind {
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let ui = &context.ui;
     let (project, spec) = context.spec()?;
-    let mut stacks: Vec<String> = project.render(&spec)?.into_iter().map(|stack| stack.stack_name).collect();
-    stacks.push(spec.stack_name(BOOTSTRAP));
-    let scope = CollectionScope { bucket: spec.bucket(Zone::Artifacts), prefix: spec.prefix(), stacks };
+    let scope = CollectionScope::new(&spec, project.render(&spec)?);
     let account = Account::open(&project, &spec).await?;
     ui.status("searching for unreferenced artifacts");
     let done = async {
@@ -89,7 +86,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         }
         if delete {
             if !args.yes {
-                agree(context, &shown)?;
+                let question = format!("Delete these {} things of `{}`?", shown.items.len(), context.environment);
+                confirm(context, question, "nothing was deleted", "delete")?;
             }
             ui.status("removing");
             gc::remove(&account.aws, &scope, &garbage).await?;
@@ -105,17 +103,6 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let done = done.await;
     account.close().await?;
     done
-}
-
-/// Asks for confirmation.
-fn agree(context: &Context, shown: &Shown) -> Result<()> {
-    match context.ui.confirm(format_args!("Delete these {} things of `{}`?", shown.items.len(), context.environment)) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Error::new("nothing was deleted")),
-        None => Err(Error::new("cannot ask for confirmation here")
-            .hint("add `--yes` to delete without confirmation")
-            .exit(Exit::Usage)),
-    }
 }
 
 fn shown(garbage: &Garbage) -> Shown {

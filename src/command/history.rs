@@ -3,14 +3,13 @@
 use std::fmt::Write as _;
 
 use pipectl_contract::names::Zone;
-use serde::Serialize;
 
 use crate::account::Account;
-use crate::aws::{Aws, Kind};
 use crate::context::Context;
-use crate::deploy::record::{End, FOLDER, Record, VERSION};
+use crate::deploy::record::{End, Record};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::operations::history;
 use crate::output_format::Format;
 use crate::text_table::columns;
 
@@ -25,46 +24,24 @@ pub struct Args {
     format: Format,
 }
 
-#[derive(Debug, Serialize)]
-struct History {
-    /// Newest first.
-    runs: Vec<Record>,
-}
-
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let account = Account::open(&project, &spec).await?;
-    let read = read(&account.aws, &spec.bucket(Zone::Artifacts), args.limit as usize).await;
+    let read = history::latest(&account.aws, &spec.bucket(Zone::Artifacts), args.limit as usize).await;
     account.close().await?;
-    let (runs, unreadable) = read?;
-    let history = History { runs };
+    let history = read?;
     args.format.print(&context.ui, &history, || text(&history.runs))?;
     if history.runs.is_empty() && args.format == Format::Text {
         context.ui.line(format_args!("No deploy of `{}` is recorded.", spec.environment_name));
     }
-    if unreadable > 0 {
-        let are = if unreadable == 1 { "one record is".to_owned() } else { format!("{unreadable} records are") };
+    if history.unreadable > 0 {
+        let are = match history.unreadable {
+            1 => "one record is".to_owned(),
+            count => format!("{count} records are"),
+        };
         context.ui.warn(format_args!("{are} not shown: another version of pipectl wrote what this one cannot read"));
     }
     Ok(Exit::Success)
-}
-
-/// The newest records, and how many of them this pipectl cannot read.
-async fn read(aws: &Aws, bucket: &str, limit: usize) -> Result<(Vec<Record>, usize)> {
-    let listed = match aws.s3.list(bucket, FOLDER).await {
-        Ok(listed) => listed,
-        // Nothing was ever deployed.
-        Err(failure) if failure.kind == Kind::NoSuchBucket => return Ok((Vec::new(), 0)),
-        Err(failure) => return Err(failure.into()),
-    };
-    // The names begin with the time.
-    let keys: Vec<String> = listed.into_iter().rev().take(limit).map(|object| object.key).collect();
-    let found = aws.s3.get_all(bucket, &keys).await?;
-    let parse =
-        |bytes: &Vec<u8>| serde_json::from_slice::<Record>(bytes).ok().filter(|record| record.version == VERSION);
-    let runs: Vec<Record> = found.values().rev().filter_map(parse).collect();
-    let unreadable = found.len() - runs.len();
-    Ok((runs, unreadable))
 }
 
 fn text(runs: &[Record]) -> String {

@@ -1,4 +1,6 @@
-//! One file a verb: its flags, its help, and one function that reads like the README.
+//! One file a verb: its arguments, its help and what it prints.
+//!
+//! The work itself is in `deploy` (changes of stacks), `operations` (the deployed pipeline and its data) and `package`.
 
 pub mod backfill;
 pub mod bootstrap;
@@ -24,3 +26,20 @@ pub mod sample;
 pub mod schema;
 pub mod status;
 pub mod upload;
+
+use std::fmt::Display;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+
+/// Asks for confirmation. Fails with `declined` if the answer is no, and with a hint if nobody can be asked to `verb`.
+fn confirm(context: &Context, question: impl Display, declined: &str, verb: &str) -> Result<()> {
+    match context.ui.confirm(question) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::new(declined)),
+        None => Err(Error::new("cannot ask for confirmation here")
+            .hint(format!("add `--yes` to {verb} without confirmation"))
+            .exit(Exit::Usage)),
+    }
+}

@@ -71,7 +71,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
                 survey::discard(&session).await?;
                 return Err(error);
             }
-            session.forget_change_sets();
+            session.keep_change_sets();
             saved.plan
         }
     };

@@ -2,35 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use pipectl_contract::ledger::Stage;
-use pipectl_contract::names::Zone;
-use pipectl_contract::replay::Request;
 use serde::Serialize;
 use time::UtcDateTime;
 
+use super::confirm;
 use crate::account::Account;
-use crate::aws::Kind;
-use crate::aws::s3::{Object, Readable};
+use crate::aws::s3::Object;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::operations::ledger::{Ledger, begun, parse_time};
-use crate::operations::replay::{self, Item, ItemLocation, Origin, Zones};
+use crate::operations::ledger::parse_time;
+use crate::operations::replay::{self, Origin, RESTORED_DAYS, Replay, TableSummary};
 use crate::output_format::Format;
 use crate::quantity::{size, thousands};
 use crate::spec::Spec;
 use crate::text_table::columns;
 
-/// S3 copies an object of at most this size in one go.
-const LARGEST_COPY: u64 = 5 * 1024 * 1024 * 1024;
-/// How many days a restored object can be read.
-const RESTORED_DAYS: i32 = 7;
-
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where to begin
     #[arg(long, value_enum)]
-    from: From,
+    from: StartFrom,
 
     /// What the pipeline has taken since this day or time, in UTC
     #[arg(long, value_name = "DATE", value_parser = parse_time)]
@@ -58,7 +50,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum From {
+enum StartFrom {
     /// From the objects as they arrived: they are cleaned, transformed and loaded again
     Raw,
     /// From the cleaned rows: they are transformed and loaded again
@@ -76,38 +68,30 @@ enum Tier {
     Expedited,
 }
 
-impl Tier {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Bulk => "Bulk",
-            Self::Standard => "Standard",
-            Self::Expedited => "Expedited",
+impl From<StartFrom> for Origin {
+    fn from(from: StartFrom) -> Self {
+        match from {
+            StartFrom::Raw => Self::Raw,
+            StartFrom::Cleaned => Self::Cleaned,
         }
     }
 }
 
-/// A table's part.
-#[derive(Debug, Default, Serialize)]
-struct Row {
-    table: String,
-    batches: usize,
-    objects: usize,
-    /// Of cleaned tables.
-    rows: u64,
-    bytes: u64,
-    /// Objects in the zone itself.
-    in_zone: usize,
-    /// Objects that come out of the archive.
-    from_archive: usize,
-    /// Objects of the archive that must be restored first.
-    to_restore: usize,
+impl From<Tier> for replay::Tier {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::Bulk => Self::Bulk,
+            Tier::Standard => Self::Standard,
+            Tier::Expedited => Self::Expedited,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
 struct Shown {
     /// None where nothing was asked for yet.
     request: Option<String>,
-    tables: Vec<Row>,
+    tables: Vec<TableSummary>,
     left_out: Vec<String>,
 }
 
@@ -128,47 +112,27 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
 async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Account) -> Result<Exit> {
     let (s3, ui) = (&account.aws.s3, &context.ui);
     let (tables, left_out) = replay::tables(spec, &args.table)?;
-    ui.status("reading the ledger");
-    let ledger = Ledger { s3, bucket: spec.bucket(Zone::Cleaned) };
-    let all = ledger.names(Stage::Clean).await.map_err(|failure| not_deployed(failure, spec))?;
-    let since: Vec<&String> = all.iter().filter(|batch| begun(batch).is_some_and(|at| at >= args.since)).collect();
-    let entries = ledger.entries(Stage::Clean, since).await?;
-    let (origin, zone, archive) = match args.from {
-        From::Raw => (Origin::Raw, Zone::Raw, Zone::RawArchive),
-        From::Cleaned => (Origin::Cleaned, Zone::Cleaned, Zone::CleanedArchive),
-    };
-    let selection = replay::selection(origin, args.since, &tables, &entries);
-    let request = replay::request(&selection, UtcDateTime::now());
-    let zones = Zones { zone: spec.bucket(zone), archive: spec.bucket(archive) };
-    ui.status("searching for the objects");
-    let locations = replay::find(s3, &zones, selection).await?;
+    let replay = Replay::find(s3, spec, args.from.into(), args.since, &tables, &|text| ui.status(text)).await?;
     ui.clear();
-    possible(&locations, &zones)?;
-    let shown = Shown { request: None, tables: rows(&locations), left_out };
-    let waiting = replay::archived(&locations);
-    show(context, args, &shown, &waiting)?;
-    if locations.is_empty() || args.dry_run {
+    let shown = Shown { request: None, tables: replay.tables(), left_out };
+    let archived = replay.archived();
+    show(context, args, &shown, &archived)?;
+    if replay.is_empty() || args.dry_run {
         return Ok(Exit::Success);
     }
-    if !waiting.is_empty() {
-        return restore(context, args, account, &zones, &waiting).await;
+    if !archived.is_empty() {
+        return restore(context, args, account, &replay.zones.archive, &archived).await;
     }
     if !args.yes {
         agreed(context, format_args!("Replay this through the pipeline of `{}`?", spec.environment_name))?;
     }
-    let copies = copies(&locations, &request, args.from, &zones);
-    for (number, (from, object, to)) in copies.iter().enumerate() {
-        ui.status(format_args!("copying {} of {}: {}", number + 1, copies.len(), object.key));
-        s3.copy((from, object), (&zones.zone, to)).await?;
-    }
-    // Last of all: before this the jobs know of nothing.
-    let body =
-        serde_json::to_vec(&request).map_err(|error| Error::new("the request cannot be written").cause(&error))?;
-    s3.create(&spec.bucket(Zone::Raw), &request.key(), body).await?;
+    let copying = |number, count, key: &str| ui.status(format_args!("copying {number} of {count}: {key}"));
+    replay.start(s3, spec, &copying).await?;
     ui.clear();
+    let id = replay.request.id.clone();
     match args.format {
-        Format::Text => ui.data(format_args!("requested as {}\n", request.id))?,
-        Format::Json => args.format.print(ui, &Shown { request: Some(request.id), ..shown }, String::new)?,
+        Format::Text => ui.data(format_args!("requested as {id}\n"))?,
+        Format::Json => args.format.print(ui, &Shown { request: Some(id), ..shown }, String::new)?,
     }
     ui.line(if spec.environment.local {
         "the next `pipectl rehearse` executes it; `pipectl runs` shows it"
@@ -176,72 +140,6 @@ async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Accou
         "the pipeline starts on its own; see `pipectl runs`"
     });
     Ok(Exit::Success)
-}
-
-fn not_deployed(failure: crate::aws::Failure, spec: &Spec) -> Error {
-    let missing = failure.kind == Kind::NoSuchBucket;
-    let error = Error::from(failure);
-    if missing {
-        error.hint(format!("deploy the pipeline first: pipectl deploy --env {}", spec.environment_name))
-    } else {
-        error
-    }
-}
-
-/// Refuses what cannot be done wholly.
-fn possible(locations: &[(Item, ItemLocation)], zones: &Zones) -> Result<()> {
-    let mut errors = Vec::new();
-    let gone: Vec<&Item> =
-        locations.iter().filter(|(_, location)| *location == ItemLocation::Gone).map(|(item, _)| item).collect();
-    if let Some(first) = gone.first() {
-        let more = if gone.len() > 1 { format!(" and {} more", gone.len() - 1) } else { String::new() };
-        errors.push(
-            Error::new(format!("`{}`{more} is neither in `{}` nor in `{}`", first.key, zones.zone, zones.archive))
-                .note("the ledger lists it, so it existed; it has expired or was deleted")
-                .hint("choose a later `--since`, or exclude its table with `--table`"),
-        );
-    }
-    for (_, location) in locations {
-        let objects: Vec<&Object> = match location {
-            ItemLocation::Zone { objects } => objects.iter().collect(),
-            ItemLocation::Archive { objects } => objects.iter().map(|(object, _)| object).collect(),
-            ItemLocation::Gone => Vec::new(),
-        };
-        errors.extend(objects.into_iter().filter(|object| object.size > LARGEST_COPY).map(|object| {
-            Error::new(format!("`{}` has {}: S3 copies up to 5 GiB at once", object.key, size(object.size)))
-                .hint("split the file and upload its parts, and exclude its table with `--table`")
-        }));
-    }
-    Error::all(errors)
-}
-
-fn rows(locations: &[(Item, ItemLocation)]) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    for (table, locations) in replay::by_table(locations) {
-        let mut row = Row { table: table.to_owned(), ..Row::default() };
-        let mut batches: Vec<&str> = locations.iter().map(|(item, _)| item.batch.as_str()).collect();
-        batches.sort_unstable();
-        batches.dedup();
-        row.batches = batches.len();
-        for (item, location) in locations {
-            row.rows += item.rows;
-            match location {
-                ItemLocation::Zone { objects } => {
-                    row.in_zone += objects.len();
-                    row.bytes += objects.iter().map(|object| object.size).sum::<u64>();
-                }
-                ItemLocation::Archive { objects } => {
-                    row.from_archive += objects.len();
-                    row.bytes += objects.iter().map(|(object, _)| object.size).sum::<u64>();
-                    row.to_restore += objects.iter().filter(|(_, readable)| *readable != Readable::Yes).count();
-                }
-                ItemLocation::Gone => {}
-            }
-        }
-        row.objects = row.in_zone + row.from_archive;
-        rows.push(row);
-    }
-    rows
 }
 
 fn show(context: &Context, args: &Args, shown: &Shown, waiting: &[(&Object, bool)]) -> Result<()> {
@@ -259,7 +157,7 @@ fn show(context: &Context, args: &Args, shown: &Shown, waiting: &[(&Object, bool
         ui.line("Nothing has arrived since then that can be replayed.");
     }
     if args.dry_run && !waiting.is_empty() {
-        ui.note(waits(waiting, args.tier));
+        ui.note(waits(waiting, args.tier.into()));
     }
     Ok(())
 }
@@ -301,7 +199,7 @@ fn text(shown: &Shown) -> String {
 }
 
 /// What has to be restored, and how long that takes.
-fn waits(waiting: &[(&Object, bool)], tier: Tier) -> String {
+fn waits(waiting: &[(&Object, bool)], tier: replay::Tier) -> String {
     let mut classes: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
     for (object, _) in waiting {
         let class = classes.entry(&object.class).or_default();
@@ -311,80 +209,39 @@ fn waits(waiting: &[(&Object, bool)], tier: Tier) -> String {
     let classes: Vec<String> = classes
         .iter()
         .map(|(class, (count, bytes))| {
-            let time = replay::restore_time(class, tier.name());
+            let time = tier.time(class);
             format!("{} objects ({}) are in {class}: {time} ({})", thousands(*count as u64), size(*bytes), tier.name())
         })
         .collect();
     format!("before they can be read they must be restored: {}", classes.join("; "))
 }
 
-/// Asks S3 to bring objects back. What was asked for is done when all are there, by the same command once more.
+/// Asks S3 to restore the objects. The same command starts the replay once all of them are restored.
 async fn restore(
     context: &Context,
     args: &Args,
     account: &Account,
-    zones: &Zones,
-    waiting: &[(&Object, bool)],
+    archive: &str,
+    archived: &[(&Object, bool)],
 ) -> Result<Exit> {
-    let asked: Vec<&Object> = waiting.iter().filter(|(_, soon)| !soon).map(|(object, _)| *object).collect();
-    context.ui.note(waits(waiting, args.tier));
-    if matches!(args.tier, Tier::Expedited) && asked.iter().any(|object| object.class == "DEEP_ARCHIVE") {
-        return Err(Error::new("DEEP_ARCHIVE knows no expedited restore")
-            .hint("choose `--tier standard`")
-            .exit(Exit::Usage));
-    }
-    if !asked.is_empty() {
+    let (ui, tier) = (&context.ui, args.tier.into());
+    ui.note(waits(archived, tier));
+    let objects = replay::to_restore(archived, tier)?;
+    if !objects.is_empty() {
         if !args.yes {
-            agreed(context, format_args!("Restore {} objects for {RESTORED_DAYS} days?", asked.len()))?;
+            agreed(context, format_args!("Restore {} objects for {RESTORED_DAYS} days?", objects.len()))?;
         }
-        for (number, object) in asked.iter().enumerate() {
-            context.ui.status(format_args!("restoring {} of {}", number + 1, asked.len()));
-            account.aws.s3.restore(&zones.archive, object, args.tier.name(), RESTORED_DAYS).await?;
-        }
-        context.ui.clear();
+        let restoring = |number| ui.status(format_args!("restoring {number} of {}", objects.len()));
+        replay::restore(&account.aws.s3, archive, &objects, tier, &restoring).await?;
+        ui.clear();
     }
     let class =
-        waiting.iter().map(|(object, _)| object.class.as_str()).max_by_key(|class| class.len()).unwrap_or_default();
-    let time = replay::restore_time(class, args.tier.name());
-    Err(Error::new(format!("{} objects are being restored; nothing is replayed yet", waiting.len()))
+        archived.iter().map(|(object, _)| object.class.as_str()).max_by_key(|class| class.len()).unwrap_or_default();
+    let time = tier.time(class);
+    Err(Error::new(format!("{} objects are being restored; nothing is replayed yet", archived.len()))
         .hint(format!("run the same command again when they are restored: {time} after the request")))
 }
 
-/// What is copied from where to where.
-fn copies<'a>(
-    locations: &'a [(Item, ItemLocation)],
-    request: &Request,
-    from: From,
-    zones: &'a Zones,
-) -> Vec<(&'a str, &'a Object, String)> {
-    let mut copies = Vec::new();
-    let mut inputs = request.inputs.iter();
-    for (_, location) in locations {
-        let input = inputs.next();
-        let (bucket, objects): (&str, Vec<&Object>) = match location {
-            ItemLocation::Zone { objects } => (&zones.zone, objects.iter().collect()),
-            ItemLocation::Archive { objects } => (&zones.archive, objects.iter().map(|(object, _)| object).collect()),
-            ItemLocation::Gone => continue,
-        };
-        match (from, input) {
-            (From::Raw, Some(input)) => {
-                copies.extend(objects.into_iter().map(|object| (bucket, object, input.key.clone())));
-            }
-            (From::Cleaned, _) if bucket == zones.archive => {
-                copies.extend(objects.into_iter().map(|object| (bucket, object, object.key.clone())));
-            }
-            _ => {}
-        }
-    }
-    copies
-}
-
 fn agreed(context: &Context, question: std::fmt::Arguments<'_>) -> Result<()> {
-    match context.ui.confirm(question) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Error::new("nothing was changed")),
-        None => Err(Error::new("cannot ask for confirmation here")
-            .hint("add `--yes` to continue without confirmation")
-            .exit(Exit::Usage)),
-    }
+    confirm(context, question, "nothing was changed", "continue")
 }

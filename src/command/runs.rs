@@ -4,19 +4,17 @@ use std::collections::BTreeMap;
 
 use pipectl_contract::keys;
 use pipectl_contract::names::Zone;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::account::Account;
 use crate::aws::{Kind, S3};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::operations::runs::{self, Buckets, Reasons, Run};
+use crate::operations::not_deployed;
+use crate::operations::runs::{self, Buckets, Run};
 use crate::output_format::Format;
 use crate::spec::Spec;
-
-/// How much of a folder is read for its reasons.
-const MOST_FILES: usize = 50;
 
 /// The newest run, in place of a name.
 const LATEST: &str = "latest";
@@ -64,13 +62,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
 async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Exit> {
     let buckets = Buckets { cleaned: spec.bucket(Zone::Cleaned), transformed: spec.bucket(Zone::Transformed) };
     if let Err(failure) = s3.list(&buckets.cleaned, &format!("{}none/", keys::LEDGER)).await {
-        let missing = failure.kind == Kind::NoSuchBucket;
-        let error = Error::from(failure);
-        return Err(if missing {
-            error.hint(format!("deploy the pipeline first: pipectl deploy --env {}", spec.environment_name))
-        } else {
-            error
-        });
+        return Err(not_deployed(failure, Kind::NoSuchBucket, spec));
     }
     if let Some(name) = &args.run {
         let mut run = if name == LATEST {
@@ -84,7 +76,7 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         run.unknown_columns.retain(|_, columns| !columns.is_empty());
         let mut reasons = BTreeMap::new();
         for folder in &run.quarantine {
-            reasons.insert(folder.clone(), reasons_of(s3, folder).await?);
+            reasons.insert(folder.clone(), runs::reasons(s3, folder).await?);
         }
         let listed = reasons.iter().flat_map(|(folder, reasons)| {
             reasons.iter().map(move |((reason, source), rows)| Refused { folder, reason, source, rows: *rows })
@@ -103,29 +95,4 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         context.ui.note(format_args!("why rows are in quarantine: `pipectl runs RUN --env {environment}`"));
     }
     Ok(Exit::Success)
-}
-
-#[derive(Deserialize)]
-struct Kept {
-    #[serde(default)]
-    source: String,
-    #[serde(default)]
-    reason: String,
-}
-
-/// Why the rows of a folder are there.
-async fn reasons_of(s3: &S3, folder: &str) -> Result<Reasons> {
-    let (bucket, prefix) = folder.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
-    let objects = s3.list(bucket, prefix).await?;
-    let keys: Vec<String> = objects.into_iter().map(|object| object.key).take(MOST_FILES).collect();
-    let mut reasons = Reasons::new();
-    for bytes in s3.get_all(bucket, &keys).await?.into_values() {
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let Ok(kept) = serde_json::from_slice::<Kept>(line) else { continue };
-            let source =
-                kept.source.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map_or("", |(_, key)| key);
-            *reasons.entry((kept.reason, source.to_owned())).or_default() += 1;
-        }
-    }
-    Ok(reasons)
 }

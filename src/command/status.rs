@@ -1,14 +1,11 @@
 //! `pipectl status`
 
-use serde::Serialize;
-
-use super::redrive::lengths;
 use crate::account::Account;
-use crate::aws::dms::{self, Progress};
+use crate::aws::dms::Progress;
 use crate::context::Context;
-use crate::deploy::replication;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::operations::status::{Status, status};
 use crate::output_format::Format;
 use crate::text_table::columns;
 
@@ -19,63 +16,12 @@ pub struct Args {
     format: Format,
 }
 
-/// A stack of the environment.
-#[derive(Debug, Serialize)]
-struct Row {
-    stack: String,
-    /// CloudFormation's word for it; null where the stack does not exist.
-    state: Option<String>,
-    changed_at: Option<String>,
-}
-
-/// A dead-letter queue, and how many messages wait in it.
-#[derive(Debug, Serialize)]
-struct Queue {
-    queue: String,
-    waiting: u64,
-}
-
-/// A replication of DMS, which follows a database.
-#[derive(Debug, Serialize)]
-struct Replication {
-    #[serde(rename = "replication")]
-    name: String,
-    /// DMS's word for it.
-    state: String,
-    /// Why it does not run, if it does not.
-    why: Vec<String>,
-    /// Null before it has started.
-    progress: Option<Progress>,
-}
-
-#[derive(Debug, Serialize)]
-struct Status {
-    stacks: Vec<Row>,
-    replications: Vec<Replication>,
-    queues: Vec<Queue>,
-}
-
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let stacks = project.render(&spec)?;
     let account = Account::open(&project, &spec).await?;
-    let (mut rows, mut replications) = (Vec::new(), Vec::new());
-    for stack in &stacks {
-        let found = account.aws.cloudformation.stack(&stack.stack_name).await?;
-        if found.is_some() && replication::declares(stack) {
-            let of_stack = replication::replications(&account.aws, &stack.stack_name).await?;
-            replications.extend(of_stack.into_iter().map(Replication::from));
-        }
-        rows.push(Row {
-            stack: stack.stack_name.clone(),
-            state: found.as_ref().map(|found| found.status.to_string()),
-            changed_at: found.and_then(|found| found.updated.or(found.created)),
-        });
-    }
-    let queues = lengths(&account.aws.signed_calls, &spec.prefix()).await?;
+    let status = status(&account.aws, &spec, &stacks).await?;
     account.close().await?;
-    let queues = queues.into_iter().map(|(queue, waiting)| Queue { queue, waiting }).collect();
-    let status = Status { stacks: rows, replications, queues };
     args.format.print(&context.ui, &status, || text(&status))?;
     for replication in status.replications.iter().filter(|replication| !replication.why.is_empty()) {
         context.ui.warn(format_args!(
@@ -95,14 +41,6 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         ));
     }
     Ok(Exit::Success)
-}
-
-impl From<dms::Replication> for Replication {
-    fn from(found: dms::Replication) -> Self {
-        let why =
-            if found.at_rest() { [found.failures, Vec::from_iter(found.stop_reason)].concat() } else { Vec::new() };
-        Self { name: found.name, state: found.status, why, progress: found.progress }
-    }
 }
 
 fn text(status: &Status) -> String {
@@ -144,6 +82,8 @@ mod tests {
 
     use super::*;
     use crate::aws::fake::{Fake, Reply};
+    use crate::deploy::replication;
+    use crate::operations::status::{Replication, StackRow};
 
     #[tokio::test]
     async fn replications_beside_the_stacks() {
@@ -173,7 +113,7 @@ mod tests {
         let fake = Fake::start().await.on("ListStackResources", Reply::Result(resources));
         let fake = fake.on("DescribeReplications", Reply::Raw(200, "application/x-amz-json-1.1", all.to_string()));
         let found = replication::replications(&fake.connect().await, "shop-dev-source-database").await.unwrap();
-        let stacks = vec![Row {
+        let stacks = vec![StackRow {
             stack: "shop-dev-source-database".into(),
             state: Some("UPDATE_COMPLETE".into()),
             changed_at: Some("2026-11-20T12:43:05.638Z".into()),

@@ -1,19 +1,15 @@
 //! `pipectl upload`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use pipectl_contract::keys;
 use pipectl_contract::names::Zone;
 use serde::Serialize;
-use tokio::sync::mpsc;
 
 use crate::account::Account;
-use crate::aws::Kind;
-use crate::aws::error::Failure;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::operations::upload::{Checked, Finding, check, targets};
+use crate::operations::upload::{Checked, Outcome, check_all, store_all, targets};
 use crate::output_format::Format;
 use crate::quantity::{counted, size, thousands};
 use crate::spec::Spec;
@@ -54,15 +50,6 @@ struct Row {
     outcome: Outcome,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Checked,
-    Uploaded,
-    /// The same content is there, or has been.
-    AlreadyThere,
-}
-
 pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     let (project, spec) = context.spec()?;
     let files = read_all(context, &spec, args)?;
@@ -72,8 +59,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     }
     confirm(context, &spec, args, &files)?;
     let account = Account::open(&project, &spec).await?;
+    let progress = |path: &Path, done, total| context.ui.progress(path.display(), done, total);
     let done = tokio::select! {
-        done = store_all(context, &account, &spec, files) => done,
+        done = store_all(&account.aws.s3, &spec, files, &progress) => done,
         _ = tokio::signal::ctrl_c() => Err(Error::new("interrupted")
             .hint("run it again: what has been uploaded is not uploaded twice")
             .exit(Exit::Interrupted)),
@@ -83,31 +71,21 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
     print(context, args, &bucket, done?)
 }
 
-/// Reads all files, and says all that is wrong with any of them.
+/// Reads all files and reports all that is wrong with any of them.
 fn read_all(context: &Context, spec: &Spec, args: &Args) -> Result<Vec<Checked>> {
     let targets = targets(spec, &args.source, &args.files, args.table.as_deref())?;
-    let (mut files, mut errors) = (Vec::new(), Vec::new());
-    for target in &targets {
-        context.ui.status(format_args!("checking {}", target.path.display()));
-        match check(target) {
-            Ok(file) => {
-                errors.extend(file.findings.errors.iter().map(|finding| error(&file, finding)));
-                files.push(file);
-            }
-            Err(error) => errors.push(error),
-        }
-    }
+    let (files, errors) = check_all(&targets, &|path| context.ui.status(format_args!("checking {}", path.display())));
     context.ui.clear();
     for file in &files {
         let shown = file.path.display();
         for note in &file.findings.notes {
-            context.ui.note(located(file, note));
+            context.ui.note(note.located(&file.path));
         }
         if file.findings.bad_rows > 0 {
             let rows = thousands(file.findings.bad_rows);
             context.ui.warn(format_args!("{shown}: rows that will go to quarantine: {rows}"));
             for finding in &file.findings.bad {
-                context.ui.line(format_args!("  {}", located(file, finding)));
+                context.ui.line(format_args!("  {}", finding.located(&file.path)));
             }
             let more = file.findings.bad_rows - file.findings.bad.len() as u64;
             if more > 0 {
@@ -123,20 +101,6 @@ fn read_all(context: &Context, spec: &Spec, args: &Args) -> Result<Vec<Checked>>
     Ok(files)
 }
 
-/// `visits.csv:17: …`.
-fn located(file: &Checked, finding: &Finding) -> String {
-    let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    format!("{}{line}: {}", file.path.display(), finding.message)
-}
-
-fn error(file: &Checked, finding: &Finding) -> Error {
-    let error = Error::project(located(file, finding));
-    match &finding.hint {
-        Some(hint) => error.hint(hint.clone()),
-        None => error,
-    }
-}
-
 fn confirm(context: &Context, spec: &Spec, args: &Args, files: &[Checked]) -> Result<()> {
     if args.yes {
         return Ok(());
@@ -145,81 +109,8 @@ fn confirm(context: &Context, spec: &Spec, args: &Args, files: &[Checked]) -> Re
         let (path, rows) = (file.path.display(), counted(file.rows, "row"));
         context.ui.line(format_args!("{path}: {rows}, {}, for `{}`", size(file.digests.size), file.table));
     }
-    match context.ui.confirm(format_args!("Upload to `{}`?", spec.environment_name)) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Error::new("nothing was uploaded")),
-        None => Err(Error::new("cannot ask for confirmation here")
-            .hint("add `--yes` to upload without confirmation")
-            .exit(Exit::Usage)),
-    }
-}
-
-async fn store_all(
-    context: &Context,
-    account: &Account,
-    spec: &Spec,
-    files: Vec<Checked>,
-) -> Result<Vec<(Checked, Outcome)>> {
-    let s3 = &account.aws.s3;
-    let (bucket, archive) = (spec.bucket(Zone::Raw), spec.bucket(Zone::RawArchive));
-    let total: u64 = files.iter().map(|file| file.digests.size).sum();
-    let (sent, mut arrived) = mpsc::unbounded_channel();
-    let mut progress: u64 = 0;
-    let mut done = Vec::new();
-    for file in files {
-        // The archive has what the landing zone has lost again.
-        let same = format!("{}.", &file.digests.sha256[..16]);
-        let folder = keys::landing_folder(&file.table);
-        let mut there = None;
-        for bucket in [&bucket, &archive] {
-            let found = s3.list(bucket, &folder).await.map_err(|failure| explained(failure, spec))?;
-            there = there.or_else(|| found.into_iter().map(|object| object.key).find(|key| key.contains(&same)));
-        }
-        if let Some(key) = there {
-            progress += file.digests.size;
-            done.push((Checked { key, ..file }, Outcome::AlreadyThere));
-            continue;
-        }
-        let name = file.path.display().to_string();
-        let new = {
-            let upload = s3.upload(&bucket, &file.key, &file.path, &file.digests, &sent);
-            tokio::pin!(upload);
-            loop {
-                context.ui.progress(&name, progress, total);
-                tokio::select! {
-                    new = &mut upload => break new,
-                    Some(bytes) = arrived.recv() => progress += bytes,
-                }
-            }
-        };
-        while let Ok(bytes) = arrived.try_recv() {
-            progress += bytes;
-        }
-        let new = new.map_err(|failure| {
-            let error = explained(failure, spec);
-            match done.len() {
-                0 => error,
-                count => error.note(format!("{count} files were uploaded before it; they are not uploaded again")),
-            }
-        })?;
-        done.push((file, if new { Outcome::Uploaded } else { Outcome::AlreadyThere }));
-    }
-    Ok(done)
-}
-
-/// A failure of S3 with what to do about it.
-fn explained(failure: Failure, spec: &Spec) -> Error {
-    let (kind, code) = (failure.kind, failure.code.clone());
-    let error = Error::from(failure);
-    match (kind, code.as_str()) {
-        (Kind::NoSuchBucket, _) => {
-            error.hint(format!("deploy the pipeline first: pipectl deploy --env {}", spec.environment_name))
-        }
-        (_, "BadDigest" | "XAmzContentChecksumMismatch" | "InvalidRequest") => {
-            error.hint("the file may have changed after it was checked; run it again")
-        }
-        _ => error,
-    }
+    let question = format_args!("Upload to `{}`?", spec.environment_name);
+    super::confirm(context, question, "nothing was uploaded", "upload")
 }
 
 fn print(context: &Context, args: &Args, bucket: &str, files: Vec<(Checked, Outcome)>) -> Result<Exit> {

@@ -84,8 +84,8 @@ impl Session {
     pub(super) async fn cause(&self, desired: &RenderedStack, stack: &Stack, events: &[Event]) -> Error {
         if failures(events).next().is_none()
             && let Some(operation) = events.iter().rev().find_map(|event| event.operation.as_deref())
-            && let Ok(failed) = self.aws.cloudformation.failures_of_operation(&stack.id, operation).await
-            && let failed = self.hide_in_failures(&desired.name, failed)
+            && let Ok(failed) = self.target.aws.cloudformation.failures_of_operation(&stack.id, operation).await
+            && let failed = self.reporter.redactor.failures(&desired.name, failed)
             && let Some(error) =
                 failure_error(desired, &format!("`{}` was not {}", desired.stack_name, verb(stack)), &failed)
         {
@@ -95,7 +95,7 @@ impl Session {
         if stack.status.as_str() != "UPDATE_ROLLBACK_FAILED" {
             return error;
         }
-        let command = format!("pipectl deploy --env {} --continue-rollback", self.environment);
+        let command = format!("pipectl deploy --env {} --continue-rollback", self.target.environment);
         error.hint(format!(
             "the rollback failed too: fix its cause, then run `{command}`: it continues the rollback and deploys"
         ))
@@ -112,9 +112,9 @@ impl Session {
         if !["DescribeEvents", "hook", "alidation failed"].iter().any(|word| reason.contains(word)) {
             return plain();
         }
-        match self.aws.cloudformation.failures_of_change_set(&desired.stack_name, change_set).await {
+        match self.target.aws.cloudformation.failures_of_change_set(&desired.stack_name, change_set).await {
             Ok(failed) => {
-                let failed = self.hide_in_failures(&desired.name, failed);
+                let failed = self.reporter.redactor.failures(&desired.name, failed);
                 failure_error(desired, &what, &failed).unwrap_or_else(plain)
             }
             Err(failure) => plain().note(format!("the cause is unknown: {failure}")),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::Session;
 use super::progress::{Progress, Step};
 use super::record::{self, End};
 use super::schedule::{self, Work};
 use super::stop::Stop;
+use super::{Session, replication};
 use crate::aws::Kind;
 use crate::aws::cloudformation::StackResource;
 use crate::error::{Error, Result};
@@ -48,16 +48,16 @@ pub struct Remains {
 
 /// Looks at what is there. Fails if a stack is protected, or if it holds data that may not go.
 pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inventory> {
-    let order: Vec<String> = session.graph(true)?.reversed().order().into_iter().map(str::to_owned).collect();
+    let order: Vec<String> = session.stacks.change_graph()?.reversed().order().into_iter().map(str::to_owned).collect();
     let mut inventory =
         Inventory { stacks: Vec::new(), found: BTreeMap::new(), filled: Vec::new(), secrets: Vec::new() };
     for name in order {
-        let Some(desired) = session.stack(&name) else { continue };
-        let Some(stack) = session.aws.cloudformation.stack(&desired.stack_name).await? else { continue };
+        let Some(desired) = session.stacks.get(&name) else { continue };
+        let Some(stack) = session.target.aws.cloudformation.stack(&desired.stack_name).await? else { continue };
         if stack.status.as_str() == "DELETE_COMPLETE" {
             continue;
         }
-        let resources = session.aws.cloudformation.resources(&stack.id).await?;
+        let resources = session.target.aws.cloudformation.resources(&stack.id).await?;
         inventory.filled.extend(session.filled(&resources).await?);
         let secrets = resources.iter().filter(|resource| resource.resource_type == SECRET);
         inventory.secrets.extend(secrets.map(|secret| format!("{name}/{}", secret.logical_id)));
@@ -71,7 +71,7 @@ pub async fn inventory(session: &Arc<Session>, delete_data: bool) -> Result<Inve
         let command = |name: &&str| {
             format!(
                 "aws cloudformation update-termination-protection --no-enable-termination-protection --region {} --stack-name {name}",
-                session.aws.region
+                session.target.aws.region
             )
         };
         let error = Error::new(format!("protected against termination: `{}`", names.join("`, `")));
@@ -110,10 +110,12 @@ async fn tear_down(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Remains> {
-    let graph = session.graph(true)?.reversed();
+    let graph = session.stacks.change_graph()?.reversed();
     let found = inventory.found;
     let mut work = Teardown { session, found, delete_data, remains: Remains::default(), errors: Vec::new() };
-    let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
+    let ended =
+        schedule::run(&graph, &mut work, steps, progress, session.run.stop.clone(), session.run.settings.parallel)
+            .await;
     let Teardown { remains, errors, .. } = work;
     Error::all(errors)?;
     if ended.stopped {
@@ -141,7 +143,7 @@ impl Work for Teardown<'_> {
         if found.is_some() {
             session.journal.started(name);
         }
-        let desired = session.stack(name);
+        let desired = session.stacks.get(name);
         let delete_data = self.delete_data;
         async move {
             match (desired, found) {
@@ -161,7 +163,7 @@ impl Work for Teardown<'_> {
                 true
             }
             Err(error) => {
-                let error = self.session.hide_in_error(error);
+                let error = self.session.reporter.redactor.error(error);
                 self.session.journal.failed(name, &error);
                 self.errors.push(error);
                 false
@@ -183,16 +185,18 @@ impl Session {
             resources = found;
         }
         for bucket in resources.iter().filter(|resource| is_created_bucket(resource)) {
-            if delete_data || bucket.physical_id == self.bucket {
+            if delete_data || bucket.physical_id == self.target.bucket {
                 self.empty(&desired.name, &bucket.physical_id).await?;
             }
         }
-        self.stop_replications(&desired.name, &stack.id).await?;
-        let token = self.client_token(&desired.name);
+        replication::stop_all(&self.target, &self.reporter, &desired.name, &stack.id).await?;
+        let token = self.run.client_token(&desired.name);
         let anchor = self.anchor(&stack.id, &token).await;
-        self.emit(Step::Stack { stack: desired.name.clone(), what: "is being deleted".to_owned() });
+        self.reporter.emit(Step::Stack { stack: desired.name.clone(), what: "is being deleted".to_owned() });
         // Somebody may have begun something else in the meantime: that is waited for as well.
-        while let Err(failure) = self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await {
+        while let Err(failure) =
+            self.target.aws.cloudformation.delete_stack(&stack.id, &token, self.target.role.as_deref()).await
+        {
             if failure.kind != Kind::WrongState {
                 return Err(failure.into());
             }
@@ -210,12 +214,12 @@ impl Session {
         let mut retained = Vec::new();
         for resource in resources.iter().filter(|resource| skipped(resource)) {
             // An empty bucket holds nothing worth keeping, but its name would stand in the way of the next deploy.
-            if is_created_bucket(resource) && self.aws.s3.delete_bucket(&resource.physical_id).await.is_ok() {
+            if is_created_bucket(resource) && self.target.aws.s3.delete_bucket(&resource.physical_id).await.is_ok() {
                 continue;
             }
             retained.push(resource.clone());
         }
-        self.emit(Step::Done { stack: desired.name.clone(), what: "is deleted".to_owned() });
+        self.reporter.emit(Step::Done { stack: desired.name.clone(), what: "is deleted".to_owned() });
         Ok(retained)
     }
 
@@ -224,7 +228,7 @@ impl Session {
     async fn at_rest(&self, desired: &RenderedStack, stack: &str) -> Result<Option<Vec<StackResource>>> {
         match self.settled(&desired.name, stack).await? {
             Some(found) if found.status.as_str() != "DELETE_COMPLETE" => {
-                Ok(Some(self.aws.cloudformation.resources(stack).await?))
+                Ok(Some(self.target.aws.cloudformation.resources(stack).await?))
             }
             _ => Ok(None),
         }
@@ -234,8 +238,8 @@ impl Session {
     async fn filled(&self, resources: &[StackResource]) -> Result<Vec<String>> {
         let mut filled = Vec::new();
         for bucket in resources.iter().filter(|resource| is_created_bucket(resource)) {
-            let versions = self.aws.s3.versions(&bucket.physical_id).await?;
-            if bucket.physical_id != self.bucket && versions.is_some_and(|versions| !versions.is_empty()) {
+            let versions = self.target.aws.s3.versions(&bucket.physical_id).await?;
+            if bucket.physical_id != self.target.bucket && versions.is_some_and(|versions| !versions.is_empty()) {
                 filled.push(bucket.physical_id.clone());
             }
         }
@@ -245,10 +249,10 @@ impl Session {
     /// Deletes all objects of a bucket, with all their versions.
     async fn empty(&self, stack: &str, bucket: &str) -> Result<()> {
         let mut deleted = 0;
-        while let Some(versions) = self.aws.s3.versions(bucket).await?.filter(|versions| !versions.is_empty()) {
-            self.aws.s3.delete(bucket, &versions).await?;
+        while let Some(versions) = self.target.aws.s3.versions(bucket).await?.filter(|versions| !versions.is_empty()) {
+            self.target.aws.s3.delete(bucket, &versions).await?;
             deleted += versions.len();
-            self.emit(Step::Stack {
+            self.reporter.emit(Step::Stack {
                 stack: stack.to_owned(),
                 what: format!("empties `{bucket}`: {deleted} objects deleted"),
             });

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::PARALLEL;
-use super::change_set::Patience;
+use super::patience::Patience;
 use super::stop::Stop;
 use crate::aws::Aws;
 use crate::aws::cloudformation::Detection;
@@ -79,7 +79,7 @@ async fn of_stack(aws: &Aws, account_region: &AccountRegion, desired: &RenderedS
     let id = started(aws, &stack.id).await?;
     let mut patience = Patience::new(aws.pace);
     let failure = loop {
-        match patience.bear(aws.cloudformation.drift_detection(&id).await)? {
+        match patience.tolerate(aws.cloudformation.drift_detection(&id).await)? {
             Some(Detection::Done) => break None,
             Some(Detection::Failed(reason)) => break Some(reason),
             Some(Detection::Running) | None => patience.pause().await,
@@ -97,7 +97,7 @@ async fn of_stack(aws: &Aws, account_region: &AccountRegion, desired: &RenderedS
 async fn started(aws: &Aws, stack: &str) -> Result<String> {
     let mut patience = Patience::new(aws.pace);
     loop {
-        if let Some(Some(id)) = patience.bear(aws.cloudformation.detect_drift(stack).await)? {
+        if let Some(Some(id)) = patience.tolerate(aws.cloudformation.detect_drift(stack).await)? {
             return Ok(id);
         }
         patience.pause().await;

@@ -1,9 +1,10 @@
 //! Follows an operation of a stack to its end, also one of somebody else.
 
-use super::change_set::Patience;
+use super::patience::Patience;
 use super::progress::Step;
+use super::run::id_in_token;
 use super::stop::Stop;
-use super::{Session, cause, run_of};
+use super::{Session, cause};
 use crate::aws::cloudformation::Event;
 use crate::error::Result;
 use crate::plan::deployed::{Stack, StackState, Status};
@@ -60,7 +61,7 @@ impl Anchor {
 impl Session {
     /// Where the events of an operation that is about to be started will begin.
     pub(super) async fn anchor(&self, arn: &str, token: &str) -> Anchor {
-        match self.aws.cloudformation.last_event(arn).await {
+        match self.target.aws.cloudformation.last_event(arn).await {
             Ok(Some(event)) => Anchor::After(event.id),
             _ => Anchor::Token(token.to_owned()),
         }
@@ -68,15 +69,15 @@ impl Session {
 
     /// Follows an operation that this run started under a token, and reports what happens.
     pub(super) async fn follow(&self, name: &str, arn: &str, anchor: Anchor, token: &str) -> Result<Ended> {
-        let mut patience = Patience::new(self.aws.pace);
+        let mut patience = Patience::new(self.target.aws.pace);
         let mut events: Vec<Event> = Vec::new();
         let mut asked = 0;
         loop {
             let (begun, over_before) = (!events.is_empty(), over(&events, token).is_some());
             // Asked together, to save a round trip: one response may be older than the other.
-            let status = self.aws.cloudformation.stack(arn);
+            let status = self.target.aws.cloudformation.stack(arn);
             let (found, ()) = tokio::join!(status, self.read_events(name, arn, &anchor, &mut events));
-            if let Some(found) = patience.bear(found)? {
+            if let Some(found) = patience.tolerate(found)? {
                 let stack = found.unwrap_or_else(|| gone(arn));
                 asked += 1;
                 let over = over(&events, token).is_some();
@@ -101,25 +102,25 @@ impl Session {
     /// Follows the running operation, also one of somebody else, and reports what happens.
     async fn attach(&self, name: &str, stack: &Stack) -> Result<Ended> {
         let arn = &stack.id;
-        let starter = self.aws.cloudformation.last_token(arn).await.ok().flatten();
-        let who = match starter.as_deref().and_then(|token| run_of(token, name)) {
-            Some(run) if run == self.run => "an earlier run of this plan".to_owned(),
+        let starter = self.target.aws.cloudformation.last_token(arn).await.ok().flatten();
+        let who = match starter.as_deref().and_then(|token| id_in_token(token, name)) {
+            Some(run) if run == self.run.id => "an earlier run of this plan".to_owned(),
             Some(run) => format!("another deploy (run {run})"),
             None => "another operation".to_owned(),
         };
         let what = format!("waits for {who} to end ({})", stack.status);
-        self.emit(Step::Stack { stack: name.to_owned(), what });
-        let mut patience = Patience::new(self.aws.pace);
+        self.reporter.emit(Step::Stack { stack: name.to_owned(), what });
+        let mut patience = Patience::new(self.target.aws.pace);
         let mut events: Vec<Event> = Vec::new();
         loop {
             self.read_events(name, arn, &Anchor::Running, &mut events).await;
-            if let Some(found) = patience.bear(self.aws.cloudformation.stack(arn).await)? {
+            if let Some(found) = patience.tolerate(self.target.aws.cloudformation.stack(arn).await)? {
                 let now = found.unwrap_or_else(|| gone(arn));
                 if now.status.state() != StackState::Busy {
                     self.read_events(name, arn, &Anchor::Running, &mut events).await;
                     return Ok(Ended { stack: now, events });
                 }
-                if self.stop.requested() {
+                if self.run.stop.requested() {
                     return Err(Stop::error(&format!("`{}` is still in {}", stack.name, now.status)));
                 }
             }
@@ -129,14 +130,14 @@ impl Session {
 
     /// Reads and reports new events. They are there for people to see: not to get them is no failure.
     async fn read_events(&self, name: &str, arn: &str, anchor: &Anchor, events: &mut Vec<Event>) {
-        let new = self.aws.cloudformation.events_until(arn, anchor.known(events.last())).await;
+        let new = self.target.aws.cloudformation.events_until(arn, anchor.known(events.last())).await;
         for event in new.unwrap_or_default() {
             if events.iter().any(|known| known.id == event.id) {
                 continue;
             }
-            let event = self.hide_in_event(name, event);
+            let event = self.reporter.redactor.event(name, event);
             if !event.of_stack() {
-                self.emit(Step::Resource {
+                self.reporter.emit(Step::Resource {
                     stack: name.to_owned(),
                     logical_id: event.logical_id.clone(),
                     resource_type: event.resource_type.clone(),
@@ -150,9 +151,9 @@ impl Session {
 
     /// Waits for operations that others have under way on a stack, then returns the stack.
     pub(super) async fn settled(&self, name: &str, stack_name: &str) -> Result<Option<Stack>> {
-        let mut patience = Patience::new(self.aws.pace);
+        let mut patience = Patience::new(self.target.aws.pace);
         loop {
-            if let Some(found) = patience.bear(self.aws.cloudformation.stack(stack_name).await)? {
+            if let Some(found) = patience.tolerate(self.target.aws.cloudformation.stack(stack_name).await)? {
                 match found {
                     Some(stack) if stack.status.state() == StackState::Busy => {
                         let ended = self.attach(name, &stack).await?;
@@ -160,7 +161,7 @@ impl Session {
                             && let Some(why) = cause::root(&ended.events)
                         {
                             let text = format!("`{}` went to {}: {why}", stack.name, ended.stack.status);
-                            self.emit(Step::Note(text));
+                            self.reporter.emit(Step::Note(text));
                         }
                         continue;
                     }

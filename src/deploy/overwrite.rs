@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use super::conflict::{Halt, too_many_conflicts};
 use super::progress::{Progress, Step};
 use super::survey::{Survey, Surveyed, decided, survey};
-use super::{Purpose, Session};
+use super::{Purpose, Session, orphaned_stacks};
 use crate::error::{Error, Result};
-use crate::plan::{Comparison, Plan, StackPlan};
+use crate::plan::{Plan, StackPlan};
 use crate::render::RenderedStack;
 
 /// Makes the plan with what it overwrites, and leaves nothing behind, not even after an error or Ctrl-C.
@@ -23,7 +23,7 @@ pub async fn plan(
     let planned = async {
         let mut survey = survey(session, steps, progress, Purpose::Plan).await?;
         add(session, &mut survey).await?;
-        survey.plan.warnings.extend(session.orphaned_stacks(progress).await);
+        survey.plan.warnings.extend(orphaned_stacks::warnings(&session.target, &session.stacks, progress).await);
         Ok::<Plan, Error>(survey.plan)
     };
     let planned = planned.await;
@@ -38,7 +38,7 @@ pub async fn plan(
 pub async fn add(session: &Arc<Session>, survey: &mut Survey) -> Result<()> {
     let mut tasks = JoinSet::new();
     for (name, surveyed) in survey.stacks.iter().filter(|(_, surveyed)| surveyed.change_set.is_some()) {
-        let Some(desired) = session.stack(name) else { continue };
+        let Some(desired) = session.stacks.get(name) else { continue };
         let (session, surveyed) = (Arc::clone(session), surveyed.clone());
         tasks.spawn(async move { session.with_drift(&desired, surveyed).await });
     }
@@ -54,9 +54,9 @@ pub async fn add(session: &Arc<Session>, survey: &mut Survey) -> Result<()> {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    survey.plan = session.hide_in_plan(std::mem::take(&mut survey.plan));
+    survey.plan = session.reporter.redactor.plan(std::mem::take(&mut survey.plan));
     errors.sort_by_key(|error| error.message().to_owned());
-    Error::all(errors.into_iter().map(|error| session.hide_in_error(error)))
+    Error::all(errors.into_iter().map(|error| session.reporter.redactor.error(error)))
 }
 
 impl Session {
@@ -64,13 +64,9 @@ impl Session {
         let Surveyed { plan, parameters, known, .. } = surveyed;
         let made = self.prepare(desired, &decided(&parameters), false, Purpose::Drift).await;
         // A saved plan keeps its change sets; this one is none of them.
-        self.drop_change_sets(&desired.stack_name, Purpose::Drift).await?;
-        let comparison = Comparison {
-            desired,
-            known: known.as_ref(),
-            parameters: &parameters,
-            account_region: &self.account_region,
-        };
+        let prefix = self.run.change_set_name(Purpose::Drift);
+        self.change_sets.delete(&self.target.aws.cloudformation, &desired.stack_name, &prefix).await?;
+        let comparison = self.target.comparison(desired, known.as_ref(), &parameters);
         let made = made.map_err(|halt| match halt {
             Halt::Failed(error) => error,
             Halt::Conflict(why) => too_many_conflicts(&desired.stack_name, &why),

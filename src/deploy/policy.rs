@@ -63,14 +63,14 @@ impl Session {
 
     /// Without the policy there is still the plan: not to be allowed to set it fails no deploy.
     async fn set_policy(&self, desired: &RenderedStack, text: &str) {
-        if let Err(failure) = self.aws.cloudformation.set_policy(&desired.stack_name, text).await {
+        if let Err(failure) = self.target.aws.cloudformation.set_policy(&desired.stack_name, text).await {
             let next = if failure.is_transient() {
                 self.journal.policy_unset(&desired.name);
                 "the next deploy sets it"
             } else {
                 "`pipectl bootstrap` gives the deploy role the right to"
             };
-            self.emit(Step::Note(format!(
+            self.reporter.emit(Step::Note(format!(
                 "the stack policy of `{}` was not set ({failure}); {next}",
                 desired.stack_name
             )));

@@ -1,15 +1,16 @@
 //! The previous run. If it did not complete, it may not have set the policies of stacks that it changed, so this run sets
 //! them. The check costs two calls in each deploy, in parallel with the reads of the stacks.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::Session;
 use super::record::{Action, FOLDER, Record, RunResult};
 use super::rollout::{Outcome, Report};
-use super::{Scope, Session};
+use super::target::Target;
 use crate::aws::S3;
 
 /// How old a record may be. The limit keeps the list of records short.
@@ -18,42 +19,33 @@ const BACK: Duration = Duration::days(30);
 const RECORDS: usize = 5;
 
 /// The running check: whether the previous run left work unfinished.
-pub(super) type PreviousRunCheck = JoinHandle<bool>;
+#[derive(Debug)]
+pub(super) struct PreviousRunCheck(JoinHandle<bool>);
 
-impl Session {
+impl PreviousRunCheck {
     /// Starts the check in the background.
-    pub(super) fn check_previous_run(&self) {
-        let (s3, bucket, action) = (self.aws.s3.clone(), self.bucket.clone(), self.action());
-        let look = tokio::spawn(async move { is_unfinished(&s3, &bucket, action).await });
-        *self.previous_run.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
+    pub(super) fn start(target: &Target, action: Action) -> Self {
+        let (s3, bucket) = (target.aws.s3.clone(), target.bucket.clone());
+        Self(tokio::spawn(async move { is_unfinished(&s3, &bucket, action).await }))
     }
 
     /// Whether the previous run left work unfinished; `false` if unknown.
-    pub(super) async fn previous_run_is_unfinished(&self) -> bool {
-        let look = self.previous_run.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match look {
-            Some(look) => look.await.unwrap_or(false),
-            None => false,
-        }
+    pub(super) async fn result(self) -> bool {
+        self.0.await.unwrap_or(false)
     }
+}
 
+impl Session {
     /// Sets the policies of the stacks that this run did not change. A running run looks like
     /// a killed one: both set the same policies then.
     pub(super) async fn set_missing_policies(self: &Arc<Self>, report: &Report) {
         let mut tasks = JoinSet::new();
         for (name, _) in report.iter().filter(|(_, outcome)| *outcome == Outcome::Unchanged) {
-            let Some(desired) = self.stack(name) else { continue };
+            let Some(desired) = self.stacks.get(name) else { continue };
             let session = Arc::clone(self);
             tasks.spawn(async move { session.close_policy(&desired).await });
         }
         tasks.join_all().await;
-    }
-
-    pub(super) fn action(&self) -> Action {
-        match self.scope {
-            Scope::Bootstrap => Action::Bootstrap,
-            Scope::Pipeline => Action::Deploy,
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The record of a run in the artifact bucket: who changed the environment, from which commit, and what became of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pipectl_contract::timestamps;
@@ -146,75 +145,38 @@ impl From<Outcome> for End {
     }
 }
 
-/// What became of each stack so far.
-#[derive(Debug, Default)]
-pub(super) struct Journal {
-    entries: Mutex<BTreeMap<String, (End, Option<String>)>>,
-    unset_policies: Mutex<BTreeSet<String>>,
-}
-
-impl Journal {
-    pub(super) fn started(&self, stack: &str) {
-        self.write(stack, End::Unfinished, None);
-    }
-
-    pub(super) fn ended(&self, stack: &str, end: End) {
-        self.write(stack, end, None);
-    }
-
-    pub(super) fn failed(&self, stack: &str, error: &Error) {
-        self.write(stack, End::Failed, Some(error.message().to_owned()));
-    }
-
-    pub(super) fn policy_unset(&self, stack: &str) {
-        self.unset_policies.lock().unwrap_or_else(PoisonError::into_inner).insert(stack.to_owned());
-    }
-
-    fn unset_policies(&self) -> Vec<String> {
-        self.unset_policies.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    fn write(&self, stack: &str, end: End, error: Option<String>) {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(stack.to_owned(), (end, error));
-    }
-
-    fn of(&self, stack: &str) -> (End, Option<String>) {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(stack).cloned().unwrap_or((End::Skipped, None))
-    }
-}
-
-/// A record that is being kept.
-pub(super) struct Keeping {
+/// The record of a run that has not ended.
+pub(super) struct OpenRecord {
     key: String,
     record: Record,
     since: Instant,
-    /// The first writing of it, under way.
+    /// The first write of it, under way.
     begun: JoinHandle<Result<(), Failure>>,
 }
 
 impl Session {
     /// Begins the record of a deploy; none if there is nothing to do: then nothing at all is written. `behind` says
     /// that there is, although no stack changes.
-    pub(super) fn begin_record(&self, survey: &Survey, behind: bool) -> Option<Keeping> {
-        (survey.plan.has_changes() || behind).then(|| self.keep(self.action(), Some(sha256(survey.plan.json()))))
+    pub(super) fn begin_record(&self, survey: &Survey, behind: bool) -> Option<OpenRecord> {
+        (survey.plan.has_changes() || behind)
+            .then(|| self.open_record(self.run.action(), Some(sha256(survey.plan.json()))))
     }
 
     /// Begins the record of a destroy.
-    pub(super) fn begin_record_of_destroy(&self) -> Keeping {
-        self.keep(Action::Destroy, None)
+    pub(super) fn begin_record_of_destroy(&self) -> OpenRecord {
+        self.open_record(Action::Destroy, None)
     }
 
-    fn keep(&self, action: Action, plan: Option<String>) -> Keeping {
+    fn open_record(&self, action: Action, plan: Option<String>) -> OpenRecord {
         let now = OffsetDateTime::now_utc();
         let now = now.replace_nanosecond(0).unwrap_or(now);
         let record = Record {
             version: VERSION,
-            run: self.run.clone(),
+            run: self.run.id.clone(),
             action,
-            environment: self.environment.clone(),
-            caller: self.aws.caller.clone(),
-            commit: self.commit.clone(),
+            environment: self.target.environment.clone(),
+            caller: self.target.aws.caller.clone(),
+            commit: self.run.commit.clone(),
             pipectl: env!("CARGO_PKG_VERSION").to_owned(),
             plan,
             started: now.format(&Rfc3339).unwrap_or_default(),
@@ -226,32 +188,32 @@ impl Session {
         };
         // A saved plan may be executed in several runs: each has a record with its own time.
         let time = timestamps::stamp(now.unix_timestamp());
-        let key = format!("{FOLDER}{time}-{}.json", self.run.rsplit('-').next().unwrap_or(&self.run));
-        let (s3, bucket, bytes) = (self.aws.s3.clone(), self.bucket.clone(), bytes(&record));
+        let key = format!("{FOLDER}{time}-{}.json", self.run.id.rsplit('-').next().unwrap_or(&self.run.id));
+        let (s3, bucket, bytes) = (self.target.aws.s3.clone(), self.target.bucket.clone(), bytes(&record));
         let to = key.clone();
         // If the run is killed, this much is known of it. Nothing waits for it.
         let begun = tokio::spawn(async move { s3.put(&bucket, &to, bytes).await });
-        Keeping { key, record, since: Instant::now(), begun }
+        OpenRecord { key, record, since: Instant::now(), begun }
     }
 
     /// What became of all stacks, in the order in which they deploy.
     fn stack_records(&self) -> Vec<StackRecord> {
         let one = |stack: &String| {
             let (result, error) = self.journal.of(stack);
-            StackRecord { stack: stack.clone(), result, error: error.map(|text| self.hide(&text)) }
+            StackRecord { stack: stack.clone(), result, error: error.map(|text| self.reporter.redactor.text(&text)) }
         };
-        self.names.iter().map(one).collect()
+        self.stacks.names().iter().map(one).collect()
     }
 }
 
 /// Writes the result of a run. A write failure is reported and does not change the result.
 pub(super) async fn end(
     session: &Arc<Session>,
-    keeping: Option<Keeping>,
+    open: Option<OpenRecord>,
     error: Option<&Error>,
     progress: &mut dyn Progress,
 ) {
-    let Some(Keeping { key, record, since, begun }) = keeping else { return };
+    let Some(OpenRecord { key, record, since, begun }) = open else { return };
     let result = match error {
         None => RunResult::Succeeded,
         Some(error) if error.exit_code() == Exit::Interrupted => RunResult::Interrupted,
@@ -260,7 +222,7 @@ pub(super) async fn end(
     let record = Record {
         seconds: Some(since.elapsed().as_secs()),
         result,
-        error: error.map(|error| session.hide(error.message())),
+        error: error.map(|error| session.reporter.redactor.text(error.message())),
         stacks: session.stack_records(),
         unset_policies: session.journal.unset_policies(),
         ..record
@@ -268,7 +230,7 @@ pub(super) async fn end(
     let written = tokio::time::timeout(PATIENCE, async {
         // The first write must not arrive after the last.
         let _ = begun.await;
-        session.aws.s3.put(&session.bucket, &key, bytes(&record)).await
+        session.target.aws.s3.put(&session.target.bucket, &key, bytes(&record)).await
     });
     let why = match written.await {
         Ok(Ok(())) => return,

@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::Session;
 use super::progress::Step;
+use super::reporter::Reporter;
+use super::target::Target;
 use crate::aws::dms::{Replication, Start};
 use crate::aws::{Aws, Kind};
 use crate::error::{Error, Result};
@@ -44,138 +45,144 @@ pub async fn replications(aws: &Aws, stack: &str) -> Result<Vec<Replication>> {
     Ok(found)
 }
 
-impl Session {
-    /// What a deploy will do with the replications of a stack.
-    pub(super) async fn replication_notes(
-        &self,
-        desired: &RenderedStack,
-        deployed: Option<&str>,
-        plan: &StackPlan,
-    ) -> Result<Vec<String>> {
-        if !declares(desired) && !needs_stop(changed(plan)) {
-            return Ok(Vec::new());
-        }
-        let known = match deployed {
-            Some(stack) => replications(&self.aws, stack).await?,
-            None => Vec::new(),
-        };
-        let stops = needs_stop(changed(plan));
-        let mut notes: Vec<String> = known
-            .iter()
-            .filter_map(|replication| match (replication.at_rest(), stops) {
-                (false, true) => Some(format!(
-                    "the replication `{}` is {}: it is stopped before this update, and resumed after it",
-                    replication.name, replication.status
-                )),
-                (true, _) => Some(format!(
-                    "the replication `{}` is {}: it is started after this stack",
-                    replication.name, replication.status
-                )),
-                (false, false) => None,
-            })
-            .collect();
-        let added = plan.resources.iter().filter(|resource| {
-            resource.resource_type == CONFIGURATION && matches!(resource.action, Action::Add | Action::Import)
-        });
-        notes.extend(
-            added.map(|resource| format!("the replication `{}` is started after this stack", resource.logical_id)),
-        );
-        Ok(notes)
+/// What a deploy will do with the replications of a stack.
+pub(super) async fn notes(
+    aws: &Aws,
+    desired: &RenderedStack,
+    deployed: Option<&str>,
+    plan: &StackPlan,
+) -> Result<Vec<String>> {
+    if !declares(desired) && !needs_stop(changed(plan)) {
+        return Ok(Vec::new());
     }
+    let known = match deployed {
+        Some(stack) => replications(aws, stack).await?,
+        None => Vec::new(),
+    };
+    let stops = needs_stop(changed(plan));
+    let mut notes: Vec<String> = known
+        .iter()
+        .filter_map(|replication| match (replication.at_rest(), stops) {
+            (false, true) => Some(format!(
+                "the replication `{}` is {}: it is stopped before this update, and resumed after it",
+                replication.name, replication.status
+            )),
+            (true, _) => Some(format!(
+                "the replication `{}` is {}: it is started after this stack",
+                replication.name, replication.status
+            )),
+            (false, false) => None,
+        })
+        .collect();
+    let added = plan.resources.iter().filter(|resource| {
+        resource.resource_type == CONFIGURATION && matches!(resource.action, Action::Add | Action::Import)
+    });
+    notes
+        .extend(added.map(|resource| format!("the replication `{}` is started after this stack", resource.logical_id)));
+    Ok(notes)
+}
 
-    /// Stops the replications of a stack that run, and waits until they have. Returns those that it stopped.
-    pub(super) async fn stop_replications(&self, name: &str, stack: &str) -> Result<Vec<Replication>> {
-        let mut stopped = Vec::new();
-        for replication in replications(&self.aws, stack).await? {
-            if !replication.at_rest() {
-                self.stop_replication(name, &replication).await?;
-                stopped.push(replication);
-            }
+/// Stops the replications of a stack that run, and waits until they have. Returns those that it stopped.
+pub(super) async fn stop_all(
+    target: &Target,
+    reporter: &Reporter,
+    name: &str,
+    stack: &str,
+) -> Result<Vec<Replication>> {
+    let mut stopped = Vec::new();
+    for replication in replications(&target.aws, stack).await? {
+        if !replication.at_rest() {
+            stop(target, reporter, name, &replication).await?;
+            stopped.push(replication);
         }
-        Ok(stopped)
     }
+    Ok(stopped)
+}
 
-    async fn stop_replication(&self, stack: &str, replication: &Replication) -> Result<()> {
-        let Replication { arn, name, .. } = replication;
-        let began = Instant::now();
-        let mut asked = false;
-        for wait in self.aws.pace.waits() {
-            let Some(now) = self.aws.dms.replication(arn).await? else { return Ok(()) };
-            if now.at_rest() {
-                return Ok(());
-            }
-            if !asked && now.status != "stopping" {
-                match self.aws.dms.stop(arn).await {
-                    Ok(()) => asked = true,
-                    // It is between two states: it is asked again in a moment.
-                    Err(failure) if failure.kind == Kind::WrongState => {}
-                    Err(failure) => return Err(failure.into()),
-                }
-            }
-            let what = format!("stops the replication `{name}` ({})", now.status);
-            self.emit(Step::Stack { stack: stack.to_owned(), what });
-            if began.elapsed() > STOP_LIMIT {
-                return Err(Error::new(format!(
-                    "the replication `{name}` is still {} after {} minutes",
-                    now.status,
-                    STOP_LIMIT.as_secs() / 60
-                ))
-                .hint("check it in the DMS console; when it has stopped, deploy again"));
-            }
-            tokio::time::sleep(wait).await;
-        }
-        Ok(())
-    }
-
-    /// Starts the replications of a stack that do not run.
-    pub(super) async fn start_replications(&self, desired: &RenderedStack, stack: &str) -> Result<()> {
-        if !declares(desired) {
+async fn stop(target: &Target, reporter: &Reporter, stack: &str, replication: &Replication) -> Result<()> {
+    let Replication { arn, name, .. } = replication;
+    let began = Instant::now();
+    let mut asked = false;
+    for wait in target.aws.pace.waits() {
+        let Some(now) = target.aws.dms.replication(arn).await? else { return Ok(()) };
+        if now.at_rest() {
             return Ok(());
         }
-        for replication in replications(&self.aws, stack).await? {
-            self.start_replication(&desired.name, &replication).await?;
-        }
-        Ok(())
-    }
-
-    /// Resumes what was stopped for a failed update. The error of the update is the one to report.
-    pub(super) async fn resume(&self, stack: &str, stopped: &[Replication]) {
-        for replication in stopped {
-            if let Ok(Some(now)) = self.aws.dms.replication(&replication.arn).await {
-                let _ = self.start_replication(stack, &now).await;
+        if !asked && now.status != "stopping" {
+            match target.aws.dms.stop(arn).await {
+                Ok(()) => asked = true,
+                // It is between two states: it is asked again in a moment.
+                Err(failure) if failure.kind == Kind::WrongState => {}
+                Err(failure) => return Err(failure.into()),
             }
         }
+        let what = format!("stops the replication `{name}` ({})", now.status);
+        reporter.emit(Step::Stack { stack: stack.to_owned(), what });
+        if began.elapsed() > STOP_LIMIT {
+            return Err(Error::new(format!(
+                "the replication `{name}` is still {} after {} minutes",
+                now.status,
+                STOP_LIMIT.as_secs() / 60
+            ))
+            .hint("check it in the DMS console; when it has stopped, deploy again"));
+        }
+        tokio::time::sleep(wait).await;
     }
+    Ok(())
+}
 
-    async fn start_replication(&self, stack: &str, replication: &Replication) -> Result<()> {
-        let Replication { arn, name, status, failures, .. } = replication;
-        let start = match status.as_str() {
-            "created" => Start::Anew,
-            "stopped" | "failed" => Start::Resumed,
-            _ => return Ok(()),
-        };
-        if status == "failed" && !failures.is_empty() {
-            let text = format!("the replication `{name}` had failed: {}; it is resumed", failures.join("; "));
-            self.emit(Step::Note(text));
+/// Starts the replications of a stack that do not run.
+pub(super) async fn start_all(
+    target: &Target,
+    reporter: &Reporter,
+    desired: &RenderedStack,
+    stack: &str,
+) -> Result<()> {
+    if !declares(desired) {
+        return Ok(());
+    }
+    for replication in replications(&target.aws, stack).await? {
+        start(target, reporter, &desired.name, &replication).await?;
+    }
+    Ok(())
+}
+
+/// Resumes what was stopped for a failed update. The error of the update is the one to report.
+pub(super) async fn resume(target: &Target, reporter: &Reporter, stack: &str, stopped: &[Replication]) {
+    for replication in stopped {
+        if let Ok(Some(now)) = target.aws.dms.replication(&replication.arn).await {
+            let _ = start(target, reporter, stack, &now).await;
         }
-        match self.aws.dms.start(arn, start).await {
-            Ok(()) => {}
-            Err(failure) => {
-                let error: Error = failure.into();
-                return Err(error
-                    .note(format!("the stack is deployed, but its replication `{name}` does not run"))
-                    .hint(format!("run `pipectl deploy --env {}` again after you fix the cause", self.environment)));
-            }
-        }
-        let what = match start {
-            Start::Anew => "starts",
-            Start::Resumed => "resumes",
-        };
-        self.emit(Step::Stack { stack: stack.to_owned(), what: format!("{what} the replication `{name}`") });
-        Ok(())
     }
 }
 
+async fn start(target: &Target, reporter: &Reporter, stack: &str, replication: &Replication) -> Result<()> {
+    let Replication { arn, name, status, failures, .. } = replication;
+    let how = match status.as_str() {
+        "created" => Start::Anew,
+        "stopped" | "failed" => Start::Resumed,
+        _ => return Ok(()),
+    };
+    if status == "failed" && !failures.is_empty() {
+        let text = format!("the replication `{name}` had failed: {}; it is resumed", failures.join("; "));
+        reporter.emit(Step::Note(text));
+    }
+    match target.aws.dms.start(arn, how).await {
+        Ok(()) => {}
+        Err(failure) => {
+            let error: Error = failure.into();
+            return Err(error
+                .note(format!("the stack is deployed, but its replication `{name}` does not run"))
+                .hint(format!("run `pipectl deploy --env {}` again after you fix the cause", target.environment)));
+        }
+    }
+    let what = match how {
+        Start::Anew => "starts",
+        Start::Resumed => "resumes",
+    };
+    reporter.emit(Step::Stack { stack: stack.to_owned(), what: format!("{what} the replication `{name}`") });
+    Ok(())
+}
 #[cfg(test)]
 #[cfg(feature = "rehearse")]
 mod tests;

@@ -45,14 +45,17 @@ pub struct Ending {
 /// that need one that failed are not started. Nothing is started if data would be lost that nobody agreed to.
 pub async fn execute(
     session: &Arc<Session>,
-    survey: Survey,
+    mut survey: Survey,
     consent: &Consent,
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Ending {
-    let mut ending = match consent.check(&survey.plan.losses(), &session.environment) {
+    let mut ending = match consent.check(&survey.plan.losses(), &session.target.environment) {
         Ok(()) => {
-            let behind = session.previous_run_is_unfinished().await;
+            let behind = match survey.previous_run.take() {
+                Some(check) => check.result().await,
+                None => false,
+            };
             let record = session.begin_record(&survey, behind);
             let ending = roll_out(session, survey, consent, steps, progress).await;
             if behind && ending.result.is_ok() {
@@ -79,13 +82,16 @@ async fn roll_out(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Ending {
-    if !session.stacks.contains_key(BOOTSTRAP)
+    if !session.stacks.contains(BOOTSTRAP)
         && survey.plan.has_changes()
         && let Err(error) = session.upload_artifacts().await
     {
-        return Ending { report: session.names.iter().map(|name| skipped(name)).collect(), result: Err(error) };
+        return Ending {
+            report: session.stacks.names().iter().map(|name| skipped(name)).collect(),
+            result: Err(error),
+        };
     }
-    let graph = match session.graph(true) {
+    let graph = match session.stacks.change_graph() {
         Ok(graph) => graph,
         Err(error) => return Ending { report: Vec::new(), result: Err(error) },
     };
@@ -94,13 +100,15 @@ async fn roll_out(
         consent: Arc::new(consent.clone()),
         changes: survey.plan.has_changes(),
         stacks: survey.stacks,
-        outputs: session.outputs.clone(),
+        outputs: session.stacks.imported().clone(),
         report: Vec::new(),
         errors: Vec::new(),
         failed: Vec::new(),
         policies: JoinSet::new(),
     };
-    let ended = schedule::run(&graph, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
+    let ended =
+        schedule::run(&graph, &mut work, steps, progress, session.run.stop.clone(), session.run.settings.parallel)
+            .await;
     let Rollout { mut report, errors, failed, policies, .. } = work;
     policies.join_all().await;
     report.extend(ended.running.iter().map(|name| (name.clone(), Outcome::Running)));
@@ -143,7 +151,7 @@ async fn stopped(session: &Session, ended: &Ended, progress: &mut dyn Progress) 
     if !ended.waiting.is_empty() {
         error = error.note(format!("not started: {}", ended.waiting.join(", ")));
     }
-    error.hint(format!("run `pipectl deploy --env {}` again: it resumes where it stopped", session.environment))
+    error.hint(format!("run `pipectl deploy --env {}` again: it resumes where it stopped", session.target.environment))
 }
 
 fn are(names: &[String]) -> &'static str {
@@ -176,7 +184,7 @@ impl Work for Rollout<'_> {
         let changes = self.changes;
         let consent = Arc::clone(&self.consent);
         async move {
-            let (Some(desired), Some(surveyed)) = (session.stack(&name), surveyed) else {
+            let (Some(desired), Some(surveyed)) = (session.stacks.get(&name), surveyed) else {
                 return Err(Error::new(format!("the stack `{name}` was not planned")));
             };
             let done = Box::pin(session.deploy_stack(&desired, surveyed, &outputs, &consent)).await?;
@@ -191,7 +199,7 @@ impl Work for Rollout<'_> {
     fn finished(&mut self, name: &str, outcome: Self::Outcome) -> bool {
         match outcome {
             Ok((outcome, outputs)) => {
-                if let (Outcome::Created | Outcome::Updated, Some(desired)) = (outcome, self.session.stack(name)) {
+                if let (Outcome::Created | Outcome::Updated, Some(desired)) = (outcome, self.session.stacks.get(name)) {
                     let session = Arc::clone(self.session);
                     self.policies.spawn(async move { session.close_policy(&desired).await });
                 }
@@ -202,7 +210,7 @@ impl Work for Rollout<'_> {
                 true
             }
             Err(error) => {
-                let error = self.session.hide_in_error(error);
+                let error = self.session.reporter.redactor.error(error);
                 self.session.journal.failed(name, &error);
                 self.report.push((name.to_owned(), Outcome::Failed));
                 self.failed.push(name.to_owned());
@@ -213,7 +221,7 @@ impl Work for Rollout<'_> {
     }
 
     fn how_to_follow(&self) -> Option<String> {
-        let environment = &self.session.environment;
+        let environment = &self.session.target.environment;
         Some(format!("AWS continues without pipectl: `pipectl status --env {environment}` shows the progress"))
     }
 }

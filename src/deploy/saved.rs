@@ -6,52 +6,39 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Session;
+use super::previous_run::PreviousRunCheck;
 use super::progress::{Progress, Step};
+use super::run::id_in_token;
 use super::survey::{Survey, Surveyed, read_all};
 use crate::aws::Kind;
 use crate::error::{Error, Result};
 use crate::plan::change_set::Progress as Making;
 use crate::plan::saved::{Commit, SavedPlan, SavedStack};
 use crate::plan::stack_parameters::{Outputs, parameters};
-use crate::plan::{Comparison, Known, StackAction, StackPlan};
+use crate::plan::{Known, StackAction, StackPlan};
 use crate::render::RenderedStack;
 use crate::spec::Map;
 
 impl Session {
     /// The file for a survey whose change sets stay.
     pub fn saved_plan(&self, survey: Survey, commit: Option<Commit>) -> SavedPlan {
-        let Survey { plan, mut stacks } = survey;
-        let mut saved = SavedPlan::new(self.run.clone(), commit, self.artifacts(), plan);
+        let Survey { plan, mut stacks, .. } = survey;
+        let mut saved = SavedPlan::new(self.run.id.clone(), commit, self.artifacts.digests(), plan);
         saved.stacks = self
-            .names
-            .iter()
-            .filter_map(|name| {
-                let (desired, found) = (self.stack(name)?, stacks.remove(name)?);
-                Some(SavedStack::new(&desired, &found.parameters, found.known.as_ref(), found.change_set))
+            .stacks
+            .in_order()
+            .filter_map(|desired| {
+                let found = stacks.remove(&desired.name)?;
+                Some(SavedStack::new(desired, &found.parameters, found.known.as_ref(), found.change_set))
             })
             .collect();
         saved
     }
 
-    /// The sha256 of each artifact, by its key.
-    fn artifacts(&self) -> Map<String> {
-        self.uploads.iter().map(|upload| (upload.key.clone(), upload.sha256.clone())).collect()
-    }
-
-    /// The client request token of what this run does to a stack.
-    pub(super) fn client_token(&self, stack: &str) -> String {
-        format!("{}-{stack}", self.run)
-    }
-
-    /// A token for what this run does to a stack beside that: each operation wants its own.
-    pub(super) fn other_token(&self, stack: &str) -> String {
-        format!("{}-{stack}-{:08x}", self.run, super::random() >> 32)
-    }
-
     /// Whether the last thing that happened to a stack was done by this plan, in a run that was cut off.
     async fn did(&self, name: &str, stack: &str) -> Result<bool> {
-        let token = self.aws.cloudformation.last_token(stack).await?;
-        Ok(token.as_deref().and_then(|token| super::run_of(token, name)) == Some(self.run.as_str()))
+        let token = self.target.aws.cloudformation.last_token(stack).await?;
+        Ok(token.as_deref().and_then(|token| id_in_token(token, name)) == Some(self.run.id.as_str()))
     }
 }
 
@@ -64,10 +51,10 @@ pub async fn resume(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    let desired: Vec<RenderedStack> =
-        session.names.iter().filter_map(|name| session.stack(name)).map(|stack| (*stack).clone()).collect();
-    let mut stale = saved.changed_files(&desired, &session.artifacts());
-    let target = (&session.account_region.account, &session.account_region.region, &session.environment);
+    let desired: Vec<RenderedStack> = session.stacks.in_order().map(|stack| (**stack).clone()).collect();
+    let mut stale = saved.changed_files(&desired, &session.artifacts.digests());
+    let target =
+        (&session.target.account_region.account, &session.target.account_region.region, &session.target.environment);
     let then = (&saved.plan.account, &saved.plan.region, &saved.plan.environment);
     if target != then {
         stale.push(format!("it was made for `{}`, account {}, region {}", then.2, then.0, then.1));
@@ -75,9 +62,9 @@ pub async fn resume(
     if !stale.is_empty() {
         return Err(out_of_date(session, file, &stale));
     }
-    session.check_previous_run();
+    let previous_run = PreviousRunCheck::start(&session.target, session.run.action());
     let mut known = read_all(session, steps, progress).await?;
-    let mut outputs = session.outputs.clone();
+    let mut outputs = session.stacks.imported().clone();
     let mut stacks = BTreeMap::new();
     let mut unsure: BTreeSet<String> = BTreeSet::new();
     for (desired, then) in desired.iter().zip(&saved.stacks) {
@@ -103,7 +90,7 @@ pub async fn resume(
     if !stale.is_empty() {
         return Err(out_of_date(session, file, &stale));
     }
-    Ok(Survey { plan: saved.plan.clone(), stacks })
+    Ok(Survey { plan: saved.plan.clone(), stacks, previous_run: Some(previous_run) })
 }
 
 /// Checks one stack; says why the plan is out of date, if it is.
@@ -116,8 +103,8 @@ async fn check(
     outputs: &Outputs,
 ) -> Result<std::result::Result<Surveyed, String>> {
     let name = &desired.stack_name;
-    let parameters = parameters(desired, outputs, &session.keys);
-    session.learn_secrets(desired, known.as_ref(), &parameters);
+    let parameters = parameters(desired, outputs, &session.artifacts.keys);
+    session.reporter.redactor.add(&session.target.comparison(desired, known.as_ref(), &parameters));
     let changed = then.changed_parameters(desired, &parameters);
     if !changed.is_empty() {
         return Ok(Err(format!("`{name}` would be given another value for `{}`", changed.join("`, `"))));
@@ -147,19 +134,14 @@ async fn check(
         surveyed.plan = StackPlan { action: StackAction::None, ..surveyed.plan };
         surveyed.change_set = None;
     }
-    let comparison = Comparison {
-        desired,
-        known: surveyed.known.as_ref(),
-        parameters: &parameters,
-        account_region: &session.account_region,
-    };
+    let comparison = session.target.comparison(desired, surveyed.known.as_ref(), &parameters);
     surveyed.outputs = comparison.outputs_after(&surveyed.plan)?;
     Ok(Ok(surveyed))
 }
 
 /// Why a change set cannot be executed; none if it can.
 async fn unusable(session: &Session, stack: &str, arn: &str) -> Result<Option<String>> {
-    let found = match session.aws.cloudformation.change_set(stack, arn).await {
+    let found = match session.target.aws.cloudformation.change_set(stack, arn).await {
         Ok(found) => found,
         Err(failure) if matches!(failure.kind, Kind::ChangeSetNotFound | Kind::NoSuchStack) => {
             return Ok(Some(format!("the change set of `{stack}` was deleted")));
@@ -185,5 +167,5 @@ async fn unusable(session: &Session, stack: &str, arn: &str) -> Result<Option<St
 fn out_of_date(session: &Session, file: &str, reasons: &[String]) -> Error {
     let error = Error::new(format!("the plan in `{file}` is out of date, so nothing was deployed"));
     let error = reasons.iter().fold(error, |error, reason| error.note(reason.clone()));
-    error.hint(format!("make a new one: `pipectl plan --env {} --out {file}`", session.environment))
+    error.hint(format!("make a new one: `pipectl plan --env {} --out {file}`", session.target.environment))
 }

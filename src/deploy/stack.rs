@@ -6,7 +6,7 @@ use super::follow::Anchor;
 use super::progress::Step;
 use super::rollout::Outcome;
 use super::survey::{Surveyed, decided};
-use super::{Purpose, Session, replication};
+use super::{Purpose, Session, protection, replication};
 use crate::error::{Error, Result};
 use crate::plan::deployed::Stack;
 use crate::plan::stack_parameters::{Outputs, ParameterValue, parameters};
@@ -33,8 +33,8 @@ impl Session {
         outputs: &Outputs,
         consent: &Consent,
     ) -> Result<(Outcome, Map<String>)> {
-        let parameters = parameters(desired, outputs, &self.keys);
-        self.learn_secrets(desired, None, &parameters);
+        let parameters = parameters(desired, outputs, &self.artifacts.keys);
+        self.reporter.redactor.add(&self.target.comparison(desired, None, &parameters));
         if let Some((name, _)) = parameters.iter().find(|(_, value)| value.known().is_none()) {
             return Err(missing(desired, name));
         }
@@ -42,15 +42,15 @@ impl Session {
         let task = Task { desired, parameters, consent, shown: &shown };
         let (outcome, stack) = Box::pin(self.until_done(&task, surveyed)).await?;
         if desired.termination_protection && !stack.termination_protection {
-            self.protect(desired).await?;
+            protection::protect(&self.target, &self.reporter, desired).await?;
         }
-        self.start_replications(desired, &desired.stack_name).await?;
+        replication::start_all(&self.target, &self.reporter, desired, &desired.stack_name).await?;
         let what = match outcome {
             Outcome::Created => "is created",
             Outcome::Updated => "is updated",
             _ => "is up to date",
         };
-        self.emit(Step::Done { stack: desired.name.clone(), what: what.to_owned() });
+        self.reporter.emit(Step::Done { stack: desired.name.clone(), what: what.to_owned() });
         Ok((outcome, stack.outputs))
     }
 
@@ -68,7 +68,7 @@ impl Session {
                 Ok(done) => return Ok(done),
                 Err(Halt::Failed(error)) => return Err(error),
                 Err(Halt::Conflict(why)) => {
-                    self.emit(Step::Stack {
+                    self.reporter.emit(Step::Stack {
                         stack: name.clone(),
                         what: "was changed concurrently: is planned again".to_owned(),
                     });
@@ -103,16 +103,16 @@ impl Session {
         let Some((change_set, found)) = change_set else { return Ok((Outcome::Unchanged, known.stack)) };
         let plan = comparison.with_change_set(&found)?;
         if plan.resources != task.shown.resources {
-            if self.exact {
+            if self.run.is_of_saved_plan() {
                 return Err(self.not_as_shown(task.desired).into());
             }
-            self.emit(Step::Note(format!(
+            self.reporter.emit(Step::Note(format!(
                 "`{}` changed after the plan was shown: {} of its resources change now",
                 task.desired.stack_name,
                 plan.resources.len()
             )));
         }
-        task.consent.check(&plan.losses(), &self.environment)?;
+        task.consent.check(&plan.losses(), &self.target.environment)?;
         let stack = self.change(task.desired, &known.stack.id, &change_set, &plan).await?;
         Ok((Outcome::Updated, stack))
     }
@@ -124,18 +124,13 @@ impl Session {
         let Some((change_set, found)) = change_set else { return Ok((Outcome::Unchanged, known.stack.clone())) };
         // The plan did not show these: it could not know them.
         let plan = comparison.with_change_set(&found)?;
-        task.consent.check(&plan.losses(), &self.environment)?;
+        task.consent.check(&plan.losses(), &self.target.environment)?;
         let stack = self.change(task.desired, &known.stack.id, &change_set, &plan).await?;
         Ok((Outcome::Updated, stack))
     }
 
     fn comparison<'a>(&'a self, task: &'a Task<'_>, known: &'a Known) -> Comparison<'a> {
-        Comparison {
-            desired: task.desired,
-            known: Some(known),
-            parameters: &task.parameters,
-            account_region: &self.account_region,
-        }
+        self.target.comparison(task.desired, Some(known), &task.parameters)
     }
 
     /// The change set of an update, with its ARN; none if it would change nothing.
@@ -160,12 +155,16 @@ impl Session {
     /// with the stack policy open for what was agreed to.
     async fn change(&self, desired: &RenderedStack, stack: &str, change_set: &str, plan: &StackPlan) -> Attempt<Stack> {
         let stops = replication::needs_stop(replication::changed(plan));
-        let stopped = if stops { self.stop_replications(&desired.name, stack).await? } else { Vec::new() };
+        let stopped = if stops {
+            replication::stop_all(&self.target, &self.reporter, &desired.name, stack).await?
+        } else {
+            Vec::new()
+        };
         let opened = self.open_policy(desired, plan).await;
         let done = self.execute(desired, stack, change_set, false).await;
         if done.is_err() {
             // The stack is unchanged, so its replication must resume as well.
-            self.resume(&desired.name, &stopped).await;
+            replication::resume(&self.target, &self.reporter, &desired.name, &stopped).await;
         }
         if done.is_err() && opened {
             self.close_policy(desired).await;
@@ -181,12 +180,12 @@ impl Session {
         change_set: &str,
         create: bool,
     ) -> Attempt<Stack> {
-        let token = self.client_token(&desired.name);
+        let token = self.run.client_token(&desired.name);
         let anchor = if create { Anchor::First } else { self.anchor(stack, &token).await };
-        self.aws.cloudformation.execute(&desired.stack_name, change_set, &token, create).await?;
+        self.target.aws.cloudformation.execute(&desired.stack_name, change_set, &token, create).await?;
         let what = if create { "is being created" } else { "is being updated" };
-        self.emit(Step::Stack { stack: desired.name.clone(), what: what.to_owned() });
-        self.executed(&desired.stack_name);
+        self.reporter.emit(Step::Stack { stack: desired.name.clone(), what: what.to_owned() });
+        self.change_sets.executed(&desired.stack_name);
         let ended = self.follow(&desired.name, stack, anchor, &token).await?;
         if ended.stack.status.succeeded() {
             Ok(ended.stack)
@@ -197,7 +196,7 @@ impl Session {
 
     fn not_as_shown(&self, desired: &RenderedStack) -> Error {
         Error::new(format!("the plan of `{}` is out of date: the stack was changed since", desired.stack_name))
-            .hint(format!("make a new one: `pipectl plan --env {} --out FILE`", self.environment))
+            .hint(format!("make a new one: `pipectl plan --env {} --out FILE`", self.target.environment))
     }
 }
 

@@ -1,8 +1,5 @@
 //! Handles the state of a stack: wait, continue a rollback, delete a failed creation, or fail.
 
-use std::collections::BTreeSet;
-use std::sync::{MutexGuard, PoisonError};
-
 use super::conflict::{Attempt, Halt};
 use super::follow::Ended;
 use super::progress::Step;
@@ -20,34 +17,32 @@ const ROLLBACK_FAILED: &str = "UPDATE_ROLLBACK_FAILED";
 const STALE: time::Duration = time::Duration::hours(1);
 
 impl Session {
-    fn absent(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A stack with its template; none if there is nothing to update. Waits for what others do to it, and takes it out
     /// of a failed rollback if that was asked for.
     pub(super) async fn read(&self, desired: &RenderedStack) -> Result<Option<Known>> {
         loop {
             let Some(stack) = self.settled(&desired.name, &desired.stack_name).await? else {
-                self.absent().insert(desired.stack_name.clone());
+                self.stacks.mark_absent(&desired.stack_name);
                 return Ok(None);
             };
             match stack.status.state() {
                 StackState::Absent => return Ok(None),
                 StackState::Shell => {
                     self.check_holds_nothing(&stack).await?;
-                    self.emit(Step::Note(format!(
+                    self.reporter.emit(Step::Note(format!(
                         "`{}` is in {} after a failed creation. It contains no data: a deploy deletes it and creates it again",
                         stack.name, stack.status
                     )));
                     return Ok(None);
                 }
-                StackState::Broken if stack.status.as_str() == ROLLBACK_FAILED && self.recovery.continue_rollback => {
+                StackState::Broken
+                    if stack.status.as_str() == ROLLBACK_FAILED && self.run.settings.recovery.continue_rollback =>
+                {
                     self.continue_rollback(desired, &stack).await?;
                 }
                 StackState::Broken => return Err(self.broken(&desired.name, &stack).await),
                 StackState::Busy | StackState::Settled => {
-                    let text = self.aws.cloudformation.template(&stack.id).await?;
+                    let text = self.target.aws.cloudformation.template(&stack.id).await?;
                     return Ok(Some(Known::new(stack, text)));
                 }
             }
@@ -57,7 +52,7 @@ impl Session {
     /// Deletes what blocks a creation: the stack of a failed creation, or of one that never started. If the survey found
     /// no stack it does not check again: CloudFormation rejects the creation of an existing stack.
     pub(super) async fn clear_failed_creation(&self, desired: &RenderedStack) -> Attempt<()> {
-        if self.absent().remove(&desired.stack_name) {
+        if self.stacks.take_absent(&desired.stack_name) {
             return Ok(());
         }
         let Some(stack) = self.settled(&desired.name, &desired.stack_name).await? else { return Ok(()) };
@@ -83,7 +78,7 @@ impl Session {
         if stack.status.as_str() != "REVIEW_IN_PROGRESS" {
             return Ok(());
         }
-        let Ok(change_sets) = self.aws.cloudformation.change_sets(&stack.id).await else { return Ok(()) };
+        let Ok(change_sets) = self.target.aws.cloudformation.change_sets(&stack.id).await else { return Ok(()) };
         let now = time::OffsetDateTime::now_utc();
         let left = |created: &str| {
             let parsed = time::OffsetDateTime::parse(created, &time::format_description::well_known::Rfc3339);
@@ -98,16 +93,16 @@ impl Session {
     }
 
     async fn delete(&self, desired: &RenderedStack, stack: &Stack, what: String) -> Attempt<Ended> {
-        self.emit(Step::Stack { stack: desired.name.clone(), what });
-        let token = self.other_token(&desired.name);
+        self.reporter.emit(Step::Stack { stack: desired.name.clone(), what });
+        let token = self.run.new_client_token(&desired.name);
         let anchor = self.anchor(&stack.id, &token).await;
-        self.aws.cloudformation.delete_stack(&stack.id, &token, self.role.as_deref()).await?;
+        self.target.aws.cloudformation.delete_stack(&stack.id, &token, self.target.role.as_deref()).await?;
         Ok(self.follow(&desired.name, &stack.id, anchor, &token).await?)
     }
 
     /// Fails if a stack that has to be deleted before it can be created still holds data.
     async fn check_holds_nothing(&self, stack: &Stack) -> Result<()> {
-        let resources = self.aws.cloudformation.resources(&stack.id).await?;
+        let resources = self.target.aws.cloudformation.resources(&stack.id).await?;
         let held: Vec<String> = resources.iter().filter_map(held).collect();
         if held.is_empty() {
             return Ok(());
@@ -119,7 +114,7 @@ impl Session {
         let error = held.into_iter().fold(error, Error::note);
         Err(error.hint(format!(
             "save what is needed, then run `aws cloudformation delete-stack --region {} --stack-name {}` and `pipectl deploy --env {}`",
-            self.aws.region, stack.name, self.environment
+            self.target.aws.region, stack.name, self.target.environment
         )))
     }
 
@@ -127,7 +122,7 @@ impl Session {
     async fn continue_rollback(&self, desired: &RenderedStack, stack: &Stack) -> Result<()> {
         let (name, stack_name) = (&desired.name, &desired.stack_name);
         let failed = self.failed_resources(stack).await?;
-        let skip = self.recovery.skipped(name);
+        let skip = self.run.settings.recovery.skipped(name);
         let wrong: Vec<&String> = skip.iter().filter(|id| !failed.iter().any(|one| one.logical_id == **id)).collect();
         if let [first, ..] = wrong.as_slice() {
             let can: Vec<String> = failed.iter().map(|one| format!("{name}/{}", one.logical_id)).collect();
@@ -136,11 +131,11 @@ impl Session {
                 .exit(Exit::Usage));
         }
         let without = if skip.is_empty() { String::new() } else { format!(", without `{}`", skip.join("`, `")) };
-        self.emit(Step::Stack { stack: name.clone(), what: format!("continues its rollback{without}") });
-        let token = self.other_token(name);
+        self.reporter.emit(Step::Stack { stack: name.clone(), what: format!("continues its rollback{without}") });
+        let token = self.run.new_client_token(name);
         let anchor = self.anchor(&stack.id, &token).await;
-        let role = self.role.as_deref();
-        match self.aws.cloudformation.continue_rollback(&stack.id, &skip, &token, role).await {
+        let role = self.target.role.as_deref();
+        match self.target.aws.cloudformation.continue_rollback(&stack.id, &skip, &token, role).await {
             Ok(()) => {}
             // Somebody else has begun it: it is waited for.
             Err(failure) if failure.kind == Kind::WrongState => return Ok(()),
@@ -151,7 +146,7 @@ impl Session {
             return Err(self.broken(name, &ended.stack).await);
         }
         if !skip.is_empty() {
-            self.emit(Step::Note(format!(
+            self.reporter.emit(Step::Note(format!(
                 "the resources skipped in `{stack_name}` no longer match their template: `{}`. Their next change may fail; \
                  `pipectl plan` does not show this",
                 skip.join("`, `")
@@ -162,14 +157,14 @@ impl Session {
 
     /// The resources of which the way back failed.
     async fn failed_resources(&self, stack: &Stack) -> Result<Vec<StackResource>> {
-        let mut resources = self.aws.cloudformation.resources(&stack.id).await?;
+        let mut resources = self.target.aws.cloudformation.resources(&stack.id).await?;
         resources.retain(|resource| resource.status == "UPDATE_FAILED");
         Ok(resources)
     }
 
     /// The error of a stack that cannot be changed until someone fixes it.
     async fn broken(&self, name: &str, stack: &Stack) -> Error {
-        let (region, environment) = (&self.aws.region, &self.environment);
+        let (region, environment) = (&self.target.aws.region, &self.target.environment);
         if stack.status.as_str() == ROLLBACK_FAILED {
             let failed = self.failed_resources(stack).await.unwrap_or_default();
             let error = Error::new(format!(

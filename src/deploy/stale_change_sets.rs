@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Purpose, RUN_LENGTH, Session, is_run};
+use super::Purpose;
+use super::run::{ID_LENGTH, starts_with_id};
+use crate::aws::CloudFormation;
 use crate::aws::cloudformation::WaitingChangeSet;
 
 /// How old a change set must be for another run to delete it: no run waits that long for confirmation.
@@ -22,7 +24,7 @@ pub(super) fn purpose(name: &str) -> Option<Purpose> {
 /// Whether a text is the name of a run, with a number from the second change set on that it makes at a stack.
 fn is_numbered_run(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_run(text) && (text.len() == RUN_LENGTH || text[RUN_LENGTH..].strip_prefix('-').is_some_and(digits))
+    starts_with_id(text) && (text.len() == ID_LENGTH || text[ID_LENGTH..].strip_prefix('-').is_some_and(digits))
 }
 
 /// The age of something. A clock behind AWS's gives zero.
@@ -45,20 +47,18 @@ pub(crate) fn is_old_shell(created: SystemTime) -> bool {
     age(created) > COLLECTED
 }
 
-impl Session {
-    /// Deletes stale change sets of killed runs of this kind. A plan may delete plans only: the role of pull requests
-    /// has no other permission. Errors are ignored.
-    pub(super) async fn clear_stale_change_sets(&self, stack: &str, by: Purpose) {
-        let Ok(waiting) = self.aws.cloudformation.waiting_change_sets(stack).await else { return };
-        for change_set in waiting {
-            let own = match purpose(&change_set.name) {
-                Some(Purpose::Plan | Purpose::Drift) => true,
-                Some(Purpose::Deploy) => by == Purpose::Deploy,
-                Some(Purpose::Saved) | None => false,
-            };
-            if own && age(change_set.created) > PASSING {
-                let _ = self.aws.cloudformation.delete_change_set(stack, &change_set.id).await;
-            }
+/// Deletes stale change sets of killed runs of this kind. A plan may delete plans only: the role of pull requests
+/// has no other permission. Errors are ignored.
+pub(super) async fn clear(aws: &CloudFormation, stack: &str, by: Purpose) {
+    let Ok(waiting) = aws.waiting_change_sets(stack).await else { return };
+    for change_set in waiting {
+        let own = match purpose(&change_set.name) {
+            Some(Purpose::Plan | Purpose::Drift) => true,
+            Some(Purpose::Deploy) => by == Purpose::Deploy,
+            Some(Purpose::Saved) | None => false,
+        };
+        if own && age(change_set.created) > PASSING {
+            let _ = aws.delete_change_set(stack, &change_set.id).await;
         }
     }
 }
@@ -85,7 +85,7 @@ mod tests {
         ] {
             assert_eq!(purpose(&name), expected, "{name}");
         }
-        assert_eq!(purpose(&Purpose::Deploy.change_set(&super::super::run_name())), Some(Purpose::Deploy));
+        assert_eq!(purpose(&Purpose::Deploy.change_set(&super::super::run::new_id())), Some(Purpose::Deploy));
     }
 
     #[test]

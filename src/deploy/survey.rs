@@ -7,13 +7,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 use super::conflict::{Attempt, Halt, TRIES, too_many_conflicts};
+use super::previous_run::PreviousRunCheck;
 use super::progress::{Progress, Step};
 use super::schedule::{self, Work};
 use super::stop::Stop;
-use super::{Purpose, Session};
+use super::{Purpose, Session, imports, orphaned_stacks, replication, stale_change_sets};
 use crate::error::{Error, Result};
 use crate::plan::stack_parameters::{Outputs, ParameterValue, parameters};
-use crate::plan::{self, Comparison, Known, Plan, StackPlan};
+use crate::plan::{self, Known, Plan, StackPlan};
 use crate::render::RenderedStack;
 use crate::spec::Map;
 
@@ -23,6 +24,8 @@ pub struct Survey {
     pub plan: Plan,
     /// By stack name.
     pub(super) stacks: BTreeMap<String, Surveyed>,
+    /// The check of the previous run, if this run deploys.
+    pub(super) previous_run: Option<PreviousRunCheck>,
 }
 
 /// What a survey found out about one stack.
@@ -47,7 +50,7 @@ pub async fn plan(
     let cleaned = session.clean_up().await;
     let mut survey = survey?;
     cleaned?;
-    survey.plan.warnings.extend(session.orphaned_stacks(progress).await);
+    survey.plan.warnings.extend(orphaned_stacks::warnings(&session.target, &session.stacks, progress).await);
     Ok(survey.plan)
 }
 
@@ -59,7 +62,9 @@ pub async fn keep(
 ) -> Result<Survey> {
     let mut survey = survey(session, steps, progress, Purpose::Saved).await;
     match &mut survey {
-        Ok(survey) => survey.plan.warnings.extend(session.orphaned_stacks(progress).await),
+        Ok(survey) => {
+            survey.plan.warnings.extend(orphaned_stacks::warnings(&session.target, &session.stacks, progress).await);
+        }
         Err(_) => {
             // The error of the survey is the one to report.
             let _ = session.clean_up().await;
@@ -74,13 +79,15 @@ pub async fn prepare(
     steps: &mut UnboundedReceiver<Step>,
     progress: &mut dyn Progress,
 ) -> Result<Survey> {
-    session.check_previous_run();
-    let survey = survey(session, steps, progress, Purpose::Deploy).await;
-    if survey.is_err() {
-        // The error of the survey is the one to report.
-        let _ = session.clean_up().await;
+    let previous_run = PreviousRunCheck::start(&session.target, session.run.action());
+    match survey(session, steps, progress, Purpose::Deploy).await {
+        Ok(survey) => Ok(Survey { previous_run: Some(previous_run), ..survey }),
+        Err(error) => {
+            // The error of the survey is the one to report.
+            let _ = session.clean_up().await;
+            Err(error)
+        }
     }
-    survey
 }
 
 /// Drops a plan that nobody wants.
@@ -99,34 +106,44 @@ pub(super) async fn survey(
         session,
         purpose,
         known,
-        outputs: session.outputs.clone(),
+        outputs: session.stacks.imported().clone(),
         stacks: BTreeMap::new(),
         errors: Vec::new(),
     };
-    let ended =
-        schedule::run(&session.graph(false)?, &mut work, steps, progress, session.stop.clone(), session.parallel).await;
+    let ended = schedule::run(
+        &session.stacks.read_graph()?,
+        &mut work,
+        steps,
+        progress,
+        session.run.stop.clone(),
+        session.run.settings.parallel,
+    )
+    .await;
     let Surveying { stacks, errors, .. } = work;
     if ended.stopped {
         return Err(Stop::error("no plan was made"));
     }
     Error::all(errors)?;
-    let found: Vec<(Arc<RenderedStack>, &Surveyed)> =
-        session.names.iter().filter_map(|name| Some((session.stack(name)?, stacks.get(name)?))).collect();
+    let found: Vec<(Arc<RenderedStack>, &Surveyed)> = session
+        .stacks
+        .in_order()
+        .filter_map(|desired| Some((Arc::clone(desired), stacks.get(&desired.name)?)))
+        .collect();
     let mut sides = Vec::new();
     for (desired, found) in &found {
         sides.push(plan::Side { desired, known: found.known.as_ref(), plan: &found.plan });
     }
-    let mut warnings = plan::between(&sides, &session.account_region)?;
-    warnings.extend(session.foreign_imports(&sides).await?);
+    let mut warnings = plan::between(&sides, &session.target.account_region)?;
+    warnings.extend(imports::warnings(&session.target, &session.stacks, &session.reporter, &sides).await?);
     let plan = Plan {
-        environment: session.environment.clone(),
-        account: session.account_region.account.clone(),
-        region: session.account_region.region.clone(),
+        environment: session.target.environment.clone(),
+        account: session.target.account_region.account.clone(),
+        region: session.target.account_region.region.clone(),
         stacks: found.iter().map(|(_, found)| found.plan.clone()).collect(),
         warnings,
         migrations: Vec::new(),
     };
-    Ok(Survey { plan: session.hide_in_plan(plan), stacks })
+    Ok(Survey { plan: session.reporter.redactor.plan(plan), stacks, previous_run: None })
 }
 
 /// Reads all stacks at once, each with its template: two calls a stack.
@@ -136,7 +153,7 @@ pub(super) async fn read_all(
     progress: &mut dyn Progress,
 ) -> Result<BTreeMap<String, Option<Known>>> {
     let mut tasks = JoinSet::new();
-    for (name, desired) in session.stacks.clone() {
+    for (name, desired) in session.stacks.by_name().clone() {
         let session = Arc::clone(session);
         tasks.spawn(async move {
             let known = session.read(&desired).await;
@@ -167,7 +184,7 @@ pub(super) async fn read_all(
     errors.sort_by_key(|error| error.message().to_owned());
     // Ten stacks without an answer are one trouble with the network.
     errors.dedup_by_key(|error| error.message().to_owned());
-    Error::all(errors.into_iter().map(|error| session.hide_in_error(error)))?;
+    Error::all(errors.into_iter().map(|error| session.reporter.redactor.error(error)))?;
     Ok(all)
 }
 
@@ -200,14 +217,9 @@ impl Session {
         outputs: &Outputs,
         purpose: Purpose,
     ) -> Attempt<Surveyed> {
-        let parameters = parameters(desired, outputs, &self.keys);
-        self.learn_secrets(desired, known.as_ref(), &parameters);
-        let comparison = Comparison {
-            desired,
-            known: known.as_ref(),
-            parameters: &parameters,
-            account_region: &self.account_region,
-        };
+        let parameters = parameters(desired, outputs, &self.artifacts.keys);
+        let comparison = self.target.comparison(desired, known.as_ref(), &parameters);
+        self.reporter.redactor.add(&comparison);
         let mut change_set = None;
         let mut plan = if comparison.unchanged() {
             comparison.nothing()
@@ -217,7 +229,8 @@ impl Session {
             let given = decided(&parameters);
             let stack = known.as_ref().map(|known| known.stack.id.as_str()).unwrap_or_default();
             let made = Box::pin(self.prepare(desired, &given, false, purpose));
-            let (made, ()) = tokio::join!(made, Box::pin(self.clear_stale_change_sets(stack, purpose)));
+            let (made, ()) =
+                tokio::join!(made, Box::pin(stale_change_sets::clear(&self.target.aws.cloudformation, stack, purpose)));
             match made? {
                 None => comparison.nothing(),
                 Some(found) => {
@@ -228,7 +241,7 @@ impl Session {
             }
         };
         let deployed = known.as_ref().map(|known| known.stack.id.as_str());
-        plan.notes.extend(self.replication_notes(desired, deployed, &plan).await?);
+        plan.notes.extend(replication::notes(&self.target.aws, desired, deployed, &plan).await?);
         let outputs = comparison.outputs_after(&plan)?;
         Ok(Surveyed { plan, parameters: parameters.clone(), outputs, change_set, known: known.clone() })
     }
@@ -259,7 +272,7 @@ impl Work for Surveying<'_> {
         let purpose = self.purpose;
         let name = name.to_owned();
         async move {
-            let Some(desired) = session.stack(&name) else {
+            let Some(desired) = session.stacks.get(&name) else {
                 return Err(Error::new(format!("the stack `{name}` is not part of this run")));
             };
             session.survey_stack(&desired, known, &outputs, purpose).await
@@ -274,7 +287,7 @@ impl Work for Surveying<'_> {
                 true
             }
             Err(error) => {
-                self.errors.push(self.session.hide_in_error(error));
+                self.errors.push(self.session.reporter.redactor.error(error));
                 false
             }
         }

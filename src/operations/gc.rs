@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+use pipectl_contract::names::Zone;
+
 use crate::aws::cloudformation::{ListedStack, WaitingChangeSet};
 use crate::aws::s3::{Object, Version};
 use crate::aws::{Aws, Kind};
+use crate::deploy::{BOOTSTRAP, stale_change_sets};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::plan::deployed::StackState;
-
-use crate::deploy::stale_change_sets;
+use crate::render::RenderedStack;
+use crate::spec::Spec;
 
 /// The folders of the artifact bucket whose objects are named by their content. Others are none of our business here:
 /// the records of deploys, and what people put there.
@@ -41,6 +44,15 @@ pub struct CollectionScope {
     pub prefix: String,
     /// The names of the environment's stacks. Nothing is removed at others.
     pub stacks: Vec<String>,
+}
+
+impl CollectionScope {
+    /// The scope of an environment with these stacks.
+    pub fn new(spec: &Spec, stacks: Vec<RenderedStack>) -> Self {
+        let mut stacks: Vec<String> = stacks.into_iter().map(|stack| stack.stack_name).collect();
+        stacks.push(spec.stack_name(BOOTSTRAP));
+        Self { bucket: spec.bucket(Zone::Artifacts), prefix: spec.prefix(), stacks }
+    }
 }
 
 impl Garbage {

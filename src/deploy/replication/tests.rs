@@ -141,7 +141,7 @@ async fn a_replication_starts_after_its_stack_and_stops_for_what_it_uses() {
 
     // Somebody has stopped it by hand.
     let (session, _) = world.session(&slower).await;
-    session.stop_replications("source-database", "shop-dev-source-database").await.unwrap();
+    super::stop_all(&session.target, &session.reporter, "source-database", "shop-dev-source-database").await.unwrap();
     assert!(!world.runs());
     let resumed = world.deploy(&slower).await.unwrap();
     assert!(resumed.contains("the replication `shop-dev-crm` is stopped: it is started after this stack"), "{resumed}");
@@ -171,7 +171,7 @@ async fn what_runs_cannot_be_changed_by_cloudformation_alone() {
     let survey = survey::prepare(&session, &mut steps, &mut Said::default()).await.unwrap();
     let (stack, change_set) =
         survey.stacks.values().next().map(|one| (one.known.clone(), one.change_set.clone())).unwrap();
-    let desired = session.stack("source-database").unwrap();
+    let desired = session.stacks.get("source-database").unwrap();
     let done = session.execute(&desired, &stack.unwrap().stack.id, &change_set.unwrap(), false).await;
     let Err(Halt::Failed(error)) = done else { panic!("{done:?}") };
     assert!(

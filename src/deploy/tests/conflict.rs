@@ -81,7 +81,7 @@ async fn a_saved_plan_is_rejected_for_a_changed_stack() {
     let other =
         json!({"ChangeSetId": "arn:cs:2", "StackId": "arn:network", "Status": "CREATE_COMPLETE", "Changes": other});
     fake = fake.instead("DescribeChangeSet:arn:cs:2", result(&other));
-    let settings = Settings { run: Some("20260101T000000Z-0123456789abcdef".into()), ..Settings::default() };
+    let settings = Settings { saved_run: Some("20260101T000000Z-0123456789abcdef".into()), ..Settings::default() };
     let error = deploy_with(&fake, network(), &mut Lines(Vec::new()), settings).await.unwrap_err();
     insta::assert_snapshot!(error, @"
     error: the plan of `shop-dev-network` is out of date: the stack was changed since

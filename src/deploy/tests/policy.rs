@@ -59,7 +59,7 @@ async fn the_stack_policy_is_opened_only_for_consented_losses() {
     let (session, _steps, survey) = world.prepared("raw-2").await;
     let (known, change_set) =
         survey.stacks.values().next().map(|one| (one.known.clone().unwrap(), one.change_set.clone().unwrap())).unwrap();
-    let desired = session.stack("storage").unwrap();
+    let desired = session.stacks.get("storage").unwrap();
     let done = session.execute(&desired, &known.stack.id, &change_set, false).await;
     let Err(crate::deploy::conflict::Halt::Failed(error)) = done else { panic!("{done:?}") };
     insta::assert_snapshot!(error, @"

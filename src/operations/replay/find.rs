@@ -26,7 +26,7 @@ pub enum ItemLocation {
 }
 
 /// Looks for every item.
-pub async fn find(s3: &S3, zones: &Zones, selection: Selection) -> Result<Vec<(Item, ItemLocation)>, Failure> {
+pub(super) async fn find(s3: &S3, zones: &Zones, selection: Selection) -> Result<Vec<(Item, ItemLocation)>, Failure> {
     let mut listings = Listings { s3, zones, zone: BTreeMap::new(), archive: BTreeMap::new() };
     let mut locations = Vec::new();
     for item in selection.items {

@@ -6,6 +6,9 @@
 //! nothing, and nothing is taken twice.
 
 mod find;
+mod restore;
+mod run;
+mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +24,12 @@ use crate::exit::Exit;
 use crate::operations::ledger;
 use crate::spec::{Load, Spec, Table};
 
-pub use find::{ItemLocation, Zones, find};
+use find::find;
+pub use find::{ItemLocation, Zones};
 pub use pipectl_contract::replay::Origin;
+pub use restore::{RESTORED_DAYS, Tier, restore, to_restore};
+pub use run::Replay;
+pub use summary::TableSummary;
 
 /// What to replay.
 #[derive(Debug, Clone)]
@@ -83,7 +90,7 @@ pub fn tables(spec: &Spec, asked: &[String]) -> Result<(BTreeSet<String>, Vec<St
 }
 
 /// Chooses from the entries of the job `clean`, which must be those since the time that was asked for.
-pub fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Clean]) -> Selection {
+fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Clean]) -> Selection {
     let mut items: Vec<Item> = Vec::new();
     for entry in entries {
         let found: Vec<Item> = match from {
@@ -133,7 +140,7 @@ pub fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, en
 }
 
 /// Makes the request. Its id is made from the time and from what it asks for.
-pub fn request(selection: &Selection, now: UtcDateTime) -> Request {
+fn request(selection: &Selection, now: UtcDateTime) -> Request {
     let marks: Vec<String> =
         selection.items.iter().map(|item| format!("{} {} {}", item.batch, item.key, item.etag)).collect();
     let id = format!("{}-{}", ledger::stamp(now), &sha256(marks.join("\n"))[..12]);
@@ -157,8 +164,8 @@ pub fn request(selection: &Selection, now: UtcDateTime) -> Request {
     }
 }
 
-/// Sums up by table: items, bytes or rows.
-pub fn by_table(locations: &[(Item, ItemLocation)]) -> BTreeMap<&str, Vec<&(Item, ItemLocation)>> {
+/// Groups locations by table.
+fn by_table(locations: &[(Item, ItemLocation)]) -> BTreeMap<&str, Vec<&(Item, ItemLocation)>> {
     let mut tables: BTreeMap<&str, Vec<&(Item, ItemLocation)>> = BTreeMap::new();
     for location in locations {
         tables.entry(&location.0.table).or_default().push(location);
@@ -166,19 +173,8 @@ pub fn by_table(locations: &[(Item, ItemLocation)]) -> BTreeMap<&str, Vec<&(Item
     tables
 }
 
-/// How long S3 takes to restore (user guide, "Archive retrieval options").
-pub fn restore_time(class: &str, tier: &str) -> &'static str {
-    match (class, tier) {
-        ("DEEP_ARCHIVE", "Bulk") => "up to 48 hours",
-        ("DEEP_ARCHIVE", _) => "up to 12 hours",
-        (_, "Bulk") => "5 to 12 hours",
-        (_, "Expedited") => "1 to 5 minutes",
-        _ => "3 to 5 hours",
-    }
-}
-
-/// The objects of an item that lie in the archive and are not to be read now.
-pub fn archived(locations: &[(Item, ItemLocation)]) -> Vec<(&Object, bool)> {
+/// The archived objects that cannot be read now, and whether each is being restored.
+fn archived(locations: &[(Item, ItemLocation)]) -> Vec<(&Object, bool)> {
     locations
         .iter()
         .flat_map(|(_, location)| match location {

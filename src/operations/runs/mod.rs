@@ -3,6 +3,7 @@
 //! A run is a batch of the job `transform` with the batches of `clean` that it took, or a batch of `clean` that nobody has
 //! taken yet, or one that failed and has left nothing but its report.
 
+mod quarantine;
 mod read;
 mod text;
 
@@ -13,6 +14,7 @@ use pipectl_contract::ledger::{Clean, Loaded, Transform};
 use pipectl_contract::report::Report;
 use serde::Serialize;
 
+pub use quarantine::reasons;
 pub use read::{Buckets, latest, one};
 pub use text::{Reasons, list, whole};
 

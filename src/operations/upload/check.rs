@@ -1,6 +1,7 @@
 //! One file, from its first byte to its last.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
@@ -14,6 +15,30 @@ use super::{Checked, Finding, Findings, Target, csv, jsonl, parquet};
 
 /// One `.gz` above this size is slow: nothing but its first byte is a place to begin, so one worker reads it alone.
 const LONG_FOR_ONE: u64 = 512 * 1024 * 1024;
+
+/// Reads files. Returns those that can be read, and the errors of all. `reading` is called with the path of each.
+pub fn check_all(targets: &[Target<'_>], reading: &dyn Fn(&Path)) -> (Vec<Checked>, Vec<Error>) {
+    let (mut files, mut errors) = (Vec::new(), Vec::new());
+    for target in targets {
+        reading(&target.path);
+        match check(target) {
+            Ok(file) => {
+                errors.extend(file.findings.errors.iter().map(|finding| error(&file.path, finding)));
+                files.push(file);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    (files, errors)
+}
+
+fn error(path: &Path, finding: &Finding) -> Error {
+    let error = Error::project(finding.located(path));
+    match &finding.hint {
+        Some(hint) => error.hint(hint.clone()),
+        None => error,
+    }
+}
 
 /// Reads a file and says what is wrong with it. Fails if it cannot be read at all.
 pub fn check(target: &Target<'_>) -> Result<Checked> {

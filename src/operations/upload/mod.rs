@@ -8,16 +8,18 @@ mod csv;
 mod jsonl;
 mod parquet;
 mod read;
+mod store;
 mod target;
 mod value;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::aws::s3::Digests;
 
-pub use check::check;
+pub use check::{check, check_all};
+pub use store::{Outcome, store_all};
 pub use target::{Target, targets};
 
 /// A file that was read.
@@ -69,6 +71,12 @@ impl Finding {
 
     fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The message with its location: `visits.csv:17: …`.
+    pub fn located(&self, path: &Path) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line}: {}", path.display(), self.message)
     }
 }
 
