@@ -18,14 +18,15 @@ pub mod cli;
 pub mod command;
 pub mod context;
 pub mod deploy;
+pub mod files;
 pub mod operations;
 pub mod package;
 pub mod project;
 pub mod ui;
 
 pub use pipectl_core::{
-    check, dead_letters, digest, document, error, exit, graph, iam, log_pattern, plan, quantity, render, resource,
-    spec, sql, template, text_table, warehouse, yaml,
+    check, dead_letters, digest, document, error, exit, graph, iam, limits, log_pattern, plan, quantity, render,
+    resource, spec, sql, template, text_table, warehouse, yaml,
 };
 #[cfg(feature = "rehearse")]
 pub use pipectl_emulator::account as local;

@@ -13,6 +13,8 @@ use crate::deploy::stop::Stop;
 use crate::deploy::{PARALLEL, Recovery, Scope, Session, Settings, Wanted, rollout, saved, survey};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::files;
+use crate::limits;
 use crate::plan::saved::SavedPlan;
 use crate::project::Project;
 use crate::spec::Spec;
@@ -95,10 +97,10 @@ pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
 }
 
 fn read(file: &Path) -> Result<SavedPlan> {
-    let text = fs_err::read_to_string(file).map_err(|error| {
+    let bytes = files::read_given(file, limits::PLAN_BYTES).map_err(|error| {
         Error::from(error).hint("make it with `pipectl plan --env ENV --out FILE`").exit(Exit::Project)
     })?;
-    SavedPlan::parse(&file.display().to_string(), &text)
+    SavedPlan::parse(&file.display().to_string(), &String::from_utf8_lossy(&bytes))
 }
 
 /// Carries out a saved plan, if it is still true.

@@ -9,6 +9,7 @@ mod functions;
 mod github;
 mod input;
 mod network;
+mod survey;
 mod warehouse;
 
 use std::sync::Arc;
