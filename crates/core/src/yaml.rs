@@ -440,7 +440,7 @@ mod tests {
         for depth in [limits::YAML_DEPTH + 1, 1_000, 3_000] {
             for text in nested(depth) {
                 let error = read_on_a_small_stack(text).unwrap_err().to_string();
-                let place = regex_lite::Regex::new("--> deep.yaml:[0-9]+:[0-9]+\n").unwrap();
+                let place = regex::Regex::new("--> deep.yaml:[0-9]+:[0-9]+\n").unwrap();
                 assert!(place.is_match(&error), "{error}");
                 assert!(error.contains("nested more than 100 levels deep"), "{error}");
             }

@@ -256,11 +256,20 @@ fn conditions_are_bounded() {
     let not = |next| format!("!Not [!Condition C{next}]");
     let twice = |next| format!("!And [!Condition C{next}, !Condition C{next}]");
     assert!(Template::parse(&Source::new("t.yaml", chain(40, &not))).is_ok());
-    insta::assert_snapshot!(complaints(&chain(5_000, &not)).lines().take(2).collect::<Vec<_>>().join("\n"), @"");
-    insta::assert_snapshot!(complaints(&chain(40, &twice)).lines().take(2).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(complaints(&chain(5_000, &not)).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: the condition `C0` depends on 50 others in a row
+     --> test.yaml:2:3
+    ");
+    insta::assert_snapshot!(complaints(&chain(40, &twice)).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: the condition `C0` takes more than 1000 others to evaluate
+     --> test.yaml:2:3
+    ");
     // A circle that goes through `Fn::If` as well.
     let circle = format!("Conditions:\n  A: !If [B, true, true]\n  B: !Not [!Condition A]\n{TOPIC}");
-    insta::assert_snapshot!(complaints(&circle).lines().take(2).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(complaints(&circle).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: conditions need each other in a circle: A → B → A
+     --> test.yaml:2:3
+    ");
 }
 
 #[test]
@@ -278,5 +287,8 @@ fn functions_and_resources_are_bounded() {
     };
     let text = |count: usize| format!("Resources:\n{}  T{count}: {{Type: 'AWS::SNS::Topic'}}\n", many(count));
     assert!(Template::parse(&Source::new("t.yaml", text(499))).is_ok());
-    insta::assert_snapshot!(complaints(&text(20_000)).lines().take(2).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(complaints(&text(20_000)).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: `test.yaml` defines 20001 resources; a stack has at most 500
+       --> test.yaml:502:3
+    ");
 }
