@@ -296,7 +296,7 @@ fn fuzz_change_set() {
         let aws = fake.connect().await;
         (fake, aws)
     });
-    pipectl_core::testing::fuzz::run("change-set", 200, |input| {
+    pipectl_core::testing::fuzz::run("change-set", 30, |input| {
         let answer = String::from_utf8_lossy(input).into_owned();
         // A page that names a next one would be asked for ever: the fake answers the same again and again.
         let answer = answer.replace("NextToken", "NoToken");
