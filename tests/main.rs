@@ -30,6 +30,7 @@ mod gc;
 mod help;
 #[cfg(feature = "rehearse")]
 mod history;
+mod hostile;
 #[cfg(feature = "rehearse")]
 mod iceberg;
 #[cfg(feature = "rehearse")]

@@ -137,7 +137,7 @@ async fn in_account(context: &Context, args: &Args, spec: &Spec, account: &Accou
         From::Raw => (Origin::Raw, Zone::Raw, Zone::RawArchive),
         From::Cleaned => (Origin::Cleaned, Zone::Cleaned, Zone::CleanedArchive),
     };
-    let selection = replay::selection(origin, args.since, &tables, &entries);
+    let selection = replay::selection(origin, args.since, &tables, &entries)?;
     let request = replay::request(&selection, UtcDateTime::now());
     let zones = Zones { zone: spec.bucket(zone), archive: spec.bucket(archive) };
     ui.status("searching for the objects");

@@ -49,7 +49,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::graph::Graph;
 use crate::plan::AccountRegion;
-use crate::plan::saved::Commit;
+use crate::plan::saved::{Commit, RUN_LENGTH, is_run};
 use crate::plan::secrets::Secrets;
 use crate::plan::stack_parameters::{ArtifactKeys, Outputs};
 use crate::render::RenderedStack;
@@ -322,20 +322,9 @@ fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
-/// How long the name of a run is, in bytes.
-const RUN_LENGTH: usize = "20261121T133236Z-389175f5ff52abcd".len();
-
 /// Whether a text is or begins with the name of a run.
-fn is_run(text: &str) -> bool {
-    text.get(..RUN_LENGTH).is_some_and(|run| {
-        run.bytes().enumerate().all(|(at, byte)| match at {
-            8 => byte == b'T',
-            15 => byte == b'Z',
-            16 => byte == b'-',
-            17.. => byte.is_ascii_hexdigit(),
-            _ => byte.is_ascii_digit(),
-        })
-    })
+fn begins_with_run(text: &str) -> bool {
+    text.get(..RUN_LENGTH).is_some_and(is_run)
 }
 
 /// The run that started an operation of a stack, if the client request token is one of pipectl's.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Purpose, RUN_LENGTH, Session, is_run};
+use super::{Purpose, RUN_LENGTH, Session, begins_with_run};
 use crate::aws::cloudformation::WaitingChangeSet;
 
 /// How old a change set must be for another run to delete it: no run waits that long for confirmation.
@@ -22,7 +22,7 @@ pub(super) fn purpose(name: &str) -> Option<Purpose> {
 /// Whether a text is the name of a run, with a number from the second change set on that it makes at a stack.
 fn is_numbered_run(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_run(text) && (text.len() == RUN_LENGTH || text[RUN_LENGTH..].strip_prefix('-').is_some_and(digits))
+    begins_with_run(text) && (text.len() == RUN_LENGTH || text[RUN_LENGTH..].strip_prefix('-').is_some_and(digits))
 }
 
 /// The age of something. A clock behind AWS's gives zero.

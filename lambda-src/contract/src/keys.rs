@@ -167,14 +167,32 @@ pub fn document(sha256: &str) -> String {
     format!("config/pipeline-{sha256}.json")
 }
 
+/// Whether a text can be a part of a key and of a path: the id of a batch, a run, a request or a document. Letters, digits,
+/// `-`, `_` and `.`, not beginning with a dot.
+pub fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
 /// The name of an entry directly in a folder, without `.json`; `None` if the key is of something else.
 pub fn entry_name<'a>(folder: &str, key: &'a str) -> Option<&'a str> {
-    key.strip_prefix(folder)?.strip_suffix(".json").filter(|name| !name.contains('/'))
+    key.strip_prefix(folder)?.strip_suffix(".json").filter(|name| is_id(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_one_part_of_a_path() {
+        for id in ["20261120T125030Z-71477f854035", "b1", "sales.unload", "a_b-c"] {
+            assert!(is_id(id), "{id}");
+        }
+        for text in ["", ".", "..", "../x", "a/b", "/etc", "a\\b", "a b", "a\n", "é", "%2e%2e", &"a".repeat(129)] {
+            assert!(!is_id(text), "{text}");
+        }
+    }
 
     #[test]
     fn entries_are_found_again_by_their_folder() {

@@ -289,6 +289,7 @@ pub struct Github {
     pub branch: String,
     /// The GitHub environment of the deploy job. Default: the environment's own name.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}$"))]
     pub environment: Option<String>,
     /// Whether this environment creates the account's OIDC provider for GitHub. An account can have only one.
     #[serde(default = "default_true")]
