@@ -69,35 +69,15 @@ fn say(message: &str) {
     eprintln!("{message}");
 }
 
-#[cfg(test)]
-mod tests {
-    use super::skip_or_fail;
-
-    #[test]
-    fn only_what_is_named_is_skipped() {
-        let result = |skipped| skip_or_fail(skipped, "spark", "no Python with Spark", "make setup");
-        for skipped in ["spark", "mariadb,spark", "mariadb spark"] {
-            assert_eq!(result(skipped).unwrap(), "skipped: spark (no Python with Spark)");
-        }
-        for skipped in ["", "mariadb", "sparkle", "SPARK"] {
-            insta::allow_duplicates! {
-                insta::assert_snapshot!(result(skipped).unwrap_err(), @r"
-                this test cannot run here: no Python with Spark
-                = hint: make setup; or skip such tests: PIPECTL_SKIP=spark
-                ");
-            }
-        }
-    }
-}
-
+#[expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests run it, and read what it prints")]
 pub mod fuzz {
-    //! Inputs that somebody hostile could write: those that are kept in `fuzz/corpus`, and others made of them.
+    //! Hostile inputs: those in `fuzz/corpus`, and variations of them.
     //!
     //! A target is a function that takes any bytes and returns. The tests run each target over its corpus and a fixed number
     //! of variations, the same ones every time. `PIPECTL_FUZZ=600 cargo test fuzz` runs each for ten minutes over others, and
     //! keeps the input on which a target fails or is slow in `target/fuzz`.
 
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::{Path, PathBuf};
@@ -178,10 +158,10 @@ pub mod fuzz {
     }
 
     fn words(corpus: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let mut words: BTreeMap<Vec<u8>, ()> = BTreeMap::new();
+        let mut words = BTreeSet::new();
         for input in corpus {
             for word in input.split(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'_' | b':' | b'!')) {
-                words.insert(word[..word.len().min(40)].to_vec(), ());
+                words.insert(word[..word.len().min(40)].to_vec());
             }
         }
         let signs = [
@@ -230,7 +210,7 @@ pub mod fuzz {
             "\x1b[2J",
         ];
         words
-            .into_keys()
+            .into_iter()
             .filter(|word| !word.is_empty())
             .chain(signs.iter().map(|sign| sign.as_bytes().to_vec()))
             .collect()
@@ -394,6 +374,27 @@ pub mod fuzz {
         #[test]
         fn fuzz_iam() {
             super::run("iam", 400, super::iam);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::skip_or_fail;
+
+    #[test]
+    fn only_what_is_named_is_skipped() {
+        let result = |skipped| skip_or_fail(skipped, "spark", "no Python with Spark", "make setup");
+        for skipped in ["spark", "mariadb,spark", "mariadb spark"] {
+            assert_eq!(result(skipped).unwrap(), "skipped: spark (no Python with Spark)");
+        }
+        for skipped in ["", "mariadb", "sparkle", "SPARK"] {
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(result(skipped).unwrap_err(), @r"
+                this test cannot run here: no Python with Spark
+                = hint: make setup; or skip such tests: PIPECTL_SKIP=spark
+                ");
+            }
         }
     }
 }

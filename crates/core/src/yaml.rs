@@ -434,13 +434,13 @@ mod tests {
 
     #[test]
     fn no_depth_overflows_the_stack() {
+        let location = regex::Regex::new("--> deep.yaml:[0-9]+:[0-9]+\n").unwrap();
         for text in nested(limits::YAML_DEPTH) {
             assert!(read_on_a_small_stack(text).is_ok());
         }
         for depth in [limits::YAML_DEPTH + 1, 1_000, 3_000] {
             for text in nested(depth) {
                 let error = read_on_a_small_stack(text).unwrap_err().to_string();
-                let location = regex::Regex::new("--> deep.yaml:[0-9]+:[0-9]+\n").unwrap();
                 assert!(location.is_match(&error), "{error}");
                 assert!(error.contains("nested more than 100 levels deep"), "{error}");
             }

@@ -34,6 +34,7 @@ impl Source {
     }
 }
 
+#[expect(clippy::missing_fields_in_debug, reason = "the index follows from the text")]
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("name", &self.name).field("text", &self.text).finish()

@@ -40,7 +40,8 @@ pub fn is_tag_text(text: &str) -> bool {
 
 /// Whether git takes a text as the name of a branch (git-check-ref-format).
 pub fn is_branch(text: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    // git compares `.lock` as it is written.
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
     (1..=244).contains(&text.len())
         && text.split('/').all(part)
         && !text.starts_with('-')

@@ -126,11 +126,11 @@ pub(super) fn check(source: &Arc<Source>, tokens: &[TokenWithSpan]) -> Result<()
         }
         if nesting > SQL_NESTING {
             let message = format!("`{}` is nested more than {SQL_NESTING} levels deep", source.name);
-            return Err(too_deep(source, token, message));
+            return Err(Box::new(too_deep(source, token, message)));
         }
         if levels.last().is_some_and(|level| level.height() > SQL_DEPTH) {
             let message = format!("`{}` has an expression of more than {SQL_DEPTH} operators", source.name);
-            return Err(too_deep(source, token, message));
+            return Err(Box::new(too_deep(source, token, message)));
         }
     }
     Ok(())
@@ -155,9 +155,9 @@ fn close(levels: &mut Vec<Level>, nesting: &mut usize) {
     }
 }
 
-fn too_deep(source: &Arc<Source>, token: &TokenWithSpan, message: String) -> Box<Error> {
+fn too_deep(source: &Arc<Source>, token: &TokenWithSpan, message: String) -> Error {
     let error = Error::project(message).at(&span_of(source, token.span), "too deep from here on");
-    Box::new(error.hint("use `IN (…)` in place of many `OR`, and steps in `WITH` in place of queries within queries"))
+    error.hint("use `IN (…)` instead of many `OR`, and steps in `WITH` instead of nested queries")
 }
 
 /// Words after which an expression goes on, or that stand before one.

@@ -290,9 +290,6 @@ const TAKE_PART: &[&str] = &[
 /// Whether a function does more than compute: it reads files, waits, changes settings, ends sessions, runs other queries or
 /// programs. The warehouse of a rehearsal is PostgreSQL, which has more of them than Redshift.
 pub(super) fn is_denied(dialect: Dialect, name: &str) -> bool {
-    if dialect == Dialect::Spark {
-        return ["reflect", "java_method", "try_reflect"].contains(&name);
-    }
     const PREFIXES: [&str; 6] = ["pg_", "lo_", "dblink", "txid_", "binary_upgrade_", "change_"];
     const HARMLESS: [&str; 7] = [
         "pg_backend_pid",
@@ -305,6 +302,9 @@ pub(super) fn is_denied(dialect: Dialect, name: &str) -> bool {
     ];
     const NAMES: [&str; 8] =
         ["set_config", "current_setting", "nextval", "setval", "currval", "lastval", "reboot_cluster", "ts_stat"];
+    if dialect == Dialect::Spark {
+        return ["reflect", "java_method", "try_reflect"].contains(&name);
+    }
     let xml = name.contains("_to_xml") || name.contains("_to_xmlschema");
     !HARMLESS.contains(&name) && (xml || NAMES.contains(&name) || PREFIXES.iter().any(|start| name.starts_with(start)))
 }
