@@ -58,4 +58,6 @@ mod terminal;
 #[cfg(feature = "rehearse")]
 mod together;
 #[cfg(feature = "rehearse")]
+mod waiting;
+#[cfg(feature = "rehearse")]
 mod wires;
