@@ -60,4 +60,6 @@ mod shopify;
 mod support;
 #[cfg(feature = "rehearse")]
 mod terminal;
+#[cfg(feature = "rehearse")]
+mod waiting;
 mod workflows;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use pipectl_contract::keys;
+use pipectl_contract::ledger::Failed;
 use pipectl_contract::names::Zone;
 use serde::{Deserialize, Serialize};
 
+use super::waiting::failures;
 use crate::account::Account;
 use crate::aws::{Kind, S3};
 use crate::context::Context;
@@ -72,12 +74,14 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
             error
         });
     }
+    let failures = failures(s3, &buckets.transformed).await?;
     if let Some(name) = &args.run {
         let mut run = if name == LATEST {
             runs::latest(s3, &buckets, 1).await?.pop().ok_or_else(|| Error::new("no run yet: nothing has arrived"))?
         } else {
             runs::one(s3, &buckets, name).await?
         };
+        add_waiting(&mut run, &failures);
         for (table, columns) in &mut run.unknown_columns {
             columns.retain(|column| !spec.pipeline.is_read_apart(table, column));
         }
@@ -93,7 +97,10 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         args.format.print(&context.ui, &whole, || runs::whole(&run, &reasons))?;
         return Ok(Exit::Success);
     }
-    let runs = runs::latest(s3, &buckets, args.limit.max(1)).await?;
+    let mut runs = runs::latest(s3, &buckets, args.limit.max(1)).await?;
+    for run in &mut runs {
+        add_waiting(run, &failures);
+    }
     args.format.print(&context.ui, &runs, || if runs.is_empty() { String::new() } else { runs::list(&runs) })?;
     if runs.is_empty() {
         context.ui.line("No run yet: nothing has arrived.");
@@ -103,6 +110,22 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         context.ui.note(format_args!("why rows are in quarantine: `pipectl runs RUN --env {environment}`"));
     }
     Ok(Exit::Success)
+}
+
+/// Adds the tables of a run that wait in the warehouse's queue: their own load failed, or that of an earlier batch.
+fn add_waiting(run: &mut Run, failures: &[(String, Failed)]) {
+    for (key, failed) in failures {
+        let waits = run.tables.get(&failed.name).is_some_and(|rows| rows.loaded > 0 && !rows.in_warehouse);
+        if *key != keys::failed_load(&failed.name) || !waits || run.name < failed.batch {
+            continue;
+        }
+        let why = if run.name == failed.batch {
+            format!("its load failed: {}", failed.message.split_whitespace().collect::<Vec<_>>().join(" "))
+        } else {
+            format!("it waits for the batch {}", failed.batch)
+        };
+        run.stopped.entry(failed.name.clone()).or_insert(why);
+    }
 }
 
 #[derive(Deserialize)]

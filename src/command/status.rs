@@ -1,8 +1,10 @@
 //! `pipectl status`
 
+use pipectl_contract::names::Zone;
 use serde::Serialize;
 
 use super::redrive::lengths;
+use super::waiting::{Waiting, failures, waiting};
 use crate::account::Account;
 use crate::aws::dms::{self, Progress};
 use crate::context::Context;
@@ -11,6 +13,9 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::output_format::Format;
 use crate::text_table::columns;
+
+/// The most of a reason that the table shows; a warning repeats it as a whole.
+const WHY: usize = 60;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -52,6 +57,9 @@ struct Replication {
 struct Status {
     stacks: Vec<Row>,
     replications: Vec<Replication>,
+    /// Tables and marts whose load failed, and that wait.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<Waiting>,
     queues: Vec<Queue>,
 }
 
@@ -73,9 +81,15 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
         });
     }
     let queues = lengths(&account.aws.signed_calls, &spec.prefix()).await?;
+    let failures = match failures(&account.aws.s3, &spec.bucket(Zone::Transformed)).await {
+        // The bucket exists once the pipeline is deployed.
+        Err(_) if rows.iter().any(|row| row.state.is_none()) => Vec::new(),
+        failures => failures?,
+    };
     account.close().await?;
+    let waiting = waiting(failures);
     let queues = queues.into_iter().map(|(queue, waiting)| Queue { queue, waiting }).collect();
-    let status = Status { stacks: rows, replications, queues };
+    let status = Status { stacks: rows, replications, waiting, queues };
     args.format.print(&context.ui, &status, || text(&status))?;
     for replication in status.replications.iter().filter(|replication| !replication.why.is_empty()) {
         context.ui.warn(format_args!(
@@ -85,6 +99,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             replication.why.join("; "),
             spec.environment_name
         ));
+    }
+    for one in &status.waiting {
+        context.ui.warn(format_args!("{} waits: {}\n  = hint: {}", one.waits, one.why, one.hint));
     }
     for queue in status.queues.iter().filter(|queue| queue.waiting > 0) {
         let messages =
@@ -113,7 +130,14 @@ fn text(status: &Status) -> String {
         let changed = row.changed_at.as_deref().map_or("", |time| time.split(['.', 'Z']).next().unwrap_or(time));
         vec![row.stack.clone(), state, changed.replace('T', " ")]
     }));
-    let stacks = columns(&cells, &[]);
+    let mut stacks = columns(&cells, &[]);
+    if !status.waiting.is_empty() {
+        let mut cells = vec![["WAITS", "BATCH", "KIND", "WHY"].map(str::to_owned).to_vec()];
+        let short = |why: &str| why.chars().take(WHY).collect::<String>();
+        let row = |one: &Waiting| vec![one.waits.clone(), one.batch.clone(), one.kind.to_owned(), short(&one.why)];
+        cells.extend(status.waiting.iter().map(row));
+        stacks = format!("{stacks}\n{}", columns(&cells, &[]));
+    }
     if status.replications.is_empty() {
         return stacks;
     }
@@ -179,7 +203,7 @@ mod tests {
             changed_at: Some("2026-11-20T12:43:05.638Z".into()),
         }];
         let replications = found.into_iter().map(Replication::from).collect();
-        let status = Status { stacks, replications, queues: Vec::new() };
+        let status = Status { stacks, replications, waiting: Vec::new(), queues: Vec::new() };
         insta::assert_snapshot!(text(&status), @"
         STACK                     STATE            LAST CHANGE (UTC)
         shop-dev-source-database  UPDATE_COMPLETE  2026-11-20 12:43:05

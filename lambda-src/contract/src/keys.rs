@@ -20,6 +20,8 @@ pub const LEDGER: &str = "_ledger/";
 pub const QUARANTINE: &str = "quarantine/";
 /// The cleaned bucket: the rows of the last snapshot of a table.
 pub const SNAPSHOTS: &str = "_state/";
+/// The transformed bucket: the lists of the files that COPY reads.
+pub const MANIFESTS: &str = "_manifests/";
 /// The transformed bucket: the reports of runs.
 pub const REPORTS: &str = "reports/";
 /// The transformed bucket: the files of marts.
@@ -121,6 +123,24 @@ pub fn unloaded(mart: &str) -> String {
     format!("{mart}.unload")
 }
 
+/// The entries of the tables and marts whose last statement failed.
+pub fn failures_folder() -> String {
+    ledger_folder(Stage::Failed)
+}
+
+pub fn failed_load(table: &str) -> String {
+    format!("{}{}/{table}.json", failures_folder(), Stage::Load.as_str())
+}
+
+pub fn failed_mart(mart: &str) -> String {
+    format!("{}{}/{mart}.json", failures_folder(), Stage::Marts.as_str())
+}
+
+/// The entry of a mart whose files could not be written.
+pub fn failed_unload(mart: &str) -> String {
+    failed_mart(&unloaded(mart))
+}
+
 pub fn setup_entry(document: &str) -> String {
     format!("{LEDGER}{}/{document}.json", Stage::Setup.as_str())
 }
@@ -138,6 +158,11 @@ pub fn batches_prefix(table: &str) -> String {
 /// The rows of a batch of a table.
 pub fn rows_folder(table: &str, batch: &str) -> String {
     format!("{}{batch}/", batches_prefix(table))
+}
+
+/// The list of the files of a batch of a table that COPY reads.
+pub fn manifest(table: &str, batch: &str) -> String {
+    format!("{MANIFESTS}{}{batch}.json", batches_prefix(table))
 }
 
 pub fn quarantine_folder(table: &str, batch: &str) -> String {
