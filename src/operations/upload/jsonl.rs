@@ -28,7 +28,7 @@ pub(super) fn check(text: &mut Text, target: &Target<'_>, findings: &mut Finding
             findings.error(
                 Finding::new(format!("a line is longer than {}", size(ROW_BYTES)))
                     .at(number)
-                    .hint("write each object on a line of its own: jq -c '.[]'"),
+                    .hint("write each object on its own line: jq -c '.[]'"),
             );
             break;
         }
