@@ -11,7 +11,7 @@ fn a_newcomer_starts_with_init() {
     exit code: 65
     ----- stdout -----
     ----- stderr -----
-    error: `my-shop/stacks/dev.yaml` is there already
+    error: `my-shop/stacks/dev.yaml` already exists
     = note: so are stacks/local.yaml, stacks/pipeline.yaml, stacks/prod.yaml, sql/marts/customer_value.sql, sql/marts/daily_revenue.sql, sql/marts/top_products.sql, .github/workflows/deploy.yml, .github/workflows/plan.yml
     = note: nothing was written
     = hint: name an empty folder: `pipectl init DIR`

@@ -50,7 +50,7 @@ fn drift_is_shown_until_it_is_resolved() {
     ----- stdout -----
     Not checked: AWS::Athena::NamedQuery (12), AWS::Athena::WorkGroup (1), AWS::CloudTrail::Trail (1), AWS::CloudWatch::Alarm (15), AWS::EC2::RouteTable (1), AWS::EC2::SecurityGroup (1) and 26 more types; `--format json` has all
 
-    No drift in 10 stacks: 7 as deployed, 133 not checked.
+    No drift in 10 stacks: 7 as deployed, 139 not checked.
     ----- stderr -----
     ");
 

@@ -61,7 +61,7 @@ fn landed_objects_count_once_and_can_be_replayed() {
     ----- stderr -----
     note: data/stores.csv:1: the header lacks `opened_at`
     note: data/stores.csv:1: the header lacks `tax_rate`
-    note: data/visits-bad.csv:1: the table has no columns dya: they are left out
+    note: data/visits-bad.csv:1: the table has no columns dya: they are ignored
     error: data/visits-bad.csv:1: the header lacks `day`
     = note: nothing was uploaded
     = hint: if `dya` is meant, rename it, or declare `from: dya` for the column

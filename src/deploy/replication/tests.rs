@@ -19,6 +19,15 @@ use pipectl_emulator::account::{Endpoint, LocalAccount};
 
 const STACK: &str = r#"
 Resources:
+  Raw:
+    Type: AWS::S3::Bucket
+    Properties: {BucketName: shop-dev-raw}
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: dms.eu-central-1.amazonaws.com}, Action: "sts:AssumeRole"}]
   Source:
     Type: AWS::DMS::Endpoint
     Properties: {EndpointType: source, EngineName: postgres, DatabaseName: shop}
@@ -27,7 +36,7 @@ Resources:
     Properties:
       EndpointType: target
       EngineName: s3
-      S3Settings: {BucketName: raw, ServiceAccessRoleArn: "arn:aws:iam::111111111111:role/dms", CdcMaxBatchInterval: 60}
+      S3Settings: {BucketName: !Ref Raw, ServiceAccessRoleArn: !GetAtt Role.Arn, CdcMaxBatchInterval: 60}
   Replication:
     Type: AWS::DMS::ReplicationConfig
     Properties:

@@ -120,7 +120,7 @@ fn a_blocked_mail_is_reported_with_file_and_line() {
         with("rule/fail*", "rule/landing", queue),
     ];
     insta::assert_snapshot!(reported.join("\n\n"), @"
-    error: topic `shop-alerts` stops the event: its policy asks for `aws:SourceAccount`, and events.amazonaws.com tells SNS nothing that could be asked for
+    error: topic `shop-alerts` stops the event: its policy has a condition on `aws:SourceAccount`, and events.amazonaws.com sends SNS no such key
       --> events.yaml:21:5
        |
     21 |     PolicyDocument:
