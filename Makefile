@@ -25,18 +25,20 @@ build: setup ## Build pipectl
 demo: build ## Deploy the reference pipeline to an account on this machine, run it, show the marts
 	@scripts/demo.sh $(PIPECTL)
 
-lint: build ## Format, clippy, ruff, cfn-lint, security scanners
+lint: build ## Format, clippy, ruff, words, cfn-lint, security scanners
 	cargo fmt --all --check
 	@$(TIMED) clippy cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(LAMBDA) fmt --check
 	@$(TIMED) "clippy of the Lambdas" bash -c "$(LAMBDA) clippy --quiet --locked --all-targets -- -D warnings"
 	.venv/bin/ruff check glue-src scripts tests benches
 	.venv/bin/ruff format --check glue-src scripts tests benches
+	.venv/bin/python scripts/lint-words.py
 	@$(TIMED) cfn-lint scripts/lint-templates.sh
 	@$(TIMED) scanners scripts/scan.sh
 
 check: build ## Format, clippy, unit tests without Spark, MariaDB and whole rehearsals
 	cargo fmt --all --check
+	.venv/bin/python scripts/lint-words.py
 	@$(TIMED) clippy cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	@export PIPECTL_SKIP="$${PIPECTL_SKIP-mariadb,root}"; $(TIMED) "unit tests" cargo test --quiet --locked --workspace --lib -- --skip command::rehearse::tests
 	@$(TIMED) "tests of the Lambdas" bash -c "$(LAMBDA) test --quiet --locked --lib"

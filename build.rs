@@ -35,7 +35,9 @@ fn collect(folder: &Path, start: &str, files: &mut Vec<(String, PathBuf)>) -> Re
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let path = if start.is_empty() { name.clone() } else { format!("{start}/{name}") };
         if file.is_dir() {
-            if name != "target" {
+            // As in src/package/inputs.rs: a change of a crate's tests must not build the Lambdas again.
+            let is_tests = name == "tests" && !start.is_empty() && !start.contains('/');
+            if name != "target" && !is_tests {
                 collect(&file, &path, files)?;
             }
             continue;

@@ -1,7 +1,8 @@
 """Reports words that a reader of pipectl's text would have to guess the meaning of, each with the term to use.
 
-Checks what people see: pages, help texts, templates, and the string literals of errors, hints and notes. Comments of the
-code are checked for the worst of these words. It exits with 1 if it finds a word; `make lint` calls it.
+Checks what people see: pages and the comments of their examples, help texts, templates, pipeline files, what a crate's or
+module's first comment says, and the string literals of errors, hints and notes. Other comments of the code are checked for
+the worst of these words. It exits with 1 if it finds a word; `make lint` and `make check` call it.
 """
 
 import ast
@@ -41,8 +42,14 @@ WORDS = {
     r"borne|heed(s|ed)?": "tolerated, used",
 }
 
-# True uses: the term of AWS, of a tool, or plain English.
-ALLOWED = re.compile(r"in-place|in place|placeholder|spreadsheets?|data sheet|wire protocols?", re.IGNORECASE)
+# True uses, each with its reason.
+TRUE_USES = {
+    r"in[- ]place": "the term of Terraform and CloudFormation for an update without replacement",
+    r"placeholders?": "the term for a part of a text that is filled in",
+    r"spreadsheets?|data sheet": "Excel's and the manufacturers' words",
+    r"wire protocols?": "the term for the bytes of a protocol",
+}
+ALLOWED = re.compile("|".join(TRUE_USES), re.IGNORECASE)
 
 # The words that no comment needs. The others have true uses there.
 WORST = re.compile(
@@ -55,20 +62,27 @@ WORST = re.compile(
 PATTERN = re.compile(r"\b(" + "|".join(f"(?P<w{i}>{word})" for i, word in enumerate(WORDS)) + r")\b", re.IGNORECASE)
 REPLACEMENTS = list(WORDS.values())
 
-RUST_STRING = re.compile(r'(?<![\w\'])b?"((?:[^"\\]|\\.)*)"|r(#+)"(.*?)"\2', re.DOTALL)
+# A comment, a raw string, a string or a character: whichever begins first, so that a quote within another is none.
+RUST_TOKEN = re.compile(
+    r"//[^\n]*|\bb?r(?P<hashes>#*)\"(?P<raw>.*?)\"(?P=hashes)|\"(?P<plain>(?:[^\"\\]|\\.)*)\"|'(?:\\[^\n]{1,9}?|[^'\\\n])'",
+    re.DOTALL,
+)
+RUST_TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod \w+ \{", re.MULTILINE)
 # A doc comment of a command or of the pipeline file's model is a help text or an editor's tooltip.
 RUST_DOC = re.compile(r"^\s*///? ?(.*)$")
 # A statement is no sentence.
 SQL = re.compile(r"\s*(SELECT|FROM|DELETE|INSERT|UPDATE|CREATE|WITH|MERGE)\b")
-COMMENT = {".rs": re.compile(r"(?<![:\"])//[/!]? ?(.*)$"), ".py": re.compile(r"# (.*)$"), ".sh": re.compile(r"# (.*)$")}
+HASH = re.compile(r"(?:^|\s)# (.*)$")
+SQL_COMMENT = re.compile(r"--.*$")
+COMMENT = {".rs": re.compile(r"(?<![:\"])//[/!]? ?(.*)$"), ".py": HASH, ".sh": HASH, ".toml": HASH}
 
 
 def main() -> int:
     """Prints every finding as `file:line: word: replacement` and returns the exit code."""
     listed = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.split()
     findings = [finding for name in listed for finding in check(Path(name))]
-    print("\n".join(findings))
     if findings:
+        print("\n".join(findings))
         print(f"lint-words: {len(findings)} words to replace", file=sys.stderr)
         return 1
     return 0
@@ -85,8 +99,16 @@ def check(path: Path) -> list[str]:
         lines = enumerate(path.read_text().splitlines(), 1)
     elif path.suffix == ".rs" and not is_test(name):
         lines = rust(name, path.read_text())
-    elif path.suffix == ".hbs" or name.startswith("stacks/"):
+    elif path.suffix in {".hbs", ".yaml", ".yml"} or name == "Makefile":
         lines = enumerate(path.read_text().splitlines(), 1)
+    elif path.suffix == ".sql":
+        lines = (
+            (number, comment.group())
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if (comment := SQL_COMMENT.search(line))
+        )
+    elif path.suffix == ".sh":
+        lines = shell(path.read_text())
     elif path.suffix == ".py" and not is_test(name):
         lines = python(path.read_text())
     else:
@@ -117,29 +139,41 @@ def is_test(name: str) -> bool:
 
 
 def prose(text: str):
-    """Yields the lines of a page with their numbers, without blocks of code."""
+    """Yields the lines of a page with their numbers; of its examples only the comments."""
     fenced = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
             fenced = not fenced
-        elif not fenced:
+        elif fenced:
+            if comment := HASH.search(line):
+                yield number, comment.group(1)
+        else:
             yield number, re.sub(r"`[^`]*`|\]\([^)]*\)", "", line)
 
 
 def rust(name: str, text: str):
-    """Yields the string literals of a file, and its doc comments where they are help texts."""
-    text = text.split("#[cfg(test)]\nmod ")[0]
-    for match in RUST_STRING.finditer(text):
-        literal = match.group(1) or match.group(3) or ""
+    """Yields the string literals of a file, what it says of itself, and its doc comments where they are help texts."""
+    text = RUST_TESTS.split(text)[0]
+    for match in RUST_TOKEN.finditer(text):
+        literal = match["plain"] or match["raw"] or ""
         # A name, a key or a pattern is not a sentence.
         if " " in literal and not SQL.match(literal):
             first = text.count("\n", 0, match.start()) + 1
             for offset, line in enumerate(literal.split("\n")):
                 yield first + offset, re.sub(r"\{[^}]*\}|`[^`]*`", "", line)
-    if "/command/" in name or "/spec/" in name or name.endswith("cli.rs"):
-        for number, line in enumerate(text.splitlines(), 1):
-            if doc := RUST_DOC.match(line):
-                yield number, doc.group(1)
+    help_text = "/command/" in name or "/spec/" in name or name.endswith("cli.rs")
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("//! "):
+            yield number, line[4:]
+        elif help_text and (doc := RUST_DOC.match(line)):
+            yield number, doc.group(1)
+
+
+def shell(text: str):
+    """Yields the lines of a script that print something."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.search(r"\b(echo|printf)\b", line):
+            yield number, re.sub(r"\$(\w+|\{[^}]*\})", "", line)
 
 
 def python(text: str):

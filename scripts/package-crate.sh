@@ -9,6 +9,7 @@ trap 'rm -rf packaged' EXIT
 rm -rf packaged
 git ls-files -z lambda-src | while IFS= read -r -d '' file; do
     case $file in
+    */tests/*) continue ;;
     *.rs | *.toml | lambda-src/Cargo.lock) ;;
     *) continue ;;
     esac

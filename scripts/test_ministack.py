@@ -36,6 +36,14 @@ Resources:
     Properties: {Name: /{{prefix}}/warehouse, Type: String, Value: absent}
 """
 
+# The rule that starts the workflow stays: ministack has rules, and does not ask what their target is.
+NO_WORKFLOW = """\
+    Metadata:
+      pipectl:
+        ignore:
+          reference: ministack has no workflows, so no template defines one
+"""
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -81,6 +89,11 @@ def project(folder: Path, pipectl: Path) -> None:
     if (cut, named) != (1, 1):
         raise SystemExit("error: templates/glue.yaml.hbs has changed: say here what ministack cannot take of it")
     (templates / "glue.yaml.hbs").write_text(glue)
+    events = (ROOT / "templates/events.yaml.hbs").read_text()
+    rule = "  LandingRule:\n    Type: AWS::Events::Rule\n"
+    if events.count(rule) != 1:
+        raise SystemExit("error: templates/events.yaml.hbs has changed: name the rule that starts the workflow here")
+    (templates / "events.yaml.hbs").write_text(events.replace(rule, rule + NO_WORKFLOW))
     (templates / "partials").mkdir()
     (templates / "partials/athena.yaml.hbs").write_text("")
     packaged = ROOT / ".pipectl/package"

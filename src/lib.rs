@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! main → cli → command/ (one file a verb) → context, ui
-//!   deploy/   applies a plan; the only code that changes AWS
+//!   deploy/   applies a plan; the only code that changes stacks
 //!   package/  cargo, zip, elf                         aws/      concrete SDK clients
 //!   operations/  upload, export, replay, runs, gc     project   reads the project's files
-//! pipectl-core (crates/core): what a project says, and what follows from it; no input or output
+//! pipectl-core (crates/core): checks a project and computes what follows from it; no input or output
+//! pipectl-process (crates/process): child processes, private files
 //! feature `rehearse`:
-//!   local/    an AWS account on this machine          rehearse/ the pipeline, run on it
+//!   pipectl-emulator (crates/emulator): an AWS account on this machine
+//!   pipectl-rehearse (crates/rehearse): runs the pipeline on it
 //! ```
 //!
-//! Invariants: *checking a pipeline file never stops at the first error*; *render is a function of files and flags
-//! only*; *plan prints the same bytes for the same input*; *nothing mutates AWS outside of `deploy`*.
+//! `docs/architecture.md` has the data flow and the invariants, each with the test that holds it.
 
 mod account;
 pub mod aws;

@@ -3,7 +3,7 @@
 use crate::support::root;
 
 /// What stands before this line is written by hand, what follows it is generated.
-const MARK: &str = "<!-- The rest is generated: PIPECTL_UPDATE=1 cargo test the_reference -->\n";
+const MARK: &str = "<!-- The rest is generated: PIPECTL_UPDATE=1 cargo test --test main reference:: -->\n";
 
 #[test]
 fn the_committed_reference_is_up_to_date() {

@@ -21,7 +21,9 @@ const SECRETS: [(&str, &str); 7] = [
 /// Two stacks that nothing else needs: one with secrets, and one to which a secret comes by an output.
 fn project(test: Test, password: &str, token: &str, more: &str) -> Test {
     let owner = format!(
-        r#"Parameters:
+        r#"Metadata: {{pipectl: {{inputs: {{BoundaryArn: output bootstrap.BoundaryArn}}}}}}
+Parameters:
+  BoundaryArn: {{Type: String}}
   Password: {{Type: String, NoEcho: true, Default: {password}}}
   Partner: {{Type: String, NoEcho: true, Default: external-id-of-a-partner}}
   Reference: {{Type: String, Default: "\{{{{resolve:ssm-secure:way-to-a-secret}}}}"}}
@@ -30,6 +32,7 @@ Resources:
     Type: AWS::IAM::Role
     Properties:
       RoleName: {{{{prefix}}}}-keeper
+      PermissionsBoundary: !Ref BoundaryArn
       AssumeRolePolicyDocument:
         Version: "2012-10-17"
         Statement:

@@ -1,5 +1,5 @@
 //! Asks CloudFormation what a deploy would overwrite that somebody changed since the last one: by change sets that
-//! compare with what is there. They are looked at, never executed, and gone when this returns.
+//! compare with what is there. They are read, never executed, and deleted before this returns.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One stack: brought to what is wanted, whatever others do to it meanwhile.
+//! One stack: brought to its desired state, also while others change it.
 
 use super::conflict::{Attempt, Halt, TRIES, too_many_conflicts};
 use super::consent::Consent;

@@ -13,21 +13,25 @@ impl Stop {
     /// Listens to Ctrl-C, and to the signal by which a CI ends a job that nobody wants any more.
     pub fn on_ctrl_c() -> Self {
         let (sender, receiver) = watch::channel(0);
-        let count = |sender: &watch::Sender<u8>| sender.send_modify(|times| *times = times.saturating_add(1));
-        let ctrl_c = sender.clone();
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            // One listener for all signals of a kind: with a new one after each, a signal that arrives in between is lost.
+            for mut signals in [SignalKind::interrupt(), SignalKind::terminate()].into_iter().flat_map(signal) {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    while signals.recv().await.is_some() {
+                        count(&sender);
+                    }
+                });
+            }
+        }
+        #[cfg(not(unix))]
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
-                count(&ctrl_c);
+                count(&sender);
             }
         });
-        #[cfg(unix)]
-        if let Ok(mut ended) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            tokio::spawn(async move {
-                while ended.recv().await.is_some() {
-                    count(&sender);
-                }
-            });
-        }
         Self(receiver)
     }
 
@@ -53,4 +57,8 @@ impl Stop {
     pub fn error(what: &str) -> Error {
         Error::new(format!("interrupted: {what}")).exit(Exit::Interrupted)
     }
+}
+
+fn count(sender: &watch::Sender<u8>) {
+    sender.send_modify(|times| *times = times.saturating_add(1));
 }

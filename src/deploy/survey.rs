@@ -1,4 +1,4 @@
-//! Asks the account what would change. Whatever happens, nothing is left behind in it.
+//! Asks the account what would change. It leaves nothing behind, even if it fails.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -146,8 +146,9 @@ fn included(name: &OsStr, start: &str) -> Option<(String, String)> {
     let name = name.to_string_lossy().into_owned();
     let hidden = name.starts_with('.') && name != ".cargo";
     let path = if start.is_empty() { name.clone() } else { format!("{start}/{name}") };
-    // Tests alone read the cases of the contract.
-    let excluded = hidden || name == "target" || name == "__pycache__" || path == "contract/cases";
+    // Tests are no part of a build: those of a crate, and the cases of the contract that only they read.
+    let is_tests = path == "contract/cases" || name == "tests" && !start.is_empty() && !start.contains('/');
+    let excluded = hidden || is_tests || name == "target" || name == "__pycache__";
     (!excluded).then_some((name, path))
 }
 
@@ -209,6 +210,12 @@ mod tests {
         // `.cargo` is part of a build, and of the digest by which a build is known to be current.
         let hidden = |path: &str| path.starts_with('.') && !path.starts_with(".cargo/");
         assert!(inputs.files.keys().all(|path| !path.contains("target/") && !hidden(path)));
+    }
+
+    #[test]
+    fn the_workspace_of_this_repository_is_built_as_the_embedded_one() {
+        let own = Inputs::own(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert_eq!(own.digest(""), Inputs::built_in().digest(""));
     }
 
     #[test]

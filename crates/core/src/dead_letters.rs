@@ -1,4 +1,4 @@
-//! What lies in a dead-letter queue: who sent it, where it belongs, and why it did not get there. Pure.
+//! A message in a dead-letter queue: who sent it, who should have received it, and why the delivery failed.
 
 use std::collections::BTreeMap;
 

@@ -1,18 +1,24 @@
-//! The pure half of pipectl: what a project says, and what follows from it.
+//! The pure half of pipectl: parses and checks a project, and computes everything that follows from it.
 //!
-//! It takes texts and values and returns texts, values and errors. It never reads a file, opens a connection, asks for
-//! the time or prints: its `Cargo.toml` names no crate that could (`tests/layers.rs` of the package `pipectl` looks).
+//! Its functions take texts and values, and return texts, values and errors. It never reads a file, opens a connection,
+//! starts a process, reads the clock or prints. Its `Cargo.toml` names no crate that could; `tests/layers.rs` of the
+//! package `pipectl` checks that.
 //!
 //! ```text
-//! check/      rules over a whole project            plan/       (desired, deployed) → Plan
-//! desired_state   a project's stacks and document, for check, plan, deploy and rehearse alike
-//! render/     pipeline file + templates → CloudFormation
-//! document/   what jobs and Lambdas are given       warehouse/  Redshift's SQL
-//! service_rules/  what AWS services refuse
-//! sql/        the project's queries                 iam/        policies, evaluated
-//! template/   a CloudFormation document             spec/       what the user wrote
-//! resource_types   what is known of each type of AWS resource
-//! yaml, graph, digest, quantity, text_table         diagnostics/
+//! spec/             the pipeline file and the environments, with the location of every value
+//! sql/              the project's queries: names, types, grouping
+//! check/            rules over a whole project
+//! render/           pipeline file + templates → CloudFormation
+//! document/         the pipeline document, which the jobs and Lambdas read
+//! warehouse/        Redshift's SQL
+//! desired_state     a project's stacks and document, for check, plan, deploy and rehearse alike
+//! plan/             (desired state, deployed state) → Plan
+//! template/         a CloudFormation template, parsed
+//! iam/              IAM's evaluation of policies
+//! service_rules/    what AWS services refuse beyond their schemas
+//! resource_types    the ARN, the name and the data of each type of AWS resource
+//! diagnostics/      errors with a location and a hint; exit codes
+//! yaml, graph, digest, quantity, text_table, log_pattern, dead_letters: small helpers
 //! ```
 
 pub mod check;

@@ -1,4 +1,4 @@
-//! YAML (and so JSON) as a tree in which every node knows its place. The only file that names the YAML crate.
+//! YAML (and so JSON) as a tree in which every node knows its location. The only file that names the YAML crate.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,10 +1,26 @@
-//! An AWS account on this machine, for rehearsals and tests: a module a service.
+//! An emulated AWS account on this machine, for rehearsals and tests: one module a service.
 //!
-//! [`account::LocalAccount`] holds the state and answers the wire protocols of the services on one loopback port. What
-//! runs in a rehearsal is here too: Lambdas from their packages, Glue jobs on a local Spark, Redshift on a PostgreSQL,
-//! DMS on a real database's log. [`authorizer`] evaluates the deployed policies for each call.
+//! [`account::LocalAccount`] holds the state in one folder and answers the protocols of the services on one loopback
+//! port, so the same SDK code runs against it and against AWS.
 //!
-//! It shares no limit or rule with `pipectl` itself: an emulator that did could not show its mistakes.
+//! ```text
+//! account/         state, HTTP server, access keys, the lock that keeps two rehearsals apart
+//! cloudformation/  change sets, stacks, events, drift        resource/   names, attributes and errors of resources
+//! s3/, sqs, sts, secretsmanager                              authorizer/ IAM: the deployed policies decide each call
+//! events/          trails, rules, schedules, workflows: what starts what
+//! alarms/          CloudWatch alarms, SNS topics, dead-letter queues
+//! lambda/          packaged binaries behind a Runtime API    glue/       the catalog, and jobs on a local Spark
+//! redshift/        a PostgreSQL that answers as Redshift     postgres/   its server process
+//! dms/             replication from the log of a real database
+//! toolchain        finds Python with Spark, Java and PostgreSQL on this machine
+//! ```
+//!
+//! It never calls AWS, and never reads a pipeline file: it knows only the templates that are deployed to it. It does not
+//! verify signatures or keep versions of objects.
+//!
+//! From the core it takes the parser of templates, the evaluation of policies and the service rules. All else,
+//! such as limits, responses and errors, is written separately from the code that calls it, so that a mistake there fails
+//! a test.
 
 pub mod account;
 pub mod alarms;

@@ -1,4 +1,4 @@
-//! SQS: the queues of the stacks, with what lies in them.
+//! SQS: the queues of the stacks and their messages.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

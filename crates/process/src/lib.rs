@@ -1,10 +1,14 @@
-//! The processes that pipectl starts, and the files that only its user may read.
+//! Starts the child processes of pipectl, and creates files that only its user may read.
+//!
+//! All crates of the workspace start processes through [`command`] or [`query`]; `tests/layers.rs` of the package
+//! `pipectl` checks that. So no child inherits a secret, and none outlives pipectl. This crate never decides what to
+//! run, and knows nothing about pipelines or AWS.
 //!
 //! ```text
-//! environment   what a child process inherits: an allow-list
+//! environment   the variables that a child process inherits: an allow-list
 //! watchdog      ends the children and removes the temporary folders of a pipectl that was killed
 //! orphans       finds the children of a run, for the watchdog and for the next run
-//! peer          who is at the other end of a connection on this machine
+//! peer          the user at the other end of a connection on this machine
 //! private       folders of mode 0700, files of mode 0600
 //! temporary     a folder for one run, removed however the run ends
 //! ```

@@ -1,12 +1,16 @@
-//! The pipeline, run end to end on this machine, from what is deployed in the local account.
+//! Rehearsals: the deployed pipeline of the local account, run end to end on this machine.
 //!
 //! ```text
-//! rehearse → run (what happens next) → the emulator: events, lambda, glue, redshift, dms, authorizer
-//!                                    → shopify, databases: what is outside of AWS; sample: generated data
-//!          → outcome, ledger (what came of it) → report (text, JSON)
+//! open → local_pipeline → run (what happens next) → the emulator: events, lambda, glue, redshift, dms, authorizer
+//!                                                 → stand-ins for what is outside of AWS: shopify, databases
+//!                                                 → timeline (what happened, step by step)
+//!        outcome, ledger, quarantine (results)    → report (text, JSON)
+//! arrivals   which file belongs to which source and table
+//! sample     generated shop data; the same seed gives the same bytes
 //! ```
 //!
-//! It never reads a project or builds a package: [`Parts`] names the programs, and the deployed templates say the rest.
+//! It never reads a project's files, builds a package or calls AWS: [`Parts`] names the programs to use, and the
+//! deployed templates define the pipeline.
 
 pub mod arrivals;
 mod changed_objects;

@@ -1,4 +1,4 @@
-//! Opens a place: starts what stands in, and connects it to the local account.
+//! Opens the local account: starts the stand-ins for what is outside of AWS, and connects them to it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ fn resources(account: &LocalAccount, prefix: &str, deployed: &[DeployedResource]
             kind: resource.resource_type.clone(),
             name: resource.physical_id.clone(),
             properties: resource.properties.clone(),
-            node: node.cloned(),
+            node: node.cloned().map(Arc::new),
         })
     });
     Resources { all: all.collect(), account: account.id().to_owned(), region: account.region().to_owned() }

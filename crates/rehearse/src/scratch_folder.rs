@@ -1,6 +1,6 @@
 //! The folder for what a rehearsal needs only while it runs: Spark's scratch files, the results of stand-ins.
 //!
-//! It lies beside the local account that the rehearsal has locked, so no other rehearsal uses it. A rehearsal that is
+//! It is beside the local account that the rehearsal has locked, so no other rehearsal uses it. A rehearsal that is
 //! killed leaves it to its watchdog, or else to the next rehearsal, which begins by removing it.
 
 use std::path::{Path, PathBuf};

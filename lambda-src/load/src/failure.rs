@@ -71,7 +71,7 @@ pub fn kind(message: &str) -> FailureKind {
     known.map_or(FailureKind::Definition, |(_, kind)| *kind)
 }
 
-/// Says how to go on after a failed load or mart.
+/// What a person can do after a failed load or mart.
 pub fn ways_on(name: &Name) -> String {
     match name {
         Name::Load { batch, table } => format!(
@@ -81,7 +81,7 @@ pub fn ways_on(name: &Name) -> String {
         Name::Mart { mart, .. } | Name::Unload { mart, .. } => {
             format!("nothing of it was kept; correct the mart and deploy, or `pipectl retry marts.{mart}`")
         }
-        _ => "nothing of it was kept; correct the cause and invoke this Lambda with {} to go on".to_owned(),
+        _ => "nothing of it was kept; fix the cause and invoke this Lambda with {} to continue".to_owned(),
     }
 }
 

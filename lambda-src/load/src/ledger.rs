@@ -184,7 +184,7 @@ impl Ledger {
             error.cause(cause).hint("restore an earlier version of the object; the transform job writes it once")
         };
         let bytes = self.transformed.get(&key).await?;
-        let bytes = bytes.ok_or_else(|| broken("it is gone".to_owned()))?;
+        let bytes = bytes.ok_or_else(|| broken("it does not exist".to_owned()))?;
         let entry: Transform = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
         let staged = |(name, counts): (String, Counts)| {
             // A table without rows has no path.

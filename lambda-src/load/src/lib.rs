@@ -1,6 +1,6 @@
 //! The warehouse loader: batches of the transformed zone into Redshift, one transaction a table.
 //!
-//! It keeps no state of its own. What is to be done follows from the ledgers in S3 and the statements that run: each
+//! It is stateless. What is to be done follows from the ledgers in S3 and the statements that run: each
 //! invocation reads them, records the statement that its event says has ended, and submits all that can run now; the end
 //! of each is the next event. The client token of a load is made of its batch, table and attempt, so an event that comes
 //! twice submits nothing twice.

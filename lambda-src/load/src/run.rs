@@ -114,7 +114,7 @@ impl Run<'_> {
                     return Err(Error::new(
                         "the time of this invocation ended before the next statement was submitted",
                     )
-                    .hint("invoke this Lambda with {} to go on; raise its timeout if this happens again"));
+                    .hint("invoke this Lambda with {} to continue; raise its timeout if this happens again"));
                 }
                 self.take(step, &mut view, &mut done).await?;
             }

@@ -232,7 +232,7 @@ impl<'a> Statements<'a> {
 
     async fn describe(&self, text: &str, id: &str) -> Result<DescribeStatementOutput> {
         let sent = self.client.describe_statement().id(id).send().await;
-        sent.map_err(|error| Error::new(format!("cannot look at the statement `{text}` ({id})")).cause(aws(&error)))
+        sent.map_err(|error| Error::new(format!("cannot describe the statement `{text}` ({id})")).cause(aws(&error)))
     }
 
     fn earlier(&self, created: Option<&DateTime>) -> bool {

@@ -1,4 +1,4 @@
-//! Bulk operations: start one, look at one.
+//! Bulk operations: starts one, polls one.
 
 use aws_smithy_types::DateTime;
 use pipeline::{Error, Result, instant};

@@ -1,4 +1,4 @@
-//! A function that invokes itself, to go on when its time is over.
+//! A function that invokes itself, to continue when its time ends.
 
 use std::time::SystemTime;
 

@@ -1,14 +1,15 @@
 //! The ingest Lambda: what changed in a Shopify shop, into the raw zone.
 //!
 //! For each object of the source it reads what changed since the cursor: small changes page by page, the others by a bulk
-//! operation whose result it streams to the landing prefixes of the tables. The cursor moves last. Whatever step it dies
-//! at, the next invocation loses no row; it may deliver rows again, under the same key when the operation is the same.
+//! operation whose result it streams to the landing prefixes of the tables. The cursor moves last. If an
+//! invocation dies at any step, the next one loses no row; it may deliver rows again, under the same key if the operation
+//! is the same.
 //!
 //! ```text
 //! handler → ingest → scopes, bulk, pages, deletions, delivery → landing → demultiplex, upload
 //!         → webhook → pages                                   → client → http, credentials, throttle
-//!         → state (all that is remembered), invoke (go on in another invocation)
-//!                                  graphql: what is wanted, as queries
+//!         → state (all that is remembered), invoke (continues in another invocation)
+//!                                  graphql: the queries of the columns that the tables need
 //! ```
 
 pub mod bulk;

@@ -96,3 +96,60 @@ async fn a_missing_bootstrap_stack_is_reported() {
     = hint: run `pipectl bootstrap --env dev` once, as an administrator of the account
     ");
 }
+
+/// The desired state of production, where stacks are protected from termination.
+fn protected() -> Release {
+    let mut release = desired();
+    release.stacks.iter_mut().for_each(|stack| stack.termination_protection = true);
+    release
+}
+
+#[tokio::test]
+async fn a_deploy_protects_its_stacks_or_reports_who_can() {
+    let denied = || {
+        let message = "User is not authorized to perform: cloudformation:UpdateTerminationProtection";
+        Reply::Error(403, "AccessDenied", message.into())
+    };
+    for (answer, expected) in [
+        (result(&json!({})), ""),
+        (
+            denied(),
+            "`shop-dev-network` is not protected against termination, which only an administrator may change; \
+             `pipectl bootstrap --env dev` protects all stacks",
+        ),
+    ] {
+        let fake = creation(Fake::start().await, "network", "CREATE_COMPLETE", &[]);
+        let fake = creation(fake, "storage", "CREATE_COMPLETE", &[]).on("UpdateTerminationProtection", answer);
+        let mut lines = Lines(Vec::new());
+        let report = deploy(&fake, protected(), &mut lines).await.unwrap();
+        assert_eq!(report, [("network".into(), Outcome::Created), ("storage".into(), Outcome::Created)]);
+        let asked: Vec<_> = fake.requests("UpdateTerminationProtection");
+        assert_eq!(asked.len(), 2);
+        assert!(asked.iter().all(|request| request.fields["EnableTerminationProtection"] == "true"));
+        let note = lines.0.iter().find(|line| line.contains("protected"));
+        assert_eq!(note.map_or("", String::as_str), expected);
+    }
+}
+
+#[tokio::test]
+async fn bootstrap_protects_the_deployed_stacks_that_are_not() {
+    let stack = |name: &str, status: &str, protected: bool| {
+        let mut stack = described(name, status);
+        stack["Stacks"][0]["EnableTerminationProtection"] = json!(protected);
+        result(&stack)
+    };
+    let fake = Fake::start()
+        .await
+        .on("DescribeStacks:shop-dev-network", stack("network", "UPDATE_COMPLETE", true))
+        .on("DescribeStacks:shop-dev-storage", stack("storage", "CREATE_COMPLETE", false))
+        .on("DescribeStacks:shop-dev-glue", stack("glue", "UPDATE_IN_PROGRESS", false))
+        .on("DescribeStacks", none())
+        .on("UpdateTerminationProtection", result(&json!({})));
+    let changed = crate::deploy::protection::protect_all(&fake.connect().await, &spec(false)).await.unwrap();
+    assert_eq!(changed, ["shop-dev-storage"]);
+    let asked: Vec<_> = fake.requests("UpdateTerminationProtection");
+    assert_eq!(
+        asked.iter().map(|request| request.fields["StackName"].as_str()).collect::<Vec<_>>(),
+        ["shop-dev-storage"]
+    );
+}

@@ -1,8 +1,9 @@
-//! What is no mistake, and yet to be looked at: what no template can do, and what may be left over.
+//! Advisories: not errors, but a person should check them: steps that no template can do, and entries that only one
+//! environment has.
 
 use crate::spec::Spec;
 
-/// What a person should look at, a line each.
+/// Returns the advisories, a line each.
 pub fn of(spec: &Spec) -> Vec<String> {
     let mut advice = Vec::new();
     if spec.pipeline.analytics.quicksight.is_some() && !spec.environment.local {
@@ -18,7 +19,7 @@ pub fn of(spec: &Spec) -> Vec<String> {
     advice
 }
 
-/// What an environment adds to a section of the pipeline: often what the pipeline does not have any more.
+/// The entries that an environment adds to a section of the pipeline: often the pipeline has removed them.
 fn added(spec: &Spec, section: &str) -> Vec<String> {
     let entries = spec.tree.get(section).map(crate::yaml::Node::entries).unwrap_or_default();
     let pipeline = spec.tree.span.file();

@@ -91,7 +91,7 @@ fn is_explained(statement: &Statement) -> bool {
     above.is_some_and(|line| line.trim_start().starts_with('#')) || inside.is_some_and(|line| line.contains(" # "))
 }
 
-/// Whoever may pass a role on to any service may do what the role may.
+/// A principal that may pass a role to any service can do what the role may do.
 fn hands_over(role: &Role, statement: &Statement) -> Option<Error> {
     let passes = statement.actions.patterns.iter().any(|pattern| pattern.text() == "iam:passrole");
     let bound = statement.conditions.iter().any(|one| one.key.eq_ignore_ascii_case("iam:PassedToService"));

@@ -97,7 +97,7 @@ impl Policies {
             return Decision::Allowed(resource_grants());
         }
         let direct = by_resource.iter().any(|(_, address)| *address == Address::Itself);
-        // A role is only taken on if it trusts whoever takes it on.
+        // A role can be assumed only by a principal that it trusts.
         if let Some(trusting) = trusting
             && by_resource.is_empty()
         {

@@ -1,6 +1,7 @@
 //! The roles and policies of an account, gathered from the resources of its templates.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ pub struct Role {
     /// Managed policies that no template defines: what they allow is not known.
     pub unknown: Vec<String>,
     pub(super) tags: Vec<(String, String)>,
-    pub(super) node: Option<Node>,
+    pub(super) node: Option<Arc<Node>>,
 }
 
 /// The most that a role can do.
@@ -29,14 +30,14 @@ pub struct Role {
 pub struct Boundary {
     pub name: String,
     pub statements: Vec<Statement>,
-    pub(super) node: Option<Node>,
+    pub(super) node: Option<Arc<Node>>,
 }
 
 /// The policies that belong to a resource such as a queue.
 #[derive(Debug, Clone, Default)]
 pub struct Owned {
     pub statements: Vec<Statement>,
-    pub(super) node: Option<Node>,
+    pub(super) node: Option<Arc<Node>>,
 }
 
 /// All roles and policies of an account.

@@ -93,9 +93,22 @@ impl Pattern {
         parts.iter().zip(found).all(|(part, found)| glob(part, found))
     }
 
-    /// Whether some text is matched by both patterns. What a variable stands for is not known: it may be any text.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        overlap(&self.pieces, &other.pieces)
+    /// Whether some ARN is matched by both patterns. What a variable stands for is not known: it may be any text. As in
+    /// [`Self::matches_arn`], a wildcard reaches over no colon but those of the last part.
+    pub fn overlaps_arn(&self, other: &Self) -> bool {
+        let colon = |piece: &Piece| *piece == Piece::One(':');
+        let (mut one, mut other): (&[Piece], &[Piece]) = (&self.pieces, &other.pieces);
+        // The parts of an ARN before its last one, from the left: most pairs differ in the service.
+        for _ in 0..5 {
+            let (Some(end), Some(other_end)) = (one.iter().position(colon), other.iter().position(colon)) else {
+                break;
+            };
+            if !overlap(&one[..end], &other[..other_end]) {
+                return false;
+            }
+            (one, other) = (&one[end + 1..], &other[other_end + 1..]);
+        }
+        overlap(one, other)
     }
 
     /// Whether it is the text itself: wildcards stand for themselves, variables for their values.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -30,7 +32,14 @@ impl Template {
 }
 
 fn resource(kind: &str, name: &str, properties: Value, node: Option<Node>) -> Resource {
-    Resource { stack: "iam".into(), id: name.into(), kind: kind.into(), name: name.into(), properties, node }
+    Resource {
+        stack: "iam".into(),
+        id: name.into(),
+        kind: kind.into(),
+        name: name.into(),
+        properties,
+        node: node.map(Arc::new),
+    }
 }
 
 /// A role `app` with these statements.

@@ -1,4 +1,4 @@
-//! What may be shown. A plan is read in CI logs and pull requests, so no secret enters it in the first place.
+//! Redacts secrets. A plan is read in CI logs and pull requests, so no secret may enter it.
 
 use serde_json::Value;
 

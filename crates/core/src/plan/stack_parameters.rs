@@ -1,4 +1,4 @@
-//! What is wanted: the values of a stack's parameters, and where they come from.
+//! The desired values of a stack's parameters, and where they come from.
 
 use std::collections::BTreeMap;
 

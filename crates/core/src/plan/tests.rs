@@ -88,6 +88,53 @@ fn plan(stacks: Vec<StackPlan>) -> Plan {
 }
 
 #[test]
+fn a_role_that_another_account_may_assume_is_named_again_at_the_end_of_a_plan() {
+    let template = "Resources:
+  Auditors:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: shop-dev-auditors
+      AssumeRolePolicyDocument:
+        Statement:
+          - {Effect: Allow, Principal: {AWS: 'arn:aws:iam::999999999999:root'}, Action: 'sts:AssumeRole'}
+          - {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: 'sts:AssumeRole'}
+";
+    let desired = RenderedStack { inputs: Vec::new(), ..desired(template) };
+    let comparison =
+        Comparison { desired: &desired, known: None, parameters: &Map::new(), account_region: &account_region() };
+    let plan = plan(vec![comparison.from_templates().unwrap()]);
+    insta::assert_snapshot!(plan.text(false), @r#"
+    shop-dev-storage (new stack)
+      + Auditors  AWS::IAM::Role
+          RoleName: "shop-dev-auditors"
+          AssumeRolePolicyDocument: {"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"sts:…
+
+    Lets in others than this account and the services of AWS:
+      storage/Auditors: allow arn:aws:iam::999999999999:root sts:AssumeRole
+
+    Plan: 1 to add, 0 to change, 0 to replace, 0 to remove in 1 of 1 stack.
+    "#);
+    insta::assert_snapshot!(plan.markdown(), @r#"
+    ### Plan for `dev`
+
+    Plan: 1 to add, 0 to change, 0 to replace, 0 to remove in 1 of 1 stack.
+
+    > [!CAUTION]
+    > **Lets in others than this account and the services of AWS:**
+    > - storage/Auditors: allow arn:aws:iam::999999999999:root sts:AssumeRole
+
+    <details><summary><b>shop-dev-storage</b>: 1 to add, 0 to change, 0 to replace, 0 to remove</summary>
+
+    ```diff
+    +   Auditors  AWS::IAM::Role
+           RoleName: "shop-dev-auditors"
+           AssumeRolePolicyDocument: {"Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"sts:…
+    ```
+    </details>
+    "#);
+}
+
+#[test]
 fn a_new_stack_is_planned_from_its_template() {
     let desired = desired(STORAGE);
     let parameters = prefix(ParameterValue::Known("shop-dev".into()));

@@ -2,7 +2,7 @@
 //!
 //! - `captured`: those that DMS follows, each with its replication and `rules`, one a table.
 //! - `created`: those that pipectl makes in Amazon RDS.
-//! - `read`: those that a Glue job reads by watermark, each with its `job`, its `schedule` and the place of its connection.
+//! - `read`: those that a Glue job reads by watermark, each with its `job`, its `schedule` and the network of its connection.
 //! - `read_here`: whether one of these jobs runs in the pipeline's own network.
 //! - `read_secrets`: those of them whose secret is made in the stack `ingest`.
 //! - `secrets`: those whose secret pipectl makes in the stack `source-database`.

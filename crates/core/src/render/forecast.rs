@@ -2,6 +2,7 @@
 //! templates, ids that a service makes up do not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -9,7 +10,6 @@ use super::{InputSource, RenderedStack};
 use crate::resource::Resource;
 use crate::resource_types::{self, Reference};
 use crate::template::{self, Evaluated, Lookup, PseudoParameters, Scope, Template, shape};
-use crate::yaml::{self, Source};
 
 /// Stands for what is known only after a deployment.
 pub const UNKNOWN: &str = "?";
@@ -28,7 +28,7 @@ pub fn forecast(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Re
     evaluate(stacks, account, region, Unnamed::LogicalId)
 }
 
-/// The same, with everything that only a deployment can tell marked by [`shape::UNKNOWN`].
+/// The same; values that are known only after a deployment are marked by [`shape::UNKNOWN`].
 pub fn declared_resources(stacks: &[RenderedStack], account: &str, region: &str) -> Vec<Resource> {
     evaluate(stacks, account, region, Unnamed::Marked)
 }
@@ -72,14 +72,11 @@ fn evaluate(stacks: &[RenderedStack], account: &str, region: &str, unnamed: Unna
         };
         let lookup = |lookup: Lookup<'_>| forecast.answer(template, lookup);
         let scope = Scope { template, parameters: &parameters, pseudo: &pseudo, lookup: &lookup };
-        let source = Source::new(format!("{}.yaml", stack.name), stack.text.clone());
-        let document = yaml::parse(&source).ok();
         for resource in &template.resources {
             if !matches!(scope.includes(resource), Ok(Some(true))) {
                 continue;
             }
             let Ok(properties) = scope.properties(resource) else { continue };
-            let node = document.as_ref().and_then(|document| document.get("Resources")?.get(&resource.logical_id));
             all.push(Resource {
                 stack: stack.name.clone(),
                 id: resource.logical_id.clone(),
@@ -89,7 +86,7 @@ fn evaluate(stacks: &[RenderedStack], account: &str, region: &str, unnamed: Unna
                     Unnamed::LogicalId => Value::String(UNKNOWN.into()),
                     Unnamed::Marked => Value::String(format!("{}{waits_for}", shape::UNKNOWN)),
                 }),
-                node: node.cloned(),
+                node: Some(Arc::clone(&resource.node)),
             });
         }
         for output in &template.outputs {

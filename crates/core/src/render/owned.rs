@@ -2,7 +2,7 @@
 //!
 //! A policy names each exactly, so that a pipeline whose prefix begins with this one's loses nothing. What is called after
 //! a source is named by its family, such as `<prefix>-ingest-*`: a source is added without an administrator. No prefix of
-//! another pipeline lies within a family, because `check` reserves the words (see `names::FAMILIES`).
+//! another pipeline is within a family, because `check` reserves the words (see `names::FAMILIES`).
 
 use pipectl_contract::names::{QUEUES, Zone};
 use serde::Serialize;

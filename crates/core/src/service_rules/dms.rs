@@ -77,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "dms-mappings",
         types: &["AWS::DMS::ReplicationConfig", "AWS::DMS::ReplicationTask"],
         property: "TableMappings",
-        accepts: "a JSON object with `rules`, each with a known type, an id and a name of its own, and a selection with a known action",
+        accepts: "a JSON object with `rules`, each with a known type, a unique id and a unique name, and a selection with a known action",
         source: "https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TableMapping.SelectionTransformation.html",
         bad: "{ReplicationConfigIdentifier: shop, ReplicationType: cdc, SourceEndpointArn: !Ref Role, TargetEndpointArn: !Ref Role, ComputeConfig: {MaxCapacityUnits: 4}, TableMappings: {tables: []}}",
         good: "{ReplicationConfigIdentifier: shop, ReplicationType: cdc, SourceEndpointArn: !Ref Role, TargetEndpointArn: !Ref Role, ComputeConfig: {MaxCapacityUnits: 4}, TableMappings: {rules: [{rule-type: selection, rule-id: \"1\", rule-name: \"1\", rule-action: include, object-locator: {schema-name: shop, table-name: orders}}]}}",
@@ -240,7 +240,7 @@ fn endpoint(subject: &Subject<'_>, found: &mut Findings) {
             );
         }
         if secret && (subject.has("Password") || subject.has("Username")) {
-            found.refuse("Username", "has a secret and a user of its own", "remove `Username`, `Password`, `ServerName` and `Port`", "You can't specify both SecretsManagerSecretId and clear-text values for UserName, Password, ServerName and Port.");
+            found.refuse("Username", "has both a secret and a user name or password", "remove `Username`, `Password`, `ServerName` and `Port`", "You can't specify both SecretsManagerSecretId and clear-text values for UserName, Password, ServerName and Port.");
         }
     }
     if let Some(kind) =

@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
             if schedule && subject.get("EventBusName").is_some_and(|bus| bus.as_str() != Some("default")) {
                 found.refuse(
                     "ScheduleExpression",
-                    "has a schedule on an event bus of its own",
+                    "has a schedule on a custom event bus",
                     "remove `EventBusName`",
                     "ScheduleExpression is supported only on the default event bus.",
                 );

@@ -181,7 +181,7 @@ impl<'a> World<'a> {
             resource.physical_id == reference
                 || resource.arn.as_deref() == Some(reference)
                 || resource.name().is_some_and(|name| name == reference)
-                // What only a deployment can tell is named by the logical id and the attribute.
+                // A value that is known only after a deployment is named by the logical id and the attribute.
                 || (reference.starts_with(UNKNOWN)
                     && reference.strip_prefix(resource.physical_id.as_str()).is_some_and(|rest| rest.starts_with('.')))
         })

@@ -1,4 +1,4 @@
-//! The policy documents of resources, and the parts of their grammar that several rules look at.
+//! The policy documents of resources, and the parts of their grammar that several rules check.
 
 use serde_json::Value;
 

@@ -282,7 +282,7 @@ fn lifecycle(subject: &Subject<'_>, found: &mut Findings) {
             found.add(
                 &format!("{base}/ExpiredObjectDeleteMarker"),
                 format!("has `ExpiredObjectDeleteMarker` beside an expiration in {name}"),
-                "put it into a rule of its own",
+                "move it to a separate rule",
             );
         }
         let by_tags = has("TagFilters") && !list(rule, "TagFilters").is_empty();
@@ -639,7 +639,7 @@ fn bucket_policy(subject: &Subject<'_>, found: &mut Findings) {
             for (path, value) in &resources {
                 let Some(text) = value.as_str() else { continue };
                 if text.contains(super::UNKNOWN) {
-                    // The ARN of a bucket that has no name of its own.
+                    // The ARN of a bucket whose template sets no name.
                     let (arn, key) = text.split_once(".Arn").unwrap_or((text, "?"));
                     kinds.push(match key.chars().next() {
                         _ if !arn.starts_with(super::UNKNOWN) => None,

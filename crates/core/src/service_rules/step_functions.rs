@@ -208,7 +208,7 @@ fn machine_states(definition: &Value, path: &str, found: &mut Findings) {
         } else {
             found.refuse(
                 &path,
-                format!("goes on to `{target}`, which is not a state"),
+                format!("continues with `{target}`, which is not a state"),
                 did_you_mean(target, names().collect::<Vec<_>>()),
                 answer("MISSING_TRANSITION_TARGET: Missing 'Next' target"),
             );

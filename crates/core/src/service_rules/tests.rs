@@ -156,7 +156,7 @@ Two rules come from AWS's resource schemas, as the `cfn-lint` package ships them
 - `schema`: unknown, missing and mutually exclusive properties, wrong types, values outside of an enumeration, a pattern, a length or a range
 - `resource-type`: types that AWS does not have
 
-The other rules are what the services refuse beyond their schemas. Values that only a deployment can tell pass.
+The other rules are what the services refuse beyond their schemas. A value that is known only after a deployment is not checked.
 
 To report errors to a program, run `pipectl check --format json`, or `--format sarif` for code scanning.
 

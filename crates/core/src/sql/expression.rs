@@ -61,7 +61,7 @@ impl Checker<'_> {
                 Some([column]) => column.kind,
                 Some(columns) => {
                     let message = format!("a query within an expression gives one column, this one {}", columns.len());
-                    self.wrong_at(expression.span(), message, "", "select the one that is wanted");
+                    self.wrong_at(expression.span(), message, "", "select only the one that you need");
                     Kind::Unknown
                 }
                 None => Kind::Unknown,
@@ -150,7 +150,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What makes another value of one, in a syntax of its own.
+    /// Expressions that convert a value, each with a special syntax.
     fn conversion(&mut self, expression: &Expr, scope: &Scope<'_>) -> Kind {
         match expression {
             Expr::Convert { expr, data_type, .. } => {

@@ -130,7 +130,7 @@ fn restrictions(spec: &Spec, name: &str, sql: &Arc<Source>) -> Vec<Error> {
             let error = Error::project(format!("the materialized view `{name}` cannot read the mart `{}`", found.name));
             errors.push(
                 error
-                    .at(&found.span, "is dropped and made anew after each load, or bound to no table")
+                    .at(&found.span, "is dropped and created again after each load, or is bound to no table")
                     .hint(format!("make `{}` a materialized view too, or `{name}` a table", found.name)),
             );
         }

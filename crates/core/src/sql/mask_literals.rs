@@ -1,4 +1,4 @@
-//! The text of a query without what is no code.
+//! The text of a query without its comments and string literals.
 
 /// The text with comments and string literals blanked out, every byte at its place.
 pub(crate) fn mask_literals(sql: &str) -> String {

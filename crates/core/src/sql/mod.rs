@@ -6,9 +6,9 @@
 //! ```text
 //! query       FROM, SELECT, set operations, WITH       scope        which names can be seen where
 //! expression  types of expressions                     function     calls of functions
-//! grouping    columns beside aggregates                signatures   what functions take and give
+//! grouping    columns beside aggregates                signatures   arguments and results of functions
 //! statement   one SELECT that only reads               depth        how deep it is nested
-//! kind        types                                    blank        what is no code
+//! kind        types                                    mask_literals   blanks comments and literals
 //!
 //! marts       queries in the warehouse                 transforms   queries in Spark, which make tables of the lake
 //! ```

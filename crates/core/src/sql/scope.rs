@@ -144,7 +144,7 @@ impl Checker<'_> {
         Kind::Unknown
     }
 
-    /// Words that are values of their own.
+    /// Words that are constants, such as `current_date`.
     fn constant(&self, name: &str) -> Option<Kind> {
         match name {
             "current_date" => Some(Kind::Date),

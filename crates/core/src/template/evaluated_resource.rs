@@ -1,5 +1,7 @@
 //! Resources with their properties evaluated: as they will be deployed, or as they are.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::resource_types;
@@ -19,7 +21,7 @@ pub struct Resource {
     /// The properties, evaluated; in a forecast, what is known only after a deployment is `?`.
     pub properties: Value,
     /// Where it stands in the rendered template.
-    pub node: Option<Node>,
+    pub node: Option<Arc<Node>>,
 }
 
 impl Resource {
@@ -114,7 +116,14 @@ pub mod testing {
                 .find_map(|name| properties[*name].as_str())
                 .unwrap_or(&key.name)
                 .to_owned();
-            Resource { stack: "events".into(), id: key.name, kind, name, properties, node: Some(node) }
+            Resource {
+                stack: "events".into(),
+                id: key.name,
+                kind,
+                name,
+                properties,
+                node: Some(std::sync::Arc::new(node)),
+            }
         });
         Resources { all: all.collect(), account: "000000000000".into(), region: "us-east-1".into() }
     }

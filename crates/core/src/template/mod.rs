@@ -58,6 +58,8 @@ pub struct Resource {
     pub span: Span,
     /// The place of the type.
     pub type_span: Span,
+    /// The resource as it is written.
+    pub node: Arc<yaml::Node>,
 }
 
 /// An output of a template.

@@ -200,6 +200,7 @@ fn resource(key: &Key, node: &Node, problems: &mut Vec<Problem>) -> Option<Resou
         deletion_policy: policy(node.get("DeletionPolicy"), "DeletionPolicy", problems),
         update_replace_policy: policy(node.get("UpdateReplacePolicy"), "UpdateReplacePolicy", problems),
         span: key.span.clone(),
+        node: Arc::new(node.clone()),
     })
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::error::{closest, did_you_mean};
 
-/// The character in a string that stands for a value that only a deployment can tell.
+/// The character in a string that stands for a value that is known only after a deployment.
 ///
 /// No template can contain it. After it comes what the value waits for, such as `storage/Queue.Arn`.
 pub const UNKNOWN: char = '\0';

@@ -1,4 +1,4 @@
-//! Files that are whole or not there: written beside their place, then renamed.
+//! Atomic writes of files: a temporary file in the same folder is renamed.
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,6 +1,6 @@
 //! What AWS's services do by themselves around the pipeline's own code, each with a role or as themselves.
 //!
-//! Nothing of it crosses the wire of a rehearsal, so it is worked out from the templates.
+//! A rehearsal sends no requests for these calls, so they are derived from the templates.
 
 use serde_json::Value;
 

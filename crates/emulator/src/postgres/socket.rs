@@ -1,6 +1,6 @@
 //! The folder of a database server's socket.
 //!
-//! It lies in the system's temporary folder and not in the project: a socket's path may have no more than 107 bytes, and
+//! It is in the system's temporary folder and not in the project: a socket's path may have no more than 107 bytes, and
 //! not every file system that holds a project takes one.
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Databases as sources: a real server for each that has data here, private to the rehearsal.
 //!
 //! ```text
-//! mod (which sources, their steps) → folder (what is in DIR)   server (a process, its place, its end)
+//! mod (which sources, their steps) → folder (what is in DIR)   server (a process, its folder, its end)
 //!                                  → postgresql, mysql          how each is made, started and spoken to
 //! ```
 //!

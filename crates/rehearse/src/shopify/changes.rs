@@ -1,5 +1,5 @@
-//! What happens in a shop later: the rows of `changes/<step>/` take the place of those with the same id, rows that the
-//! step's events say are gone go, and Shopify sends a webhook for each.
+//! Later changes in a shop: the rows of `changes/<step>/` replace those with the same id, rows that the step's events
+//! name as deleted are deleted, and Shopify sends a webhook for each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};

@@ -358,7 +358,7 @@ async fn a_change_that_would_lose_values_is_refused_and_nothing_is_loaded() {
         "{error}"
     );
     assert_eq!(setting.warehouse.submitted().len(), 2);
-    // Corrected by hand, it goes on.
+    // Fixed by hand, it continues.
     setting.warehouse.columns(&[("id", "integer")]);
     let results = setting.run().await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");

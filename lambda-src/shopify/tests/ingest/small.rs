@@ -109,7 +109,7 @@ async fn a_backfill_reads_again_from_its_day_and_never_forgets_a_later_cursor() 
     for (event, expected) in [
         (json!({"backfill": {"since": "last week"}}), "is a day, 2026-01-31"),
         (json!({"backfill": {"since": "2026-01-01", "objects": ["order"]}}), "its objects are orders"),
-        (json!({"backfill": {"from": "2026-01-01"}}), "asks for nothing that this function knows"),
+        (json!({"backfill": {"from": "2026-01-01"}}), "has no request that this function knows"),
     ] {
         let error = setting.send(&event).await.result.unwrap_err();
         assert!(error.contains(expected), "{error}");

@@ -395,7 +395,7 @@ const ALTERS: [&str; 9] = [
     "iam:UpdateAssumeRolePolicy",
     "sts:AssumeRole",
 ];
-/// Services that act as a role which they are passed, with what runs there as the caller says.
+/// Services that act as a role that they are passed, and run what the caller says.
 const PASSES: [&str; 10] = [
     "cloudformation.amazonaws.com",
     "dms.amazonaws.com",
@@ -408,7 +408,7 @@ const PASSES: [&str; 10] = [
     "s3.amazonaws.com",
     "scheduler.amazonaws.com",
 ];
-/// Code that roles run: whoever writes it acts as they do.
+/// Code that roles run: a principal that writes it acts with their permissions.
 const CODE: [&str; 3] = ["config/pipeline.json", "glue/clean.py", "lambda/load.zip"];
 
 /// Each role, the roles whose rights it can get in one step, and how.

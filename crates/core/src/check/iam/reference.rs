@@ -67,7 +67,7 @@ fn grants(kinds: &[&Kind], knows_none: bool, resource: &Pattern) -> bool {
     if resource.is_everything() || resource.text() == UNKNOWN {
         return knows_none || !kinds.is_empty();
     }
-    kinds.iter().any(|kind| kind.arns.iter().any(|arn| arn.overlaps(resource)))
+    kinds.iter().any(|kind| kind.arns.iter().any(|arn| arn.overlaps_arn(resource)))
 }
 
 fn note(pattern: &Pattern, kinds: &[&Kind], needs_tag: bool) -> String {
@@ -86,7 +86,7 @@ fn note(pattern: &Pattern, kinds: &[&Kind], needs_tag: bool) -> String {
 
 fn hint(kinds: &[&Kind], needs_tag: bool) -> &'static str {
     if kinds.is_empty() {
-        return "grant it in a statement of its own, with `Resource: \"*\"`";
+        return "grant it in a separate statement, with `Resource: \"*\"`";
     }
     if needs_tag && kinds.iter().all(|kind| !kind.tags) {
         return "grant it without the condition on `aws:ResourceTag`, on the names of its resources";

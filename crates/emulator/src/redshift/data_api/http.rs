@@ -1,4 +1,4 @@
-//! The service on the wire: `POST /` with the header `X-Amz-Target: RedshiftData.<action>`.
+//! The HTTP interface of the service: `POST /` with the header `X-Amz-Target: RedshiftData.<action>`.
 
 use axum::body::Bytes;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Databases that go away while they are read: nothing half is written, and the next reading makes up for it.
+//! Databases that stop while they are read: no partial result is written, and the next run reads what is missing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! mod       its settings, and its entry in the pipeline document
-//! objects   what tables can be made from, the rules for them, and which tell of deleted rows
+//! objects   the objects that a table can read, the rules for them, and which of them report deleted rows
 //! query     what to ask the shop for, so that the columns of all tables can be read
 //! ```
 
