@@ -58,7 +58,7 @@ pub fn ledger_table(name: &str) -> String {
     format!("pipectl.ledger_{}", unquoted(name))
 }
 
-/// The statement that a transaction begins with if it writes these tables of the schema `core`. Whoever comes second waits
+/// The statement that a transaction begins with if it writes these tables of the schema `core`. The second one waits
 /// here, before its snapshot is taken, so it sees what the first has committed.
 pub fn lock<'a>(tables: impl IntoIterator<Item = &'a str>) -> String {
     // In one order, so that two transactions never wait for each other.

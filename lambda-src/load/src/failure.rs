@@ -75,11 +75,11 @@ pub fn kind(message: &str) -> FailureKind {
 pub fn ways_on(name: &Name) -> String {
     match name {
         Name::Load { batch, table } => format!(
-            "nothing of it was kept, and the other tables go on; correct the cause, then `pipectl retry {table}`; or leave \
+            "nothing of it was kept, and the other tables continue; fix the cause, then `pipectl retry {table}`; or leave \
              the batch out with `pipectl skip {table} {batch}`"
         ),
         Name::Mart { mart, .. } | Name::Unload { mart, .. } => {
-            format!("nothing of it was kept; correct the mart and deploy, or `pipectl retry marts.{mart}`")
+            format!("nothing of it was kept; fix the mart and deploy, or `pipectl retry marts.{mart}`")
         }
         _ => "nothing of it was kept; fix the cause and invoke this Lambda with {} to continue".to_owned(),
     }

@@ -183,8 +183,8 @@ impl Text {
         self.from.finish()
     }
 
-    /// The bytes that the row that is being read may still have. Whoever reads rows sets it before each: an open quote makes
-    /// one row of all that follows.
+    /// The bytes that the row that is being read may still have. The reader of rows sets it before each: an open quote
+    /// makes one row of all that follows.
     pub(super) fn row_budget(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.row)
     }

@@ -94,7 +94,7 @@ impl SavedPlan {
         }
     }
 
-    /// What of the file cannot be a part of a path, a key or a request to AWS. Whoever changes the file between `plan` and
+    /// What of the file cannot be a part of a path, a key or a request to AWS. A change of the file between `plan` and
     /// `deploy` must not reach more than the plan.
     fn unsound(&self) -> Option<String> {
         if !is_run(&self.run) {

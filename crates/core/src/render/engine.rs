@@ -82,7 +82,7 @@ impl Engine {
         let rendered = on_deep_stack(|| self.registry.render_with_context_to_write(name, context, &mut text));
         if text.full {
             let message = format!("the template `{name}` renders more than {RENDERED_BYTES} bytes");
-            return Err(Error::project(message).hint("CloudFormation takes 1 MB: look at loops within loops"));
+            return Err(Error::project(message).hint("CloudFormation takes 1 MB: check loops within loops"));
         }
         rendered.map_err(|error| self.problem(name, context.data(), &error))?;
         let text = String::from_utf8_lossy(&text.bytes);

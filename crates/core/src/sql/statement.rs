@@ -213,7 +213,7 @@ impl Statement<'_> {
                 "leave it out: a query here only reads tables",
             ));
         }
-        // Of Spark's functions, those that reach out of a query are known, and there are no functions of one's own.
+        // Of Spark's functions, those that reach out of a query are known, and there are no user-defined functions.
         if self.dialect == Dialect::Spark {
             return None;
         }
@@ -226,7 +226,7 @@ impl Statement<'_> {
         {
             return None;
         }
-        // A function of one's own: AWS keeps the names with `f_` for them, and others have a schema.
+        // A user-defined function: AWS keeps the names with `f_` for them, and others have a schema.
         let own = schema.as_deref().is_some_and(|schema| !schema.starts_with("pg_") && schema != "information_schema");
         if own || name.starts_with("f_") {
             return None;

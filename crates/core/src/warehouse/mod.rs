@@ -142,7 +142,7 @@ pub fn load(spec: &Spec, name: &str, table: &Table) -> TableLoad {
 /// The statements of a batch whose files have the columns of the table.
 fn statements(spec: &Spec, name: &str, table: &Table) -> Vec<String> {
     let batch = Batch { name: "", files: Files::Manifest(""), columns: &Map::new() };
-    // A batch without columns of its own fits.
+    // A batch without a list of columns fits.
     load_statements::statements(&load(spec, name, table), batch).unwrap_or_default()
 }
 
