@@ -336,7 +336,7 @@ pub mod fuzz {
                 kind: kind.into(),
                 name: "app".into(),
                 properties,
-                node: Some(node.clone()),
+                node: Some(node.clone().into()),
             };
             let policies = Policies::gather("123456789012", "us-east-1", &[resource]);
             for (action, on) in
