@@ -77,9 +77,13 @@ enum Verb {
     Runs(In<command::runs::Args>),
     /// Take what has arrived through the pipeline once more
     Replay(In<command::replay::Args>),
+    /// Load a table again whose load has failed
+    Retry(In<command::retry::Args>),
+    /// Leave a batch out of the warehouse whose load has failed
+    Skip(In<command::skip::Args>),
     /// Read a Shopify source again, everything that has changed since a day
     Backfill(In<command::backfill::Args>),
-    /// Show the stacks and their state, and what waits in dead-letter queues
+    /// Show the stacks, what waits on its way into the warehouse, and what waits in dead-letter queues
     Status(In<command::status::Args>),
     /// Send again what failed after all retries: calls of Lambdas, and events that no target took
     Redrive(In<command::redrive::Args>),
@@ -147,6 +151,8 @@ fn run(context: &mut Context, verb: Verb) -> Result<Exit> {
         Verb::Upload(verb) => wait(command::upload::run(context.enter(verb.environment), &verb.args)),
         Verb::Runs(verb) => wait(command::runs::run(context.enter(verb.environment), &verb.args)),
         Verb::Replay(verb) => wait(command::replay::run(context.enter(verb.environment), &verb.args)),
+        Verb::Retry(verb) => wait(command::retry::run(context.enter(verb.environment), &verb.args)),
+        Verb::Skip(verb) => wait(command::skip::run(context.enter(verb.environment), &verb.args)),
         Verb::Backfill(verb) => wait(command::backfill::run(context.enter(verb.environment), &verb.args)),
         Verb::Status(verb) => wait(command::status::run(context.enter(verb.environment), &verb.args)),
         Verb::Redrive(verb) => wait(command::redrive::run(context.enter(verb.environment), &verb.args)),

@@ -21,6 +21,7 @@ pub mod cli;
 pub mod command;
 pub mod context;
 pub mod deploy;
+pub mod files;
 pub mod operations;
 pub mod output_format;
 pub mod package;
@@ -31,8 +32,8 @@ mod schema_migration;
 pub mod ui;
 
 pub use pipectl_core::{
-    check, dead_letters, digest, document, error, exit, graph, iam, log_pattern, plan, quantity, render, resource,
-    spec, sql, template, text_table, warehouse, yaml,
+    check, dead_letters, digest, document, error, exit, graph, iam, limits, log_pattern, plan, quantity, render,
+    resource, spec, sql, template, text_table, warehouse, yaml,
 };
 #[cfg(feature = "rehearse")]
 pub use pipectl_emulator::account as local;

@@ -10,7 +10,10 @@ use rust_embed::RustEmbed;
 use crate::check;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::files;
+use crate::limits;
 use crate::plan::saved::Commit;
+use crate::quantity::size;
 use crate::render::{self, RenderedStack};
 use crate::spec::Spec;
 use crate::yaml::{Source, Span};
@@ -68,11 +71,20 @@ impl Project {
         Ok(self.own(path)?.or_else(|| built_in(path)))
     }
 
-    /// A file of the user's own; `None` if it is not there.
+    /// A file of the user's own; `None` if it is not there. Fails for a path that leads out of the project.
     fn own(&self, path: &str) -> Result<Option<Arc<Source>>> {
-        let bytes = match fs_err::read(self.root.join(path)) {
+        let limit = match Path::new(path).extension().and_then(|ending| ending.to_str()) {
+            Some("sql") => limits::SQL_BYTES,
+            Some("hbs") => limits::TEMPLATE_BYTES,
+            _ => limits::SPEC_BYTES,
+        };
+        let bytes = match files::read(&files::within(&self.root, path)?, limit) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                return Err(Error::project(format!("`{path}` is larger than {}", size(limit)))
+                    .hint("split it: no project needs a file of this size"));
+            }
             Err(error) => return Err(Error::project(format!("`{path}` cannot be read")).cause(&error)),
         };
         String::from_utf8(bytes).map(|text| Some(Source::new(path, text))).map_err(|error| {
@@ -226,14 +238,19 @@ impl Project {
     /// The SQL file that a mart or a table names under a key.
     fn query(&self, spec: &Spec, section: &str, name: &str, key: &str, file: &str) -> Result<Arc<Source>> {
         let (what, folder) = if section == "marts" { ("mart", "sql/marts") } else { ("table", "sql/transform") };
-        if let Some(source) = self.own(file)? {
-            return Ok(source);
-        }
-        let error = Error::project(format!("{what} `{name}` refers to a missing file: `{file}`"));
-        let error = match spec.tree.pointer(&format!("/{section}/{name}/{key}")) {
-            Some(node) => error.at(&node.span, "no such file"),
+        let node = spec.tree.pointer(&format!("/{section}/{name}/{key}"));
+        let at = |error: Error, label: &str| match node {
+            Some(node) => error.at(&node.span, label),
             None => error,
         };
+        match self.own(file) {
+            Ok(Some(source)) => return Ok(source),
+            Ok(None) => {}
+            // Text that is not UTF-8 is pointed at within the file.
+            Err(error) if error.span().is_some() => return Err(error),
+            Err(error) => return Err(at(error, &format!("the file of {what} `{name}`"))),
+        }
+        let error = at(Error::project(format!("{what} `{name}` refers to a missing file: `{file}`")), "no such file");
         let there = self.sql_files(folder);
         let or = if there.is_empty() { String::new() } else { format!(", or name another: {there}") };
         Err(error.hint(format!("write the file with one `SELECT`{or}")))

@@ -141,7 +141,7 @@ fn failures_are_mailed_and_repeated() {
 
     to data@example.com: AWS Notification Message
     shop-local: the Lambda shop-local-load failed after all retries
-    Reason: PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; fix the cause and invoke this Lambda with {} to continue)
+    Reason: PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; fix the mart and deploy, or `pipectl retry marts.broken`)
     Run: request [ID], reported at [TIME]
     Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpipectl$252Fshop-local$252Fshop-local-load/log-events$3FfilterPattern$3D$2522[ID]$2522
     The call is kept. After you fix the cause: pipectl redrive --env local
@@ -157,7 +157,7 @@ fn failures_are_mailed_and_repeated() {
     exit code: 0
     ----- stdout -----
     QUEUE  FROM  TO  COUNT  AGE  SENT  WHY
-    failures  lambda shop-local-load  lambda shop-local-load  1  [AGE]  1  PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; fix the cause and invoke this Lambda with {} to continue)
+    failures  lambda shop-local-load  lambda shop-local-load  1  [AGE]  1  PipelineError: the statement `shop-local/marts/[BATCH]/broken` ([ID]) is FAILED: ERROR: division by zero (hint: in `CREATE TABLE marts.broken AS SELECT 1 / (count(*) - count(*)) AS nothing FROM core.stores`; nothing of it was kept; fix the mart and deploy, or `pipectl retry marts.broken`)
     ----- stderr -----
     1 of 1 sent again
     ");

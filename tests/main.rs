@@ -30,6 +30,7 @@ mod gc;
 mod help;
 #[cfg(feature = "rehearse")]
 mod history;
+mod hostile;
 #[cfg(feature = "rehearse")]
 mod iceberg;
 #[cfg(feature = "rehearse")]
@@ -59,4 +60,6 @@ mod shopify;
 mod support;
 #[cfg(feature = "rehearse")]
 mod terminal;
+#[cfg(feature = "rehearse")]
+mod waiting;
 mod workflows;

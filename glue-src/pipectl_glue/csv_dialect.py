@@ -17,6 +17,12 @@ from pipectl_glue.document import Csv, Table
 # What spreadsheets on Windows write where they do not write UTF-8.
 WINDOWS = "windows-1252"
 _GZIP = 31
+# A packed file holds at most this many times its size, once it is this large, as in `pipectl upload`. Text packs to a
+# tenth; some kilobytes can stand for gigabytes, which would have to fit into the driver's memory.
+_UNPACKED_RATIO = 200
+_UNPACKED_FREE_BYTES = 64 << 20
+# What is unpacked of a file's start.
+_UNPACKED_START = 512 << 20
 _DELIMITERS = (";", ",", "\t", "|")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -76,6 +82,10 @@ class Quotes:
     is_loose: bool = False
 
 
+class _TooLarge(Exception):
+    """A packed file holds too much to be unpacked."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why a file cannot be read at all."""
@@ -87,6 +97,8 @@ def detect(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Cs
     """Reads a file's first bytes (or all, if `whole`); None when it needs more of them, no header for no rows."""
     try:
         start, whole = _unpacked(start, path, whole)
+    except _TooLarge:
+        return Refusal(f"it holds more than {_UNPACKED_RATIO} times as much as its size; unpack it, or split it")
     except (zlib.error, OSError, EOFError) as error:
         return Refusal(f"it is not a whole {'bz2' if path.endswith('.bz2') else 'gzip'} file: {error}")
     for magic, what in _NOT_CSV:
@@ -121,18 +133,24 @@ def detect(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Cs
 def _unpacked(start: bytes, path: str, whole: bool) -> tuple[bytes, bool]:
     if path.endswith(".gz"):
         unpack = zlib.decompressobj(_GZIP)
-        plain = unpack.decompress(start)
-        if whole and not unpack.eof:
+        plain = _bounded(unpack.decompress(start, _UNPACKED_START), start)
+        if whole and not unpack.eof and not unpack.unconsumed_tail:
             raise EOFError("it ends too early")
         # Several archives may stand behind each other: only the first is taken apart here.
-        return plain, whole and not unpack.unused_data
+        return plain, whole and unpack.eof and not unpack.unused_data
     if path.endswith(".bz2"):
         unpack_bz2 = bz2.BZ2Decompressor()
-        plain = unpack_bz2.decompress(start)
-        if whole and not unpack_bz2.eof:
+        plain = _bounded(unpack_bz2.decompress(start, _UNPACKED_START), start)
+        if whole and not unpack_bz2.eof and unpack_bz2.needs_input:
             raise EOFError("it ends too early")
-        return plain, whole and not unpack_bz2.unused_data
+        return plain, whole and unpack_bz2.eof and not unpack_bz2.unused_data
     return start, whole
+
+
+def _bounded(plain: bytes, packed: bytes) -> bytes:
+    if len(plain) > max(_UNPACKED_FREE_BYTES, _UNPACKED_RATIO * len(packed)):
+        raise _TooLarge
+    return plain
 
 
 def quotes(lines: Callable[[], Iterable[str]], delimiter: str, escape: str | None) -> Quotes:

@@ -25,6 +25,8 @@ class Counts:
     """What became of a table's rows in one batch."""
 
     path: str | None = None
+    # The files of the rows, where the warehouse loads them: {"key": …, "size": …}.
+    files: list[dict[str, Any]] = field(default_factory=list)
     # What was read; of snapshots also the rows that are found to be gone.
     rows_in: int = 0
     rows_out: int = 0

@@ -15,6 +15,7 @@ from pipectl_glue.ledger import Counts
 from pipectl_glue.observed import Observed
 from pipectl_glue.session import WRITE_OPTIONS
 from pipectl_glue.sql import identifier, literal
+from pipectl_glue.store import Store
 
 # Enough to keep two cores busy while one table's driver work waits; on Glue the cluster shares itself out.
 _AT_ONCE = 4
@@ -29,6 +30,21 @@ def write_rows(frame: DataFrame, table: Table, path: str, behind: list[str]) -> 
     lean = frame.selectExpr(*columns, *behind)
     lean.write.mode("overwrite").options(**WRITE_OPTIONS).parquet(path)
     return {field.name: field.dataType.simpleString() for field in lean.schema.fields}
+
+
+def files(store: Store, bucket: str, folder: str) -> list[dict[str, Any]]:
+    """The files of rows that Spark has just written, in the order of their keys.
+
+    COPY reads these and no others: not `_SUCCESS`, nor what a task that broke off has left in `_temporary`.
+    """
+    found = [entry for entry in store.objects(bucket, folder) if _is_rows(entry.key.removeprefix(folder))]
+    if not found:
+        raise Failure(f"s3://{bucket}/{folder} holds no file, although rows were written; run it again")
+    return [{"key": entry.key, "size": entry.size} for entry in found]
+
+
+def _is_rows(name: str) -> bool:
+    return "/" not in name and not name.startswith(("_", ".")) and name.endswith(".parquet")
 
 
 def watermark(table: Table, which: Column) -> list[Column]:

@@ -176,7 +176,9 @@ class Stage:
         if counts.quarantined:
             path = f"s3://{self.document.transformed}/{contract.quarantine_folder(table.name, self.batch)}"
             output.quarantine(_with_text(checked, table), table, counts, path)
-        if not counts.rows_out:
+        if counts.rows_out:
+            counts.files = output.files(self.store, self.document.transformed, directory)
+        else:
             self.store.delete(self.document.transformed, directory)
         return counts
 

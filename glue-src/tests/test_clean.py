@@ -282,6 +282,7 @@ def test_what_cannot_be_read_at_all_does_not_stand_in_the_way(lake: Lake, spark:
     noise = random.Random(1).randbytes(400_000).hex()
     lake.drop("sheets/cut.csv.gz", gzip.compress(f"id,noise\n1,{noise}\n".encode())[:-20])
     lake.drop("sheets/short.csv.gz", gzip.compress(b"id\n1\n")[:-4])
+    lake.drop("sheets/bomb.csv.gz", gzip.compress(b"id\n" + b"1\n" * (40 << 20)))
     lake.drop("sheets/book.csv", b"PK\x03\x04 and so on")
     lake.drop("sheets/good.csv.bz2", bz2.compress(b"id\n2\n"))
     spark.range(3, 5).write.parquet(f"s3://{BUCKETS['raw']}/work/")
@@ -300,6 +301,7 @@ def test_what_cannot_be_read_at_all_does_not_stand_in_the_way(lake: Lake, spark:
         "lines/book.xlsx": "it is not JSON lines but an archive or a workbook",
         "sheets/cut.csv.gz": "it is not a whole gzip file",
         "sheets/short.csv.gz": "it is not a whole gzip file",
+        "sheets/bomb.csv.gz": "it holds more than 200 times as much as its size",
         "sheets/book.csv": "it is an Excel workbook or a zip archive and not CSV",
         "parquet/cut.parquet": "it is not a whole Parquet file",
         "parquet/damaged.parquet": "it is not a whole Parquet file",

@@ -7,6 +7,7 @@ import pytest
 from conftest import BUCKETS, Lake
 from tables import table
 
+from pipectl_glue import output
 from pipectl_glue.failure import Failure
 
 
@@ -59,6 +60,21 @@ def test_the_columns_are_those_that_copy_expects(lake: Lake):
     ]
     files = [path.name for path in (lake.path("transformed") / "t").rglob("*") if path.is_file()]
     assert len(files) == 1, "no _SUCCESS and no .crc for COPY to stumble on"
+    size = next((lake.path("transformed") / "t").rglob("*.parquet")).stat().st_size
+    folder = counts["path"].removeprefix(f"s3://{BUCKETS['transformed']}/")
+    assert counts["files"] == [{"key": f"{folder}{files[0]}", "size": size}]
+
+
+def test_only_files_of_rows_are_listed(lake: Lake):
+    lake.document(t=table("id bigint"))
+    store = lake.store
+    for name in ("part-1.snappy.parquet", "_SUCCESS", "_temporary/0/part-2.parquet", ".part-1.crc", "x_$folder$"):
+        store.put(BUCKETS["transformed"], f"t/batch=b/{name}", b"rows")
+    assert output.files(store, BUCKETS["transformed"], "t/batch=b/") == [
+        {"key": "t/batch=b/part-1.snappy.parquet", "size": 4}
+    ]
+    with pytest.raises(Failure, match="holds no file"):
+        output.files(store, BUCKETS["transformed"], "t/batch=c/")
 
 
 def test_batches_are_united_and_the_latest_row_stays(lake: Lake):

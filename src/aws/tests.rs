@@ -274,3 +274,41 @@ async fn every_recorded_change_is_in_the_plan() {
     Plan: 0 to add, 1 to change, 1 to replace, 0 to remove in 1 of 1 stack.
     "#);
 }
+
+/// Any answer to `DescribeChangeSet` becomes a plan or an error.
+#[test]
+fn fuzz_change_set() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let text = "Resources: {X: {Type: 'AWS::SNS::Topic', Properties: {TopicName: a}}}";
+    let desired = RenderedStack {
+        name: "x".into(),
+        stack_name: "x".into(),
+        text: text.into(),
+        template: Template::parse(&Source::new("x.yaml", text)).unwrap(),
+        inputs: Vec::new(),
+        tags: Map::new(),
+        termination_protection: false,
+    };
+    let known = Known::new(crate::plan::deployed::Stack::default(), text.to_owned());
+    let (account_region, parameters) = (AccountRegion::default(), Map::new());
+    let comparison =
+        Comparison { desired: &desired, known: Some(&known), parameters: &parameters, account_region: &account_region };
+    let (fake, aws) = runtime.block_on(async {
+        let fake = Fake::start().await;
+        let aws = fake.connect().await;
+        (fake, aws)
+    });
+    pipectl_core::testing::fuzz::run("change-set", 30, |input| {
+        let answer = String::from_utf8_lossy(input).into_owned();
+        // A page that names a next one would be asked for ever: the fake answers the same again and again.
+        let answer = answer.replace("NextToken", "NoToken");
+        let _ = fake.clone().instead("DescribeChangeSet", Reply::Result(answer));
+        let described = runtime.block_on(aws.cloudformation.change_set("s", "arn:c"));
+        if let Ok(change_set) = described
+            && let Ok(stack) = comparison.with_change_set(&change_set)
+        {
+            let plan = crate::plan::Plan { stacks: vec![stack], ..crate::plan::Plan::default() };
+            drop((plan.json(), plan.markdown(), plan.text(false)));
+        }
+    });
+}

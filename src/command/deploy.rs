@@ -10,6 +10,8 @@ use crate::deploy::stop::Stop;
 use crate::deploy::{PARALLEL, Recovery, Release, Scope, Session, Settings, protection, rollout, saved, survey};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::files;
+use crate::limits;
 use crate::package::Compile;
 use crate::plan::saved::SavedPlan;
 use crate::progress_output::ProgressOutput;
@@ -100,10 +102,10 @@ pub async fn run(context: &mut Context, args: &Args) -> Result<Exit> {
 }
 
 fn read(file: &Path) -> Result<SavedPlan> {
-    let text = fs_err::read_to_string(file).map_err(|error| {
+    let bytes = files::read_given(file, limits::PLAN_BYTES).map_err(|error| {
         Error::from(error).hint("make it with `pipectl plan --env ENV --out FILE`").exit(Exit::Project)
     })?;
-    SavedPlan::parse(&file.display().to_string(), &text)
+    SavedPlan::parse(&file.display().to_string(), &String::from_utf8_lossy(&bytes))
 }
 
 /// Executes a saved plan, if it is still valid.

@@ -20,10 +20,12 @@ pub mod redrive;
 pub mod rehearse;
 pub mod render;
 pub mod replay;
+pub mod retry;
 pub mod runs;
 #[cfg(feature = "rehearse")]
 pub mod sample;
 pub mod schema;
+pub mod skip;
 pub mod status;
 pub mod upload;
 

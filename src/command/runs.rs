@@ -11,8 +11,8 @@ use crate::aws::{Kind, S3};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::operations::not_deployed;
 use crate::operations::runs::{self, Buckets, Run};
+use crate::operations::{not_deployed, waiting};
 use crate::output_format::Format;
 use crate::spec::Spec;
 
@@ -64,12 +64,14 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
     if let Err(failure) = s3.list(&buckets.cleaned, &format!("{}none/", keys::LEDGER)).await {
         return Err(not_deployed(failure, Kind::NoSuchBucket, spec));
     }
+    let failures = waiting::failures(s3, &buckets.transformed).await?;
     if let Some(name) = &args.run {
         let mut run = if name == LATEST {
             runs::latest(s3, &buckets, 1).await?.pop().ok_or_else(|| Error::new("no run yet: nothing has arrived"))?
         } else {
             runs::one(s3, &buckets, name).await?
         };
+        waiting::add_to_run(&mut run, &failures);
         for (table, columns) in &mut run.unknown_columns {
             columns.retain(|column| !spec.pipeline.is_read_apart(table, column));
         }
@@ -85,7 +87,10 @@ async fn show(context: &Context, args: &Args, spec: &Spec, s3: &S3) -> Result<Ex
         args.format.print(&context.ui, &whole, || runs::whole(&run, &reasons))?;
         return Ok(Exit::Success);
     }
-    let runs = runs::latest(s3, &buckets, args.limit.max(1)).await?;
+    let mut runs = runs::latest(s3, &buckets, args.limit.max(1)).await?;
+    for run in &mut runs {
+        waiting::add_to_run(run, &failures);
+    }
     args.format.print(&context.ui, &runs, || if runs.is_empty() { String::new() } else { runs::list(&runs) })?;
     if runs.is_empty() {
         context.ui.line("No run yet: nothing has arrived.");

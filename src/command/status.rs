@@ -6,8 +6,12 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::operations::status::{Status, status};
+use crate::operations::waiting::Waiting;
 use crate::output_format::Format;
 use crate::text_table::columns;
+
+/// The most of a reason that the table shows; a warning repeats it as a whole.
+const WHY: usize = 60;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -32,6 +36,9 @@ pub async fn run(context: &Context, args: &Args) -> Result<Exit> {
             spec.environment_name
         ));
     }
+    for one in &status.waiting {
+        context.ui.warn(format_args!("{} waits: {}\n  = hint: {}", one.waits, one.why, one.hint));
+    }
     for queue in status.queues.iter().filter(|queue| queue.waiting > 0) {
         let messages =
             if queue.waiting == 1 { "1 message waits".to_owned() } else { format!("{} messages wait", queue.waiting) };
@@ -51,7 +58,14 @@ fn text(status: &Status) -> String {
         let changed = row.changed_at.as_deref().map_or("", |time| time.split(['.', 'Z']).next().unwrap_or(time));
         vec![row.stack.clone(), state, changed.replace('T', " ")]
     }));
-    let stacks = columns(&cells, &[]);
+    let mut stacks = columns(&cells, &[]);
+    if !status.waiting.is_empty() {
+        let mut cells = vec![["WAITS", "BATCH", "KIND", "WHY"].map(str::to_owned).to_vec()];
+        let short = |why: &str| why.chars().take(WHY).collect::<String>();
+        let row = |one: &Waiting| vec![one.waits.clone(), one.batch.clone(), one.kind.to_owned(), short(&one.why)];
+        cells.extend(status.waiting.iter().map(row));
+        stacks = format!("{stacks}\n{}", columns(&cells, &[]));
+    }
     if status.replications.is_empty() {
         return stacks;
     }
@@ -119,7 +133,7 @@ mod tests {
             changed_at: Some("2026-11-20T12:43:05.638Z".into()),
         }];
         let replications = found.into_iter().map(Replication::from).collect();
-        let status = Status { stacks, replications, queues: Vec::new() };
+        let status = Status { stacks, replications, waiting: Vec::new(), queues: Vec::new() };
         insta::assert_snapshot!(text(&status), @"
         STACK                     STATE            LAST CHANGE (UTC)
         shop-dev-source-database  UPDATE_COMPLETE  2026-11-20 12:43:05

@@ -9,7 +9,7 @@ use super::Purpose;
 use super::record::Action;
 use super::settings::Settings;
 use super::stop::Stop;
-use crate::plan::saved::Commit;
+use crate::plan::saved::{Commit, RUN_LENGTH, is_run};
 
 /// Which stacks a run deploys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,25 +77,14 @@ fn random() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
-/// The length of a run id in bytes.
-pub(super) const ID_LENGTH: usize = "20261121T133236Z-389175f5ff52abcd".len();
-
 /// Whether a text is or begins with a run id.
 pub(super) fn starts_with_id(text: &str) -> bool {
-    text.get(..ID_LENGTH).is_some_and(|id| {
-        id.bytes().enumerate().all(|(at, byte)| match at {
-            8 => byte == b'T',
-            15 => byte == b'Z',
-            16 => byte == b'-',
-            17.. => byte.is_ascii_hexdigit(),
-            _ => byte.is_ascii_digit(),
-        })
-    })
+    text.get(..RUN_LENGTH).is_some_and(is_run)
 }
 
 /// The id of the run that started an operation on a stack, if the client request token is one of pipectl's.
 pub(super) fn id_in_token<'a>(token: &'a str, stack: &str) -> Option<&'a str> {
-    let id = token.get(..ID_LENGTH).filter(|id| starts_with_id(id))?;
-    let rest = token[ID_LENGTH..].strip_prefix('-')?.strip_prefix(stack)?;
+    let id = token.get(..RUN_LENGTH).filter(|id| starts_with_id(id))?;
+    let rest = token[RUN_LENGTH..].strip_prefix('-')?.strip_prefix(stack)?;
     (rest.is_empty() || rest.starts_with('-')).then_some(id)
 }

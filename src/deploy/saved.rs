@@ -120,7 +120,7 @@ async fn check(
     if changed.is_none()
         && let Some(arn) = &then.change_set
     {
-        changed = unusable(session, name, arn).await?;
+        changed = unusable(session, name, surveyed.known.as_ref(), arn).await?;
     }
     if let Some(why) = changed {
         let Some(known) = &surveyed.known else { return Ok(Err(why)) };
@@ -140,7 +140,7 @@ async fn check(
 }
 
 /// Why a change set cannot be executed; none if it can.
-async fn unusable(session: &Session, stack: &str, arn: &str) -> Result<Option<String>> {
+async fn unusable(session: &Session, stack: &str, known: Option<&Known>, arn: &str) -> Result<Option<String>> {
     let found = match session.target.aws.cloudformation.change_set(stack, arn).await {
         Ok(found) => found,
         Err(failure) if matches!(failure.kind, Kind::ChangeSetNotFound | Kind::NoSuchStack) => {
@@ -148,6 +148,9 @@ async fn unusable(session: &Session, stack: &str, arn: &str) -> Result<Option<St
         }
         Err(failure) => return Err(failure.into()),
     };
+    if known.is_some_and(|known| known.stack.id != found.stack_id) {
+        return Ok(Some(format!("the change set of `{stack}` is of another stack")));
+    }
     Ok(match (found.progress(), found.execution_status.as_deref()) {
         (Making::Ready, Some("AVAILABLE")) => None,
         (Making::Ready, Some("OBSOLETE")) => {

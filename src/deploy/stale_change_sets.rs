@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::Purpose;
-use super::run::{ID_LENGTH, starts_with_id};
+use super::run::starts_with_id;
 use crate::aws::CloudFormation;
 use crate::aws::cloudformation::WaitingChangeSet;
+use crate::plan::saved::RUN_LENGTH;
 
 /// How old a change set must be for another run to delete it: no run waits that long for confirmation.
 const PASSING: Duration = Duration::from_hours(6);
@@ -24,7 +25,7 @@ pub(super) fn purpose(name: &str) -> Option<Purpose> {
 /// Whether a text is the name of a run, with a number from the second change set on that it makes at a stack.
 fn is_numbered_run(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    starts_with_id(text) && (text.len() == ID_LENGTH || text[ID_LENGTH..].strip_prefix('-').is_some_and(digits))
+    starts_with_id(text) && (text.len() == RUN_LENGTH || text[RUN_LENGTH..].strip_prefix('-').is_some_and(digits))
 }
 
 /// The age of something. A clock behind AWS's gives zero.

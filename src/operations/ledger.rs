@@ -32,14 +32,20 @@ impl Ledger<'_> {
         stage: Stage,
         batches: impl IntoIterator<Item = &String>,
     ) -> Result<Vec<Entry<I>>> {
-        let keys: Vec<String> = batches.into_iter().map(|batch| keys::ledger_entry(stage, batch)).collect();
+        let key = |batch: &String| id(batch).map(|batch| keys::ledger_entry(stage, batch));
+        let keys: Vec<String> = batches.into_iter().map(key).collect::<Result<_>>()?;
         let found = self.s3.get_all(&self.bucket, &keys).await?;
-        found.iter().map(|(key, bytes)| self.parse(key, bytes)).collect()
+        let read = |(key, bytes): (&String, &Vec<u8>)| {
+            let entry: Entry<I> = self.parse(key, bytes)?;
+            id(&entry.batch)?;
+            Ok(entry)
+        };
+        found.iter().map(read).collect()
     }
 
     /// What the loader has recorded of a batch, by table.
     pub async fn loaded(&self, batch: &str) -> Result<BTreeMap<String, Loaded>> {
-        let folder = keys::load_entries_folder(batch);
+        let folder = keys::load_entries_folder(id(batch)?);
         let keys: Vec<String> =
             self.s3.list(&self.bucket, &folder).await?.into_iter().map(|object| object.key).collect();
         let found = self.s3.get_all(&self.bucket, &keys).await?;
@@ -59,7 +65,7 @@ impl Ledger<'_> {
 
     /// The report of a batch.
     pub async fn report(&self, batch: &str) -> Result<Option<Report>> {
-        let key = keys::report(batch);
+        let key = keys::report(id(batch)?);
         let bytes = self.s3.get(&self.bucket, &key).await?;
         bytes.map(|bytes| self.parse(&key, &bytes)).transpose()
     }
@@ -71,6 +77,15 @@ impl Ledger<'_> {
                 .hint("restore an earlier version of the object: an entry is written once and never changed")
         })
     }
+}
+
+/// A batch's name as a part of a key. Fails for a text that an entry of a ledger cannot name.
+fn id(batch: &str) -> Result<&str> {
+    if keys::is_id(batch) {
+        return Ok(batch);
+    }
+    Err(Error::new(format!("the ledger names a batch that is none: `{batch}`"))
+        .hint("an entry was changed: restore an earlier version of the objects below `_ledger/`"))
 }
 
 /// When a batch began, from its name.
@@ -103,6 +118,14 @@ pub fn written(time: UtcDateTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_batches_are_no_paths() {
+        assert_eq!(id("20261120T125030Z-71477f854035").unwrap(), "20261120T125030Z-71477f854035");
+        for text in ["../../state/erp", "a/b", "", ".."] {
+            assert!(id(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn times_are_read_and_written() {

@@ -6,6 +6,7 @@
 //! replay   takes what has arrived through the jobs again    runs     what became of what arrived
 //! backfill asks a source for its data again                 gc       deletes unused artifacts and change sets
 //! redrive  sends dead letters to where they belong          ledger   reads the ledgers and reports of runs from S3
+//! waiting  tables and marts whose load failed
 //! ```
 //!
 //! The modules read from AWS, write objects and send messages; `deploy` alone changes stacks. The arguments of a verb and
@@ -21,6 +22,7 @@ pub mod replay;
 pub mod runs;
 pub mod status;
 pub mod upload;
+pub mod waiting;
 
 use crate::aws::{Failure, Kind};
 use crate::error::Error;

@@ -1,8 +1,11 @@
-//! The state of an environment: its stacks, replications and dead-letter queues.
+//! The state of an environment: its stacks, replications, waiting tables and dead-letter queues.
 
 use serde::Serialize;
 
+use pipectl_contract::names::Zone;
+
 use super::redrive;
+use super::waiting::{self, Waiting};
 use crate::aws::Aws;
 use crate::aws::dms::{self, Progress};
 use crate::deploy::replication;
@@ -44,6 +47,9 @@ pub struct Replication {
 pub struct Status {
     pub stacks: Vec<StackRow>,
     pub replications: Vec<Replication>,
+    /// Tables and marts whose load failed, and that wait.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
     pub queues: Vec<Queue>,
 }
 
@@ -64,7 +70,12 @@ pub async fn status(aws: &Aws, spec: &Spec, stacks: &[RenderedStack]) -> Result<
     }
     let queues = redrive::lengths(&aws.signed_calls, &spec.prefix()).await?;
     let queues = queues.into_iter().map(|(queue, waiting)| Queue { queue, waiting }).collect();
-    Ok(Status { stacks: rows, replications, queues })
+    let failures = match waiting::failures(&aws.s3, &spec.bucket(Zone::Transformed)).await {
+        // The bucket exists once the pipeline is deployed.
+        Err(_) if rows.iter().any(|row| row.state.is_none()) => Vec::new(),
+        failures => failures?,
+    };
+    Ok(Status { stacks: rows, replications, waiting: waiting::waiting(failures), queues })
 }
 
 impl From<dms::Replication> for Replication {

@@ -1,6 +1,7 @@
 //! What goes into a build: the project's own sources, else the built-in ones.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rust_embed::RustEmbed;
@@ -9,7 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::digest::hex;
 
 use super::write_if_changed;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::{files, limits};
 
 // `LAMBDA_SOURCES`, written by build.rs.
 include!(concat!(env!("OUT_DIR"), "/lambda_sources.rs"));
@@ -41,7 +43,7 @@ impl Inputs {
             return Ok(Self::none());
         }
         let mut files = BTreeMap::new();
-        collect(&folder, "", &mut files)?;
+        own_files(root, "lambda-src", "", &mut files)?;
         Ok(Self { files, folder: Some(folder) })
     }
 
@@ -58,9 +60,8 @@ impl Inputs {
         let mut files = embedded::<GlueSources>();
         let mut own = BTreeMap::new();
         for part in ["jobs", "pipectl_glue"] {
-            let folder = root.join("glue-src").join(part);
-            if folder.is_dir() {
-                collect(&folder, part, &mut own)?;
+            if root.join("glue-src").join(part).is_dir() {
+                own_files(root, &format!("glue-src/{part}"), part, &mut own)?;
             }
         }
         files.extend(own.into_iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|kind| kind == "py")));
@@ -104,18 +105,58 @@ impl Inputs {
     }
 }
 
-/// Reads the files below a folder, without build results and hidden files.
+/// Reads the project's own files below one of its folders, without build results and hidden files. A symbolic link may
+/// lead to another place of the project, never out of it, and never back to a folder that it is in.
+fn own_files(root: &Path, folder: &str, start: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let mut inside = Vec::new();
+    walk(root, folder, start, &mut inside, files)
+}
+
+fn walk(
+    root: &Path,
+    folder: &str,
+    start: &str,
+    inside: &mut Vec<PathBuf>,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<()> {
+    let path = files::within(root, folder)?;
+    let canonical = fs_err::canonicalize(&path)?;
+    if inside.contains(&canonical) {
+        return Err(
+            Error::project(format!("`{folder}` is a symbolic link to a folder that it is in")).hint("remove it")
+        );
+    }
+    inside.push(canonical);
+    for entry in fs_err::read_dir(path)? {
+        let Some((name, key)) = included(&entry?.file_name(), start) else { continue };
+        let below = format!("{folder}/{name}");
+        let path = files::within(root, &below)?;
+        if fs_err::metadata(&path)?.is_dir() {
+            walk(root, &below, &key, inside, files)?;
+        } else {
+            files.insert(key, files::read(&path, limits::CODE_BYTES)?);
+        }
+    }
+    inside.pop();
+    Ok(())
+}
+
+/// The name of a folder's entry and its path, if it is part of a build.
+fn included(name: &OsStr, start: &str) -> Option<(String, String)> {
+    let name = name.to_string_lossy().into_owned();
+    let hidden = name.starts_with('.') && name != ".cargo";
+    let path = if start.is_empty() { name.clone() } else { format!("{start}/{name}") };
+    // Tests are no part of a build: those of a crate, and the cases of the contract that only they read.
+    let is_tests = path == "contract/cases" || name == "tests" && !start.is_empty() && !start.contains('/');
+    let excluded = hidden || is_tests || name == "target" || name == "__pycache__";
+    (!excluded).then_some((name, path))
+}
+
+/// Reads the files below a folder of pipectl's own, without build results and hidden files.
 fn collect(folder: &Path, start: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let hidden = name.starts_with('.') && name != ".cargo";
-        let path = if start.is_empty() { name.clone() } else { format!("{start}/{name}") };
-        // Tests are no part of a build: those of a crate, and the cases of the contract that only they read.
-        let is_tests = path == "contract/cases" || name == "tests" && !start.is_empty() && !start.contains('/');
-        if hidden || is_tests || name == "target" || name == "__pycache__" {
-            continue;
-        }
+        let Some((_, path)) = included(&entry.file_name(), start) else { continue };
         if fs_err::metadata(entry.path())?.is_dir() {
             collect(&entry.path(), &path, files)?;
         } else {
@@ -215,6 +256,32 @@ mod tests {
         inputs(&[("a/b.rs", "1"), ("d.rs", "3")]).extract(root.path()).unwrap();
         assert_eq!(fs_err::metadata(root.path().join("a/b.rs")).unwrap().modified().unwrap(), before);
         assert!(!root.path().join("c.rs").exists() && root.path().join("d.rs").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn sources_do_not_come_from_outside_of_the_project() {
+        use std::os::unix::fs::symlink;
+        let outside = tempfile::tempdir().unwrap();
+        fs_err::write(outside.path().join("credentials.rs"), "secret").unwrap();
+        fs_err::create_dir(outside.path().join("crate")).unwrap();
+        let project = |link: &dyn Fn(&Path)| {
+            let root = tempfile::tempdir().unwrap();
+            crate::project::write(&root.path().join("lambda-src/Cargo.toml"), b"[workspace]").unwrap();
+            crate::project::write(&root.path().join("shared/common.rs"), b"common").unwrap();
+            link(root.path());
+            let read = Inputs::own(root.path());
+            read.map(|inputs| inputs.files.into_keys().collect::<Vec<_>>()).map_err(|error| error.message().to_owned())
+        };
+        let file =
+            project(&|root| symlink(outside.path().join("credentials.rs"), root.join("lambda-src/a.rs")).unwrap());
+        assert_eq!(file.unwrap_err(), "`lambda-src/a.rs` is a symbolic link out of the project");
+        let folder = project(&|root| symlink(outside.path().join("crate"), root.join("lambda-src/weather")).unwrap());
+        assert_eq!(folder.unwrap_err(), "`lambda-src/weather` is a symbolic link out of the project");
+        let cycle = project(&|root| symlink("..", root.join("lambda-src/up")).unwrap());
+        assert_eq!(cycle.unwrap_err(), "`lambda-src/up/lambda-src` is a symbolic link to a folder that it is in");
+        let inner = project(&|root| symlink("../shared", root.join("lambda-src/shared")).unwrap());
+        assert_eq!(inner.unwrap(), ["Cargo.toml", "shared/common.rs"]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use pipectl_contract::keys;
 use serde::{Deserialize, Serialize};
 
 use super::{Artifact, Kind, write_if_changed};
 use crate::digest::sha256;
 use crate::error::{Error, Result};
-use crate::project;
+use crate::{files, limits, project};
 
 /// The version of the manifest; another one is ignored.
 const VERSION: u32 = 1;
@@ -43,8 +44,9 @@ pub(super) struct Built {
 impl Manifest {
     /// Reads the manifest. One that is missing or unreadable only means that everything is built again.
     pub(super) fn read(folder: &Path) -> Self {
-        let bytes = fs_err::read(folder.join("manifest.json")).unwrap_or_default();
-        serde_json::from_slice(&bytes).ok().filter(|manifest: &Self| manifest.version == VERSION).unwrap_or_default()
+        let bytes = files::read(&folder.join("manifest.json"), limits::MANIFEST_BYTES).unwrap_or_default();
+        let sound = |manifest: &Self| manifest.version == VERSION && manifest.built().all(Built::is_sound);
+        serde_json::from_slice(&bytes).ok().filter(sound).unwrap_or_default()
     }
 
     pub(super) fn write(&mut self, folder: &Path) -> Result<()> {
@@ -54,8 +56,12 @@ impl Manifest {
         project::write(&folder.join("manifest.json"), &text)
     }
 
+    fn built(&self) -> impl Iterator<Item = &Built> {
+        self.lambda.artifacts.iter().chain(&self.own.artifacts).chain(&self.glue.artifacts)
+    }
+
     pub(super) fn artifacts(&self, folder: &Path) -> impl Iterator<Item = Artifact> {
-        self.lambda.artifacts.iter().chain(&self.own.artifacts).chain(&self.glue.artifacts).map(|built| Artifact {
+        self.built().map(|built| Artifact {
             kind: built.kind,
             name: built.name.clone(),
             key: built.key(),
@@ -70,7 +76,7 @@ impl Part {
     /// True when it was made from inputs with this digest, and all of it is still there, byte for byte.
     pub(super) fn is_current(&self, folder: &Path, digest: &str) -> bool {
         let whole = |built: &Built| {
-            fs_err::read(folder.join(built.key()))
+            files::read(&folder.join(built.key()), limits::ARTIFACT_BYTES)
                 .is_ok_and(|bytes| bytes.len() as u64 == built.size && sha256(&bytes) == built.sha256)
         };
         self.digest == digest && self.artifacts.iter().all(whole)
@@ -89,6 +95,11 @@ impl Part {
 impl Built {
     pub(super) fn new(kind: Kind, name: &str, bytes: Vec<u8>) -> Self {
         Self { kind, name: name.to_owned(), sha256: sha256(&bytes), size: bytes.len() as u64, bytes: Some(bytes) }
+    }
+
+    /// Whether its name and digest can be parts of a path and of an object's key.
+    fn is_sound(&self) -> bool {
+        keys::is_id(&self.name) && self.sha256.len() == 64 && self.sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 
     fn key(&self) -> String {

@@ -22,6 +22,7 @@ use pipectl_contract::names;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::project;
 use crate::spec::Architecture;
 use inputs::Inputs;
@@ -196,7 +197,7 @@ fn jobs(inputs: &Inputs) -> Result<Vec<manifest::Built>> {
 ///
 /// An untouched file keeps its time, by which cargo knows that it need not compile it again.
 fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
-    match fs_err::read(path) {
+    match files::read(path, bytes.len() as u64) {
         Ok(present) if present == bytes => Ok(()),
         _ => project::write(path, bytes),
     }

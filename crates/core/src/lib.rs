@@ -29,6 +29,7 @@ pub mod digest;
 pub mod document;
 pub mod graph;
 pub mod iam;
+pub mod limits;
 pub mod log_pattern;
 pub mod plan;
 pub mod quantity;

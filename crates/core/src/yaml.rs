@@ -8,6 +8,7 @@ use serde_saphyr::{Spanned, Tagged};
 
 pub use crate::diagnostics::source::{Source, Span};
 use crate::error::{Error, Result};
+use crate::limits;
 
 /// A node of a YAML document.
 #[derive(Debug, Clone)]
@@ -163,15 +164,31 @@ pub fn parse(source: &Arc<Source>) -> Result<Node> {
     if source.text.trim().is_empty() {
         return Ok(empty());
     }
-    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true, budget: None };
+    limits::on_deep_stack(|| read(source))
+}
+
+fn read(source: &Arc<Source>) -> Result<Node> {
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        budget: serde_saphyr::budget! {
+            max_depth: limits::YAML_DEPTH,
+            // One more, so that the first that is too deep is an error of the budget.
+            flow_nesting_limit: limits::YAML_DEPTH + 1,
+            max_events: 2 * limits::YAML_NODES,
+            max_nodes: limits::YAML_NODES,
+            max_aliases: limits::YAML_ALIAS_COPIES,
+            max_anchors: limits::YAML_ALIAS_COPIES,
+            max_recorded_anchor_events: 4 * limits::YAML_ALIAS_COPIES,
+            max_total_scalar_bytes: source.text.len() + limits::YAML_ALIAS_BYTES,
+            enforce_alias_anchor_ratio: false,
+        },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: limits::YAML_ALIAS_COPIES },
+    };
     match serde_saphyr::from_str_with_options::<Raw>(&source.text, options) {
         Ok(raw) => Ok(raw.into_node(source)),
         Err(error) => {
             let location = error.location();
-            let text = error.without_snippet().to_string();
-            let message = text.lines().next().unwrap_or_default();
-            let message = message.split(" at line ").next().unwrap_or(message);
-            let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
             let span = location.map_or_else(
                 || Span::new(source, 0, 0),
                 |at| {
@@ -182,6 +199,14 @@ pub fn parse(source: &Arc<Source>) -> Result<Node> {
                     )
                 },
             );
+            let error = error.without_snippet();
+            if let Some((message, hint)) = over_limit(error) {
+                return Err(Error::project(format!("`{}` {message}", source.name)).at(&span, "").hint(hint));
+            }
+            let text = error.to_string();
+            let message = text.lines().next().unwrap_or_default();
+            let message = message.split(" at line ").next().unwrap_or(message);
+            let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
             if message.starts_with("multiple YAML documents") {
                 return Err(Error::project(format!("`{}` holds more than one YAML document", source.name))
                     .at(&span, "the second one")
@@ -192,6 +217,44 @@ pub fn parse(source: &Arc<Source>) -> Result<Node> {
                 .hint("fix the YAML here: check indentation, quotes and duplicate keys"))
         }
     }
+}
+
+/// Which limit a document exceeds, and what to do about it; none for any other error.
+fn over_limit(error: &serde_saphyr::Error) -> Option<(String, &'static str)> {
+    use serde_saphyr::Error as Yaml;
+    use serde_saphyr::budget::BudgetBreach as Breach;
+    let too_deep = || {
+        (
+            format!("is nested more than {} levels deep", limits::YAML_DEPTH),
+            "nest it less: this is the first mapping or list that is too deep",
+        )
+    };
+    Some(match error {
+        Yaml::AliasError { error, .. } => return over_limit(error),
+        // The scanner looks ahead of the budget.
+        error if error.to_string().starts_with("recursion limit exceeded") => too_deep(),
+        Yaml::Budget { breach: Breach::Depth { .. }, .. } => too_deep(),
+        Yaml::AliasReplayLimitExceeded { .. }
+        | Yaml::AliasReplayStackDepthExceeded { .. }
+        | Yaml::AliasExpansionLimitExceeded { .. }
+        | Yaml::Budget {
+            breach:
+                Breach::ScalarBytes { .. }
+                | Breach::Aliases { .. }
+                | Breach::Anchors { .. }
+                | Breach::RecordedAnchorEvents { .. }
+                | Breach::RecordedAnchorBytes { .. },
+            ..
+        } => (
+            format!("stands for too much: its aliases copy more than {} keys and values", limits::YAML_ALIAS_COPIES),
+            "write the values out in place of aliases of aliases (`*name`)",
+        ),
+        Yaml::Budget { .. } => (
+            format!("has more than {} keys and values", limits::YAML_NODES),
+            "split it: no project needs a file of this size",
+        ),
+        _ => return None,
+    })
 }
 
 /// A node as the YAML crate hands it over.
@@ -349,6 +412,67 @@ mod tests {
         assert_eq!(below.to_json(), serde_json::json!({"a": {"b": 1, "c": 3}, "d": [4]}));
         assert_eq!(below.pointer("/a/c").unwrap().span.file(), "over.yaml");
         assert_eq!(below.pointer("/a/b").unwrap().span.file(), "test.yaml");
+    }
+
+    /// On a thread as small as those of the async runtime.
+    fn read_on_a_small_stack(text: String) -> Result<usize> {
+        let work = move || {
+            parse(&Source::new("deep.yaml", text)).map(|node| {
+                let copy = node.clone();
+                assert!(node == copy);
+                copy.to_json().to_string().len()
+            })
+        };
+        std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(work).unwrap().join().unwrap()
+    }
+
+    fn nested(depth: usize) -> [String; 4] {
+        let block: String = (0..depth).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+        let json: String = "{\"a\": ".repeat(depth) + "1" + &"}".repeat(depth);
+        ["[".repeat(depth) + &"]".repeat(depth), "- ".repeat(depth) + "1\n", block, json]
+    }
+
+    #[test]
+    fn no_depth_overflows_the_stack() {
+        let location = regex::Regex::new("--> deep.yaml:[0-9]+:[0-9]+\n").unwrap();
+        for text in nested(limits::YAML_DEPTH) {
+            assert!(read_on_a_small_stack(text).is_ok());
+        }
+        for depth in [limits::YAML_DEPTH + 1, 1_000, 3_000] {
+            for text in nested(depth) {
+                let error = read_on_a_small_stack(text).unwrap_err().to_string();
+                assert!(location.is_match(&error), "{error}");
+                assert!(error.contains("nested more than 100 levels deep"), "{error}");
+            }
+        }
+        insta::assert_snapshot!(parse(&Source::new("deep.yaml", nested(101)[0].clone())).unwrap_err().message(),
+            @"`deep.yaml` is nested more than 100 levels deep");
+    }
+
+    #[test]
+    fn aliases_do_not_nest_deeper_than_what_is_written() {
+        let levels = (1..60).map(|level| format!("a{level}: &a{level} [[[*a{}]]]\n", level - 1)).collect::<String>();
+        let error = read_on_a_small_stack(format!("a0: &a0 x\n{levels}")).unwrap_err().to_string();
+        assert!(error.contains("nested more than 100 levels deep") || error.contains("stands for too much"), "{error}");
+    }
+
+    /// Counted, not timed: what is copied is bounded, and so is the time.
+    #[test]
+    fn alias_bombs_are_refused() {
+        let laughs: String = (1..10)
+            .map(|level| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", ")))
+            .collect();
+        let quadratic = format!("a: &a [{}]\nb: [{}]\n", vec!["x"; 1_000].join(", "), vec!["*a"; 1_000].join(", "));
+        let long = format!("a: &a '{}'\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 1_000].join(", "));
+        let mapping = format!("a: &a {{b: 1}}\n{}", (0..60_000).map(|at| format!("k{at}: *a\n")).collect::<String>());
+        for text in [format!("a0: &a0 [lol]\n{laughs}"), quadratic, long, mapping] {
+            let error = parse(&Source::new("bomb.yaml", text)).unwrap_err().to_string();
+            assert!(error.contains("`bomb.yaml` stands for too much") && error.contains("--> bomb.yaml:"), "{error}");
+        }
+        // What people write: a list of columns that some tables share.
+        let columns: String = (0..50).map(|at| format!("  c{at}: bigint\n")).collect();
+        let tables: String = (0..100).map(|at| format!("t{at}: *columns\n")).collect();
+        assert!(parse(&Source::new("good.yaml", format!("base: &columns\n{columns}{tables}"))).is_ok());
     }
 
     #[test]

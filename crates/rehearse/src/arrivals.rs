@@ -182,6 +182,7 @@ pub fn check_shop(pipeline: &Pipeline, source: &str, folder: &Path) -> Result<()
         .filter_map(|table| table.source.strip_prefix(source)?.strip_prefix('.'))
         .map(|object| object.split('.').next().unwrap_or(object))
         .collect();
+    entries(folder)?;
     if objects.iter().any(|object| folder.join(format!("{object}.jsonl")).is_file()) {
         return super::shopify::check(folder);
     }
@@ -217,11 +218,25 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {
+            inside(folder, &entry.path())?;
             entries.push((name, entry.path()));
         }
     }
     entries.sort();
     Ok(entries)
+}
+
+/// Fails if an entry of a folder is a symbolic link out of it: a folder of data comes with a pull request, and the file
+/// behind the link would be read, copied and shown.
+pub(super) fn inside(folder: &Path, path: &Path) -> Result<()> {
+    match (fs::canonicalize(folder), fs::canonicalize(path)) {
+        (Ok(folder), Ok(target)) if !target.starts_with(&folder) => {
+            Err(wrong_data(format!("`{}` is a symbolic link out of its folder", path.display()))
+                .hint("put the file itself there, or give `--data` the folder in which it is"))
+        }
+        // A dangling link is an error where it is read.
+        _ => Ok(()),
+    }
 }
 
 /// Puts a file into the raw zone.

@@ -21,7 +21,7 @@ use crate::resource::{Resource, Resources};
 use pipectl_emulator::authorizer::Authorizer;
 use pipectl_emulator::dms::{self, Replication};
 use pipectl_emulator::glue::spark::{Glue, Start};
-use pipectl_emulator::redshift::{DataApi, Warehouse, WarehouseConfig};
+use pipectl_emulator::redshift::{DataApi, Isolation, Warehouse, WarehouseConfig};
 
 /// Where the parts of the project lie that the rehearsal runs.
 #[derive(Debug, Clone)]
@@ -175,6 +175,7 @@ fn warehouse_config(
         secrets: secrets.into_iter().collect(),
         readers: spec.readers().map(|(user, secret)| (secret, user.to_owned())).collect(),
         buckets: buckets.clone(),
+        isolation: Isolation::default(),
         authorizer: None,
         events: None,
     }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::PARALLEL_LOADS;
 use crate::options::{Bounds, Capture, CheckName, Load, MartKind, RowBounds, SchemaChanges};
 use crate::{ColumnType, Map, schema_change};
 
@@ -256,20 +257,66 @@ pub struct Warehouse {
     pub complete: Vec<String>,
     /// The users that may only read, each with the secret of its password.
     pub users: Map<String>,
-    pub tables: Map<LoadStatements>,
+    /// How the batches of each table are loaded.
+    pub tables: Map<TableLoad>,
+    /// In an order in which each comes after those that it reads.
     pub marts: Vec<Mart>,
+    /// How many loads and marts run at the same time.
+    #[serde(default = "parallel")]
+    pub parallel: usize,
 }
 
-/// How a batch of a table is loaded. `{batch}` and `{path}` stand for the batch and the folder of its files.
+fn parallel() -> usize {
+    PARALLEL_LOADS
+}
+
+/// How the batches of a table are loaded. Names are as SQL writes them: in quotes where that is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableLoad {
+    /// The table's name in the schema `core`.
+    pub name: String,
+    pub columns: Vec<LoadColumn>,
+    pub key: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_by: Option<String>,
+    pub load: Load,
+    /// Whether its batches mark rows as deleted.
+    pub deletes: bool,
+    /// The table that remembers which keys were deleted, with its schema, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_keys: Option<String>,
+    /// Whether the table may hold rows that were created for their key alone.
+    pub may_hold_stubs: bool,
+    /// The column by which its rows are distributed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<String>,
+}
+
+/// A column of a table in the warehouse.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoadStatements {
-    pub load: Vec<String>,
+pub struct LoadColumn {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// The row that is created where this column points to a row that has not come yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stub: Option<Stub>,
+}
+
+/// A column of the schema `core` in which a missing key is created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stub {
+    pub table: String,
+    pub column: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mart {
     pub name: String,
     pub kind: MartKind,
+    /// The tables and marts that it reads, with their schema: `core.orders`.
+    #[serde(default)]
+    pub reads: Vec<String>,
     /// One transaction; a single statement is sent alone.
     pub refresh: Vec<String>,
     /// The statement that writes its files.

@@ -20,6 +20,8 @@ pub const LEDGER: &str = "_ledger/";
 pub const QUARANTINE: &str = "quarantine/";
 /// The cleaned bucket: the rows of the last snapshot of a table.
 pub const SNAPSHOTS: &str = "_state/";
+/// The transformed bucket: the lists of the files that COPY reads.
+pub const MANIFESTS: &str = "_manifests/";
 /// The transformed bucket: the reports of runs.
 pub const REPORTS: &str = "reports/";
 /// The transformed bucket: the files of marts.
@@ -121,6 +123,24 @@ pub fn unloaded(mart: &str) -> String {
     format!("{mart}.unload")
 }
 
+/// The entries of the tables and marts whose last statement failed.
+pub fn failures_folder() -> String {
+    ledger_folder(Stage::Failed)
+}
+
+pub fn failed_load(table: &str) -> String {
+    format!("{}{}/{table}.json", failures_folder(), Stage::Load.as_str())
+}
+
+pub fn failed_mart(mart: &str) -> String {
+    format!("{}{}/{mart}.json", failures_folder(), Stage::Marts.as_str())
+}
+
+/// The entry of a mart whose files could not be written.
+pub fn failed_unload(mart: &str) -> String {
+    failed_mart(&unloaded(mart))
+}
+
 pub fn setup_entry(document: &str) -> String {
     format!("{LEDGER}{}/{document}.json", Stage::Setup.as_str())
 }
@@ -138,6 +158,11 @@ pub fn batches_prefix(table: &str) -> String {
 /// The rows of a batch of a table.
 pub fn rows_folder(table: &str, batch: &str) -> String {
     format!("{}{batch}/", batches_prefix(table))
+}
+
+/// The list of the files of a batch of a table that COPY reads.
+pub fn manifest(table: &str, batch: &str) -> String {
+    format!("{MANIFESTS}{}{batch}.json", batches_prefix(table))
 }
 
 pub fn quarantine_folder(table: &str, batch: &str) -> String {
@@ -167,14 +192,32 @@ pub fn document(sha256: &str) -> String {
     format!("config/pipeline-{sha256}.json")
 }
 
+/// Whether a text can be a part of a key and of a path: the id of a batch, a run, a request or a document. Letters, digits,
+/// `-`, `_` and `.`, not beginning with a dot.
+pub fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
 /// The name of an entry directly in a folder, without `.json`; `None` if the key is of something else.
 pub fn entry_name<'a>(folder: &str, key: &'a str) -> Option<&'a str> {
-    key.strip_prefix(folder)?.strip_suffix(".json").filter(|name| !name.contains('/'))
+    key.strip_prefix(folder)?.strip_suffix(".json").filter(|name| is_id(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_one_part_of_a_path() {
+        for id in ["20261120T125030Z-71477f854035", "b1", "sales.unload", "a_b-c"] {
+            assert!(is_id(id), "{id}");
+        }
+        for text in ["", ".", "..", "../x", "a/b", "/etc", "a\\b", "a b", "a\n", "é", "%2e%2e", &"a".repeat(129)] {
+            assert!(!is_id(text), "{text}");
+        }
+    }
 
     #[test]
     fn entries_are_found_again_by_their_folder() {

@@ -31,6 +31,8 @@ pub enum Stage {
     Unload,
     /// The warehouse has the tables of a pipeline document.
     Setup,
+    /// A load or a mart failed, and what it belongs to waits.
+    Failed,
 }
 
 impl Stage {
@@ -44,6 +46,7 @@ impl Stage {
             Self::Marts => "marts",
             Self::Unload => "unload",
             Self::Setup => "setup",
+            Self::Failed => "failed",
         }
     }
 }
@@ -132,6 +135,8 @@ pub struct BatchInput {
 pub struct Counts {
     /// The folder of the rows, `s3://bucket/key/`; `None` if there are none.
     pub path: Option<String>,
+    /// The files of the rows, where the warehouse loads them.
+    pub files: Vec<DataFile>,
     /// Rows that were read; of snapshots also the rows that are missing since the last one.
     pub rows_in: u64,
     pub rows_out: u64,
@@ -157,6 +162,14 @@ pub struct Counts {
     /// The range of `order_by` in the rows that were written.
     pub watermark: Option<Watermark>,
     pub seconds: f64,
+}
+
+/// A file of rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// The key in the bucket of the folder.
+    pub key: String,
+    pub size: u64,
 }
 
 /// Why rows are in quarantine.
@@ -200,6 +213,68 @@ pub struct Loaded {
     /// The Data API's id of the statement; `None` if none was needed.
     pub statement_id: Option<String>,
     pub committed_at: String,
+    /// Set if the batch was left out by `pipectl skip`: nothing of it is in the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+}
+
+/// Who left a batch out, and why it could not be loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Skipped {
+    /// The ARN of the caller.
+    pub by: String,
+    pub reason: String,
+}
+
+/// Why a statement failed, as far as it decides what follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureKind {
+    /// The same statement may succeed later: a conflict, a lost connection, a limit of the moment.
+    Transient,
+    /// A value or a file does not fit.
+    Data,
+    /// A role or a user lacks a permission.
+    Permission,
+    /// The SQL, or what it names.
+    #[default]
+    Definition,
+}
+
+impl FailureKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Data => "data",
+            Self::Permission => "permission",
+            Self::Definition => "definition",
+        }
+    }
+}
+
+/// What the loader records when a load or a mart failed: one object for each table and mart, replaced by the next failure.
+/// It counts as long as its batch has no entry of success.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Failed {
+    pub version: u32,
+    /// Always `failed`.
+    pub stage: String,
+    pub batch: String,
+    /// The table or the mart.
+    pub name: String,
+    pub kind: FailureKind,
+    pub message: String,
+    pub hint: String,
+    /// How often the load of this batch has failed.
+    pub attempts: u32,
+    pub statement_id: Option<String>,
+    /// The first 12 digits of the digest of the document that it failed under. Under another one it is tried again.
+    pub document: String,
+    pub failed_at: String,
+    /// Set by `pipectl retry`: it is tried again.
+    pub retry: bool,
 }
 
 /// What the loader records when all tables of a batch are in the warehouse.

@@ -9,6 +9,8 @@ pub mod document;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod load_statements;
+pub mod manifest;
 pub mod map;
 pub mod names;
 pub mod options;

@@ -9,3 +9,5 @@ pub const STATEMENT_BYTES: usize = 100_000;
 pub const VARCHAR_BYTES: u32 = 65_535;
 /// The most digits of a DECIMAL (Redshift developer guide, "Numeric types").
 pub const DECIMAL_DIGITS: u8 = 38;
+/// How many loads and marts run at the same time unless the spec says otherwise.
+pub const PARALLEL_LOADS: usize = 4;

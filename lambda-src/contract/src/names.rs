@@ -179,6 +179,17 @@ impl Statement {
         }
     }
 
+    /// The document whose tables the statement creates or changes; `None` of loads and marts.
+    pub fn document(&self) -> Option<&str> {
+        match self {
+            Self::Setup { document, .. }
+            | Self::Inspect { document }
+            | Self::Migrate { document, .. }
+            | Self::Complete { document, .. } => Some(document),
+            Self::Load { .. } | Self::Mart { .. } | Self::Unload { .. } => None,
+        }
+    }
+
     /// Reads a name; `None` if it is not one of this pipeline's loader.
     pub fn parse(prefix: &str, text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.strip_prefix(prefix)?.strip_prefix('/')?.split('/').collect();

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::TRANSACTION_STATEMENTS;
+use crate::load_statements::lock;
 
 /// The name of a table while it is rebuilt.
 const REBUILD: &str = "pipectl_rebuild";
@@ -189,7 +190,7 @@ fn refuse(table: &str, column: &str, from: &str, to: &str) -> Refusal {
 }
 
 /// Whether every value of one type is a value of the other.
-fn widens(from: &str, to: &str) -> bool {
+pub fn widens(from: &str, to: &str) -> bool {
     let ((from, before), (to, after)) = (read(from), read(to));
     match (from, before.as_slice(), to, after.as_slice()) {
         ("varchar", [short], "varchar", [long]) => long > short,
@@ -267,6 +268,8 @@ fn rebuild(name: &str, existing: &Table, desired: &Table) -> Vec<String> {
     let list = copied.join(", ");
     let made = Table { columns, ..desired.clone() };
     vec![
+        // A load of the table that runs now is waited for, and the next one waits.
+        lock([table.strip_prefix("deleted_").filter(|_| schema == "pipectl").unwrap_or(table)]),
         format!("CREATE TABLE {schema}.{REBUILD} ({}) {}", definitions(&made), made.attributes).trim_end().to_owned(),
         format!("INSERT INTO {schema}.{REBUILD} ({list}) SELECT {list} FROM {name}"),
         format!("DROP TABLE {name}"),
@@ -333,6 +336,7 @@ mod tests {
              adds `w` date\n\
              lets `gone` be without a value\n\
              leaves `gone`, which the spec names no more: new rows have no value in it\n  \
+             LOCK pipectl.ledger_t;\n  \
              CREATE TABLE core.pipectl_rebuild (id BIGINT NOT NULL, v DECIMAL(12,3), w DATE, \"gone\" DOUBLE PRECISION, PRIMARY KEY (id)) DISTSTYLE AUTO;\n  \
              INSERT INTO core.pipectl_rebuild (id, v, \"gone\") SELECT id, v, \"gone\" FROM core.t;\n  \
              DROP TABLE core.t;\n  \

@@ -23,9 +23,9 @@ pub async fn handle(event: Value, deadline: Deadline) -> Result<Value> {
     let run = Run {
         prefix: &document.prefix,
         warehouse,
-        ledger: Ledger { transformed: Bucket::new(&s3, &document.buckets.transformed), document: sha.clone() },
+        ledger: Ledger { transformed: Bucket::new(&s3, &document.buckets.transformed), document: sha },
         config: &config,
-        statements: Statements::new(&config, warehouse, &document.prefix, &sha),
+        statements: Statements::new(&config, warehouse, &document.prefix),
         deadline,
     };
     run.handle(Event::parse(&document.prefix, &event)).await

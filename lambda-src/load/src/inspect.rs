@@ -166,6 +166,7 @@ mod tests {
         let mart = |(name, kind): &(&str, MartKind)| Mart {
             name: (*name).into(),
             kind: *kind,
+            reads: Vec::new(),
             refresh: Vec::new(),
             unload: None,
         };

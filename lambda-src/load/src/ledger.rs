@@ -6,17 +6,22 @@
 //! _ledger/load/<batch>/<table>.json       a table of a batch is in
 //! _ledger/loaded/<batch>.json             all of a batch is in; keeps the look-up of what is pending short
 //! _ledger/marts/<batch>/<document>/<mart>.json
+//! _ledger/failed/load/<table>.json        the last load of the table that failed
+//! _ledger/failed/marts/<mart>.json        the last refresh of the mart that failed
+//! _manifests/<table>/batch=<batch>.json   the files that COPY reads
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipectl_contract::keys;
-use pipectl_contract::ledger::{Closed, Counts, Loaded, MartRefreshed, Setup, Stage, Transform, VERSION};
+use pipectl_contract::ledger::{Closed, Counts, Failed, Loaded, MartRefreshed, Setup, Stage, Transform, VERSION};
+use pipectl_contract::manifest::Manifest;
 use pipeline::s3::Bucket;
 use pipeline::{Error, Result, instant};
 use serde::Serialize;
 
 use crate::event::Name;
+use crate::failure::Failure;
 use crate::plan::{Pending, Staged, View};
 use crate::statement::Outcome;
 
@@ -42,7 +47,53 @@ impl Ledger {
             None => BTreeSet::new(),
         };
         let set_up = self.transformed.get(&self.setup_key()).await?.is_some();
-        Ok(View { set_up, pending, latest, refreshed, ..View::default() })
+        let mut view = View { set_up, pending, latest, refreshed, now: instant::now().secs(), ..View::default() };
+        for key in self.transformed.list(&keys::failures_folder()).await? {
+            let Some(bytes) = self.transformed.get(&key).await? else { continue };
+            // One that cannot be read holds nothing up.
+            let Ok(failed) = serde_json::from_slice::<Failed>(&bytes) else { continue };
+            if key == keys::failed_load(&failed.name) {
+                view.failed_loads.insert(failed.name.clone(), failed);
+            } else {
+                view.failed_marts.insert(failed.name.clone(), failed);
+            }
+        }
+        Ok(view)
+    }
+
+    /// Records that a load or a mart failed, on top of its last failure. Returns the record.
+    pub async fn failed(&self, name: &Name, failure: &Failure, last: Option<&Failed>) -> Result<Failed> {
+        let (batch, of, key) = match name {
+            Name::Load { batch, table } => (batch, table.clone(), keys::failed_load(table)),
+            Name::Mart { batch, mart } => (batch, mart.clone(), keys::failed_mart(mart)),
+            Name::Unload { batch, mart } => (batch, keys::unloaded(mart), keys::failed_unload(mart)),
+            _ => return Err(Error::new("a set-up has no queue")),
+        };
+        let last = last.filter(|last| last.batch == *batch);
+        // An event that comes twice counts once.
+        if let Some(last) = last.filter(|last| last.statement_id.is_some() && last.statement_id == failure.id) {
+            return Ok(last.clone());
+        }
+        let attempts = last.map_or(0, |last| last.attempts);
+        let failed = Failed {
+            version: VERSION,
+            stage: Stage::Failed.as_str().to_owned(),
+            batch: batch.clone(),
+            name: of,
+            kind: failure.kind,
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+            // What was never submitted has used no token.
+            attempts: attempts + u32::from(failure.id.is_some()),
+            statement_id: failure.id.clone(),
+            document: self.document.clone(),
+            failed_at: now(),
+            retry: false,
+        };
+        let bytes = serde_json::to_vec(&failed)
+            .map_err(|error| Error::new(format!("the ledger entry {key} cannot be written")).cause(error))?;
+        self.transformed.put(&key, bytes).await?;
+        Ok(failed)
     }
 
     /// Records what a statement did. A record is written once; a second one changes nothing.
@@ -61,6 +112,7 @@ impl Ledger {
                     deleted: count(outcome.deleted),
                     statement_id: outcome.id.clone(),
                     committed_at: now(),
+                    skipped: None,
                 };
                 self.write(&keys::load_entry(batch, table), &entry).await
             }
@@ -108,6 +160,14 @@ impl Ledger {
         self.write(&keys::ledger_entry(stage, batch), &entry).await
     }
 
+    /// Writes the list of the files that COPY reads. Written again, it is the same.
+    pub async fn write_manifest(&self, batch: &str, table: &str, manifest: &Manifest) -> Result<()> {
+        let key = keys::manifest(table, batch);
+        let bytes = serde_json::to_vec(manifest)
+            .map_err(|error| Error::new(format!("the manifest {key} cannot be written")).cause(error))?;
+        self.transformed.put(&key, bytes).await
+    }
+
     async fn write(&self, key: &str, entry: &impl Serialize) -> Result<()> {
         let bytes = serde_json::to_vec(entry)
             .map_err(|error| Error::new(format!("the ledger entry {key} cannot be written")).cause(error))?;
@@ -128,7 +188,8 @@ impl Ledger {
         let entry: Transform = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
         let staged = |(name, counts): (String, Counts)| {
             // A table without rows has no path.
-            let staged = Staged { path: counts.path.unwrap_or_default(), rows: counts.rows_out };
+            let (files, columns) = (counts.files, counts.columns);
+            let staged = Staged { path: counts.path.unwrap_or_default(), files, columns, rows: counts.rows_out };
             (name, staged)
         };
         Ok(Pending {

@@ -1,7 +1,7 @@
 //! Reading the pipeline document that `PIPELINE_DOCUMENT` names.
 
 pub use pipectl_contract::document::{
-    Child, Document, List, LoadStatements, Mart, Object, Shopify, Source, VERSION, Version, Warehouse,
+    Child, Document, List, Mart, Object, Shopify, Source, VERSION, Version, Warehouse,
 };
 
 use crate::{Error, Result, s3};

@@ -11,6 +11,8 @@ use crate::context::Context;
 use crate::deploy::Release;
 use crate::error::{Error, Result, did_you_mean};
 use crate::exit::Exit;
+use crate::files;
+use crate::limits;
 use crate::package::runner;
 use crate::project::Project;
 use crate::rehearse::{Data, LocalPipeline, Parts, Report, arrivals, rehearse};
@@ -235,6 +237,13 @@ fn data(context: &Context, project: &Project, spec: &Spec, args: &Args) -> Resul
     Ok(data)
 }
 
+/// The value of a secret, from a file or a pipe.
+fn secret(file: &str) -> std::io::Result<String> {
+    let bytes = files::read_given(Path::new(file), limits::SECRET_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))?;
+    Ok(text.trim_end().to_owned())
+}
+
 /// Reads `--secret SOURCE=FILE`, repeated: the names of the secrets, and what they hold.
 fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
     let (mut secrets, mut errors) = (Vec::new(), Vec::new());
@@ -248,8 +257,8 @@ fn secrets(spec: &Spec, given: &[String]) -> Result<Vec<(String, String)>> {
             continue;
         };
         match spec.pipeline.sources.get(source) {
-            Some(kind) if kind.custom().is_some_and(|custom| custom.secret) => match fs_err::read_to_string(file) {
-                Ok(value) => secrets.push((names::source_secret(&spec.prefix(), source), value.trim_end().to_owned())),
+            Some(kind) if kind.custom().is_some_and(|custom| custom.secret) => match secret(file) {
+                Ok(value) => secrets.push((names::source_secret(&spec.prefix(), source), value)),
                 Err(error) => errors
                     .push(misuse(format!("`--secret {text}`: {error}")).hint("name a file with the secret's value")),
             },

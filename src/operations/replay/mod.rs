@@ -90,7 +90,10 @@ pub fn tables(spec: &Spec, asked: &[String]) -> Result<(BTreeSet<String>, Vec<St
 }
 
 /// Chooses from the entries of the job `clean`, which must be those since the time that was asked for.
-fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Clean]) -> Selection {
+///
+/// Fails if an entry names an object outside the prefix in which the pipeline keeps such objects: a replay would copy
+/// whatever the entry names.
+fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entries: &[Clean]) -> Result<Selection> {
     let mut items: Vec<Item> = Vec::new();
     for entry in entries {
         let found: Vec<Item> = match from {
@@ -128,6 +131,18 @@ fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entrie
                 .collect(),
         };
         for item in found {
+            let start = match from {
+                Origin::Raw => keys::LANDING.to_owned(),
+                Origin::Cleaned => keys::batches_prefix(&item.table),
+            };
+            let sound = item.key.starts_with(&start) && !item.key.split('/').any(|part| part == ".." || part == ".");
+            if !sound || !keys::is_id(&item.batch) {
+                let message =
+                    format!("the ledger entry `{}` names an object that is none of the pipeline's", item.batch);
+                return Err(Error::new(message)
+                    .note(format!("`{}` is not below `{start}`", item.key))
+                    .hint("the entry was changed: restore an earlier version of the object"));
+            }
             let again = |other: &Item| other.key == item.key && other.etag == item.etag;
             if !items.iter().any(again) {
                 items.push(item);
@@ -136,7 +151,7 @@ fn selection(from: Origin, since: UtcDateTime, tables: &BTreeSet<String>, entrie
     }
     let batches: BTreeSet<String> = items.iter().map(|item| item.batch.clone()).collect();
     let tables = items.iter().map(|item| item.table.clone()).collect();
-    Selection { from, since, tables, batches: batches.into_iter().collect(), items }
+    Ok(Selection { from, since, tables, batches: batches.into_iter().collect(), items })
 }
 
 /// Makes the request. Its id is made from the time and from what it asks for.

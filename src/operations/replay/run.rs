@@ -49,7 +49,7 @@ impl Replay {
             Origin::Raw => (Zone::Raw, Zone::RawArchive),
             Origin::Cleaned => (Zone::Cleaned, Zone::CleanedArchive),
         };
-        let selection = selection(from, since, tables, &entries);
+        let selection = selection(from, since, tables, &entries)?;
         let request = request(&selection, UtcDateTime::now());
         let zones = Zones { zone: spec.bucket(zone), archive: spec.bucket(archive) };
         status("searching for the objects");

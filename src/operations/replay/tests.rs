@@ -30,7 +30,7 @@ fn only(names: &[&str]) -> BTreeSet<String> {
 #[test]
 fn the_request_names_each_object_once_in_the_order_of_arrival() {
     let since = ledger::parse_time("2026-11-01").unwrap();
-    let selection = selection(Origin::Raw, since, &only(&["visits"]), &entries());
+    let selection = selection(Origin::Raw, since, &only(&["visits"]), &entries()).unwrap();
     let request = request(&selection, ledger::parse_time("2026-11-21 10:15").unwrap());
     assert!(request.key().starts_with("landing/_replay/20261121T101500Z-"));
     let text = serde_json::to_string_pretty(&request).unwrap().replace(&request.id, "ID");
@@ -70,10 +70,30 @@ fn the_request_names_each_object_once_in_the_order_of_arrival() {
     "#);
 }
 
+/// Otherwise the copies, which the pipeline cleans, would be made of any object of the bucket.
+#[test]
+fn a_changed_entry_names_no_other_objects() {
+    let since = ledger::parse_time("2026-11-01").unwrap();
+    let changed = |from: &str, to: &str| -> Vec<Clean> {
+        let text = serde_json::to_string(&entries()).unwrap();
+        assert!(text.contains(from));
+        serde_json::from_str(&text.replacen(from, to, 1)).unwrap()
+    };
+    for (origin, from, to) in [
+        (Origin::Raw, "landing/visits/a.csv", "state/erp.json"),
+        (Origin::Raw, "landing/visits/a.csv", "landing/../state/erp.json"),
+        (Origin::Raw, "20261101T080000Z-aaaaaaaaaaaa", "../x"),
+        (Origin::Cleaned, "s3://cleaned/visits/batch=", "s3://cleaned/_ledger/"),
+    ] {
+        let error = selection(origin, since, &only(&["visits"]), &changed(from, to)).unwrap_err();
+        assert!(error.message().ends_with("names an object that is none of the pipeline's"), "{error}");
+    }
+}
+
 #[test]
 fn cleaned_rows_are_folders_of_batches() {
     let since = ledger::parse_time("2026-11-01").unwrap();
-    let selection = selection(Origin::Cleaned, since, &only(&["visits", "stores"]), &entries());
+    let selection = selection(Origin::Cleaned, since, &only(&["visits", "stores"]), &entries()).unwrap();
     let items: Vec<String> = selection.items.iter().map(|item| format!("{} {} rows", item.key, item.rows)).collect();
     insta::assert_snapshot!(items.join("\n"), @"
     visits/batch=20261101T080000Z-aaaaaaaaaaaa/ 5 rows

@@ -145,11 +145,14 @@ fn about_bytes(
         return;
     }
     if let Some((line, why)) = text.torn.take() {
-        findings.error(
+        let finding = if text.bomb {
+            Finding::new(format!("the gzip file was not read to its end: {why}"))
+                .hint("is it what you expect? then split it into several files, or unpack it before you upload it")
+        } else {
             Finding::new(format!("the gzip file is broken: {why}"))
-                .at(line)
-                .hint("compress it again, or download it again: it may be incomplete"),
-        );
+                .hint("compress it again, or download it again: it may be incomplete")
+        };
+        findings.error(finding.at(line));
     }
     let found = text.encoding();
     // What a mark at the start of a CSV file says is heard; everybody else's JSON is UTF-8.

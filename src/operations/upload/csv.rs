@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead};
+use std::sync::atomic::Ordering;
 
 use csv::{ByteRecord, ReaderBuilder};
 
 use crate::error::closest;
+use crate::limits::ROW_BYTES;
+use crate::quantity::size;
 use crate::spec::{Column, ColumnType, Csv};
 
 use super::read::Text;
@@ -34,6 +37,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
         let (found, declared) = (shown(delimiter), shown(declared));
         findings.note(Finding::new(format!("its delimiter is `{found}`, not `{declared}`: it is read with `{found}`")));
     }
+    let budget = text.row_budget();
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .escape(target.csv().escape.as_ref().and_then(|escape| escape.bytes().next()))
@@ -44,7 +48,22 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
     let mut record = ByteRecord::new();
     let mut cells = Vec::new();
     let (mut width, mut rows, mut last) = (0, 0, None);
-    while reader.read_byte_record(&mut record).map_err(io::Error::other)? {
+    loop {
+        budget.store(ROW_BYTES, Ordering::Relaxed);
+        match reader.read_byte_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) if too_long(&error) => {
+                let line = reader.position().line() + before;
+                findings.error(
+                    Finding::new(format!("a row is longer than {}", size(ROW_BYTES)))
+                        .at(line)
+                        .hint("is a quote opened and never closed? a quote within a quoted value is written twice"),
+                );
+                break;
+            }
+            Err(error) => return Err(io::Error::other(error)),
+        }
         let line = record.position().map_or(0, csv::Position::line) + before;
         if width == 0 {
             width = record.len();
@@ -74,6 +93,7 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
         }
     }
     let text = reader.into_inner();
+    budget.store(u64::MAX, Ordering::Relaxed);
     if let Some((line, true)) = last
         && target.csv().escape.is_none()
         && text.quotes % 2 == 1
@@ -93,6 +113,10 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
         findings.note(Finding::new("the file has a header and no rows"));
     }
     Ok((rows, text))
+}
+
+fn too_long(error: &csv::Error) -> bool {
+    matches!(error.kind(), csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge)
 }
 
 /// The delimiter that a spreadsheet writes into an extra first line: `sep=;`.

@@ -1,10 +1,12 @@
 //! JSON lines: one object a line, and the values of the first ones.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::limits::ROW_BYTES;
+use crate::quantity::size;
 use crate::spec::ColumnType;
 
 use super::csv::TYPED;
@@ -18,10 +20,18 @@ pub(super) fn check(text: &mut Text, target: &Target<'_>, findings: &mut Finding
     let mut seen = false;
     loop {
         line.clear();
-        if text.read_until(b'\n', &mut line)? == 0 {
+        if text.by_ref().take(ROW_BYTES).read_until(b'\n', &mut line)? == 0 {
             break;
         }
         number += 1;
+        if line.len() as u64 == ROW_BYTES {
+            findings.error(
+                Finding::new(format!("a line is longer than {}", size(ROW_BYTES)))
+                    .at(number)
+                    .hint("write each object on its own line: jq -c '.[]'"),
+            );
+            break;
+        }
         let row = line.trim_ascii();
         if row.is_empty() {
             continue;

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use flate2::bufread::MultiGzDecoder;
@@ -10,6 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::aws::s3::{Digests, part_size};
 use crate::digest::hex;
+use crate::limits;
+use crate::quantity::size;
 
 const PIECE: usize = 64 * 1024;
 /// How many places of broken text are kept.
@@ -75,18 +79,22 @@ impl Read for Raw {
 /// The bytes without their packing.
 pub(super) enum Unpacked {
     Plain(Box<BufReader<Raw>>),
-    Gzip(Box<MultiGzDecoder<BufReader<Raw>>>),
+    Gzip { from: Box<MultiGzDecoder<BufReader<Raw>>>, unpacked: u64 },
 }
 
 impl Unpacked {
     pub(super) fn new(raw: BufReader<Raw>, packed: bool) -> Self {
-        if packed { Self::Gzip(Box::new(MultiGzDecoder::new(raw))) } else { Self::Plain(Box::new(raw)) }
+        if packed {
+            Self::Gzip { from: Box::new(MultiGzDecoder::new(raw)), unpacked: 0 }
+        } else {
+            Self::Plain(Box::new(raw))
+        }
     }
 
     pub(super) fn finish(self) -> io::Result<Digests> {
         match self {
             Self::Plain(raw) => raw.into_inner().finish(),
-            Self::Gzip(unpacked) => unpacked.into_inner().into_inner().finish(),
+            Self::Gzip { from, .. } => from.into_inner().into_inner().finish(),
         }
     }
 }
@@ -95,9 +103,27 @@ impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(raw) => raw.read(buffer),
-            Self::Gzip(unpacked) => unpacked.read(buffer),
+            Self::Gzip { from, unpacked } => {
+                let read = from.read(buffer)?;
+                *unpacked += read as u64;
+                let packed = from.get_ref().get_ref().digests.size;
+                match too_large(packed, *unpacked) {
+                    Some(why) => Err(io::Error::new(io::ErrorKind::FileTooLarge, why)),
+                    None => Ok(read),
+                }
+            }
         }
     }
+}
+
+/// Why a packed file is not unpacked any further: some kilobytes can stand for terabytes.
+fn too_large(packed: u64, unpacked: u64) -> Option<String> {
+    if unpacked > limits::UNPACKED_BYTES {
+        return Some(format!("it holds more than {}", size(limits::UNPACKED_BYTES)));
+    }
+    let ratio = limits::UNPACKED_RATIO;
+    (unpacked > limits::UNPACKED_FREE_BYTES && unpacked / ratio > packed)
+        .then(|| format!("it holds more than {ratio} times as much as its size"))
 }
 
 /// The text of a file, in UTF-8. What is wrong with its bytes is kept and read over.
@@ -118,6 +144,10 @@ pub(super) struct Text {
     pub(super) broken_count: u64,
     /// Why the packing could not be read on, and after which line.
     pub(super) torn: Option<(u64, String)>,
+    /// The packing was not read on because of how much it holds.
+    pub(super) bomb: bool,
+    /// How many bytes the row that is being read may still have.
+    row: Arc<AtomicU64>,
     pub(super) quotes: u64,
     pub(super) nul: Option<u64>,
 }
@@ -137,6 +167,8 @@ impl Text {
             broken: Vec::new(),
             broken_count: 0,
             torn: None,
+            bomb: false,
+            row: Arc::new(AtomicU64::new(u64::MAX)),
             quotes: 0,
             nul: None,
         }
@@ -151,6 +183,12 @@ impl Text {
         self.from.finish()
     }
 
+    /// The bytes that the row that is being read may still have. The reader of rows sets it before each: an open quote
+    /// makes one row of all that follows.
+    pub(super) fn row_budget(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.row)
+    }
+
     fn refill(&mut self) -> io::Result<()> {
         self.output.clear();
         self.given = 0;
@@ -159,7 +197,8 @@ impl Text {
             if self.pending.is_empty() {
                 let read = match self.from.read(&mut self.input) {
                     Ok(read) => read,
-                    Err(error) if matches!(self.from, Unpacked::Gzip(_)) => {
+                    Err(error) if matches!(self.from, Unpacked::Gzip { .. }) => {
+                        self.bomb = error.kind() == io::ErrorKind::FileTooLarge;
                         self.torn = Some((self.lines + 1, error.to_string()));
                         0
                     }
@@ -235,6 +274,10 @@ impl Read for Text {
 
 impl BufRead for Text {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.row.load(Ordering::Relaxed) == 0 {
+            let message = format!("a row is longer than {}", size(limits::ROW_BYTES));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
         if self.given == self.output.len() {
             self.refill()?;
         }
@@ -243,6 +286,8 @@ impl BufRead for Text {
 
     fn consume(&mut self, amount: usize) {
         self.given += amount;
+        let left = self.row.load(Ordering::Relaxed);
+        self.row.store(left.saturating_sub(amount as u64), Ordering::Relaxed);
     }
 }
 

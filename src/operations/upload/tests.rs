@@ -301,3 +301,64 @@ fn the_digests_are_of_the_whole_file() {
     assert_eq!(crate::digest::hex(&checked.digests.parts[1]), crate::digest::sha256(second));
     assert!(Path::new(&checked.key).extension().is_some_and(|ending| ending == "csv"));
 }
+
+fn fuzzed(name: &str) -> impl Fn(&[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec();
+    let name = name.to_owned();
+    move |input: &[u8]| {
+        for ending in ["", ".gz"] {
+            let path = folder.path().join(format!("{name}{ending}"));
+            std::fs::write(&path, input).unwrap();
+            let source = if name.contains("clicks") { "log" } else { "erp" };
+            let targets = targets(&spec, source, &[path], None).unwrap();
+            check(&targets[0]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn fuzz_csv() {
+    pipectl_core::testing::fuzz::run("csv", 500, fuzzed("visits.csv"));
+}
+
+#[test]
+fn fuzz_json_lines() {
+    pipectl_core::testing::fuzz::run("json-lines", 500, fuzzed("clicks.jsonl"));
+}
+
+/// A few hundred kilobytes that stand for hundreds of megabytes.
+#[test]
+fn a_gzip_bomb_is_not_unpacked() {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(b"store_id,day,visitors,Note\n").unwrap();
+    // Few and long rows: an unoptimized build takes seconds for a million of them.
+    let row = [b"s1,2026-11-01,1,".as_slice(), &vec![b'x'; 1 << 20], b"\n"].concat();
+    for _ in 0..=crate::limits::UNPACKED_FREE_BYTES >> 20 {
+        packer.write_all(&row).unwrap();
+    }
+    let bomb = packer.finish().unwrap();
+    assert!(bomb.len() < 300_000, "{}", bomb.len());
+    let said = say("visits.csv.gz", &bomb);
+    assert!(
+        said.contains("the gzip file was not read to its end: it holds more than 200 times as much as its size"),
+        "{said}"
+    );
+    // The same in one row.
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(&vec![b'x'; usize::try_from(crate::limits::UNPACKED_FREE_BYTES).unwrap() * 2]).unwrap();
+    let said = say("visits.csv.gz", &packer.finish().unwrap());
+    assert!(said.contains("not read to its end") || said.contains("a row is longer than 64.0 MiB"), "{said}");
+}
+
+#[test]
+fn a_row_without_end_is_not_kept_in_memory() {
+    // The CSV reader reads 64 KiB ahead, which count for the row before.
+    let long = usize::try_from(crate::limits::ROW_BYTES).unwrap() + 128 * 1024;
+    let csv = [b"store_id,day,visitors,Note\ns1,2026-11-01,1,\"".as_slice(), &vec![b'x'; long], b"\"\n"].concat();
+    let said = say("visits.csv", &csv);
+    assert!(said.contains("error 2: a row is longer than 64.0 MiB"), "{said}");
+    let json = [b"{\"id\": 1, \"tags\": \"".as_slice(), &vec![b'x'; long], b"\"}\n{\"id\": 2}\n"].concat();
+    let said = say("clicks.jsonl", &json);
+    assert!(said.contains("error 1: a line is longer than 64.0 MiB"), "{said}");
+}

@@ -1,9 +1,11 @@
 //! The one error type: what is wrong, where, and an edit or a command that fixes it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::exit::Exit;
 use super::source::Span;
+use crate::limits::{COMPARED_NAME, MESSAGE_COLUMNS, QUOTED_COLUMNS};
 
 /// A result whose error is meant for people.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -184,7 +186,7 @@ impl Error {
 
     fn write_one(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
-        write!(f, "error: {}", inner.message)?;
+        write!(f, "error: {}", cut(&inner.message))?;
         for quote in &inner.quotes {
             write_quote(f, quote)?;
         }
@@ -206,25 +208,68 @@ impl Error {
 }
 
 fn indent(text: &str) -> String {
-    text.trim_end().replace('\n', "\n          ")
+    cut(text.trim_end()).replace('\n', "\n          ")
 }
 
 fn write_quote(f: &mut fmt::Formatter<'_>, quote: &Quote) -> fmt::Result {
     let Quote { span, label, line: shown } = quote;
-    let line = span.line();
+    let (line, column) = (span.line(), span.column());
     let number = line.to_string();
     let gutter = " ".repeat(number.len());
-    write!(f, "\n{gutter}--> {}:{line}:{}", span.file(), span.column())?;
-    let text = shown.clone().unwrap_or_else(|| span.source_line().to_owned());
-    // Tabs would push the marker off its word.
-    let text = text.replace('\t', " ");
-    let width = span.width_on_line().max(1);
+    write!(f, "\n{gutter}--> {}:{line}:{column}", cut(span.file()))?;
+    let text = shown.as_deref().unwrap_or_else(|| span.source_line());
+    let (text, before, width) = excerpt(text, column - 1, span.width_on_line());
     write!(f, "\n{gutter} |\n{number} | {}", text.trim_end())?;
-    write!(f, "\n{gutter} | {}{}", " ".repeat(span.column() - 1), "^".repeat(width))?;
+    write!(f, "\n{gutter} | {}{}", " ".repeat(before), "^".repeat(width))?;
     if !label.is_empty() {
-        write!(f, " {label}")?;
+        write!(f, " {}", cut(label))?;
     }
     Ok(())
+}
+
+/// The part of a line around a span, the column at which the span begins in it, and its width.
+fn excerpt(line: &str, column: usize, width: usize) -> (String, usize, usize) {
+    // Tabs would push the marker off its word, other control characters would write anywhere on the terminal.
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    let length = line.trim_end().chars().count();
+    if length <= QUOTED_COLUMNS {
+        return (line.chars().map(shown).collect(), column, width.clamp(1, QUOTED_COLUMNS));
+    }
+    let most = QUOTED_COLUMNS - 2;
+    // A third of it precedes the span.
+    let start = column.saturating_sub(most / 3).min(length.saturating_sub(most));
+    let mut text: String = line.chars().skip(start).take(most.min(length - start)).map(shown).collect();
+    let before = column.saturating_sub(start);
+    let mut shift = 0;
+    if start > 0 {
+        text.insert(0, '…');
+        shift = 1;
+    }
+    if start + most < length {
+        text.push('…');
+    }
+    (text, before + shift, width.clamp(1, most.saturating_sub(before).max(1)))
+}
+
+/// A text of which each line is cut after `MESSAGE_COLUMNS`, without control characters: a value that a message repeats
+/// could move the cursor and write over other lines.
+fn cut(text: &str) -> Cow<'_, str> {
+    let control = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.len() <= MESSAGE_COLUMNS && !text.contains(control) {
+        return text.into();
+    }
+    let line = |line: &str| {
+        let mut cut: String = line
+            .chars()
+            .take(MESSAGE_COLUMNS)
+            .map(|c| if control(c) { char::REPLACEMENT_CHARACTER } else { c })
+            .collect();
+        if line.chars().nth(MESSAGE_COLUMNS).is_some() {
+            cut.push('…');
+        }
+        cut
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n").into()
 }
 
 impl fmt::Display for Error {
@@ -259,6 +304,9 @@ impl From<std::io::Error> for Error {
 
 /// The nearest of the known names, for a `did you mean`.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > COMPARED_NAME {
+        return None;
+    }
     let limit = (name.chars().count() / 3).max(1);
     let name = &name.to_lowercase();
     // What was cut short is as likely as what was misspelt: `updated` for `updated_at`.
@@ -267,6 +315,7 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         || (name.len() >= 3).then(|| all.iter().copied().find(|one| one.to_lowercase().starts_with(name.as_str())));
     all.iter()
         .copied()
+        .filter(|candidate| candidate.len().abs_diff(name.len()) <= 4 * limit)
         .map(|candidate| (strsim::osa_distance(name, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
@@ -286,5 +335,44 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + C
                 format!("known here: {}", known.join(", "))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::Source;
+    use super::*;
+
+    /// The quoted line and the marker of an error at the `@` of a text.
+    fn quoted(text: &str) -> Vec<String> {
+        let at = text.find('@').unwrap();
+        let source = Source::new("long.yaml", text.replacen('@', "#", 1));
+        let error = Error::project("wrong").at(&Span::new(&source, at, text.len()), "here").to_string();
+        error.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn long_lines_are_quoted_around_the_span() {
+        let (a, b) = ("é".repeat(5_000), "b".repeat(5_000));
+        for text in [format!("{a}@{b}"), format!("@{b}{b}"), format!("{a}{a}@"), format!("{}@{b}", "é".repeat(199))] {
+            let lines = quoted(&text);
+            let (line, marker) = (&lines[3], &lines[4]);
+            assert!(line.chars().count() <= QUOTED_COLUMNS + 4, "{line}");
+            assert!(marker.chars().count() <= QUOTED_COLUMNS + 4 + " here".len(), "{marker}");
+            let at = marker.chars().position(|c| c == '^').unwrap();
+            assert_eq!(line.chars().nth(at), Some('#'), "{line}\n{marker}");
+        }
+        assert_eq!(quoted("ab@cd")[3..], ["1 | ab#cd", "  |   ^^^ here"]);
+    }
+
+    #[test]
+    fn long_messages_are_cut_and_control_characters_are_not_printed() {
+        let source = Source::new("a.yaml", "a: \u{1b}[2J\tb\n");
+        let error = Error::project("x".repeat(1_000_000)).hint("y".repeat(1_000_000)).note("\u{1b}[2J");
+        let text = error.at(&Span::new(&source, 3, 4), "").to_string();
+        assert!(!text.contains('\u{1b}') && text.contains("note: \u{fffd}[2J"), "{text}");
+        assert!(text.len() < 3 * MESSAGE_COLUMNS, "{}", text.len());
+        assert!(text.contains("1 | a:  [2J b\n"), "{text}");
+        assert_eq!(closest(&"o".repeat(1_000_000), ["orders"]), None);
     }
 }

@@ -6,7 +6,7 @@ mod table;
 
 use std::sync::Arc;
 
-use pipectl_contract::document::{self, Buckets, Document, Iceberg, LoadStatements, VERSION, Warehouse};
+use pipectl_contract::document::{self, Buckets, Document, Iceberg, VERSION, Warehouse};
 use pipectl_contract::names::Zone;
 use pipectl_contract::{Map, keys, names};
 
@@ -32,7 +32,6 @@ pub fn document(
     Error::all(warehouse::check(spec))?;
     let made = warehouse::marts(spec, marts)?;
     let transforms = transforms::check(spec, transforms)?;
-    let load = |(name, table)| LoadStatements { load: warehouse::load(spec, name, table) };
     Ok(Document {
         version: VERSION,
         pipeline: pipeline.name.clone(),
@@ -55,8 +54,9 @@ pub fn document(
             schema: warehouse::schema(spec),
             complete: warehouse::complete(spec, &made),
             users: spec.readers().collect(),
-            tables: pipeline.tables.iter().map(|(name, table)| (name, load((name, table)))).collect(),
+            tables: pipeline.tables.iter().map(|(name, table)| (name, warehouse::load(spec, name, table))).collect(),
             marts: made.into_iter().map(|mart| mart.document).collect(),
+            parallel: pipeline.warehouse.parallel_loads,
         },
         transforms,
         iceberg: spec

@@ -1,5 +1,6 @@
 //! A plan in a file: what was approved, and everything that must be unchanged when it is executed.
 
+use pipectl_contract::keys;
 use serde::{Deserialize, Serialize};
 
 use super::deployed::Stack;
@@ -87,7 +88,50 @@ impl SavedPlan {
         if plan.version != VERSION {
             return Err(wrong(format!("it has version {}, this pipectl reads version {VERSION}", plan.version)));
         }
-        Ok(plan)
+        match plan.unsound() {
+            Some(what) => Err(wrong(format!("{what} is not as pipectl writes it; the file was changed"))),
+            None => Ok(plan),
+        }
+    }
+
+    /// What of the file cannot be a part of a path, a key or a request to AWS. A change of the file between `plan` and
+    /// `deploy` must not reach more than the plan.
+    fn unsound(&self) -> Option<String> {
+        if !is_run(&self.run) {
+            return Some(format!("the run `{}`", self.run));
+        }
+        let digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let key = |key: &str| key.split('/').all(keys::is_id);
+        if let Some((key, _)) = self.artifacts.iter().find(|(name, sha256)| !key(name) || !digest(sha256)) {
+            return Some(format!("the artifact `{key}`"));
+        }
+        for (index, stack) in self.stacks.iter().enumerate() {
+            let name = &stack.name;
+            if !keys::is_id(name) || self.stacks[..index].iter().any(|other| other.name == *name) {
+                return Some(format!("the stack `{name}`"));
+            }
+            let change_set = stack.change_set.as_ref().filter(|arn| !self.owns_change_set(arn));
+            if let Some(arn) = change_set {
+                return Some(format!("the change set `{arn}` of `{name}`"));
+            }
+        }
+        None
+    }
+
+    /// Whether an ARN is that of a change set of this run, in the plan's account and region:
+    /// `arn:aws:cloudformation:<region>:<account>:changeSet/saved-<run>[-<number>]/<id>`.
+    fn owns_change_set(&self, arn: &str) -> bool {
+        let parts: Vec<&str> = arn.splitn(6, ':').collect();
+        let ["arn", partition, "cloudformation", region, account, resource] = parts.as_slice() else { return false };
+        let resource: Vec<&str> = resource.split('/').collect();
+        let ["changeSet", name, id] = resource.as_slice() else { return false };
+        // The second one that a run makes at a stack has a number.
+        let number = name.strip_prefix("saved-").and_then(|name| name.strip_prefix(self.run.as_str()));
+        let number = number.map(|rest| rest.strip_prefix('-').unwrap_or(rest));
+        partition.starts_with("aws")
+            && (*region, *account) == (self.plan.region.as_str(), self.plan.account.as_str())
+            && number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+            && keys::is_id(id)
     }
 
     /// The file's text.
@@ -125,6 +169,21 @@ impl SavedPlan {
     pub fn stack_plan(&self, name: &str) -> Option<&StackPlan> {
         self.plan.stacks.iter().find(|stack| stack.name == name)
     }
+}
+
+/// How long the name of a run is, in bytes.
+pub const RUN_LENGTH: usize = "20261121T133236Z-389175f5ff52abcd".len();
+
+/// Whether a text is the name of a run of pipectl.
+pub fn is_run(text: &str) -> bool {
+    text.len() == RUN_LENGTH
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            16 => byte == b'-',
+            17.. => byte.is_ascii_hexdigit(),
+            _ => byte.is_ascii_digit(),
+        })
 }
 
 impl SavedStack {
@@ -180,4 +239,48 @@ fn digest(desired: &RenderedStack, name: &str, value: &ParameterValue) -> Option
     let value = value.known()?;
     let secret = desired.template.parameter(name).is_some_and(|parameter| parameter.no_echo);
     Some(if secret { NOT_KEPT.to_owned() } else { sha256(value) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: &str = "20261121T133236Z-389175f5ff52abcd";
+
+    fn saved(change: impl FnOnce(&mut serde_json::Value)) -> Result<SavedPlan> {
+        let arn = format!("arn:aws:cloudformation:eu-central-1:123456789012:changeSet/saved-{RUN}/0a1b");
+        let mut file = serde_json::json!({
+            "version": VERSION, "pipectl": env!("CARGO_PKG_VERSION"), "run": RUN, "commit": null,
+            "artifacts": {format!("lambda/load-{}.zip", "a".repeat(64)): "a".repeat(64)},
+            "stacks": [{"name": "storage", "template": "t", "tags": {}, "parameters": {}, "deployed": null, "change_set": arn}],
+            "plan": Plan {
+                environment: "dev".into(), account: "123456789012".into(), region: "eu-central-1".into(), ..Plan::default()
+            },
+        });
+        change(&mut file);
+        SavedPlan::parse("plan.json", &file.to_string())
+    }
+
+    #[test]
+    fn ids_of_a_changed_file_reach_nothing_else() {
+        assert!(saved(|_| ()).is_ok(), "{:?}", saved(|_| ()));
+        let other = |arn: &str| saved(|file| file["stacks"][0]["change_set"] = arn.into());
+        let arn =
+            |account: &str, name: &str| format!("arn:aws:cloudformation:eu-central-1:{account}:changeSet/{name}/0a1b");
+        for (what, result) in [
+            ("run", saved(|file| file["run"] = "x-../../state".into())),
+            ("run", saved(|file| file["run"] = format!("{RUN}/../x").into())),
+            ("artifact", saved(|file| file["artifacts"] = serde_json::json!({"../../etc/passwd": "a".repeat(64)}))),
+            ("artifact", saved(|file| file["artifacts"] = serde_json::json!({"lambda/load.zip": "../x"}))),
+            ("stack", saved(|file| file["stacks"][0]["name"] = "../storage".into())),
+            ("stack", saved(|file| file["stacks"] = serde_json::json!([file["stacks"][0], file["stacks"][0]]))),
+            ("change set", other(&arn("999999999999", &format!("saved-{RUN}")))),
+            ("change set", other(&arn("123456789012", "deploy-20261121T133236Z-389175f5ff52abcd"))),
+            ("change set", other(&arn("123456789012", "somebody-elses"))),
+            ("change set", other("../x")),
+        ] {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(what) && error.contains("not as pipectl writes it"), "{what}: {error}");
+        }
+    }
 }

@@ -6,7 +6,7 @@
 //!   `buckets.raw_archive`, `buckets.cleaned_archive`, `buckets.logs`, `buckets.artifacts`, `load_function`,
 //!   `landing_rule`, `transformed_rule`, `statement_rule`, `admin_user`, `warehouse_secret`, `job_log_prefix`.
 //! - `folders`: the first folders of the buckets, without their `/`: `landing`, `replay`, `state`, `parked`, `ledger`,
-//!   `quarantine`, `exports`, `iceberg`.
+//!   `quarantine`, `manifests`, `exports`, `iceberg`.
 //! - `customs`: the `lambda` sources, each with `id`, `name`, `package`, `function`, `secret` or null, `schedule`, `tables`,
 //!   `table_list`, `memory`, `timeout`, `environment`. `scheduled`: whether anything runs on a schedule.
 //! - `call_failed_rule`, `jobs`: names of a rule and of the Glue jobs. `console`, `load_log_link`: links of AWS's console.
@@ -153,6 +153,7 @@ struct Folders {
     parked: &'static str,
     ledger: &'static str,
     quarantine: &'static str,
+    manifests: &'static str,
     exports: &'static str,
     iceberg: &'static str,
 }
@@ -167,6 +168,7 @@ impl Folders {
             parked: name(keys::PARKED),
             ledger: name(keys::LEDGER),
             quarantine: name(keys::QUARANTINE),
+            manifests: name(keys::MANIFESTS),
             exports: name(keys::EXPORTS),
             iceberg: name(keys::ICEBERG),
         }

@@ -11,9 +11,11 @@ use handlebars::{
 use serde_json::Value;
 
 use crate::error::{Error, Result, did_you_mean};
+use crate::limits::{RENDERED_BYTES, on_deep_stack};
 use crate::yaml::{Source, Span};
 
 use super::Templates;
+use super::survey::{Uses, check_partials, survey};
 
 /// The templates of all stacks with their partials, compiled once.
 pub(super) struct Engine {
@@ -49,23 +51,41 @@ impl Engine {
         registry.register_helper("unless", Box::new(Branch { when: false }));
         let mut errors = Vec::new();
         let names: Vec<(&String, &Arc<Source>)> = sources.iter().collect();
-        for ((name, source), compiled) in names.iter().zip(side_by_side(&names, |(name, source)| compile(name, source)))
-        {
+        let compiled = side_by_side(&names, |(name, source)| {
+            // A tree that is too deep is dropped here, where there is room for it.
+            on_deep_stack(|| {
+                let template = compile(name, source).map_err(|error| syntax(source, &error))?;
+                let mut uses = Uses::new();
+                survey(name, &template, source, &mut uses).map(|()| (template, uses))
+            })
+        });
+        let mut uses = Uses::new();
+        for ((name, _), compiled) in names.iter().zip(compiled) {
             match compiled {
-                Ok(template) => registry.register_template(name, template),
-                Err(error) => errors.push(syntax(source, &error)),
+                Ok((template, used)) => {
+                    registry.register_template(name, template);
+                    for (name, mut partials) in used {
+                        uses.entry(name).or_default().append(&mut partials);
+                    }
+                }
+                Err(error) => errors.push(error),
             }
         }
         Error::all(errors)?;
+        check_partials(&uses)?;
         Ok(Self { registry, sources })
     }
 
     /// Renders one stack's template. The text ends with one newline and has no spaces at the ends of its lines.
     pub(super) fn render(&self, name: &str, context: &Context) -> Result<Arc<Source>> {
-        let text = self
-            .registry
-            .render_with_context(name, context)
-            .map_err(|error| self.problem(name, context.data(), &error))?;
+        let mut text = Bounded::default();
+        let rendered = on_deep_stack(|| self.registry.render_with_context_to_write(name, context, &mut text));
+        if text.full {
+            let message = format!("the template `{name}` renders more than {RENDERED_BYTES} bytes");
+            return Err(Error::project(message).hint("CloudFormation takes 1 MB: check loops within loops"));
+        }
+        rendered.map_err(|error| self.problem(name, context.data(), &error))?;
+        let text = String::from_utf8_lossy(&text.bytes);
         let mut clean = String::with_capacity(text.len());
         for line in text.trim_end().lines() {
             clean.push_str(line.trim_end());
@@ -100,6 +120,28 @@ impl Engine {
             None => problem,
         };
         problem.hint(hint)
+    }
+}
+
+/// What a template renders, up to a limit.
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > RENDERED_BYTES {
+            self.full = true;
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -225,7 +267,7 @@ fn syntax(source: &Arc<Source>, error: &TemplateError) -> Error {
 }
 
 /// From a place to the end of the tag that begins there, or of the line.
-fn tag(source: &Arc<Source>, line: usize, column: usize) -> Span {
+pub(super) fn tag(source: &Arc<Source>, line: usize, column: usize) -> Span {
     let rest = Span::at_line(source, line, column);
     let length = rest.text().find("}}").map_or(rest.text().len(), |at| at + 2);
     let start = rest.text().as_ptr() as usize - source.text.as_ptr() as usize;

@@ -10,6 +10,7 @@ mod github;
 mod input;
 mod network;
 mod owned;
+mod survey;
 mod warehouse;
 
 use std::sync::Arc;

@@ -287,3 +287,47 @@ fn a_pipeline_without_a_shop_renders() {
     assert!(!types.iter().any(|kind| kind.contains("Scheduler") || kind.contains("Secret")));
     assert_eq!(types.iter().filter(|kind| *kind == "AWS::Lambda::Function").count(), 1);
 }
+
+/// Renders with templates and partials replaced, on a thread as small as those of the async runtime.
+fn replaced(files: &[(&str, String)]) -> String {
+    let files: Vec<(String, String)> = files.iter().map(|(path, text)| ((*path).to_owned(), text.clone())).collect();
+    let work = move || {
+        let file = |wanted: &str| {
+            let own = files.iter().find(|(path, _)| path == wanted);
+            Ok(own.map(|(path, text)| Source::new(path.clone(), text.clone())).or_else(|| built_in(wanted)))
+        };
+        stacks(&spec("dev", ""), &file).map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(work).unwrap().join().unwrap()
+}
+
+#[test]
+fn no_template_overflows_the_stack_or_renders_for_ever() {
+    const NETWORK: &str = "templates/network.yaml.hbs";
+    let good = "Resources:\n  T: {Type: 'AWS::SNS::Topic'}\n";
+    for depth in [60, 1_000] {
+        let blocks = "{{#if true}}".repeat(depth) + "x: 1\n" + &"{{/if}}".repeat(depth);
+        let chain = "{{#if false}}".to_owned() + &"{{else if false}}".repeat(depth) + "{{/if}}";
+        let calls = format!("a: {{{{concat \"a\" {}\"x\"{}}}}}\n", "(concat \"a\" ".repeat(depth), ")".repeat(depth));
+        let list = format!("a: {{{{quote {}{}}}}}\n", "[".repeat(depth), "]".repeat(depth));
+        for (name, text) in [("blocks", blocks), ("chain", chain), ("calls", calls), ("list", list)] {
+            let error = replaced(&[(NETWORK, format!("{good}{text}"))]);
+            assert!(error.starts_with("error: "), "{name} {depth}: {error}");
+            if (name, depth) == ("blocks", 60) {
+                assert!(error.contains("nested more than 50 levels deep"), "{name} {depth}: {error}");
+            }
+        }
+    }
+    let partial = |name: &str, text: &str| (format!("templates/partials/{name}.yaml.hbs"), text.to_owned());
+    let uses = |text: &str, partials: &[(String, String)]| {
+        let mut files = vec![(NETWORK, format!("{good}{text}\n"))];
+        files.extend(partials.iter().map(|(path, text)| (path.as_str(), text.clone())));
+        replaced(&files)
+    };
+    let cycle = uses("{{> a}}", &[partial("a", "{{> b}}"), partial("b", "{{~> a}}")]);
+    assert!(cycle.contains("uses itself: "), "{cycle}");
+    let twice = |at: usize| partial(&format!("p{at}"), &format!("{{{{> p{0}}}}}{{{{> p{0}}}}}", at + 1));
+    let levels: Vec<_> = (0..40).map(twice).chain([partial("p40", "x")]).collect();
+    let doubled = uses("{{> p0}}", &levels);
+    assert!(doubled.contains("renders more than 10000 partials"), "{doubled}");
+}

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::yaml::Node;
 
+use super::grammar::is_email;
+
 use crate::log_pattern::LogPattern;
 
 /// Who is notified of failures, and what counts as a failure.
@@ -41,8 +43,7 @@ pub(super) fn check(pipeline: &Node, errors: &mut Vec<Error>) {
     }
     for email in alerts.get("emails").map_or(&[][..], Node::items) {
         let text = email.as_str().unwrap_or_default();
-        let parts = text.split_once('@');
-        if !parts.is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@')) {
+        if !is_email(text) {
             errors.push(
                 Error::project(format!("`{text}` is not a mail address"))
                     .at(&email.span, "")

@@ -16,7 +16,9 @@ pub struct Analytics {
 #[serde(deny_unknown_fields)]
 pub struct QuickSight {
     /// The QuickSight user or group that owns the data sets: `arn:aws:quicksight:<region>:<account>:user/default/<name>`.
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:quicksight:[a-z0-9-]+:[0-9]{12}:(user|group)/.+$"))]
+    #[schemars(regex(
+        pattern = r"^arn:aws[a-z-]*:quicksight:[a-z0-9-]+:[0-9]{12}:(user|group)/[A-Za-z0-9_+=,.@/-]+$"
+    ))]
     pub user: String,
     /// When the data sets are refreshed each day, in UTC.
     #[serde(default = "default_refresh_at")]

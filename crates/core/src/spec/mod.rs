@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod analytics;
 pub mod checks;
 pub mod deletes;
+pub mod grammar;
 pub mod late_rows;
 pub mod load;
 pub mod lock;
@@ -115,7 +116,9 @@ pub struct Environment {
     #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     pub account: String,
     /// The AWS region, such as `eu-central-1`.
-    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
+    #[schemars(regex(
+        pattern = r"^(af|ap|ca|cn|eu|eu-isoe|eusc-de|il|me|mx|sa|us|us-gov|us-iso|us-isob|us-isof)-[a-z]+-[0-9]{1,2}$"
+    ))]
     pub region: String,
     /// Production: stacks are protected against termination.
     #[serde(default)]

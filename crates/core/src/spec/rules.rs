@@ -14,6 +14,7 @@ mod files;
 mod iceberg;
 mod quality;
 
+use super::grammar;
 use super::late_rows;
 use super::names::{self, is_identifier, is_reserved, is_resource_part};
 use super::source::shopify::objects as shopify;
@@ -32,6 +33,7 @@ pub fn check(pipeline: &Node, prefix: &str, account: &str, region: &str) -> Vec<
     zones(pipeline, &mut errors);
     super::alerts::check(pipeline, &mut errors);
     tags(pipeline, &mut errors);
+    branch(pipeline, &mut errors);
     errors
 }
 
@@ -63,6 +65,7 @@ fn sources(pipeline: &Node, prefix: &str, errors: &mut Vec<Error>) {
             custom::check(key, custom, errors);
         }
         files::dialect(key, source, errors);
+        schedule(key, source, errors);
         if !is_resource_part(&key.name) {
             errors.push(
                 Error::project(format!("`{}` cannot be the name of a source", key.name))
@@ -115,6 +118,7 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
             table_source(source, sources, errors);
         }
         transform(key, table, pipeline, errors);
+        path(table.get("transform"), errors);
         columns(key, table, sources, errors);
         repeated_rows(key, table, sources, errors);
         shopify_fields(table, sources, errors);
@@ -301,8 +305,50 @@ fn columns(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Er
 }
 
 fn marts(pipeline: &Node, errors: &mut Vec<Error>) {
-    for (key, _) in keys(pipeline, "marts") {
+    for (key, mart) in keys(pipeline, "marts") {
         identifier(key, "mart", errors);
+        path(mart.get("sql"), errors);
+    }
+}
+
+/// A file of the project is in the project. Whether a symbolic link leads out of it is seen when it is read.
+fn path(node: Option<&Node>, errors: &mut Vec<Error>) {
+    let Some((node, text)) = node.and_then(|node| Some((node, node.as_str()?))) else { return };
+    if let Some(why) = grammar::not_in_project(text) {
+        errors.push(
+            Error::project(format!("`{text}` is no path within the project: {why}"))
+                .at(&node.span, "")
+                .hint("copy the file into the project, and name it by its path from the project's folder"),
+        );
+    }
+}
+
+/// When a source runs.
+fn schedule(key: &Key, source: &Node, errors: &mut Vec<Error>) {
+    for kind in ["shopify", "lambda", "mysql", "postgresql"] {
+        let Some(node) = source.get(kind).and_then(|block| block.get("schedule")) else { continue };
+        // A database says more of a rate.
+        let database = matches!(kind, "mysql" | "postgresql");
+        let Some(text) = node.as_str().filter(|text| !database || text.starts_with("cron(")) else { continue };
+        if let Some(why) = grammar::wrong_schedule(text) {
+            errors.push(
+                Error::project(format!("the source `{}` has a schedule that AWS does not take: {why}", key.name))
+                    .at(&node.span, "")
+                    .hint("write `cron(0 6 * * ? *)` with minute, hour, day of the month, month, day of the week and year in UTC"),
+            );
+        }
+    }
+}
+
+/// The branch stands in the trust policy of the role that deploys.
+fn branch(pipeline: &Node, errors: &mut Vec<Error>) {
+    let Some(node) = pipeline.pointer("/github/branch") else { return };
+    if let Some(text) = node.as_str().filter(|text| !grammar::is_branch(text)) {
+        errors.push(
+            Error::project(format!("`{text}` cannot be the name of a branch"))
+                .at(&node.span, "")
+                .hint("write one branch, without wildcards, such as `main`"),
+        );
     }
 }
 
@@ -397,7 +443,34 @@ fn zones(pipeline: &Node, errors: &mut Vec<Error>) {
 }
 
 fn tags(pipeline: &Node, errors: &mut Vec<Error>) {
-    for (key, _) in keys(pipeline, "tags") {
+    let all = keys(pipeline, "tags");
+    if let Some((key, _)) = all.get(grammar::TAGS) {
+        errors.push(
+            Error::project(format!("`tags` has {} tags; at most {} are possible", all.len(), grammar::TAGS))
+                .at(&key.span, "the first that is too many")
+                .hint("a resource of AWS has at most 50, and pipectl adds some"),
+        );
+    }
+    for (key, node) in all {
+        let value = node.as_str().unwrap_or_default();
+        let (name, length) = (&key.name, value.chars().count());
+        let wrong = if name.is_empty() || name.chars().count() > grammar::TAG_KEY {
+            Some((&key.span, format!("the key of a tag must have 1 to {} characters", grammar::TAG_KEY)))
+        } else if length > grammar::TAG_VALUE {
+            Some((&node.span, format!("the value of the tag `{name}` has {length} characters")))
+        } else if !grammar::is_tag_text(name) {
+            Some((&key.span, format!("`{name}` cannot be the key of a tag")))
+        } else if !grammar::is_tag_text(value) {
+            Some((&node.span, format!("the tag `{name}` cannot have this value")))
+        } else {
+            None
+        };
+        if let Some((span, message)) = wrong {
+            errors.push(Error::project(message).at(span, "").hint(format!(
+                "AWS takes letters, digits, blanks and `_ . : / = + - @`, at most {} of them in a value",
+                grammar::TAG_VALUE
+            )));
+        }
         if key.name.to_ascii_lowercase().starts_with("aws:") || key.name.starts_with("pipectl:") {
             errors.push(
                 Error::project(format!("the tag `{}` has a reserved prefix", key.name))

@@ -1,5 +1,6 @@
 //! Everything that has a good default: triggers, zones, warehouse, jobs, functions, network, GitHub.
 
+use pipectl_contract::limits::PARALLEL_LOADS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -159,13 +160,22 @@ pub struct Warehouse {
     /// The maximum of RPUs.
     #[schemars(range(min = 4, max = 1024))]
     pub max_capacity: u32,
+    /// How many tables and marts are loaded at the same time.
+    #[schemars(range(min = 1, max = 20))]
+    pub parallel_loads: usize,
     /// Users of the database that may read tables and marts, for other tools. AWS generates the password of each in the secret `<prefix>/warehouse/<user>`.
     pub read_only_users: Vec<String>,
 }
 
 impl Default for Warehouse {
     fn default() -> Self {
-        Self { database: "warehouse".into(), base_capacity: 4, max_capacity: 8, read_only_users: Vec::new() }
+        Self {
+            database: "warehouse".into(),
+            base_capacity: 4,
+            max_capacity: 8,
+            parallel_loads: PARALLEL_LOADS,
+            read_only_users: Vec::new(),
+        }
     }
 }
 
@@ -289,6 +299,7 @@ pub struct Github {
     pub branch: String,
     /// The GitHub environment of the deploy job. Default: the environment's own name.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}$"))]
     pub environment: Option<String>,
     /// Whether this environment creates the account's OIDC provider for GitHub. An account can have only one.
     #[serde(default = "default_true")]

@@ -82,6 +82,7 @@ pub struct FullColumn {
     pub kind: ColumnType,
     /// The location of the value in the source: a header, or a dotted path into JSON. Default: the column's name (in camelCase for Shopify).
     #[serde(default)]
+    #[schemars(length(min = 1, max = 512))]
     pub from: Option<String>,
     /// A row without a value is quarantined.
     #[serde(default)]

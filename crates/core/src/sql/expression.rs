@@ -110,8 +110,11 @@ impl Checker<'_> {
                 self.comparison(left, right, scope)
             }
             Expr::InList { expr, list, .. } => {
+                // Once for all items: within each other, twice each would double the work with each level.
+                let kind = self.expression(expr, scope);
                 for item in list {
-                    self.comparison(expr, item, scope);
+                    let other = self.expression(item, scope);
+                    self.comparable(kind, other, item);
                 }
                 Kind::Boolean
             }
@@ -123,8 +126,12 @@ impl Checker<'_> {
                 Kind::Boolean
             }
             Expr::Between { expr, low, high, .. } => {
-                self.comparison(expr, low, scope);
-                self.comparison(expr, high, scope)
+                let kind = self.expression(expr, scope);
+                for bound in [low, high] {
+                    let other = self.expression(bound, scope);
+                    self.comparable(kind, other, bound);
+                }
+                Kind::Boolean
             }
             Expr::Like { expr, pattern, .. }
             | Expr::ILike { expr, pattern, .. }
@@ -298,10 +305,12 @@ impl Checker<'_> {
         scope: &Scope<'_>,
     ) -> Kind {
         let mut kind = Kind::Literal;
+        let operand = operand.map(|operand| self.expression(operand, scope));
         for when in conditions {
             match operand {
                 Some(operand) => {
-                    self.comparison(operand, &when.condition, scope);
+                    let condition = self.expression(&when.condition, scope);
+                    self.comparable(operand, condition, &when.condition);
                 }
                 None => self.condition(&when.condition, scope, "WHEN"),
             }

@@ -1,5 +1,7 @@
 //! Beside an aggregate stands only what the query groups by.
 
+use std::collections::{HashMap, HashSet};
+use std::mem::{Discriminant, discriminant};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -13,9 +15,13 @@ use super::{Checker, signatures};
 static QUALIFIER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#""?[a-z_][a-z0-9_]*"?\s*\.\s*"#).ok());
 
 /// What a query groups by.
+#[derive(Default)]
 struct Groups {
-    texts: Vec<String>,
-    columns: Vec<ColumnRef>,
+    texts: HashSet<String>,
+    /// The kinds of expressions among the texts. Writing an expression out costs its length, and each of its parts is
+    /// compared: only what can be equal is written out.
+    forms: HashSet<Discriminant<Expr>>,
+    columns: HashSet<ColumnRef>,
 }
 
 impl Checker<'_> {
@@ -37,18 +43,17 @@ impl Checker<'_> {
         if scope.tables.iter().any(|table| table.columns.is_none()) {
             return;
         }
-        let alias = |name: &str| {
-            select.projection.iter().find_map(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if folded(alias) == name => Some(expr),
-                _ => None,
-            })
-        };
-        let mut known = Groups { texts: Vec::new(), columns: Vec::new() };
+        let named = select.projection.iter().rev().filter_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } => Some((folded(alias), expr)),
+            _ => None,
+        });
+        let named: HashMap<String, &Expr> = named.collect();
+        let mut known = Groups::default();
         for group in groups {
             known.add(group, scope);
             match group {
                 Expr::Identifier(name) => {
-                    if let Some(expression) = alias(&folded(name)) {
+                    if let Some(expression) = named.get(&folded(name)) {
                         known.add(expression, scope);
                     }
                 }
@@ -65,17 +70,16 @@ impl Checker<'_> {
                 _ => {}
             }
         }
-        let aliases: Vec<String> = scope.aliases.iter().map(|column| column.name.clone()).collect();
         for item in items.iter().copied().chain(&select.having) {
-            self.grouped(item, &known, &aliases, scope);
+            self.grouped(item, &known, scope);
         }
         for key in order.iter().filter(|key| !is_number(&key.expr)) {
-            self.grouped(&key.expr, &known, &aliases, scope);
+            self.grouped(&key.expr, &known, scope);
         }
     }
 
-    fn grouped(&mut self, expression: &Expr, groups: &Groups, aliases: &[String], scope: &Scope<'_>) {
-        if groups.texts.contains(&normal(expression)) {
+    fn grouped(&mut self, expression: &Expr, groups: &Groups, scope: &Scope<'_>) {
+        if groups.forms.contains(&form(expression)) && groups.texts.contains(&normal(expression)) {
             return;
         }
         match expression {
@@ -83,7 +87,7 @@ impl Checker<'_> {
                 let parts = std::slice::from_ref(name);
                 if let Some(column) = scope.column_ref(parts)
                     && !groups.columns.contains(&column)
-                    && !(aliases.contains(&folded(name)))
+                    && !scope.aliases.contains_key(&folded(name))
                 {
                     self.not_grouped(expression, &folded(name));
                 }
@@ -102,17 +106,17 @@ impl Checker<'_> {
                 }
                 let first = usize::from(signatures::takes_part(&name));
                 for argument in arguments(call).into_iter().skip(first) {
-                    self.grouped(argument, groups, aliases, scope);
+                    self.grouped(argument, groups, scope);
                 }
                 if let Some(WindowType::WindowSpec(window)) = &call.over {
                     for part in window.partition_by.iter().chain(window.order_by.iter().map(|key| &key.expr)) {
-                        self.grouped(part, groups, aliases, scope);
+                        self.grouped(part, groups, scope);
                     }
                 }
             }
             other => {
                 for inner in children(other) {
-                    self.grouped(inner, groups, aliases, scope);
+                    self.grouped(inner, groups, scope);
                 }
             }
         }
@@ -131,7 +135,8 @@ impl Checker<'_> {
 
 impl Groups {
     fn add(&mut self, group: &Expr, scope: &Scope<'_>) {
-        self.texts.push(normal(group));
+        self.texts.insert(normal(group));
+        self.forms.insert(form(group));
         match group {
             Expr::Identifier(name) => self.columns.extend(scope.column_ref(std::slice::from_ref(name))),
             Expr::CompoundIdentifier(parts) => self.columns.extend(scope.column_ref(parts)),
@@ -156,12 +161,27 @@ impl Groups {
     }
 }
 
-/// An expression as text in which equal ones are equal, whatever they call a table.
-fn normal(expression: &Expr) -> String {
-    let mut expression = expression;
+/// An expression without the parentheses around it.
+fn bare(mut expression: &Expr) -> &Expr {
     while let Expr::Nested(inner) = expression {
         expression = inner;
     }
+    expression
+}
+
+fn form(expression: &Expr) -> Discriminant<Expr> {
+    // `a` and `t.a` are equal as texts.
+    match bare(expression) {
+        Expr::CompoundIdentifier(parts) => {
+            parts.last().map_or_else(|| discriminant(expression), |last| discriminant(&Expr::Identifier(last.clone())))
+        }
+        other => discriminant(other),
+    }
+}
+
+/// An expression as text in which equal ones are equal, whatever they call a table.
+fn normal(expression: &Expr) -> String {
+    let expression = bare(expression);
     let text = expression.to_string().to_lowercase();
     match QUALIFIER.as_ref() {
         Some(pattern) => pattern.replace_all(&text, "").into_owned(),

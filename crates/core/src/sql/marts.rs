@@ -1,5 +1,6 @@
 //! A mart may read only tables, marts and columns that exist, and none may read itself in a circle.
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use pipectl_contract::names::columns::INFERRED;
@@ -100,16 +101,19 @@ fn tables(spec: &Spec) -> Catalog {
 
 /// Each mart after those that it reads, as far as there is such an order.
 fn in_order(marts: &[(String, Arc<Source>)]) -> Vec<&(String, Arc<Source>)> {
-    let mut left: Vec<&(String, Arc<Source>)> = marts.iter().collect();
+    let reads = |sql| {
+        let marts = references(sql).into_iter().filter(|found| found.schema == "marts");
+        marts.map(|found| found.name).collect::<Vec<_>>()
+    };
+    let mut left: Vec<_> = marts.iter().map(|mart| (mart, reads(&mart.1))).collect();
+    let mut waiting: HashSet<&str> = marts.iter().map(|(name, _)| name.as_str()).collect();
     let mut ordered: Vec<&(String, Arc<Source>)> = Vec::new();
     while !left.is_empty() {
-        let waits = |(_, sql): &(String, Arc<Source>)| {
-            let reads = references(sql).into_iter().filter(|found| found.schema == "marts");
-            reads.into_iter().any(|found| left.iter().any(|(name, _)| *name == found.name))
-        };
         // In a circle none is the first; the graph of the marts reports it.
-        let next = left.iter().position(|mart| !waits(mart)).unwrap_or(0);
-        ordered.push(left.remove(next));
+        let free = |(_, reads): &(_, Vec<String>)| reads.iter().all(|name| !waiting.contains(name.as_str()));
+        let (mart, _) = left.remove(left.iter().position(free).unwrap_or(0));
+        waiting.remove(mart.0.as_str());
+        ordered.push(mart);
     }
     ordered
 }
@@ -132,20 +136,20 @@ fn restrictions(spec: &Spec, name: &str, sql: &Arc<Source>) -> Vec<Error> {
         }
     }
     let code = mask_literals(&sql.text).to_ascii_lowercase();
-    let depth = |at: usize| {
-        code[..at].matches('(').count() - code[..at].matches(')').count().min(code[..at].matches('(').count())
-    };
-    let words = code.match_indices(|c: char| c.is_ascii_alphanumeric() || c == '_').map(|(at, _)| at);
-    let mut before = usize::MAX;
-    for at in words {
-        let starts = before == usize::MAX || at > before + 1;
-        before = at;
-        if !starts {
-            continue;
+    let mut depth = 0_usize;
+    let mut rest = 0;
+    while let Some(character) = code[rest..].chars().next() {
+        let at = rest;
+        let length = code[at..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(code.len() - at);
+        rest += length.max(character.len_utf8());
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
         }
-        let word: String = code[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        let outer = depth(at) == 0;
-        let what = match word.as_str() {
+        let word = &code[at..at + length];
+        let outer = depth == 0;
+        let what = match word {
             "order" if outer => "ORDER BY",
             "limit" if outer => "LIMIT",
             "offset" if outer => "OFFSET",

@@ -7,11 +7,13 @@
 //! query       FROM, SELECT, set operations, WITH       scope        which names can be seen where
 //! expression  types of expressions                     function     calls of functions
 //! grouping    columns beside aggregates                signatures   arguments and results of functions
+//! statement   one SELECT that only reads               depth        how deep it is nested
 //! kind        types                                    mask_literals   blanks comments and literals
 //!
 //! marts       queries in the warehouse                 transforms   queries in Spark, which make tables of the lake
 //! ```
 
+mod depth;
 mod expression;
 mod expression_type;
 mod function;
@@ -21,8 +23,10 @@ pub mod mask_literals;
 mod query;
 mod scope;
 mod signatures;
+mod statement;
 pub mod transforms;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlparser::ast::{Ident, Statement};
@@ -31,8 +35,10 @@ use sqlparser::dialect::{
     SparkSqlDialect,
 };
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Tokenizer;
 
 use crate::error::Error;
+use crate::limits::{SQL_NESTING, on_deep_stack};
 use crate::spec::ColumnType;
 use crate::yaml::{Source, Span};
 
@@ -42,6 +48,15 @@ use mask_literals::mask_literals;
 
 /// A line with this comment keeps a file from being checked.
 const UNCHECKED: &str = "-- pipectl: unchecked";
+
+/// Whether a function of the warehouse does more than compute: it reads files, runs other queries, changes settings. Redshift
+/// lacks most of them, and PostgreSQL, which stands in for it on this machine, has them.
+pub fn reaches_out(function: &str) -> bool {
+    signatures::is_denied(Dialect::Redshift, function)
+}
+
+/// How deep the parser may recurse. It counts several levels for one of `limits::SQL_NESTING`, which is checked first.
+const PARSER_RECURSION: usize = 12 * SQL_NESTING;
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,18 +111,23 @@ pub struct Checked {
     pub spans: Vec<Span>,
 }
 
-/// Checks the one query of a file.
+/// Checks the one query of a file. Also one with `-- pipectl: unchecked` only reads.
 pub fn check(sql: &Arc<Source>, dialect: Dialect, catalog: &Catalog) -> Checked {
-    if sql.text.lines().any(|line| line.trim() == UNCHECKED) {
-        return Checked::default();
+    let statement::Found { mut statements, functions } = statement::check(sql, dialect);
+    if !statements.is_empty() || sql.text.lines().any(|line| line.trim() == UNCHECKED) {
+        statements.extend(functions);
+        return Checked { errors: statements, ..Checked::default() };
     }
-    let query = match parse(sql, dialect) {
-        Ok(query) => query,
-        Err(error) => return Checked { errors: vec![*error], ..Checked::default() },
-    };
-    let mut checker = Checker { source: sql, dialect, catalog, errors: Vec::new() };
-    let columns = checker.query(&query, None);
-    checker.outcome(&query, columns)
+    // The tree lives and dies here.
+    on_deep_stack(|| {
+        let query = match parse(sql, dialect) {
+            Ok(query) => query,
+            Err(error) => return Checked { errors: vec![*error], ..Checked::default() },
+        };
+        let mut checker = Checker { source: sql, dialect, catalog, errors: functions };
+        let columns = checker.query(&query, None);
+        checker.outcome(&query, columns)
+    })
 }
 
 /// The check of one query on its way.
@@ -122,8 +142,9 @@ impl Checker<'_> {
     fn outcome(mut self, query: &sqlparser::ast::Query, columns: Option<Vec<Column>>) -> Checked {
         // A table has each of its columns once.
         if let Some(columns) = &columns {
+            let mut names = HashSet::with_capacity(columns.len());
             for (index, column) in columns.iter().enumerate() {
-                if columns[..index].iter().any(|other| other.name == column.name) {
+                if !names.insert(column.name.as_str()) {
                     let span = query::item_span(self.source, query, index);
                     self.errors.push(
                         Error::project(format!("the column `{}` is there twice", column.name))
@@ -133,7 +154,7 @@ impl Checker<'_> {
                 }
             }
         }
-        self.errors.sort_by_key(|error| error.span().map(|span| (span.line(), span.column())));
+        self.errors.sort_by_key(|error| error.span().map(Span::start));
         self.errors.dedup_by(|later, first| later.span() == first.span() && later.message() == first.message());
         let count = columns.as_ref().map_or(0, Vec::len);
         let spans = (0..count).map(|index| query::item_span(self.source, query, index)).collect();
@@ -154,13 +175,11 @@ impl Checker<'_> {
 /// The place that a span of the parser marks.
 fn span_of(source: &Arc<Source>, span: sqlparser::tokenizer::Span) -> Span {
     let offset = |location: sqlparser::tokenizer::Location| {
-        let line = usize::try_from(location.line).unwrap_or(1).max(1);
-        let column = usize::try_from(location.column).unwrap_or(1).max(1);
-        let start: usize = source.text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-        let rest = source.text.get(start..).unwrap_or_default();
-        start + rest.char_indices().nth(column - 1).map_or(rest.len(), |(at, _)| at)
+        let number = |number: u64| usize::try_from(number).unwrap_or(1);
+        source.offset(number(location.line), number(location.column))
     };
-    Span::new(source, offset(span.start), offset(span.end).max(offset(span.start)))
+    let start = offset(span.start);
+    Span::new(source, start, offset(span.end).max(start))
 }
 
 /// Reads the text as the dialect has it. The grammars of the parser know different parts of it, so that a second one is
@@ -173,7 +192,16 @@ fn parse(source: &Arc<Source>, dialect: Dialect) -> Result<Box<sqlparser::ast::Q
     };
     let mut first = None;
     for grammar in grammars {
-        match Parser::parse_sql(*grammar, &text) {
+        let tokens = match Tokenizer::new(*grammar, &text).tokenize_with_location() {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                first.get_or_insert(error.into());
+                continue;
+            }
+        };
+        depth::check(source, &tokens)?;
+        let parser = Parser::new(*grammar).with_recursion_limit(PARSER_RECURSION);
+        match parser.with_tokens_with_locations(tokens).parse_statements() {
             Ok(mut statements) if statements.len() == 1 => {
                 if let Statement::Query(query) = statements.remove(0) {
                     return Ok(query);

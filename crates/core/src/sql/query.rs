@@ -1,5 +1,6 @@
 //! Queries: what they read, and the columns that they make.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlparser::ast::{
@@ -92,7 +93,7 @@ impl Checker<'_> {
             let name = view.lateral_view_name.to_string().to_lowercase();
             // Without names they are called as the function has it.
             let columns = (!columns.is_empty()).then_some(columns);
-            scope.tables.push(Bound { name, schema: None, columns });
+            scope.tables.push(Bound::new(name, None, columns));
         }
         if let Some(condition) = &select.selection {
             self.condition(condition, &scope, "WHERE");
@@ -129,7 +130,7 @@ impl Checker<'_> {
                     let kind = self.expression(expr, scope);
                     let column = Column::new(folded(alias), kind);
                     // Both databases let a later part of the list speak of it.
-                    scope.aliases.push(column.clone());
+                    scope.aliases.insert(column.name.clone(), kind);
                     Some(vec![column])
                 }
                 SelectItem::ExprWithAliases { expr, aliases } => {
@@ -138,14 +139,13 @@ impl Checker<'_> {
                 }
                 SelectItem::Wildcard(options) => {
                     let known = scope.tables.iter().map(|table| table.columns.clone()).collect::<Option<Vec<_>>>();
-                    let mut seen: Vec<String> = Vec::new();
+                    let mut seen = HashSet::new();
                     known.filter(|_| is_plain(options)).map(|tables| {
                         let mut all = tables.concat();
                         // A column that USING has made one of two is there once.
                         all.retain(|column| {
-                            let again = scope.merged.contains(&column.name) && seen.contains(&column.name);
-                            seen.push(column.name.clone());
-                            !again
+                            let first = seen.insert(column.name.clone());
+                            first || !scope.merged.contains(&column.name)
                         });
                         all
                     })
@@ -155,7 +155,10 @@ impl Checker<'_> {
                 }
                 SelectItem::QualifiedWildcard(..) => None,
             };
-            columns = columns.zip(made).map(|(columns, made)| [columns, made].concat());
+            columns = columns.zip(made).map(|(mut columns, made)| {
+                columns.extend(made);
+                columns
+            });
         }
         columns
     }
@@ -214,11 +217,8 @@ impl Checker<'_> {
     fn using(&mut self, names: &[ObjectName], before: usize, scope: &mut Scope<'_>) {
         for name in names.iter().filter_map(|name| name.0.last()?.as_ident()) {
             let text = folded(name);
-            let missing = |tables: &[Bound]| {
-                tables.iter().all(|table| {
-                    table.columns.as_ref().is_some_and(|columns| columns.iter().all(|column| column.name != text))
-                })
-            };
+            let missing =
+                |tables: &[Bound]| tables.iter().all(|table| table.columns.is_some() && table.column(&text).is_none());
             if missing(&scope.tables[..before]) || missing(&scope.tables[before..]) {
                 let message = format!("`{text}` is not a column of both sides of the JOIN");
                 self.wrong(name, message, "", "write `ON` with the two columns".into());
@@ -235,8 +235,8 @@ impl Checker<'_> {
                 let own = parts.last().map(|name| folded(name)).unwrap_or_default();
                 let schema = parts.len().checked_sub(2).map(|index| folded(parts[index]));
                 scope.tables.push(match alias {
-                    Some(alias) => Bound { name: folded(&alias.name), schema: None, columns: renamed(columns, alias) },
-                    None => Bound { name: own, schema, columns },
+                    Some(alias) => Bound::new(folded(&alias.name), None, renamed(columns, alias)),
+                    None => Bound::new(own, schema, columns),
                 });
             }
             TableFactor::Derived { lateral, subquery, alias, .. } => {
@@ -244,7 +244,7 @@ impl Checker<'_> {
                     if *lateral { self.query(subquery, Some(scope)) } else { self.query(subquery, scope.parent) };
                 let name = alias.as_ref().map(|alias| folded(&alias.name)).unwrap_or_default();
                 let columns = alias.as_ref().map_or(columns.clone(), |alias| renamed(columns, alias));
-                scope.tables.push(Bound { name, schema: None, columns });
+                scope.tables.push(Bound::new(name, None, columns));
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => self.from(table_with_joins, scope),
             // Tables of functions, PIVOT and the like: what they have is not known here.
@@ -261,7 +261,7 @@ impl Checker<'_> {
                     _ => None,
                 };
                 let name = text.unwrap_or_else(|| format!("{name:?}"));
-                scope.tables.push(Bound { name, schema: None, columns: None });
+                scope.tables.push(Bound::new(name, None, None));
             }
         }
     }
@@ -340,7 +340,7 @@ fn natural(before: usize, scope: &mut Scope<'_>) {
     let names = |tables: &[Bound]| -> Vec<String> {
         tables.iter().filter_map(|table| table.columns.as_ref()).flatten().map(|column| column.name.clone()).collect()
     };
-    let right = names(&scope.tables[before..]);
+    let right: HashSet<String> = names(&scope.tables[before..]).into_iter().collect();
     let both = names(&scope.tables[..before]).into_iter().filter(|name| right.contains(name));
     scope.merged.extend(both.collect::<Vec<_>>());
 }

@@ -1,5 +1,9 @@
 //! Which names can be seen where.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use indexmap::{IndexMap, IndexSet};
 use sqlparser::ast::Ident;
 
 use super::{Checker, Column, Dialect, Kind};
@@ -14,6 +18,24 @@ pub(super) struct Bound {
     pub(super) schema: Option<String>,
     /// None where they are not known.
     pub(super) columns: Option<Vec<Column>>,
+    /// Where each of them is, made when the first is looked up.
+    index: OnceCell<HashMap<String, usize>>,
+}
+
+impl Bound {
+    pub(super) fn new(name: String, schema: Option<String>, columns: Option<Vec<Column>>) -> Self {
+        Self { name, schema, columns, index: OnceCell::new() }
+    }
+
+    /// A column by its name; the first of several.
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        let columns = self.columns.as_ref()?;
+        let index = self.index.get_or_init(|| {
+            let names = columns.iter().enumerate().rev();
+            names.map(|(at, column)| (column.name.clone(), at)).collect()
+        });
+        columns.get(*index.get(name)?)
+    }
 }
 
 /// The names within one SELECT.
@@ -23,7 +45,7 @@ pub(super) struct Scope<'p> {
     /// Columns that a JOIN … USING has made one of two.
     pub(super) merged: Vec<String>,
     /// Names given in the SELECT list so far.
-    pub(super) aliases: Vec<Column>,
+    pub(super) aliases: IndexMap<String, Kind>,
     /// The names of the WITH lists that can be seen.
     pub(super) with: Vec<(String, Option<Vec<Column>>)>,
     pub(super) parent: Option<&'p Scope<'p>>,
@@ -44,18 +66,14 @@ impl Scope<'_> {
     }
 
     fn column_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for column in self.tables.iter().filter_map(|table| table.columns.as_ref()).flatten().chain(&self.aliases) {
-            if !names.contains(&column.name.as_str()) {
-                names.push(&column.name);
-            }
-        }
-        names
+        let columns = self.tables.iter().filter_map(|table| table.columns.as_ref()).flatten();
+        let names = columns.map(|column| column.name.as_str()).chain(self.aliases.keys().map(String::as_str));
+        names.collect::<IndexSet<_>>().into_iter().collect()
     }
 
     /// The tables of this SELECT that have the column.
     fn holders(&self, name: &str) -> Vec<(usize, Kind)> {
-        let kind = |table: &Bound| table.columns.as_ref()?.iter().find(|column| column.name == name).map(|c| c.kind);
+        let kind = |table: &Bound| table.column(name).map(|column| column.kind);
         self.tables.iter().enumerate().filter_map(|(index, table)| Some((index, kind(table)?))).collect()
     }
 
@@ -100,8 +118,8 @@ impl Checker<'_> {
                 }
                 [] => {}
             }
-            if let Some(alias) = scope.aliases.iter().rev().find(|column| column.name == text) {
-                return alias.kind;
+            if let Some(kind) = scope.aliases.get(&text) {
+                return *kind;
             }
             if scope.tables.iter().any(|table| table.columns.is_none()) {
                 return Kind::Unknown;
@@ -150,7 +168,7 @@ impl Checker<'_> {
                 };
                 let Some(first) = rest.first() else { continue };
                 let Some(columns) = &bound.columns else { return Kind::Unknown };
-                let Some(found) = columns.iter().find(|column| column.name == *first) else {
+                let Some(found) = bound.column(first) else {
                     let known: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
                     let message = format!("`{}` has no column `{first}`", bound.name);
                     let at = &parts[parts.len() - rest.len()];

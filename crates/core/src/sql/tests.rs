@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::{SQL_DEPTH, SQL_NESTING};
 
 fn catalog() -> Catalog {
     let relation = |name: &str, columns: &[(&str, &str)]| Relation {
@@ -79,8 +80,8 @@ fn valid_queries_have_result_types() {
             "status varchar(32), a decimal(38,4), r bigint",
         ),
         (
-            "select since + 1 as d, getdate() - created_at as i, my_function(c.id) as f from core.orders join core.customers c on c.id = customer_id",
-            "d date, i interval, f unknown",
+            "select since + 1 as d, getdate() - created_at as i, f_mine(c.id) as f, public.my_function(c.id) as g from core.orders join core.customers c on c.id = customer_id",
+            "d date, i interval, f unknown, g unknown",
         ),
         ("select relname from pg_catalog.pg_class", "relname unknown"),
     ] {
@@ -289,4 +290,107 @@ proptest::proptest! {
     fn arbitrary_text_never_panics(sql in r"(select|with|from|where|group by|,|\(|\)|a|core|\.|orders|id|'x'|\*|=|[0-9é] | ){0,20}") {
         check(&Source::new("m.sql", sql), Dialect::Redshift, &catalog());
     }
+}
+
+/// Queries whose tree grows with `n`, each in another way.
+fn deep(n: usize) -> Vec<(&'static str, String)> {
+    let wrapped = |open: &str, inner: &str, close: &str| format!("select {}{inner}{}", open.repeat(n), close.repeat(n));
+    let chain = |item: &str, operator: &str| format!("select {}", vec![item; n + 1].join(operator));
+    vec![
+        ("plus", chain("1", " + ")),
+        ("or", format!("select 1 where {}", vec!["true"; n + 1].join(" or "))),
+        ("and", format!("select 1 where {}", vec!["1 = 1"; n + 1].join(" and "))),
+        ("concat", chain("'a'", " || ")),
+        ("cast", format!("select 1{}", "::int".repeat(n))),
+        ("is null", format!("select 1{}", " is null".repeat(n))),
+        ("distinct from", format!("select 1{}", " is distinct from 1".repeat(n))),
+        ("minus", format!("select {}1", "- ".repeat(n))),
+        ("not", format!("select {}true", "not ".repeat(n))),
+        ("union", vec!["select 1"; n + 1].join(" union all ")),
+        ("except", vec!["select 1"; n + 1].join(" except ")),
+        ("parentheses", wrapped("(", "1", ")")),
+        ("case", wrapped("case when true then ", "1", " else 2 end")),
+        ("case condition", wrapped("case when ", "true", " then true end")),
+        ("case operand", wrapped("case ", "1", " when 1 then 1 end")),
+        ("function", wrapped("abs(", "1", ")")),
+        ("coalesce", wrapped("coalesce(1, ", "1", ")")),
+        ("in", wrapped("1 in (", "1", ")")),
+        ("subquery", wrapped("(select ", "1", ")")),
+        ("exists", wrapped("exists (select ", "1", ")")),
+        ("derived", format!("select 1 from {}(select 1) t{}", "(select 1 from ".repeat(n), ") t".repeat(n))),
+        ("query", format!("{}select 1{}", "(".repeat(n), ")".repeat(n))),
+        ("joins", format!("select 1 from {}core.orders{}", "(".repeat(n), ")".repeat(n))),
+        ("with", format!("{}select 1{}", "with a as (".repeat(n), ") select 1".repeat(n))),
+        ("array", wrapped("array[", "1", "]")),
+        ("subscript", format!("select o.tags{} from core.orders o", "[0]".repeat(n))),
+        ("like", format!("select 'a'{}", " like 'a'".repeat(n))),
+        ("between", format!("select 1{}", " between 1 and 1".repeat(n))),
+        ("at time zone", format!("select sysdate{}", " at time zone 'utc'".repeat(n))),
+        ("collate", format!("select 'a'{}", " collate case_insensitive".repeat(n))),
+        ("interval", format!("select {}'1 day'", "interval ".repeat(n))),
+        ("keywords as names", format!("select 1{}", " + when + from + case".repeat(n))),
+        ("lambda", format!("select transform(a, {}1)", "x -> ".repeat(n))),
+        ("struct", format!("select cast(a as {}int{})", "array<".repeat(n), ">".repeat(n))),
+        ("extract", wrapped("extract(day from ", "1", ")")),
+        ("trim", wrapped("trim(both 'a' from ", "1", ")")),
+        ("order by", format!("select 1 order by {}1{}", "(".repeat(n), ")".repeat(n))),
+        ("group by", format!("select count(*) from core.orders group by {}", vec!["id"; n + 1].join(" + "))),
+        ("open", format!("select {}", "(".repeat(n))),
+        ("open case", format!("select {}", "case when ".repeat(n))),
+    ]
+}
+
+/// The check of a query on a thread as small as those of the async runtime.
+fn errors_on_a_small_stack(sql: String, dialect: Dialect) -> String {
+    let work = move || errors(&sql, dialect);
+    std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(work).unwrap().join().unwrap()
+}
+
+#[test]
+fn no_depth_of_a_query_overflows_the_stack() {
+    let location = regex::Regex::new("--> m.sql:[0-9]+:[0-9]+\n").unwrap();
+    for n in [SQL_NESTING - 5, SQL_NESTING + 1, SQL_DEPTH - 10, 5_000] {
+        for (name, sql) in deep(n) {
+            for dialect in [Dialect::Redshift, Dialect::Spark] {
+                let errors = errors_on_a_small_stack(sql.clone(), dialect);
+                assert!(errors.is_empty() || location.is_match(&errors), "{name} {n}: {errors}");
+                let operators = ["plus", "or", "and", "concat", "union", "except", "group by"].contains(&name);
+                if operators {
+                    let refused = errors.contains("more than 2000 operators");
+                    // A comparison counts, and so does the `and` beside it.
+                    assert!(refused || n <= SQL_DEPTH, "{name} {n}: {errors}");
+                    assert!(!refused || n > SQL_NESTING + 1, "{name} {n}: {errors}");
+                }
+                if ["parentheses", "case", "function", "subquery", "derived", "not"].contains(&name) {
+                    let refused = errors.contains("nested more than 100 levels deep");
+                    assert_eq!(refused, n > SQL_NESTING, "{name} {n}: {errors}");
+                }
+            }
+        }
+    }
+    let (_, plus) = deep(SQL_DEPTH + 1).swap_remove(0);
+    let error = errors_on_a_small_stack(plus, Dialect::Redshift);
+    assert!(error.contains("--> m.sql:1:8006\n"), "{}", error.lines().take(2).collect::<String>());
+}
+
+/// With work that grows as the square of the width, 8,000 columns would take minutes.
+#[test]
+fn wide_marts_take_time_with_their_width() {
+    let wide = |columns: usize| {
+        let names: Vec<String> = (0..columns).map(|at| format!("c{at}")).collect();
+        let relation = Relation {
+            schema: Some("core".into()),
+            name: "wide".into(),
+            columns: Some(names.iter().map(|name| Column::new(name.as_str(), Kind::Bigint)).collect()),
+        };
+        let catalog = Catalog { relations: vec![relation], open: Vec::new() };
+        let list = names.iter().map(|name| format!("max(w.{name}) as {name}")).collect::<Vec<_>>().join(", ");
+        let checked =
+            check(&Source::new("m.sql", format!("select {list} from core.wide w")), Dialect::Redshift, &catalog);
+        assert!(checked.errors.is_empty(), "{}", checked.errors[0]);
+        assert_eq!((checked.columns.map(|columns| columns.len()), checked.spans.len()), (Some(columns), columns));
+        assert_eq!(checked.spans[columns - 1].text(), format!("max(w.c{0}) as c{0}", columns - 1));
+    };
+    wide(1_000);
+    wide(8_000);
 }

@@ -7,6 +7,7 @@ use super::parameter::Parameter;
 use super::problem::Problem;
 use super::{Output, Resource, Template};
 use crate::error::did_you_mean;
+use crate::limits::STACK_RESOURCES;
 use crate::yaml::{Key, Node, Source, Span, Value};
 
 const SECTIONS: [&str; 10] = [
@@ -83,6 +84,20 @@ pub(super) fn template(source: &Arc<Source>, node: &Node, problems: &mut Vec<Pro
                 "Template format error: At least one Resources member must be defined.",
             )
             .hint("add a `Resources` section with at least one resource"),
+        );
+    }
+    if let Some((key, _)) = section("Resources").get(STACK_RESOURCES) {
+        let count = section("Resources").len();
+        problems.push(
+            Problem::new(
+                &key.span,
+                format!("`{}` defines {count} resources; a stack has at most {STACK_RESOURCES}", source.name),
+                format!(
+                    "Template format error: Number of resources, {count}, is greater than maximum allowed, {STACK_RESOURCES}"
+                ),
+            )
+            .label("the first that is too many")
+            .hint("divide them among stacks"),
         );
     }
     let outputs = section("Outputs").iter().filter_map(|(key, node)| output(key, node, problems)).collect();

@@ -244,3 +244,51 @@ fn the_resource_table_is_parsed() {
     );
     assert_eq!(name.complaint("BucketName", &"fine-name".into()), None);
 }
+
+const TOPIC: &str = "Resources:\n  T: {Type: 'AWS::SNS::Topic'}\n";
+
+#[test]
+fn conditions_are_bounded() {
+    let chain = |length: usize, next: &dyn Fn(usize) -> String| {
+        let conditions: String = (0..length).map(|at| format!("  C{at}: {}\n", next(at + 1))).collect();
+        format!("Conditions:\n{conditions}  C{length}: !Equals [a, a]\n{TOPIC}")
+    };
+    let not = |next| format!("!Not [!Condition C{next}]");
+    let twice = |next| format!("!And [!Condition C{next}, !Condition C{next}]");
+    assert!(Template::parse(&Source::new("t.yaml", chain(40, &not))).is_ok());
+    insta::assert_snapshot!(complaints(&chain(5_000, &not)).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: the condition `C0` depends on 50 others in a row
+     --> test.yaml:2:3
+    ");
+    insta::assert_snapshot!(complaints(&chain(40, &twice)).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: the condition `C0` takes more than 1000 others to evaluate
+     --> test.yaml:2:3
+    ");
+    // A cycle that goes through `Fn::If` as well.
+    let cycle = format!("Conditions:\n  A: !If [B, true, true]\n  B: !Not [!Condition A]\n{TOPIC}");
+    insta::assert_snapshot!(complaints(&cycle).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: conditions depend on each other in a cycle: A → B → A
+     --> test.yaml:2:3
+    ");
+}
+
+#[test]
+fn functions_and_resources_are_bounded() {
+    let join = |depth: usize| {
+        let value = "!Join ['', [".repeat(depth) + "x" + &"]]".repeat(depth);
+        format!("Resources:\n  T: {{Type: 'AWS::SNS::Topic', Properties: {{TopicName: {value}}}}}\n")
+    };
+    assert!(Template::parse(&Source::new("t.yaml", join(40))).is_ok());
+    for depth in [60, 2_000] {
+        assert!(complaints(&join(depth)).contains("nested more than 100 levels deep"), "{depth}");
+    }
+    let many = |count: usize| -> String {
+        (0..count).map(|at| format!("  T{at}: {{Type: 'AWS::SNS::Topic', DependsOn: T{}}}\n", at + 1)).collect()
+    };
+    let text = |count: usize| format!("Resources:\n{}  T{count}: {{Type: 'AWS::SNS::Topic'}}\n", many(count));
+    assert!(Template::parse(&Source::new("t.yaml", text(499))).is_ok());
+    insta::assert_snapshot!(complaints(&text(20_000)).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    error: `test.yaml` defines 20001 resources; a stack has at most 500
+       --> test.yaml:502:3
+    ");
+}

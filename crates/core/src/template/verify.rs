@@ -1,10 +1,13 @@
 //! What a template's parts say about each other: names that nothing carries, attributes that no type has, cycles.
 
+use std::collections::BTreeMap;
+
 use super::expression::{Expression, Form, Intrinsic};
 use super::problem::Problem;
 use super::references::Reference;
 use super::{Template, schema};
 use crate::error::did_you_mean;
+use crate::limits::{CONDITION_DEPTH, CONDITION_STEPS};
 use crate::yaml::Span;
 
 /// The pseudo parameters that every template has.
@@ -99,36 +102,72 @@ fn check_cycles(template: &Template, problems: &mut Vec<Problem>) {
             .hint("remove one reference from the cycle: write the name as a text, or move the policy into its own resource"),
         );
     }
+    let mut known = BTreeMap::new();
     for (key, _) in &template.conditions {
         let mut path = vec![key.name.as_str()];
-        if condition_cycle(template, &mut path) {
-            problems.push(Problem::new(
-                &key.span,
+        let (message, wording) = match condition_steps(template, &mut path, &mut known) {
+            Ok(_) => continue,
+            Err(ConditionError::Cycle) => (
                 format!("conditions depend on each other in a cycle: {}", path.join(" → ")),
                 format!("Template format error: Circular dependencies detected in conditions [{}]", path.join(", ")),
-            ));
-            break;
-        }
+            ),
+            Err(ConditionError::TooDeep) => (
+                format!("the condition `{}` depends on {CONDITION_DEPTH} others in a row", key.name),
+                "Template format error: conditions are nested too deep".to_owned(),
+            ),
+            Err(ConditionError::TooMuch) => (
+                format!("the condition `{}` takes more than {CONDITION_STEPS} others to evaluate", key.name),
+                "Template format error: conditions are too complex".to_owned(),
+            ),
+        };
+        problems.push(Problem::new(&key.span, message, wording));
+        break;
     }
 }
 
-fn condition_cycle<'a>(template: &'a Template, path: &mut Vec<&'a str>) -> bool {
-    let Some(expression) = path.last().and_then(|name| template.condition(name)) else { return false };
+/// Why conditions cannot be evaluated.
+enum ConditionError {
+    Cycle,
+    TooDeep,
+    TooMuch,
+}
+
+/// How many conditions are evaluated for the last one of the path.
+fn condition_steps<'a>(
+    template: &'a Template,
+    path: &mut Vec<&'a str>,
+    known: &mut BTreeMap<&'a str, usize>,
+) -> Result<usize, ConditionError> {
+    let Some((name, expression)) = path.last().and_then(|name| Some((*name, template.condition(name)?))) else {
+        return Ok(1);
+    };
+    if let Some(steps) = known.get(name) {
+        return Ok(*steps);
+    }
+    if path.len() > CONDITION_DEPTH {
+        return Err(ConditionError::TooDeep);
+    }
     let mut next = Vec::new();
     expression.walk(&mut |inner| {
-        if let Some(Intrinsic::Condition(name)) = inner.intrinsic() {
+        if let Some(Intrinsic::Condition(name) | Intrinsic::If { condition: name, .. }) = inner.intrinsic() {
             next.push(name.as_str());
         }
     });
-    for name in next {
-        let again = path.contains(&name);
-        path.push(name);
-        if again || condition_cycle(template, path) {
-            return true;
+    let mut steps = 1_usize;
+    for needed in next {
+        let again = path.contains(&needed);
+        path.push(needed);
+        if again {
+            return Err(ConditionError::Cycle);
         }
+        steps = steps.saturating_add(condition_steps(template, path, known)?);
         path.pop();
+        if steps > CONDITION_STEPS {
+            return Err(ConditionError::TooMuch);
+        }
     }
-    false
+    known.insert(name, steps);
+    Ok(steps)
 }
 
 fn check_reference(template: &Template, reference: &Reference<'_>, block: &'static str, problems: &mut Vec<Problem>) {

@@ -1,5 +1,6 @@
 //! Marts: the user's SELECT, made into a table or view.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipectl_contract::limits::STATEMENT_BYTES;
@@ -36,6 +37,7 @@ pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Ve
                 document: document::Mart {
                     name: name.clone(),
                     kind,
+                    reads: reads(source),
                     refresh: refresh(name, kind, select),
                     unload: unload(spec, name),
                 },
@@ -44,14 +46,21 @@ pub(super) fn marts(spec: &Spec, sources: &[(String, Arc<Source>)]) -> Result<Ve
         }
     }
     Error::all(errors)?;
-    let reads = |source: &Arc<Source>| {
+    let marts_read = |source: &Arc<Source>| {
         let references = marts::references(source).into_iter();
         references.filter(|found| found.schema == "marts").map(|found| found.name).collect::<Vec<_>>()
     };
-    let graph = Graph::new(sources.iter().map(|(name, source)| (name.clone(), reads(source))))?;
+    let graph = Graph::new(sources.iter().map(|(name, source)| (name.clone(), marts_read(source))))?;
     let order = graph.order();
     made.sort_by_key(|mart| order.iter().position(|name| *name == mart.document.name));
     Ok(made)
+}
+
+/// The tables and marts that a mart reads, each once.
+fn reads(source: &Arc<Source>) -> Vec<String> {
+    let references = marts::references(source).into_iter();
+    let reads: BTreeSet<String> = references.map(|found| format!("{}.{}", found.schema, found.name)).collect();
+    reads.into_iter().collect()
 }
 
 fn refresh(name: &str, kind: MartKind, select: &str) -> Vec<String> {

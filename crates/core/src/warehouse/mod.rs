@@ -1,8 +1,8 @@
 //! The warehouse's SQL: Redshift's dialect, made from the spec.
 //!
-//! Tables are in the schema `core`, marts in `marts`, and `pipectl.ledger` says which batch is in which table. A batch is
-//! loaded by one transaction, of which the ledger is a part: it is there as a whole or not at all, and a second time it
-//! changes nothing.
+//! Tables are in the schema `core`, marts in `marts`, and `pipectl.ledger_<table>` records which batches are in a table. A
+//! batch is loaded by one transaction, of which the ledger is a part: it is there as a whole or not at all, and a second
+//! time it changes nothing.
 
 mod load;
 mod mart;
@@ -10,7 +10,9 @@ pub mod schema_changes;
 
 use std::sync::Arc;
 
+use pipectl_contract::document::TableLoad;
 use pipectl_contract::limits::{STATEMENT_BYTES, TRANSACTION_STATEMENTS};
+use pipectl_contract::load_statements::{self, Batch, Files};
 use pipectl_contract::names::columns::INFERRED;
 use pipectl_contract::{Map, schema_change};
 
@@ -21,31 +23,35 @@ use crate::spec::{Column, ColumnType, Spec, Table};
 use crate::yaml::Source;
 pub use mart::Mart;
 
-/// The longest statement before a batch and its path are put in.
+/// The longest statement without the names of a batch and its files.
 const LONGEST: usize = STATEMENT_BYTES - 2_000;
+/// How many keys of tables one statement records: far below its longest length.
+const KEYS_AT_ONCE: usize = 15;
 
 /// The statements that make what is not there yet: schemas, what pipectl keeps for itself, and the tables.
 pub fn setup(spec: &Spec) -> Vec<String> {
     let mut statements: Vec<String> =
         ["core", "marts", "pipectl"].map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {schema}")).into();
     statements.push(
-        "CREATE TABLE IF NOT EXISTS pipectl.ledger (batch VARCHAR(64) NOT NULL, table_name VARCHAR(128) NOT NULL, \
-         loaded_at TIMESTAMP NOT NULL, rows_staged BIGINT NOT NULL) DISTSTYLE ALL SORTKEY (batch)"
-            .to_owned(),
-    );
-    statements.push(
         "CREATE TABLE IF NOT EXISTS pipectl.tables (table_name VARCHAR(256) NOT NULL, key_columns VARCHAR(4096) NOT NULL) \
          DISTSTYLE ALL"
             .to_owned(),
     );
-    for (name, table) in schema(spec) {
-        statements.push(schema_change::create(&name, &table));
-        // Once written it stays: what it says against a later spec is that the key has changed.
-        statements.push(format!(
-            "INSERT INTO pipectl.tables (table_name, key_columns) SELECT '{name}', '{}' \
-             WHERE NOT EXISTS (SELECT 1 FROM pipectl.tables WHERE table_name = '{name}')",
-            table.key.join(",")
-        ));
+    let tables = schema(spec);
+    statements.extend(tables.iter().map(|(name, table)| schema_change::create(name, table)));
+    statements.extend(spec.pipeline.tables.keys().map(|name| load_statements::create_ledger(name)));
+    // Once written it stays: a later spec that differs from it has changed the key.
+    let keys: Vec<(String, String)> =
+        tables.iter().map(|(name, table)| (name.to_owned(), table.key.join(","))).collect();
+    for some in keys.chunks(KEYS_AT_ONCE) {
+        let select = |(name, key): &(String, String)| {
+            format!(
+                "SELECT '{name}' AS table_name, '{key}' AS key_columns WHERE NOT EXISTS \
+                 (SELECT 1 FROM pipectl.tables WHERE table_name = '{name}')"
+            )
+        };
+        let selects = some.iter().map(select).collect::<Vec<_>>().join(" UNION ALL ");
+        statements.push(format!("INSERT INTO pipectl.tables (table_name, key_columns) {selects}"));
     }
     statements
 }
@@ -128,10 +134,16 @@ fn sort_key(table: &Table) -> Option<&str> {
     times().find(|name| *name == "created_at").or(table.order_by.as_deref()).or_else(|| times().next())
 }
 
-/// The statements that bring one batch into a table, for one transaction. `{batch}` and `{path}` stand for the batch and
-/// the folder of its files.
-pub fn load(spec: &Spec, name: &str, table: &Table) -> Vec<String> {
-    load::statements(spec, name, table)
+/// How the batches of a table are loaded.
+pub fn load(spec: &Spec, name: &str, table: &Table) -> TableLoad {
+    load::table_load(spec, name, table)
+}
+
+/// The statements of a batch whose files have the columns of the table.
+fn statements(spec: &Spec, name: &str, table: &Table) -> Vec<String> {
+    let batch = Batch { name: "", files: Files::Manifest(""), columns: &Map::new() };
+    // A batch without a list of columns fits.
+    load_statements::statements(&load(spec, name, table), batch).unwrap_or_default()
 }
 
 /// Says which tables are too wide for the statements that load them.
@@ -139,7 +151,7 @@ pub fn check(spec: &Spec) -> Vec<Error> {
     let mut errors = Vec::new();
     let made = schema(spec);
     for (name, table) in &spec.pipeline.tables {
-        let statements = load(spec, name, table);
+        let statements = statements(spec, name, table);
         let longest = statements.iter().map(String::len).max().unwrap_or_default();
         let created =
             made.get(&format!("core.{}", quoted(name))).map_or(0, |table| schema_change::create(name, table).len());
@@ -189,15 +201,6 @@ pub fn complete(spec: &Spec, marts: &[Mart]) -> Vec<String> {
         }
     }
     statements
-}
-
-fn same(key: &[String], left: &str, right: &str) -> String {
-    let equal = |column: &String| format!("{left}.{0} = {right}.{0}", quoted(column));
-    key.iter().map(equal).collect::<Vec<_>>().join(" AND ")
-}
-
-fn list(columns: &[String]) -> String {
-    columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
 /// A name as SQL takes it: as it is, or in quotes where it could be read as something else.

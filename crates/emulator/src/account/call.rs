@@ -102,7 +102,10 @@ fn statements(account: &Account, access_key: &str, operation: &str, body: &Value
         return vec![Call::new(access_key, "redshift-data", operation, "*").with("redshift-data:statement", id)];
     }
     if operation == "ListStatements" {
-        return vec![Call::new(access_key, "redshift-data", operation, "*")];
+        // Unless the request says otherwise, it lists the caller's own.
+        return vec![
+            Call::new(access_key, "redshift-data", operation, "*").with("redshift-data:own-statements", "true"),
+        ];
     }
     let name = text("WorkgroupName").unwrap_or_default();
     let stacks = account.stacks();

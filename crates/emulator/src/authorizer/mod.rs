@@ -155,6 +155,10 @@ impl Authorizer {
                         owner.map_or_else(|| "unknown".to_owned(), |caller| Policies::user_id(session_of(&caller)));
                     request.context.set("redshift-data:statement-owner-iam-userid", owner);
                 }
+                "redshift-data:own-statements" => {
+                    let owner = Policies::user_id(&role.name);
+                    request.context.set("redshift-data:statement-owner-iam-userid", owner);
+                }
                 "redshift-serverless:workgroup" => {
                     for (tag, value) in self.0.policies.workgroup_tags(value) {
                         request.context.set(&format!("aws:ResourceTag/{tag}"), value);

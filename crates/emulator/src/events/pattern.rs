@@ -300,4 +300,16 @@ mod tests {
             assert_eq!(wildcard(pattern, text), expected, "{pattern} {text}");
         }
     }
+
+    /// A pattern and an event, on a line each.
+    #[test]
+    fn fuzz_event_pattern() {
+        pipectl_core::testing::fuzz::run("event-pattern", 2_000, |input| {
+            let text = String::from_utf8_lossy(input);
+            let mut values = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let (Some(pattern), event) = (values.next(), values.next().unwrap_or_default()) else { return };
+            drop(matches(&pattern, &event));
+            drop(matches(&pattern, &pattern));
+        });
+    }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Redshift's semantics that PostgreSQL does not have are put on top: keys are not enforced, VARCHAR counts bytes,
-//! MERGE has its restrictions, COPY converts no type, transactions are serializable. What is missing is refused by name.
+//! MERGE has its restrictions, COPY converts no type. What is missing is refused by name.
 
 mod copy;
 mod data_api;
@@ -27,6 +27,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use copy::{Read, ReadAuthorizer};
 pub use data_api::{Answer, DataApi, WeakDataApi};
 pub use error::SqlError;
+pub use session::Isolation;
 
 use self::copy::Files;
 use self::error::SqlResult;
@@ -61,6 +62,7 @@ pub struct WarehouseConfig {
     pub readers: BTreeMap<String, String>,
     /// The directory of each bucket of the local account.
     pub buckets: BTreeMap<String, PathBuf>,
+    pub isolation: Isolation,
     /// Authorizes what a COPY reads, as IAM would.
     pub authorizer: Option<ReadAuthorizer>,
     /// Receives the EventBridge events of statements that ask for one.

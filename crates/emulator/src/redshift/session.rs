@@ -9,6 +9,17 @@ use super::rewrite::{Step, Translated, quote};
 use super::unload;
 use crate::postgres::server::{Login, USER};
 
+/// How transactions of the database are isolated from each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// A transaction sees what was committed when its first statement read or wrote: the default of new warehouses.
+    #[default]
+    Snapshot,
+    /// Transactions have the result of some order, or one of them fails: the default of older clusters, and an option
+    /// of `CREATE DATABASE`.
+    Serializable,
+}
+
 /// An open session. Its temporary tables end with it.
 pub(crate) struct Session {
     client: Client,
@@ -77,9 +88,14 @@ impl Session {
         Ok(self.client.batch_execute(sql).await?)
     }
 
-    /// Begins a transaction with Redshift's default isolation.
-    pub(crate) async fn begin(&self) -> SqlResult<()> {
-        self.execute("BEGIN ISOLATION LEVEL SERIALIZABLE").await
+    /// Begins a transaction.
+    pub(crate) async fn begin(&self, isolation: Isolation) -> SqlResult<()> {
+        self.execute(match isolation {
+            // PostgreSQL takes the snapshot where Redshift does: at the first statement that reads or writes, not at LOCK.
+            Isolation::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE",
+        })
+        .await
     }
 
     /// Executes a translated statement.

@@ -74,6 +74,7 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if !entry.file_name().to_string_lossy().starts_with('.') {
+            crate::arrivals::inside(directory, &entry.path())?;
             paths.push(entry.path());
         }
     }

@@ -1,9 +1,9 @@
 use pipectl_contract::document::{
-    Buckets, Checks, Child, Column, Csv, Database, Document, Format, Iceberg, List, LoadStatements, Mart, Object,
-    Reference, Shopify, Source, Table, Transform, VERSION, Warehouse,
+    Buckets, Checks, Child, Column, Csv, Database, Document, Format, Iceberg, List, LoadColumn, Mart, Object,
+    Reference, Shopify, Source, Stub, Table, TableLoad, Transform, VERSION, Warehouse,
 };
 use pipectl_contract::options::{Bounds, Capture, CheckName, Load, MartKind, RowBounds, SchemaChanges};
-use pipectl_contract::{Map, keys, names, schema_change};
+use pipectl_contract::{ColumnType, Map, keys, names, schema_change};
 
 use crate::message;
 
@@ -162,6 +162,24 @@ fn a_document_with_every_option() {
         ..table("db", Format::Parquet)
     };
     let changes = Table { object: Some(text("log")), deletes: true, ..table("log", Format::Changes) };
+    let load = TableLoad {
+        name: text("orders"),
+        columns: vec![
+            LoadColumn { name: text("id"), kind: ColumnType::Bigint, stub: None },
+            LoadColumn {
+                name: text("customer_id"),
+                kind: ColumnType::Bigint,
+                stub: Some(Stub { table: text("customers"), column: text("id") }),
+            },
+        ],
+        key: texts(&["id"]),
+        order_by: Some(text("updated_at")),
+        load: Load::Upsert,
+        deletes: true,
+        deleted_keys: Some(text("pipectl.deleted_orders")),
+        may_hold_stubs: true,
+        distribution: Some(text("id")),
+    };
     let document = Document {
         version: VERSION,
         pipeline: text("shop"),
@@ -185,14 +203,15 @@ fn a_document_with_every_option() {
             schema: [("core.orders", wide)].into(),
             complete: texts(&["GRANT USAGE ON SCHEMA core TO quicksight"]),
             users: [("quicksight", names::reader_secret("shop-dev", "quicksight"))].into(),
-            tables: [("orders", LoadStatements { load: texts(&["COPY stage FROM '{path}'", "INSERT '{batch}'"]) })]
-                .into(),
+            tables: [("orders", load)].into(),
             marts: vec![Mart {
                 name: text("sales"),
                 kind: MartKind::MaterializedView,
+                reads: texts(&["core.orders"]),
                 refresh: texts(&["REFRESH MATERIALIZED VIEW marts.sales"]),
                 unload: Some(text("UNLOAD ('SELECT * FROM marts.sales')")),
             }],
+            parallel: 2,
         },
         transforms: [(
             "plain",
@@ -206,7 +225,13 @@ fn a_document_with_every_option() {
 
 #[test]
 fn a_document_without_options() {
-    let mart = Mart { name: text("sales"), kind: MartKind::Table, refresh: texts(&["CREATE TABLE x"]), unload: None };
+    let mart = Mart {
+        name: text("sales"),
+        kind: MartKind::Table,
+        reads: Vec::new(),
+        refresh: texts(&["CREATE TABLE x"]),
+        unload: None,
+    };
     let document = Document {
         version: VERSION,
         pipeline: text("shop"),

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use pipectl_contract::ledger::{
-    BatchInput, Clean, Closed, Counts, Finding, Loaded, MartRefreshed, ObjectInput, Reason, Setup, Stage, Transform,
-    VERSION, Watermark,
+    BatchInput, Clean, Closed, Counts, DataFile, Failed, FailureKind, Finding, Loaded, MartRefreshed, ObjectInput,
+    Reason, Setup, Skipped, Stage, Transform, VERSION, Watermark,
 };
 use pipectl_contract::replay::{Input, Origin, Request};
 use pipectl_contract::report::{self, Report, Seconds, Table};
@@ -39,6 +39,7 @@ fn clean() -> Clean {
     };
     let counts = Counts {
         path: Some(path(names::Zone::Cleaned, "orders", CLEANED)),
+        files: Vec::new(),
         rows_in: 10,
         rows_out: 6,
         quarantined: 1,
@@ -86,6 +87,10 @@ fn clean() -> Clean {
 fn transform() -> Transform {
     let counts = Counts {
         path: Some(path(names::Zone::Transformed, "orders", TRANSFORMED)),
+        files: vec![DataFile {
+            key: format!("{}part-00000.snappy.parquet", keys::rows_folder("orders", TRANSFORMED)),
+            size: 1_234,
+        }],
         rows_in: 6,
         rows_out: 5,
         duplicates: 1,
@@ -185,8 +190,35 @@ fn entries_of_the_loader() {
         deleted: Some(0),
         statement_id: Some(text("d9b6c0c9")),
         committed_at: text(AT),
+        skipped: None,
     };
     message("loaded", &loaded);
+    let skipped = Loaded {
+        staged: Some(0),
+        changed: Some(0),
+        statement_id: None,
+        skipped: Some(Skipped {
+            by: text("arn:aws:sts::111111111111:assumed-role/operator/ada"),
+            reason: text("Value too long for character type"),
+        }),
+        ..loaded
+    };
+    message("skipped", &skipped);
+    let failed = Failed {
+        version: VERSION,
+        stage: Stage::Failed.as_str().to_owned(),
+        batch: text(TRANSFORMED),
+        name: text("orders"),
+        kind: FailureKind::Data,
+        message: text("Value too long for character type"),
+        hint: text("correct the cause, then `pipectl retry orders`"),
+        attempts: 1,
+        statement_id: Some(text("d9b6c0c9")),
+        document: text(DOCUMENT),
+        failed_at: text(AT),
+        retry: false,
+    };
+    message("failed", &failed);
     let closed = Closed {
         version: VERSION,
         stage: Stage::Loaded.as_str().to_owned(),

@@ -17,6 +17,7 @@ fn keys() {
         "LEDGER": keys::LEDGER,
         "QUARANTINE": keys::QUARANTINE,
         "SNAPSHOTS": keys::SNAPSHOTS,
+        "MANIFESTS": keys::MANIFESTS,
         "REPORTS": keys::REPORTS,
         "EXPORTS": keys::EXPORTS,
         "ICEBERG": keys::ICEBERG,
@@ -63,12 +64,17 @@ fn keys() {
     let mart = json!({"batch": batch, "document": document, "mart": "sales"});
     add("mart_entry", mart.clone(), keys::mart_entry(batch, document, "sales"));
     add("unload_entry", mart, keys::unload_entry(batch, document, "sales"));
+    add("failures_folder", json!({}), keys::failures_folder());
+    add("failed_load", json!({"table": "orders"}), keys::failed_load("orders"));
+    add("failed_mart", json!({"mart": "sales"}), keys::failed_mart("sales"));
+    add("failed_unload", json!({"mart": "sales"}), keys::failed_unload("sales"));
     add("setup_entry", json!({"document": document}), keys::setup_entry(document));
     add("iceberg_mark", json!({"table": "orders"}), keys::iceberg_mark("orders"));
     add("batches_prefix", json!({"table": "orders"}), keys::batches_prefix("orders"));
     add("snapshots_folder", json!({"table": "orders"}), keys::snapshots_folder("orders"));
     let rows = json!({"table": "orders", "batch": batch});
     add("rows_folder", rows.clone(), keys::rows_folder("orders", batch));
+    add("manifest", rows.clone(), keys::manifest("orders", batch));
     add("quarantine_folder", rows.clone(), keys::quarantine_folder("orders", batch));
     add("snapshot_folder", rows, keys::snapshot_folder("orders", batch));
     add("report", json!({"batch": batch}), keys::report(batch));

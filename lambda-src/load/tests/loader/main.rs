@@ -34,15 +34,15 @@ impl Setting {
 
     fn document_of(&self, mart: &str, schema: &Value) {
         let load = |table: &str| {
-            json!({"load": ["CREATE TEMP TABLE stage (LIKE core.t)", "COPY stage FROM '{path}'",
-            format!("MERGE INTO core.{table} USING stage"), "INSERT INTO pipectl.ledger SELECT '{batch}'"]})
+            json!({"name": table, "columns": [{"name": "id", "type": "bigint"}, {"name": "note", "type": "varchar(9)"}],
+                "key": ["id"], "load": "upsert", "deletes": false, "may_hold_stubs": false})
         };
         let document = json!({"version": 1, "pipeline": "shop", "environment": "dev", "prefix": "shop-dev",
             "buckets": {"raw": "raw", "cleaned": "c", "transformed": "t", "raw_archive": "ra", "cleaned_archive": "ca"},
             "empty_after_load": false, "sources": {}, "tables": {}, "warehouse": {
             "workgroup": "shop-dev", "database": "warehouse", "secret": "redshift!shop-dev-pipectl_admin",
             "setup": ["CREATE SCHEMA IF NOT EXISTS core"], "schema": schema, "tables": {"orders": load("orders"), "lines": load("lines")},
-            "complete": [], "users": {}, "marts": [{"name": "daily", "kind": "table", "refresh": [mart]}]}});
+            "complete": [], "users": {}, "marts": [{"name": "daily", "kind": "table", "reads": ["core.orders"], "refresh": [mart]}]}});
         self.s3.put("artifacts/config/pipeline-1.json", document.to_string());
     }
 
@@ -50,7 +50,9 @@ impl Setting {
         let table = |(name, rows): &(&str, u64)| {
             // As the job writes it: a table without rows has no path.
             let path = (*rows > 0).then(|| format!("s3://t/{name}/batch={batch}/"));
-            let entry = json!({"path": path, "rows_in": rows, "rows_out": rows, "quarantined": 0, "duplicates": 0});
+            let files = json!([{"key": format!("{name}/batch={batch}/part-0.parquet"), "size": 9}]);
+            let files = if *rows > 0 { files } else { json!([]) };
+            let entry = json!({"path": path, "files": files, "columns": {"id": "bigint", "note": "string"}, "rows_in": rows, "rows_out": rows, "quarantined": 0, "duplicates": 0});
             ((*name).to_owned(), entry)
         };
         let tables: serde_json::Map<String, Value> = tables.iter().map(table).collect();
@@ -79,7 +81,7 @@ impl Setting {
 }
 
 #[tokio::test]
-async fn events_carry_the_batches_into_the_warehouse_one_statement_at_a_time() {
+async fn events_carry_the_batches_into_the_warehouse_in_the_order_of_each_table() {
     let setting = Setting::new().await;
     setting.batch("20261001T000000Z-a", &[("orders", 3), ("lines", 0)]);
     setting.batch("20261002T000000Z-b", &[("orders", 2)]);
@@ -101,11 +103,18 @@ async fn events_carry_the_batches_into_the_warehouse_one_statement_at_a_time() {
     let entry: Value = serde_json::from_str(&entry).unwrap();
     assert_eq!((&entry["staged"], &entry["changed"], &entry["statement_id"]), (&json!(10), &json!(10), &json!("id-3")));
     assert_eq!(setting.ledger().len(), 7, "{:?}", setting.ledger());
-    assert!(setting.warehouse.sql().contains(&"COPY stage FROM 's3://t/orders/batch=20261001T000000Z-a/'".to_owned()));
+    let copy = "COPY pipectl_stage FROM 's3://t/_manifests/orders/batch=20261001T000000Z-a.json' IAM_ROLE default \
+                FORMAT AS PARQUET MANIFEST";
+    assert!(setting.warehouse.sql().contains(&copy.to_owned()));
+    let manifest = setting.s3.text("t/_manifests/orders/batch=20261001T000000Z-a.json").unwrap();
+    assert_eq!(
+        manifest,
+        r#"{"entries":[{"url":"s3://t/orders/batch=20261001T000000Z-a/part-0.parquet","mandatory":true,"meta":{"content_length":9}}]}"#
+    );
 
     // Once more changes nothing.
     let results = setting.run().await;
-    assert_eq!(results, [Ok(json!({"recorded": [], "submitted": null, "pending": 0}))]);
+    assert_eq!(results, [Ok(json!({"recorded": [], "submitted": [], "waiting": [], "pending": 0}))]);
     assert_eq!(setting.warehouse.submitted().len(), 5);
 }
 
@@ -126,28 +135,128 @@ async fn double_events_submit_nothing_twice() {
     assert_eq!(names.iter().filter(|name| !name.contains("/inspect/")).count(), 4, "{names:?}");
 }
 
+fn failed(setting: &Setting, table: &str) -> Value {
+    let entry = setting.s3.text(&format!("t/_ledger/failed/load/{table}.json")).unwrap();
+    serde_json::from_str(&entry).unwrap()
+}
+
 #[tokio::test]
-async fn a_failed_statement_fails_the_lambda_with_its_text_and_is_tried_again_when_asked() {
+async fn a_failed_load_fails_the_lambda_with_its_text_and_stops_only_its_table() {
     let setting = Setting::new().await;
     setting.batch("1", &[("orders", 1), ("lines", 1)]);
+    setting.batch("2", &[("orders", 1), ("lines", 1)]);
     setting.warehouse.fail("shop-dev/load/1/lines", "Spectrum Scan Error: incompatible Parquet schema");
     let results = setting.run().await;
-    let error = results.last().unwrap().as_ref().unwrap_err();
+    let errors: Vec<&String> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    let [error] = errors[..] else { panic!("{results:?}") };
     assert!(
         error.contains("shop-dev/load/1/lines")
             && error.contains("incompatible Parquet schema")
-            && error.contains("COPY stage"),
+            && error.contains("COPY pipectl_stage")
+            && error.contains("`pipectl retry lines`")
+            && error.contains("`pipectl skip lines 1`"),
         "{error}"
     );
-    // Nothing is recorded, and nothing follows.
-    assert_eq!(setting.warehouse.submitted().len(), 3);
-    assert!(!setting.ledger().iter().any(|key| key.contains("/load/")), "{:?}", setting.ledger());
+    // The other table goes on, and the mart that reads it.
+    let names = setting.warehouse.submitted();
+    let loads = ["shop-dev/load/1/lines", "shop-dev/load/1/orders", "shop-dev/load/2/orders", "shop-dev/marts/2/daily"];
+    assert_eq!(names[2..], loads);
+    let entry = failed(&setting, "lines");
+    assert_eq!((&entry["batch"], &entry["kind"], &entry["attempts"]), (&json!("1"), &json!("data"), &json!(1)));
 
-    // Asked at once, it says the same again; later it submits the transaction again.
-    setting.warehouse.age();
+    // Asked again, it waits and says so.
+    let results = setting.run().await;
+    let waiting = json!([{"what": "core.lines", "why": "Spectrum Scan Error: incompatible Parquet schema"}]);
+    assert_eq!(results, [Ok(json!({"recorded": [], "submitted": [], "waiting": waiting, "pending": 2}))]);
+
+    // A person says `retry`: the same batch is submitted again, and then the next one.
+    let mut entry = failed(&setting, "lines");
+    entry["retry"] = json!(true);
+    setting.s3.put("t/_ledger/failed/load/lines.json", entry.to_string());
     let results = setting.run().await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-    assert_eq!(setting.warehouse.submitted()[3..5], ["shop-dev/load/1/lines", "shop-dev/load/1/orders"]);
+    assert_eq!(setting.warehouse.submitted()[6..], ["shop-dev/load/1/lines", "shop-dev/load/2/lines"]);
+    assert!(
+        setting.s3.text("t/_ledger/loaded/1.json").is_some() && setting.s3.text("t/_ledger/loaded/2.json").is_some()
+    );
+}
+
+#[tokio::test]
+async fn a_batch_that_was_skipped_is_left_out() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1)]);
+    setting.batch("2", &[("orders", 1)]);
+    setting.warehouse.fail("shop-dev/load/1/orders", "Value too long for character type");
+    setting.run().await;
+    setting.s3.put("t/_ledger/load/1/orders.json", json!({"skipped": {"by": "ada", "reason": "r"}}).to_string());
+    let results = setting.run().await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let names = setting.warehouse.submitted();
+    assert_eq!(names[2..], ["shop-dev/load/1/orders", "shop-dev/load/2/orders", "shop-dev/marts/2/daily"]);
+}
+
+#[tokio::test]
+async fn a_transient_failure_is_submitted_again_at_once() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1)]);
+    setting.warehouse.fail("shop-dev/load/1/orders", "1023 Serializable isolation violation on table");
+    let results = setting.run().await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let names = setting.warehouse.submitted();
+    assert_eq!(names[2..], ["shop-dev/load/1/orders", "shop-dev/load/1/orders", "shop-dev/marts/1/daily"]);
+}
+
+#[tokio::test]
+async fn independent_tables_load_at_the_same_time() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1), ("lines", 1)]);
+    setting.invoke(json!({})).await.result.unwrap();
+    for _ in 0..2 {
+        let set_up = setting.warehouse.event().unwrap();
+        setting.invoke(set_up).await.result.unwrap();
+    }
+    assert_eq!(setting.warehouse.running(), 2, "{:?}", setting.warehouse.submitted());
+}
+
+#[tokio::test]
+async fn a_deploy_during_a_load_submits_the_batch_once() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("orders", 1)]);
+    setting.invoke(json!({})).await.result.unwrap();
+    for _ in 0..2 {
+        let set_up = setting.warehouse.event().unwrap();
+        setting.invoke(set_up).await.result.unwrap();
+    }
+    assert_eq!(setting.warehouse.running(), 1);
+    // The new document waits for the load that runs before it changes anything.
+    setting.document("SELECT 2");
+    let result = setting.invoke(json!({})).await.result.unwrap();
+    assert_eq!((&result["submitted"], setting.warehouse.running()), (&json!([]), 1));
+    let results = setting.run().await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let names = setting.warehouse.submitted();
+    let kinds: Vec<&str> = names.iter().filter_map(|name| name.split('/').nth(1)).collect();
+    assert_eq!(kinds, ["setup", "inspect", "load", "setup", "inspect", "marts"]);
+}
+
+#[tokio::test]
+async fn a_batch_that_does_not_fit_waits_with_both_ways_on() {
+    let setting = Setting::new().await;
+    setting.batch("1", &[("lines", 1), ("orders", 1)]);
+    let entry = setting.s3.text("t/_ledger/transform/1.json").unwrap();
+    let mut entry: Value = serde_json::from_str(&entry).unwrap();
+    entry["tables"]["lines"]["columns"] = json!({"id": "string", "note": "string"});
+    setting.s3.put("t/_ledger/transform/1.json", entry.to_string());
+    let results = setting.run().await;
+    let errors: Vec<&String> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    let [error] = errors[..] else { panic!("{results:?}") };
+    assert!(
+        error
+            .contains("the table `lines` cannot take the batch 1: `id` is string in the batch and bigint in the table"),
+        "{error}"
+    );
+    assert!(error.contains("give the column its earlier type") && error.contains("`pipectl skip lines 1`"), "{error}");
+    assert!(setting.warehouse.submitted().contains(&"shop-dev/load/1/orders".to_owned()));
 }
 
 #[tokio::test]

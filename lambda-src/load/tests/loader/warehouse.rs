@@ -20,8 +20,6 @@ struct Inner {
     running: VecDeque<String>,
     /// The names of statements that fail once, and with what.
     failures: BTreeMap<String, String>,
-    /// How much older statements look than they are, in seconds.
-    age: f64,
     /// The columns of `core.orders`: name and type.
     columns: Vec<(String, String)>,
     /// How many statements are let through before one never gets its answer, and whether that one is run.
@@ -58,13 +56,13 @@ impl Warehouse {
         )
     }
 
-    pub(crate) fn fail(&self, name: &str, error: &str) {
-        self.lock().failures.insert(name.to_owned(), error.to_owned());
+    /// How many statements run.
+    pub(crate) fn running(&self) -> usize {
+        self.lock().running.len()
     }
 
-    /// Lets the statements so far be a minute older.
-    pub(crate) fn age(&self) {
-        self.lock().age += 60.0;
+    pub(crate) fn fail(&self, name: &str, error: &str) {
+        self.lock().failures.insert(name.to_owned(), error.to_owned());
     }
 
     /// Says which columns `core.orders` has.
@@ -114,10 +112,21 @@ impl Inner {
                     self.execute(&body)
                 }
             },
+            "RedshiftData.ListStatements" => self.list(&body),
             "RedshiftData.GetStatementResult" => self.result(body["Id"].as_str().unwrap()),
             "RedshiftData.DescribeStatement" => self.describe(body["Id"].as_str().unwrap()),
             other => Reply::new(400, json!({"__type": "UnknownOperation", "message": other}).to_string()),
         }
+    }
+
+    fn list(&self, body: &Value) -> Reply {
+        let (prefix, status) = (body["StatementName"].as_str().unwrap(), body["Status"].as_str().unwrap());
+        let entry = |(id, statement): (&String, &Statement)| json!({"Id": id, "StatementName": statement.name, "Status": statement.status, "CreatedAt": statement.created});
+        let listed = self.statements.iter().filter(|(_, statement)| {
+            statement.name.starts_with(prefix) && (status == "ALL" || statement.status == status)
+        });
+        let listed: Vec<Value> = listed.map(entry).collect();
+        Reply::new(200, json!({ "Statements": listed }).to_string())
     }
 
     fn execute(&mut self, body: &Value) -> Reply {
@@ -127,17 +136,22 @@ impl Inner {
         );
         assert_eq!(body["SecretArn"], "redshift!shop-dev-pipectl_admin");
         let token = body["ClientToken"].as_str().unwrap().to_owned();
+        let sqls: Vec<String> = match body["Sql"].as_str() {
+            Some(sql) => vec![sql.to_owned()],
+            None => serde_json::from_value(body["Sqls"].clone()).unwrap(),
+        };
         if let Some(id) = self.tokens.get(&token) {
+            if self.statements[id].sqls != sqls {
+                let message = "ClientToken was used before with other parameters";
+                return Reply::new(400, json!({"__type": "ValidationException", "message": message}).to_string());
+            }
             return Reply::new(200, json!({"Id": id}).to_string());
         }
         let id = format!("id-{}", self.statements.len() + 1);
         let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
         let statement = Statement {
             name: body["StatementName"].as_str().unwrap().to_owned(),
-            sqls: match body["Sql"].as_str() {
-                Some(sql) => vec![sql.to_owned()],
-                None => serde_json::from_value(body["Sqls"].clone()).unwrap(),
-            },
+            sqls,
             status: "STARTED",
             error: None,
             created,
@@ -170,13 +184,13 @@ impl Inner {
     fn describe(&self, id: &str) -> Reply {
         let statement = &self.statements[id];
         let part = |(number, sql): (usize, &String)| {
-            let failed = statement.error.is_some() && number == 1;
+            let failed = statement.error.is_some() && number == 2;
             let status = if failed { "FAILED" } else { "FINISHED" };
             let error = statement.error.as_ref().filter(|_| failed);
             json!({"Id": format!("{id}:{}", number + 1), "Status": status, "QueryString": sql, "ResultRows": 10, "Error": error})
         };
         let parts: Vec<Value> = statement.sqls.iter().enumerate().map(part).collect();
-        let created = statement.created - self.age;
+        let created = statement.created;
         Reply::new(200, json!({"Id": id, "Status": statement.status, "Error": statement.error, "CreatedAt": created, "SubStatements": parts}).to_string())
     }
 }

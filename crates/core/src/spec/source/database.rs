@@ -156,6 +156,7 @@ pub struct DatabaseNetwork {
     #[schemars(regex(pattern = r"^vpc-[0-9a-f]{8,17}$"))]
     pub id: String,
     /// Its subnets, in at least two availability zones. The job of `capture: watermark` runs in the first.
+    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]{8,17}$")))]
     pub subnets: Vec<String>,
     /// The security group that the database allows. It must allow itself on all TCP ports, as Glue requires.
     #[schemars(regex(pattern = r"^sg-[0-9a-f]{8,17}$"))]

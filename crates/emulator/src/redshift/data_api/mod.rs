@@ -138,6 +138,8 @@ impl DataApi {
         let status = match request.status.as_deref() {
             None => Some(Status::Finished),
             Some("ALL") => None,
+            // A statement starts here as soon as it is submitted.
+            Some("PICKED") => return Ok(json!({ "Statements": [] })),
             Some(name) => Some(Status::of(name).ok_or_else(|| Fault::validation(format!("unknown Status {name}")))?),
         };
         self.inner.store.list(status, &request)

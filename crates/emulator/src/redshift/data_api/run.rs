@@ -60,7 +60,7 @@ async fn execute(warehouse: &Warehouse, statement: &Statement) -> Result<(), Str
 
 /// All statements as one transaction.
 async fn transaction(warehouse: &Warehouse, statement: &Statement, session: &Session) -> Result<(), String> {
-    session.begin().await.map_err(|error| error.to_string())?;
+    session.begin(warehouse.config().isolation).await.map_err(|error| error.to_string())?;
     for index in 0..statement.submission.sqls.len() {
         if let Err(error) = part(warehouse, statement, session, index, true).await {
             // The connection's end rolls back too, should this fail.
@@ -127,7 +127,7 @@ async fn translated_part(
         if translated.commits {
             // Redshift's TRUNCATE ends the transaction it stands in: what came before it stays, whatever follows.
             session.execute("COMMIT").await?;
-            session.begin().await?;
+            session.begin(warehouse.config().isolation).await?;
         }
         return Ok(outcome);
     }
@@ -135,7 +135,7 @@ async fn translated_part(
         return session.run(translated, files).await;
     }
     // What is one statement for Redshift happens as a whole or not at all.
-    session.begin().await?;
+    session.begin(warehouse.config().isolation).await?;
     match session.run(translated, files).await {
         Ok(outcome) => session.execute("COMMIT").await.map(|()| outcome),
         Err(error) => {

@@ -18,6 +18,8 @@ pub(crate) struct Copy {
     pub(crate) role: Option<String>,
     /// Whether columns that a file lacks at its end are NULL.
     pub(crate) fill: bool,
+    /// Whether the key is a manifest, which lists the files.
+    pub(crate) manifest: bool,
 }
 
 /// Known to COPY, but not for columnar files.
@@ -70,8 +72,15 @@ pub(super) fn parse(nodes: &[Node]) -> SqlResult<Copy> {
     else {
         return Err(SqlError::not_rehearsed(&format!("COPY from `{source}`, which is not on s3://")));
     };
-    let mut copy =
-        Copy { table, columns, bucket: bucket.to_owned(), prefix: prefix.to_owned(), role: None, fill: false };
+    let mut copy = Copy {
+        table,
+        columns,
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        role: None,
+        fill: false,
+        manifest: false,
+    };
     read_options(options, &mut copy)?;
     Ok(copy)
 }
@@ -118,7 +127,11 @@ fn read_options(options: &[Node], copy: &mut Copy) -> SqlResult<()> {
                 1 + as_ + usize::from(matches!(rest.get(1 + as_), Some(Node::Text { .. })))
             }
             "STATUPDATE" => 1 + usize::from(next.is_some_and(|node| node.is_any(&["ON", "OFF", "TRUE", "FALSE"]))),
-            "MANIFEST" | "SERIALIZETOJSON" | "EXPLICIT_IDS" | "JOB" => {
+            "MANIFEST" => {
+                copy.manifest = true;
+                1
+            }
+            "SERIALIZETOJSON" | "EXPLICIT_IDS" | "JOB" => {
                 return Err(SqlError::not_rehearsed(&format!("COPY with {word}")));
             }
             "CREDENTIALS" | "ACCESS_KEY_ID" | "SECRET_ACCESS_KEY" => {

@@ -23,6 +23,8 @@ mod unload_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipectl_core::sql::reaches_out;
+
 pub(crate) use copy_options::Copy;
 pub(crate) use token::{literal, quote};
 pub(crate) use unload_options::{Unload, UnloadFormat};
@@ -79,6 +81,7 @@ pub(crate) fn translate(
     used: &mut BTreeSet<String>,
 ) -> SqlResult<Translated> {
     let nodes = with_parameters(token::parse(sql)?, parameters, used)?;
+    refuse_functions(&nodes)?;
     let first = nodes.first().map(Node::shown).unwrap_or_default().to_ascii_uppercase();
     let second = nodes.get(1).and_then(Node::keyword).unwrap_or_default();
     let rewritten = |nodes| Ok::<_, SqlError>(render(&expression::level(nodes)?));
@@ -126,6 +129,20 @@ pub(crate) fn translate(
         ) => Err(SqlError::not_rehearsed(format!("{first} {second}").trim_end())),
         _ => Err(SqlError::syntax(&nodes[0].shown())),
     }
+}
+
+/// PostgreSQL has functions that read files of this machine and run other statements. Redshift has none of them. (It has
+/// `pg_sleep`, which waits.)
+fn refuse_functions(nodes: &[Node]) -> SqlResult<()> {
+    for (index, node) in nodes.iter().enumerate() {
+        let Some(items) = node.items() else { continue };
+        let name = index.checked_sub(1).and_then(|before| nodes[before].name()).unwrap_or_default();
+        if name != "pg_sleep" && reaches_out(&name) {
+            return Err(SqlError::new(format!("function {name}() does not exist")));
+        }
+        refuse_functions(items)?;
+    }
+    Ok(())
 }
 
 /// Puts the values in place of `:name`, as literals, which the server converts as it needs.

@@ -153,3 +153,30 @@ const WORDS: &[&str] = &[
     "MINUS",
     "UNION",
 ];
+
+#[test]
+fn functions_of_postgresql_that_reach_out_do_not_exist() {
+    for sql in [
+        "select pg_read_file('/etc/passwd')",
+        "select pg_catalog.pg_read_file('/etc/passwd')",
+        "select * from (select \"lo_import\" ('/etc/passwd'))",
+        "insert into t select query_to_xml('select 1', true, true, '')",
+        "with x as (select dblink_exec('a')) select * from x",
+    ] {
+        assert!(
+            text(sql).starts_with("error: function ") && text(sql).ends_with("() does not exist"),
+            "{sql}: {}",
+            text(sql)
+        );
+    }
+    assert!(!text("select pg_last_copy_count(), pg_sleep(1)").starts_with("error"));
+}
+
+#[test]
+fn fuzz_redshift() {
+    pipectl_core::testing::fuzz::run("redshift", 1_000, |input| {
+        let mut used = BTreeSet::new();
+        let parameters = BTreeMap::from([("name".to_owned(), "va'lue".to_owned())]);
+        drop(translate(&String::from_utf8_lossy(input), &parameters, &mut used));
+    });
+}

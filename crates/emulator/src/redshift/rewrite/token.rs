@@ -2,6 +2,7 @@
 
 use std::any::{Any as _, TypeId};
 
+use pipectl_core::limits::SQL_NESTING;
 use sqlparser::dialect::{Dialect, RedshiftSqlDialect};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -135,6 +136,11 @@ pub(super) fn parse(sql: &str) -> SqlResult<Vec<Node>> {
             _ if ended => {
                 return Err(SqlError::new("cannot insert multiple commands into a prepared statement")
                     .hint("pass each statement to BatchExecuteStatement separately"));
+            }
+            Token::LParen if open.len() == SQL_NESTING => {
+                return Err(SqlError::new(format!(
+                    "the statement has more than {SQL_NESTING} parentheses in each other"
+                )));
             }
             Token::LParen => open.push((std::mem::take(&mut items), spaced)),
             Token::RParen => {
@@ -283,6 +289,18 @@ mod tests {
         ] {
             assert_eq!(parse(sql).map(|nodes| render(&nodes)).as_deref(), Ok(expected), "{sql}");
         }
+    }
+
+    #[test]
+    fn deep_parentheses_are_rejected() {
+        let nested = |depth: usize| format!("select {}1{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(parse(&nested(SQL_NESTING)).is_ok());
+        for depth in [SQL_NESTING + 1, 1_000_000] {
+            let error = parse(&nested(depth)).unwrap_err();
+            assert_eq!(error.message(), "the statement has more than 100 parentheses in each other");
+        }
+        // What one part of a statement does to the stack, all of them do one after the other.
+        assert!(parse(&format!("select {}", "(1)+".repeat(100_000) + "1")).is_ok());
     }
 
     #[test]

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::redshift::{DataApi, Warehouse as StandIn, WarehouseConfig};
-use crate::document::document;
-use crate::spec::{ColumnType, Spec};
-use crate::yaml;
 use pipectl_contract::document::{self as contract, Document};
+use pipectl_contract::load_statements::{self, Batch, Files};
+use pipectl_contract::{ColumnType, Map};
+use pipectl_core::document::document;
 use pipectl_core::testing::{cannot_run, reference};
+
+use crate::redshift::{DataApi, Warehouse as StandIn, WarehouseConfig};
+use crate::spec::Spec;
+use crate::yaml;
 
 /// A literal for a column; `day` makes rows that are older or newer.
 fn literal(column: &contract::Column, day: u32) -> String {
@@ -34,6 +37,18 @@ async fn batch(api: &DataApi, sqls: &[String]) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let described = json!({ "Id": answer.body["Id"], "WaitTimeSeconds": 30 });
     api.handle("DescribeStatement", &described, caller).await.body
+}
+
+/// The statements of a batch, with the rows as literals in place of its files.
+fn load_of(document: &Document, table: &str, batch: &str, rows: &str) -> Vec<String> {
+    let batch = Batch { name: batch, files: Files::Folder("s3://b/f/"), columns: &Map::new() };
+    let statements = load_statements::statements(&document.warehouse.tables[table], batch).unwrap();
+    let filled =
+        statements.into_iter().map(|sql| match sql.strip_prefix("COPY ").and_then(|rest| rest.split(' ').next()) {
+            Some(stage) => format!("INSERT INTO {stage} VALUES {rows}"),
+            None => sql,
+        });
+    filled.collect()
 }
 
 async fn rows(warehouse: &StandIn, sql: &str) -> String {
@@ -69,17 +84,11 @@ async fn every_statement_runs_and_a_batch_counts_once() {
     }
     // The third batch is older than the second, and the last is the second once more.
     for (name, day) in [("a", 1), ("b", 9), ("c", 5), ("b", 9)] {
-        for (table, entry) in &document.warehouse.tables {
-            let values: Vec<String> =
-                document.tables[table].columns.iter().map(|column| literal(column, day)).collect();
-            let sqls: Vec<String> = entry
-                .load
-                .iter()
-                .map(|sql| match sql.strip_prefix("COPY ").and_then(|rest| rest.split(' ').next()) {
-                    Some(stage) => format!("INSERT INTO {stage} VALUES ({})", values.join(", ")),
-                    None => sql.replace("{batch}", name),
-                })
-                .collect();
+        for (table, _) in &document.warehouse.tables {
+            let entry = &document.tables[table];
+            let values = entry.columns.iter().map(|column| literal(column, day));
+            let values: Vec<String> = values.chain(entry.deletes.then(|| "FALSE".to_owned())).collect();
+            let sqls = load_of(&document, table, name, &format!("({})", values.join(", ")));
             let done = batch(&api, &sqls).await;
             assert_eq!(done["Status"], "FINISHED", "{table}\n{done:#}");
         }
@@ -93,11 +102,10 @@ async fn every_statement_runs_and_a_batch_counts_once() {
     assert_eq!(rows(&warehouse, "SELECT COUNT(*), MIN(updated_at) FROM core.orders").await, "1|2026-10-09 12:00:00");
     assert_eq!(rows(&warehouse, "SELECT COUNT(*) FROM core.visits").await, "1");
     assert_eq!(
-        rows(&warehouse, "SELECT batch, rows_staged FROM pipectl.ledger WHERE table_name = 'orders' ORDER BY batch")
-            .await,
+        rows(&warehouse, "SELECT batch, rows_staged FROM pipectl.ledger_orders ORDER BY batch").await,
         "a|1\nb|1\nc|0"
     );
-    assert_eq!(rows(&warehouse, "SELECT orders, revenue, net_revenue FROM marts.daily_revenue").await, "1|7.00|0.00");
+    assert_eq!(rows(&warehouse, "SELECT orders, revenue, net_revenue FROM marts.daily_revenue").await, "1|7.00|7.00");
     assert_eq!(rows(&warehouse, "SELECT orders, segment FROM marts.customer_value").await, "1|bought once");
     assert_eq!(rows(&warehouse, "SELECT sold, place FROM marts.top_products").await, "7|1");
     warehouse.stop();
@@ -170,13 +178,7 @@ async fn run(api: &DataApi, sqls: &[String]) {
 
 /// Loads rows, given as literals in the order of the columns, `_deleted` last.
 async fn load(api: &DataApi, document: &Document, table: &str, name: &str, rows: &str) {
-    let filled = document.warehouse.tables[table].load.iter().map(|sql| {
-        match sql.strip_prefix("COPY ").and_then(|rest| rest.split(' ').next()) {
-            Some(stage) => format!("INSERT INTO {stage} VALUES {rows}"),
-            None => sql.replace("{batch}", name),
-        }
-    });
-    run(api, &filled.collect::<Vec<_>>()).await;
+    run(api, &load_of(document, table, name, rows)).await;
 }
 
 #[tokio::test]
@@ -232,7 +234,7 @@ async fn deletes_late_rows_migrations_and_unloads() {
         assert_eq!(done["Status"], "FINISHED", "{sql}\n{done:#}");
     }
     for sql in
-        ["DELETE FROM core.t", "SELECT * FROM pipectl.ledger", "CREATE TABLE core.x (a INT)", "DROP TABLE marts.a"]
+        ["DELETE FROM core.t", "SELECT * FROM pipectl.ledger_t", "CREATE TABLE core.x (a INT)", "DROP TABLE marts.a"]
     {
         let done = alone(&api, sql, reader).await;
         assert!(

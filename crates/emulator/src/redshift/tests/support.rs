@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::postgres::binaries;
-use crate::redshift::{Answer, DataApi, Warehouse, WarehouseConfig};
+use crate::redshift::{Answer, DataApi, Isolation, Warehouse, WarehouseConfig};
 
 pub(super) const CALLER: &str = "arn:aws:sts::000000000000:assumed-role/shop-local-load/session";
 pub(super) const SECRET: &str = "redshift!shop-local-pipectl_admin";
@@ -37,15 +37,23 @@ impl Drop for Fixture {
 impl Fixture {
     /// `None` if the test is skipped because there is no PostgreSQL.
     pub(super) async fn start() -> Option<Self> {
-        if let Err(error) = binaries::find(None, None) {
-            pipectl_core::testing::cannot_run(
-                "postgresql",
-                error.message(),
-                "make setup, or apt-get install postgresql",
-            );
+        if !is_installed() {
             return None;
         }
         Some(Self::start_in(tempfile::tempdir().unwrap()).await)
+    }
+
+    /// A warehouse whose transactions have this isolation.
+    pub(super) async fn start_with(isolation: Isolation) -> Option<Self> {
+        if !is_installed() {
+            return None;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (sender, events) = unbounded_channel();
+        let config = WarehouseConfig { isolation, ..config(directory.path(), sender) };
+        let warehouse = Warehouse::start(config).await.unwrap();
+        let api = warehouse.data_api();
+        Some(Self { warehouse, api, events, directory })
     }
 
     pub(super) async fn start_in(directory: TempDir) -> Self {
@@ -104,6 +112,12 @@ impl Fixture {
             Err(error) => error.message().to_owned(),
         }
     }
+}
+
+fn is_installed() -> bool {
+    let Err(error) = binaries::find(None, None) else { return true };
+    pipectl_core::testing::cannot_run("postgresql", error.message(), "make setup, or apt-get install postgresql");
+    false
 }
 
 pub(super) fn request() -> Value {

@@ -1,0 +1,1 @@
+select nvl2(a, 'x', decode(b, 1, 'y')), dateadd(day, -1, sysdate), a::varchar(max), listagg(c, ',') within group (order by d), json_extract_path_text(e, 'f', true), (select ((1))) from core.t minus select * from marts.u where :name = 1

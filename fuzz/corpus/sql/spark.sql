@@ -1,0 +1,1 @@
+select transform(a, (x, i) -> x + i), named_struct("b", 1), `odd`, map["k"], a.b.c, cast(a as array<struct<b:int>>) from orders lateral view outer explode(c) t as d sort by e distribute by f -- pipectl
