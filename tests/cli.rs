@@ -132,7 +132,7 @@ fn usage_errors_have_their_own_exit_code() {
     ----- stderr -----
     error: unrecognized subcommand 'rendr'
 
-      tip: some similar subcommands exist: 'redrive', 'render'
+      tip: some similar subcommands exist: 'retry', 'redrive', 'render'
 
     Usage: pipectl [OPTIONS] <COMMAND>
 
