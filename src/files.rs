@@ -8,13 +8,13 @@ use crate::quantity::size;
 
 /// Reads a file of at most this many bytes. A larger one, and what is no file (a device, a pipe), is an error that says so.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = fs_err::File::open(path)?;
-    let metadata = file.metadata()?;
+    // Before it is opened: to open a named pipe waits for somebody who writes into it.
+    let metadata = fs_err::metadata(path)?;
     if !metadata.is_file() {
         let message = format!("`{}` is no regular file", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    read_all(file, path, limit, metadata.len())
+    read_all(fs_err::File::open(path)?, path, limit, metadata.len())
 }
 
 /// The same for a file that a person names on the command line, which may be a pipe: `deploy <(…)`.
@@ -80,7 +80,11 @@ mod tests {
         assert_eq!(read(&path, limits::SPEC_BYTES).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         #[cfg(unix)]
         {
-            assert!(read(Path::new("/dev/zero"), 4).unwrap_err().to_string().contains("no regular file"));
+            let pipe = folder.path().join("pipe.yaml");
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            for path in [Path::new("/dev/zero"), &pipe, folder.path()] {
+                assert!(read(path, 4).unwrap_err().to_string().contains("no regular file"));
+            }
             assert_eq!(read_given(Path::new("/dev/zero"), 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         }
     }
