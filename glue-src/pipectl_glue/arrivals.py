@@ -91,10 +91,20 @@ def find(
         if table.ingest_ledger and (found.key, found.etag) not in named[table.name]:
             # An ingest that has not ended, or never did.
             continue
+        # Spark takes `a//b` for `a/b`, and does not find it.
+        refused = "its key has an empty part (`//`); copy it to another key" if "//" in found.key else None
         content = (table.name, found.etag, found.size)
         duplicate = contents.get(content) if table.keeps_repeats and found.size > 0 else None
         inputs.append(
-            Input(found.key, found.etag, found.size, table.name, arrived=found.modified, duplicate_of=duplicate)
+            Input(
+                found.key,
+                found.etag,
+                found.size,
+                table.name,
+                arrived=found.modified,
+                duplicate_of=duplicate,
+                refused=refused,
+            )
         )
         contents.setdefault(content, found.key)
     return Arrivals(inputs, strangers)

@@ -39,6 +39,9 @@ _NONCHARACTERS = (
 # A NUL as JSON writes it; a backslash before it would be one of the text.
 _ESCAPED_NUL = "\\u0000"
 _JSON_NUL = r"(?<!\\)(\\\\)*\\u0000"
+# A number of JSON with so many digits in its exponent that it may be no double.
+_LARGE_EXPONENT = r"[0-9][eE]\+?[0-9]{3}"
+_NUMBERS_IN_JSON = r"-?[0-9]+(\.[0-9]+)?[eE]\+?[0-9]{3,}"
 
 
 def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
@@ -87,6 +90,8 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
     if kind.kind == "super":
         escaped = f"contains({text}, {literal(_ESCAPED_NUL)}) AND {text} RLIKE {literal(_JSON_NUL)}"
         cases.append(f"WHEN {escaped} THEN {nul}")
+        large = literal(f"`{column.name}` holds a number that no double can be, and the warehouse refuses it")
+        cases.append(f"WHEN {beyond_double(text)} THEN {large}")
         begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit a super column ({VARCHAR_BYTES}): ")
         reason = f"concat({begin}, octet_length({text}), {end}, {quote(text)})"
         cases.append(f"WHEN octet_length({text}) > {VARCHAR_BYTES} THEN {reason}")
@@ -99,6 +104,15 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
         begin, end = literal(f"`{column.name}`: "), literal(f" is not {article} {kind.text}")
         cases.append(f"WHEN {text} IS NOT NULL AND {found} IS NULL THEN concat({begin}, {quote(text)}, {end})")
     return f"CASE {' '.join(cases)} END"
+
+
+def beyond_double(json: str) -> str:
+    """Whether a number of a JSON value, outside of its texts, is larger than a double can be."""
+    escapes, texts = literal(r"\\."), literal('"[^"]*"')
+    bare = f"regexp_replace(regexp_replace({json}, {escapes}, ''), {texts}, '')"
+    numbers = f"regexp_extract_all({bare}, {literal(_NUMBERS_IN_JSON)}, 0)"
+    is_infinite = f"exists({numbers}, number -> abs(CAST(number AS DOUBLE)) = double('infinity'))"
+    return f"({json} RLIKE {literal(_LARGE_EXPONENT)} AND {is_infinite})"
 
 
 def row_fault(columns: list[tuple[Column, str]]) -> str | None:

@@ -72,7 +72,7 @@ def run(
         by_table[entry.table].append(entry)
         if entry.duplicate_of:
             tell(f"not loaded again: {entry.key} has the content of {entry.duplicate_of}")
-    stage = _Stage(prepare(spark), store, document, batch, entries)
+    stage = _Stage(prepare(spark, reads_landing=True), store, document, batch, entries)
     counts, stopped = output.each_table(by_table, lambda name: stage.table(document.tables[name], by_table[name]))
     _same_still(store, document, stage.inputs, counts, stopped)
     for name, table in counts.items():
