@@ -72,6 +72,8 @@ def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
 
 def value(column: Column, text: str) -> str:
     """The text as a value of the column's type; null where it is none."""
+    if column.timezone:
+        return _zoned_date(column.type, text, column.timezone)
     return _READERS[column.type.kind](column.type, text)
 
 
@@ -181,6 +183,13 @@ def _date(kind: Type, text: str) -> str:
     """A date, or the UTC date of a timestamp."""
     plain = literal(f"{_DATE}$")
     return f"CASE WHEN {text} RLIKE {plain} THEN CAST({text} AS DATE) ELSE CAST({_timestamp(kind, text)} AS DATE) END"
+
+
+def _zoned_date(kind: Type, text: str, zone: str) -> str:
+    """A date; that of a time with a zone is the one that it has in another."""
+    moment = f"from_utc_timestamp({_timestamp(kind, text)}, {literal(zone)})"
+    is_zoned = f"{text} RLIKE {literal(f'{_TIME}{_ZONE}$')}"
+    return f"CASE WHEN {is_zoned} THEN CAST({moment} AS DATE) ELSE {_date(kind, text)} END"
 
 
 def _super(_: Type, text: str) -> str:

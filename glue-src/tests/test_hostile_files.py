@@ -238,10 +238,6 @@ def test_hostile_json_lines(lake: Lake):
 
 
 def test_hostile_parquet(lake: Lake, tmp_path: Path):
-    good = write(
-        lake.spark,
-        "message m { optional int32 id; optional binary name (UTF8); }",
-        [{"id": 1, "name": "good"}],
-        tmp_path,
-    )
+    schema = "message m { optional int32 id; optional binary name (UTF8); }"
+    good = write(lake.spark, schema, [{"id": 1, "name": "good"}], tmp_path)
     check(lake, in_parquet(lake.spark, tmp_path), ("good.parquet", good), format="parquet")

@@ -14,6 +14,7 @@ from pipectl_glue.document import parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.observed import Observed
 from pipectl_glue.store import Object
+from pipectl_glue.taken import Taken
 
 CSV = {"delimiter": ",", "encoding": "utf-8", "header": True, "null": [""]}
 ITEMS = "id integer!, name varchar(20)"
@@ -115,7 +116,7 @@ def test_a_key_that_spark_cannot_open_is_refused(lake: Lake):
     lake.document(t=table("id bigint"))
     document = parse_document(lake.store.get(BUCKETS["raw"], "config/pipeline.json").decode())
     objects = [Object("landing/t//a.jsonl", "e1", 9), Object("landing/t/b.jsonl", "e2", 9)]
-    found = arrivals.find(objects, [], document, {})
+    found = arrivals.find(objects, Taken(lake.store, "none"), document, lambda inputs: inputs)
     assert [(entry.key, entry.is_read) for entry in found.inputs] == [(objects[0].key, False), (objects[1].key, True)]
     assert found.inputs[0].refused == "its key has an empty part (`//`); copy it to another key"
 
