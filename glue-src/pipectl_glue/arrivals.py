@@ -1,15 +1,20 @@
 """What the landing zone holds that no ledger entry has seen."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from pipectl_glue.contract import LANDING
+from pipectl_glue.contract import LANDING, REPLAY_REQUESTS
 from pipectl_glue.document import Document, Table
 from pipectl_glue.store import Object
+from pipectl_glue.taken import Record, Taken
+
+_STRANGERS_SHOWN = 100
+# What one run removes at most.
+_MOST_LOADED = 5000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """An object that a batch takes in."""
 
@@ -35,12 +40,19 @@ class Input:
         return self.size > 0 and not (self.duplicate_of or self.superseded_by or self.refused)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Arrivals:
-    """The objects that are new, by table, and the keys of those that belong to none."""
+    """What one listing of the landing zone holds; of what is known and stays, nothing is kept."""
 
-    inputs: list[Input]
-    strangers: list[str]
+    # The objects that are new.
+    inputs: list[Input] = field(default_factory=list)
+    # Keys that belong to no table: the first of them, and their number.
+    strangers: list[str] = field(default_factory=list)
+    strange: int = 0
+    # What asks for a replay.
+    requests: list[Object] = field(default_factory=list)
+    # Objects that were taken and whose rows are loaded.
+    loaded: list[Object] = field(default_factory=list)
 
 
 class Places:
@@ -66,38 +78,61 @@ def is_hidden(key: str) -> bool:
 
 def find(
     objects: Iterable[Object],
-    clean_entries: list[dict[str, Any]],
+    taken: Taken,
     document: Document,
-    named: dict[str, set[tuple[str, str]]],
+    named: Callable[[list[Input]], Iterable[Input]],
+    is_loaded: Callable[[Record], bool] = lambda _: False,
 ) -> Arrivals:
     """Picks the objects that are new, and marks those whose content an append table without key already has.
 
-    An object counts once by key and etag. `named` holds, for each table whose objects count only when an ingest names
-    them, those that one does.
+    An object counts once by key and etag. `objects` are in the order of their keys. `named` leaves out those objects
+    that count only when an ingest names them, and that none does.
     """
-    taken = [entry for ledger in clean_entries for entry in ledger["inputs"]]
-    seen = {(entry["key"], entry["etag"]) for entry in taken}
-    contents = {(entry["table"], entry["etag"], entry["size"]): entry["key"] for entry in taken}
     places = Places(document)
-    inputs: list[Input] = []
-    strangers: list[str] = []
-    for found in sorted(objects, key=lambda found: found.key):
-        if is_hidden(found.key) or (found.key, found.etag) in seen:
+    found = Arrivals()
+    for entry, record in taken.seen(objects):
+        if entry.key.startswith(REPLAY_REQUESTS):
+            found.requests.append(entry)
+        if is_hidden(entry.key):
             continue
-        table = places.table(found.key)
+        if record is not None:
+            if len(found.loaded) < _MOST_LOADED and is_loaded(record):
+                found.loaded.append(entry)
+            continue
+        table = places.table(entry.key)
         if table is None:
-            strangers.append(found.key)
+            found.strange += 1
+            found.strangers += [entry.key] if found.strange <= _STRANGERS_SHOWN else []
             continue
-        if table.ingest_ledger and (found.key, found.etag) not in named[table.name]:
-            # An ingest that has not ended, or never did.
-            continue
-        content = (table.name, found.etag, found.size)
-        duplicate = contents.get(content) if table.keeps_repeats and found.size > 0 else None
-        inputs.append(
-            Input(found.key, found.etag, found.size, table.name, arrived=found.modified, duplicate_of=duplicate)
+        # Spark takes `a//b` for `a/b`, and does not find it.
+        refused = "its key has an empty part (`//`); copy it to another key" if "//" in entry.key else None
+        found.inputs.append(
+            Input(entry.key, entry.etag, entry.size, table.name, arrived=entry.modified, refused=refused)
         )
-        contents.setdefault(content, found.key)
-    return Arrivals(inputs, strangers)
+    found.inputs = _without_repeats(list(named(found.inputs)), taken, document)
+    return found
+
+
+def _without_repeats(inputs: list[Input], taken: Taken, document: Document) -> list[Input]:
+    """Marks the objects whose content an append table without a key has already, from an entry or from this run."""
+    wanted = {
+        (entry.table, entry.etag, entry.size)
+        for entry in inputs
+        if document.tables[entry.table].keeps_repeats and entry.size > 0
+    }
+    contents: dict[tuple[str, str, int], str] = {}
+    for record in taken.objects() if wanted else ():
+        content = (record.table, record.etag, record.size)
+        if content in wanted:
+            contents[content] = record.key
+    marked = []
+    for entry in inputs:
+        content = (entry.table, entry.etag, entry.size)
+        if content in wanted and content in contents:
+            entry = replace(entry, duplicate_of=contents[content])
+        contents.setdefault(content, entry.key)
+        marked.append(entry)
+    return marked
 
 
 def as_json(inputs: list[Input]) -> list[dict[str, Any]]:

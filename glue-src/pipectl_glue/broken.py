@@ -53,9 +53,11 @@ def _of_parquet(given: Given, key: str) -> str | None:
         if read.frame is not None:
             read.frame.write.format("noop").mode("overwrite").save()
     except Exception as failure:
-        cause = spark_errors.cause(failure)
+        cause = spark_errors.cause(failure)[:_SHOWN]
+        if _DAMAGE.search(cause):
+            return f"it is not a whole Parquet file: {cause}"
         # An S3 that does not answer is no fault of the file.
-        if not _DAMAGE.search(cause):
+        if spark_errors.is_environment(failure) or not spark_errors.names_file(failure, given.path(alone.inputs[0])):
             raise
-        return f"it is not a whole Parquet file: {cause[:_SHOWN]}"
+        return f"Spark cannot read it: {cause}"
     return None

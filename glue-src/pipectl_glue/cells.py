@@ -39,6 +39,9 @@ _NONCHARACTERS = (
 # A NUL as JSON writes it; a backslash before it would be one of the text.
 _ESCAPED_NUL = "\\u0000"
 _JSON_NUL = r"(?<!\\)(\\\\)*\\u0000"
+# A number of JSON with so many digits in its exponent that it may be no double.
+_LARGE_EXPONENT = r"[0-9][eE]\+?[0-9]{3}"
+_NUMBERS_IN_JSON = r"-?[0-9]+(\.[0-9]+)?[eE]\+?[0-9]{3,}"
 
 
 def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
@@ -69,6 +72,8 @@ def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
 
 def value(column: Column, text: str) -> str:
     """The text as a value of the column's type; null where it is none."""
+    if column.timezone:
+        return _zoned_date(column.type, text, column.timezone)
     return _READERS[column.type.kind](column.type, text)
 
 
@@ -87,6 +92,8 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
     if kind.kind == "super":
         escaped = f"contains({text}, {literal(_ESCAPED_NUL)}) AND {text} RLIKE {literal(_JSON_NUL)}"
         cases.append(f"WHEN {escaped} THEN {nul}")
+        large = literal(f"`{column.name}` holds a number that no double can be, and the warehouse refuses it")
+        cases.append(f"WHEN {beyond_double(text)} THEN {large}")
         begin, end = literal(f"`{column.name}`: "), literal(f" bytes do not fit a super column ({VARCHAR_BYTES}): ")
         reason = f"concat({begin}, octet_length({text}), {end}, {quote(text)})"
         cases.append(f"WHEN octet_length({text}) > {VARCHAR_BYTES} THEN {reason}")
@@ -99,6 +106,15 @@ def fault(column: Column, text: str, found: str, required: bool) -> str:
         begin, end = literal(f"`{column.name}`: "), literal(f" is not {article} {kind.text}")
         cases.append(f"WHEN {text} IS NOT NULL AND {found} IS NULL THEN concat({begin}, {quote(text)}, {end})")
     return f"CASE {' '.join(cases)} END"
+
+
+def beyond_double(json: str) -> str:
+    """Whether a number of a JSON value, outside of its texts, is larger than a double can be."""
+    escapes, texts = literal(r"\\."), literal('"[^"]*"')
+    bare = f"regexp_replace(regexp_replace({json}, {escapes}, ''), {texts}, '')"
+    numbers = f"regexp_extract_all({bare}, {literal(_NUMBERS_IN_JSON)}, 0)"
+    is_infinite = f"exists({numbers}, number -> abs(CAST(number AS DOUBLE)) = double('infinity'))"
+    return f"({json} RLIKE {literal(_LARGE_EXPONENT)} AND {is_infinite})"
 
 
 def row_fault(columns: list[tuple[Column, str]]) -> str | None:
@@ -167,6 +183,13 @@ def _date(kind: Type, text: str) -> str:
     """A date, or the UTC date of a timestamp."""
     plain = literal(f"{_DATE}$")
     return f"CASE WHEN {text} RLIKE {plain} THEN CAST({text} AS DATE) ELSE CAST({_timestamp(kind, text)} AS DATE) END"
+
+
+def _zoned_date(kind: Type, text: str, zone: str) -> str:
+    """A date; that of a time with a zone is the one that it has in another."""
+    moment = f"from_utc_timestamp({_timestamp(kind, text)}, {literal(zone)})"
+    is_zoned = f"{text} RLIKE {literal(f'{_TIME}{_ZONE}$')}"
+    return f"CASE WHEN {is_zoned} THEN CAST({moment} AS DATE) ELSE {_date(kind, text)} END"
 
 
 def _super(_: Type, text: str) -> str:

@@ -20,6 +20,7 @@ from pipectl_glue import (
     ingested,
     ledger,
     output,
+    pseudo,
     readers,
     replay,
     report,
@@ -38,6 +39,7 @@ from pipectl_glue.readers import Given, Read
 from pipectl_glue.session import prepare
 from pipectl_glue.sql import identifier
 from pipectl_glue.store import Store, split_uri
+from pipectl_glue.taken import read as read_taken
 
 _STAGE = "clean"
 _NAMES_SHOWN = 100
@@ -50,14 +52,22 @@ def run(
     began = time.monotonic()
     store = store or Store()
     document = parse_document(store.get(*split_uri(document_uri)).decode())
-    entries = ledger.entries(store, document.cleaned, _STAGE)
-    objects = list(store.objects(document.raw, LANDING))
-    housekeeping.empty_landing(store, document, objects, entries, tell)
+    taken = read_taken(store, document.cleaned)
+    entries = taken.entries
+    found = arrivals.find(
+        store.objects(document.raw, LANDING, taken.splits()),
+        taken,
+        document,
+        lambda inputs: ingested.named(store, document, inputs),
+        housekeeping.is_loaded(store, document, taken),
+    )
+    housekeeping.empty_landing(store, document, found.loaded, tell)
     housekeeping.drop_old_states(store, document, entries)
-    found = arrivals.find(objects, entries, document, ingested.named(store, document))
     for key in found.strangers:
         tell(f"ignored s3://{document.raw}/{key}: no table has this name; add it to the pipeline or delete the object")
-    requests = replay.pending(store, document, objects, "raw", entries)
+    if found.strange > len(found.strangers):
+        tell(f"ignored {found.strange - len(found.strangers)} more objects of no table")
+    requests = replay.pending(store, document, found.requests, "raw", entries)
     again, left_out = replay.inputs(requests, document)
     for text in left_out:
         tell(text)
@@ -72,26 +82,26 @@ def run(
         by_table[entry.table].append(entry)
         if entry.duplicate_of:
             tell(f"not loaded again: {entry.key} has the content of {entry.duplicate_of}")
-    stage = _Stage(prepare(spark), store, document, batch, entries)
+    stage = _Stage(prepare(spark, reads_landing=True), store, document, batch, entries)
     counts, stopped = output.each_table(by_table, lambda name: stage.table(document.tables[name], by_table[name]))
     _same_still(store, document, stage.inputs, counts, stopped)
     for name, table in counts.items():
         tell(output.summary(_STAGE, name, table))
         for finding in table.findings:
             tell(f"{_STAGE} {name}: {finding['text']}")
-    taken = [entry for name in counts for entry in stage.inputs[name]]
+    taken_now = [entry for name in counts for entry in stage.inputs[name]]
     # A request is done when all of it is; until then its objects come again.
     waiting = {entry.replay for name in stopped for entry in by_table[name]}
     replays = [request.id for request in requests if request.id not in waiting]
     committed = None
     if counts or replays:
         told = {name: output.told(failure) for name, failure in stopped.items()}
-        inputs_ = arrivals.as_json(sorted(taken, key=lambda entry: entry.key))
+        inputs_ = arrivals.as_json(sorted(taken_now, key=lambda entry: entry.key))
         entry = ledger.commit(
             store, document.cleaned, _STAGE, batch, run_id, inputs_, counts, replays=replays, stopped=told
         )
         committed = batch
-        tell(f"committed batch {batch}: {output.counted(len(taken), 'object')}")
+        tell(f"committed batch {batch}: {output.counted(len(taken_now), 'object')}")
     if stopped:
         report.write_clean(store, document, batch, run_id, committed and entry, stopped, time.monotonic() - began)
     output.end(_STAGE, committed, stopped)
@@ -138,7 +148,8 @@ class _Stage:
         return counts
 
     def _given(self, table: Table, inputs: list[Input]) -> Given:
-        return Given(self._spark, self._store, self._document.raw, table, [entry for entry in inputs if entry.is_read])
+        inputs = [entry for entry in inputs if entry.is_read]
+        return Given(self._spark, self._store, self._document.raw, pseudo.without(table), inputs)
 
     def _directory(self, table: Table) -> str:
         return contract.rows_folder(table.name, self._batch)
@@ -148,10 +159,13 @@ class _Stage:
             return Counts(), {}
         read = readers.read(self._given(table, inputs))
         evolution.check(table, read, self._entries)
-        counts = Counts() if read.frame is None else self._write(clean(read.frame, table), table, read, inputs)
+        counts = Counts() if read.frame is None else self._clean(read, table, inputs)
         counts.source_columns = evolution.columns(table, read, self._entries)
         counts.findings += evolution.findings(read, counts)
         return counts, read.refused
+
+    def _clean(self, read: Read, table: Table, inputs: list[Input]) -> Counts:
+        return self._write(clean(pseudo.added(read.frame, table), table), table, read, inputs)
 
     def _write(self, cleaned: DataFrame, table: Table, read: Read, inputs: list[Input]) -> Counts:
         names = [identifier(column.name) for column in table.columns]
@@ -248,7 +262,8 @@ def _same_still(
     stopped: dict[str, Exception],
 ) -> None:
     """Stops the tables whose objects changed while they were read: their rows are not those the ledger would name."""
-    now = {(found.key, found.etag) for found in store.objects(document.raw, LANDING)}
+    keys = [entry.key for name in counts for entry in inputs[name] if not entry.replay]
+    now = {(found.key, found.etag) for found in store.find_all(document.raw, keys)}
     for name in list(counts):
         changed = [entry.key for entry in inputs[name] if not entry.replay and (entry.key, entry.etag) not in now]
         if changed:

@@ -66,6 +66,11 @@ def ledger_index(stage: str) -> str:
     return f"{LEDGER}index/{stage}.json.gz"
 
 
+def ledger_index_folder(stage: str) -> str:
+    """What was read of a ledger, compacted into several objects."""
+    return f"{LEDGER}index/{stage}/"
+
+
 def ingest_entries_folder(source: str) -> str:
     """The ledger of a database's ingest."""
     return f"{LEDGER}ingest/{source}/"

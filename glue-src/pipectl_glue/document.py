@@ -17,6 +17,8 @@ class Column:
     type: Type
     source: str
     required: bool = False
+    # The time zone in which a time with a zone becomes a date.
+    timezone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ def _column(table: str, column: dict[str, Any]) -> Column:
         kind = parse_type(column["type"])
     except Failure as failure:
         raise Failure(f"table `{table}`, column `{column['name']}`: {failure}") from failure
-    return Column(column["name"], kind, column.get("from") or column["name"], bool(column.get("required")))
+    source, required = column.get("from") or column["name"], bool(column.get("required"))
+    return Column(column["name"], kind, source, required, column.get("timezone"))
 
 
 def _csv(csv: dict[str, Any]) -> Csv:

@@ -11,33 +11,23 @@ from typing import Any
 from pipectl_glue import contract, ledger, snapshots
 from pipectl_glue.document import Document
 from pipectl_glue.store import Object, Store
+from pipectl_glue.taken import Record, Taken
 
 _AT_ONCE = 16
-_MOST = 5000
 
 
-def empty_landing(
-    store: Store,
-    document: Document,
-    objects: list[Object],
-    clean_entries: list[dict[str, Any]],
-    tell: Callable[[str], None],
-) -> None:
-    """Removes the landing objects whose rows are loaded."""
+def is_loaded(store: Store, document: Document, taken: Taken) -> Callable[[Record], bool]:
+    """Whether an object that was taken may leave the landing zone: its rows are loaded."""
+    if not document.empty_after_load or not document.raw_archive:
+        return lambda _: False
+    loaded = _loaded(store, document, taken.entries)
+    # An object that could not be read stays, for people to see.
+    return lambda record: not record.is_refused and (record.batch, record.table) in loaded
+
+
+def empty_landing(store: Store, document: Document, done: list[Object], tell: Callable[[str], None]) -> None:
+    """Removes objects whose rows are loaded."""
     archive = document.raw_archive
-    if not document.empty_after_load or not archive:
-        return
-    there = {(found.key, found.etag): found for found in objects}
-    loaded = _loaded(store, document, clean_entries)
-    done = [
-        there[entry["key"], entry["etag"]]
-        for ledger in clean_entries
-        for entry in ledger["inputs"]
-        if (entry["key"], entry["etag"]) in there
-        # An object that could not be read stays, for people to see.
-        and not entry.get("refused")
-        and (ledger["batch"], entry["table"]) in loaded
-    ][:_MOST]
     if not done:
         return
 

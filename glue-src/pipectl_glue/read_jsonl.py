@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from pipectl_glue import rows
+from pipectl_glue import cells, rows
 from pipectl_glue.document import Table
 from pipectl_glue.readers import Given, Read
 from pipectl_glue.sql import literal
@@ -24,6 +24,10 @@ _ALL_NAMES_BYTES = 16 * 1024 * 1024
 # An escape \\ud800 to \\udfff without its other half; the backslash must not itself be escaped.
 _HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF_PAIR = rf"(?<!\\)(?:\\\\)*(?:{_HIGH}(?!{_LOW})|(?<!\\u[dD][89abAB][0-9a-fA-F]{{2}}){_LOW})"
+# What Jackson, with which Spark parses JSON, takes at most.
+_MOST_LEVELS, _MOST_CHARACTERS = 1_000, 20_000_000
+_TOO_DEEP = f"the line is not one JSON object, or is nested in more than {_MOST_LEVELS} levels"
+_TOO_LONG = f"a text of the line has more than {_MOST_CHARACTERS} characters"
 _STRICT = {"allowSingleQuotes": "false"}
 _ARCHIVES = (".xlsx", ".xls", ".zip", ".zst", ".7z", ".rar", ".tar", ".tgz")
 
@@ -99,16 +103,26 @@ def _fault(table: Table) -> Column:
     whole = F.coalesce(line.startswith("{") & alone, F.lit(False))
     deep = ", ".join(f"`{column.source}`" for column in table.columns if "." in column.source)
     # Only a line that did not become an object is looked at again.
-    why = F.when(~whole, "the line is not one JSON object").otherwise(
-        f"a value stands where the columns expect an object ({deep})" if deep else "the line is not valid JSON"
+    levels = F.expr("length(line) - length(translate(line, '[{', ''))")
+    why = (
+        F.when(~whole & line.startswith("{") & (levels > _MOST_LEVELS), _TOO_DEEP)
+        .when(~whole, "the line is not one JSON object")
+        .when(F.length(line) > _MOST_CHARACTERS, _TOO_LONG)
+        .otherwise(
+            f"a value stands where the columns expect an object ({deep})" if deep else "the line is not valid JSON"
+        )
     )
     # Decoding would replace it by a question mark.
     half = line.contains("\\ud") | line.contains("\\uD")
-    return (
+    fault = (
         F.when(F.encode(F.decode(octets, "UTF-8"), "UTF-8") != octets, "the line is not valid UTF-8")
         .when(F.col("json").isNull(), why)
         .when(half & line.rlike(_HALF_PAIR), "the line holds one half of a surrogate pair, which is no character")
     )
+    if any(column.type.kind == "super" for column in table.columns):
+        # Spark would write `"Infinity"` instead.
+        fault = fault.when(F.expr(cells.beyond_double("line")), "the line holds a number that no double can be")
+    return fault
 
 
 def _cell(column: Any, tree: dict[str, Any], whole: set[str]) -> Column:

@@ -152,6 +152,8 @@ def _cell(column: Column, path: list[str] | None, schema: T.StructType) -> str:
     if isinstance(of, T.FloatType | T.DoubleType):
         # What pandas writes for "no value".
         return f"CASE WHEN NOT isnan({at}) THEN {text} END"
+    if column.timezone and isinstance(of, T.TimestampType):
+        return f"concat({text}, 'Z')"
     if column.type.kind == "super" and not isinstance(of, (*_NUMBERS, T.BooleanType, T.StringType)):
         return f"concat('\"', {text}, '\"')"
     return text

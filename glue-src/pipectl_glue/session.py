@@ -2,6 +2,9 @@
 
 from pyspark.sql import SparkSession
 
+# In a damaged page the vectorized reader of Parquet can loop for ever; the other one fails, or gives rows.
+_VECTORIZED = "spark.sql.parquet.enableVectorizedReader"
+
 _SETTINGS = {
     # A timestamp without a zone is UTC, on every machine.
     "spark.sql.session.timeZone": "UTC",
@@ -25,6 +28,8 @@ _SETTINGS = {
     "spark.sql.adaptive.optimizer.excludedRules": ("org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"),
     # Deduces filters from every expression of every column, and takes minutes over a hundred of ours to find none.
     "spark.sql.constraintPropagation.enabled": "false",
+    # `prepare` switches it off for files of others.
+    _VECTORIZED: "true",
     # Few, larger files: a small table becomes one.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
 }
@@ -37,8 +42,9 @@ WRITE_OPTIONS = {
 }
 
 
-def prepare(spark: SparkSession) -> SparkSession:
-    """Gives the session the jobs' settings."""
-    for name, value in _SETTINGS.items():
+def prepare(spark: SparkSession, *, reads_landing: bool = False) -> SparkSession:
+    """Gives the session the jobs' settings; with `reads_landing` those for files that others have written."""
+    settings = _SETTINGS | {_VECTORIZED: str(not reads_landing).lower()}
+    for name, value in settings.items():
         spark.conf.set(name, value)
     return spark

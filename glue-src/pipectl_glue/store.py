@@ -1,12 +1,17 @@
 """S3 through its API: what Spark does not do, such as listing with etags and writing one small object at once."""
 
 import contextlib
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from html import unescape
+from itertools import pairwise
 from typing import IO, Any
-from urllib.parse import urlparse
+from urllib.parse import unquote_plus, urlparse
 
 import boto3
 from botocore.config import Config
@@ -15,9 +20,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipectl_glue.failure import Failure
 
 _READERS = 16
+# botocore's own parser takes most of the time of a long listing.
+_LISTED = "Listed"
+_FIELDS = [re.compile(f"<{name}>([^<]*)</{name}>") for name in ("Key", "ETag", "Size", "LastModified")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Object:
     """One object as a listing shows it."""
 
@@ -34,15 +42,47 @@ class Store:
     def __init__(self, client: Any = None) -> None:
         config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=_READERS)
         self._client = client or boto3.session.Session().client("s3", config=config)
+        # First: botocore looks for errors in the body by parsing it as well.
+        self._client.meta.events.register_first(
+            "before-parse.*.ListObjectsV2", _take_listing, unique_id="pipectl-listing"
+        )
 
-    def objects(self, bucket: str, prefix: str) -> Iterator[Object]:
-        """Yields all objects under a prefix, in key order."""
+    def objects(self, bucket: str, prefix: str, splits: Sequence[str] = ()) -> Iterator[Object]:
+        """Yields all objects under a prefix, in key order.
+
+        The parts between the keys of `splits`, which are sorted, are listed at the same time.
+        """
+        if not splits:
+            for page in self._pages(bucket, prefix):
+                yield from page
+            return
+        bounds = [None, *splits, None]
+        with ThreadPoolExecutor(_READERS) as readers:
+            running: deque[Future[list[Object]]] = deque()
+            for after, last in pairwise(bounds):
+                running.append(readers.submit(self._part, bucket, prefix, after, last))
+                # No more parts wait in memory than are listed at once.
+                if len(running) >= _READERS:
+                    yield from running.popleft().result()
+            while running:
+                yield from running.popleft().result()
+
+    def _part(self, bucket: str, prefix: str, after: str | None, last: str | None) -> list[Object]:
+        """The objects behind the key `after`, up to the key `last`."""
+        found: list[Object] = []
+        for page in self._pages(bucket, prefix, after):
+            if last is not None and page and page[-1].key >= last:
+                found += [entry for entry in page if entry.key <= last]
+                break
+            found += page
+        return found
+
+    def _pages(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[list[Object]]:
+        start = {"StartAfter": after} if after else {}
         try:
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                for found in page.get("Contents", []):
-                    yield Object(
-                        found["Key"], found["ETag"].strip('"'), found["Size"], found["LastModified"].timestamp()
-                    )
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start):
+                # A client that does not announce its answers has parsed it itself.
+                yield page[_LISTED] if _LISTED in page else [_object(found) for found in page.get("Contents", [])]
         except (ClientError, BotoCoreError) as error:
             raise Failure(f"cannot list s3://{bucket}/{prefix}: {error}") from error
 
@@ -83,7 +123,12 @@ class Store:
             raise Failure(f"cannot find s3://{bucket}/{key}: {error}") from error
         return Object(key, found["ETag"].strip('"'), found["ContentLength"], found["LastModified"].timestamp())
 
-    def put(self, bucket: str, key: str, body: bytes) -> None:
+    def find_all(self, bucket: str, keys: Iterable[str]) -> list[Object]:
+        """Those of some objects that are there now."""
+        with ThreadPoolExecutor(_READERS) as readers:
+            return [found for found in readers.map(lambda key: self.find(bucket, key), keys) if found]
+
+    def put(self, bucket: str, key: str, body: bytes | IO[bytes]) -> None:
         """Writes an object whole or not at all."""
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
@@ -116,6 +161,37 @@ class Store:
     def _deletes_on_condition(self) -> bool:
         """Whether this version of the client knows the condition; Glue's may be older."""
         return "IfMatch" in self._client.meta.service_model.operation_model("DeleteObject").input_shape.members
+
+
+def _object(found: dict[str, Any]) -> Object:
+    return Object(found["Key"], found["ETag"].strip('"'), found["Size"], found["LastModified"].timestamp())
+
+
+def _take_listing(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Parses the objects of a page of a listing, and leaves the rest of the page to botocore."""
+    if response_dict["status_code"] != 200:
+        return
+    body = response_dict["body"].decode()
+    before, begin, objects = body.partition("<Contents>")
+    objects, _, behind = objects.rpartition("</Contents>")
+    keys, etags, sizes, times = (pattern.findall(objects) for pattern in _FIELDS)
+    if not begin or not len(keys) == len(etags) == len(sizes) == len(times):
+        return
+    is_encoded = "<EncodingType>url</EncodingType>" in before or "<EncodingType>url</EncodingType>" in behind
+    customized_response_dict[_LISTED] = [
+        Object(_plain(key, is_encoded), etag.replace("&quot;", "").strip('"'), int(size), _seconds(time))
+        for key, etag, size, time in zip(keys, etags, sizes, times, strict=True)
+    ]
+    response_dict["body"] = (before + behind).encode()
+
+
+def _plain(key: str, is_encoded: bool) -> str:
+    text = unescape(key) if "&" in key else key
+    return unquote_plus(text) if is_encoded and ("%" in text or "+" in text) else text
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
 
 
 def split_uri(uri: str) -> tuple[str, str]:

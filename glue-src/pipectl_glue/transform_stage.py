@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from pipectl_glue import contract, iceberg, ledger, output, replay, report, transform_sql
+from pipectl_glue import contract, iceberg, ledger, output, replay, report, taken, transform_sql
 from pipectl_glue.document import parse_document
 from pipectl_glue.session import prepare
 from pipectl_glue.stage import Stage
@@ -24,10 +24,12 @@ def run(
     store = store or Store()
     document = parse_document(store.get(*split_uri(document_uri)).decode())
     done = ledger.entries(store, document.transformed, _STAGE)
-    cleaned = ledger.entries(store, document.cleaned, "clean")
+    cleaned = taken.read(store, document.cleaned).entries
     objects = store.objects(document.raw, contract.REPLAY_REQUESTS)
     requests = replay.pending(store, document, objects, "cleaned", done)
-    pending = _pending(cleaned, done, requests)
+    names_of = dict(_pending(cleaned, done, requests))
+    whole = taken.entries(store, document.cleaned, names_of)
+    pending = [(whole[batch], names) for batch, names in names_of.items()]
     if not pending and not requests:
         tell(f"nothing new in s3://{document.cleaned}/{contract.ledger_folder('clean')}")
         # A run that broke off may have left them behind.
@@ -72,15 +74,15 @@ def run(
 
 def _pending(
     cleaned: list[dict[str, Any]], done: list[dict[str, Any]], requests: list[replay.Request]
-) -> list[tuple[dict[str, Any], list[str]]]:
+) -> list[tuple[str, list[str]]]:
     """The cleaned batches to take, each with the tables to take of it."""
-    taken = ledger.taken(done, cleaned)
+    already = ledger.taken(done, cleaned)
     again = {(batch, name) for found in requests for batch in found.batches for name in found.tables}
     seen = {given["batch"] for entry in done for given in entry["inputs"]}
     pending = []
     for entry in cleaned:
         batch = entry["batch"]
-        names = [name for name in entry["tables"] if (batch, name) not in taken or (batch, name) in again]
+        names = [name for name in entry["tables"] if (batch, name) not in already or (batch, name) in again]
         if names or batch not in seen:
-            pending.append((entry, names))
+            pending.append((batch, names))
     return pending

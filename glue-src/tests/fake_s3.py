@@ -98,7 +98,7 @@ def _etag(content: bytes) -> str:
 
 def _listing(bucket: Path, query: dict[str, list[str]]) -> bytes:
     prefix = query.get("prefix", [""])[0]
-    after = query.get("continuation-token", [""])[0]
+    after = query.get("continuation-token", query.get("start-after", [""]))[0]
     keys = sorted(str(path.relative_to(bucket)) for path in bucket.rglob("*") if path.is_file())
     keys = [key for key in keys if key.startswith(prefix) and key > after]
     page = keys[:_PAGE]

@@ -5,17 +5,18 @@ from typing import Any
 
 
 def table(columns: str, **options: Any) -> dict[str, Any]:
-    """`table("id bigint!, total decimal(12,2) < total.amount")`: `!` is required, `<` names the source."""
+    """`table("id bigint!, total decimal(12,2) < total.amount")`: `!` is required, `<` names the source, `@` a zone."""
     described = []
     for text in re.split(r",\s*(?![^(]*\))", columns):
         declared, _, source = text.partition("<")
-        name, kind = declared.split()
+        name, kind, *zone = declared.split()
         described.append(
             {
                 "name": name,
                 "type": kind.rstrip("!"),
                 "from": source.strip() or name,
                 "required": kind.endswith("!"),
+                **({"timezone": zone[0].removeprefix("@")} if zone else {}),
             }
         )
     csv = options.pop("csv", None)

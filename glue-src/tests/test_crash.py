@@ -54,8 +54,8 @@ def test_an_object_that_changes_while_it_is_read(lake: Lake):
     lake.drop("t/a.jsonl", lines({"id": 1}))
     listed = lake.store.objects
 
-    def changing(bucket: str, prefix: str):
-        found = list(listed(bucket, prefix))
+    def changing(bucket: str, prefix: str, *splits: list[str]):
+        found = list(listed(bucket, prefix, *splits))
         if prefix == "landing/":
             lake.drop("t/a.jsonl", lines({"id": 2}))
         return found
@@ -136,10 +136,10 @@ def test_a_long_ledger_is_read_from_one_object(lake: Lake, monkeypatch: pytest.M
 
     def write(number: int, note: str) -> None:
         body = json.dumps({"batch": f"b{number}", "inputs": [], "tables": {}, "note": note})
-        lake.store.put(BUCKETS["cleaned"], f"_ledger/clean/b{number}.json", body.encode())
+        lake.store.put(BUCKETS["cleaned"], f"_ledger/transform/b{number}.json", body.encode())
 
     def notes() -> list[str]:
-        return [entry["note"] for entry in ledger.entries(lake.store, BUCKETS["cleaned"], "clean")]
+        return [entry["note"] for entry in ledger.entries(lake.store, BUCKETS["cleaned"], "transform")]
 
     for number in range(3):
         write(number, "first")
@@ -152,6 +152,6 @@ def test_a_long_ledger_is_read_from_one_object(lake: Lake, monkeypatch: pytest.M
     read: list[str] = []
     lake.s3.fails = lambda method, key: bool(read.append(key)) if method == "GET" and key else False
     assert notes() == ["first", "second", "first", "new"]
-    assert sorted(read) == ["_ledger/clean/b1.json", "_ledger/clean/b3.json", "_ledger/index/clean.json.gz"]
-    lake.store.put(BUCKETS["cleaned"], "_ledger/index/clean.json.gz", b"no archive")
+    assert sorted(read) == ["_ledger/index/transform.json.gz", "_ledger/transform/b1.json", "_ledger/transform/b3.json"]
+    lake.store.put(BUCKETS["cleaned"], "_ledger/index/transform.json.gz", b"no archive")
     assert notes() == ["first", "second", "first", "new"]

@@ -3,15 +3,18 @@
 import threading
 
 import pytest
-from conftest import Lake
+from conftest import BUCKETS, Lake
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from tables import table
 
-from pipectl_glue import readers, spark_errors
+from pipectl_glue import arrivals, readers, spark_errors
+from pipectl_glue.document import parse_document
 from pipectl_glue.failure import Failure
 from pipectl_glue.observed import Observed
+from pipectl_glue.store import Object
+from pipectl_glue.taken import Taken
 
 CSV = {"delimiter": ",", "encoding": "utf-8", "header": True, "null": [""]}
 ITEMS = "id integer!, name varchar(20)"
@@ -107,6 +110,15 @@ def test_what_has_nothing_to_load_has_a_path_and_no_rows(lake: Lake):
     assert lake.rows(entry, "good") == [(1, "a")]
     assert lake.clean() is None
     assert lake.transform() is None
+
+
+def test_a_key_that_spark_cannot_open_is_refused(lake: Lake):
+    lake.document(t=table("id bigint"))
+    document = parse_document(lake.store.get(BUCKETS["raw"], "config/pipeline.json").decode())
+    objects = [Object("landing/t//a.jsonl", "e1", 9), Object("landing/t/b.jsonl", "e2", 9)]
+    found = arrivals.find(objects, Taken(lake.store, "none"), document, lambda inputs: inputs)
+    assert [(entry.key, entry.is_read) for entry in found.inputs] == [(objects[0].key, False), (objects[1].key, True)]
+    assert found.inputs[0].refused == "its key has an empty part (`//`); copy it to another key"
 
 
 @pytest.mark.parametrize("where", ["pruned", "kept"])

@@ -1,7 +1,9 @@
 """Inputs that people have, row by row: what they hold is what is loaded, or the reason why not."""
 
 import json
+from pathlib import Path
 
+import pytest
 from conftest import Lake
 from pyspark.sql import SparkSession
 from tables import table
@@ -12,6 +14,7 @@ from pipectl_glue.schema import parse_type
 from pipectl_glue.sql import literal
 
 CSV = {"delimiter": ",", "encoding": "utf-8", "header": True, "null": ["", "NULL"]}
+SHARED = Path(__file__).parents[3] / "shared/cases/data"
 
 
 def reasons(lake: Lake, entry: dict, name: str) -> list[str]:
@@ -135,3 +138,63 @@ def test_quotes_as_programs_write_them(lake: Lake):
     ]
     assert lake.rows(entry, "lines") == [(1, "a\tb", "x"), (2, None, "x"), (4, "plain", "x")]
     assert reasons(lake, entry, "lines") == ["`name` holds a NUL character"]
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="shared (the cases are not beside the checkout)")
+def test_each_shared_case_as_it_is(lake: Lake):
+    keyed = {"csv": CSV, "key": ["id"], "load": "upsert"}
+    lake.document(
+        ambiguous=table("id integer, user_name varchar(9)", csv=CSV),
+        backslash=table("id integer, name varchar(40), after varchar(9)", csv={**CSV, "escape": "\\"}),
+        camel=table("order_id integer, customer_id integer, ship_name varchar(9)", csv=CSV),
+        dates=table("no integer, at timestamp", csv={**CSV, "date_format": "M/d/yyyy"}),
+        inch=table("id integer, name varchar(40), after varchar(9)", csv=CSV),
+        items=table("id integer!, name varchar(20)", **keyed),
+        good=table("id integer!, name varchar(20)", **keyed),
+        none=table("id integer!, name varchar(20)", **keyed),
+        trimmed=table("id integer, name varchar(20)", csv=CSV),
+        list=table("id integer!, name varchar(20)", snapshot=True, deletes=True, **keyed),
+        first=table("id integer, doc super"),
+        second=table("id integer, doc super"),
+        docs=table("id integer, doc super"),
+    )
+    for name, file in {
+        "ambiguous": "ambiguous-header-null/t.csv",
+        "backslash": "backslash-quotes/t.csv",
+        "camel": "camelcase-header/orders.csv",
+        "dates": "date-format-times/t.csv",
+        "inch": "inch-mark/t.csv",
+        "items": "hang-header-lacks-required/items.csv",
+        "good": "header-only-poisons-load/good.csv",
+        "none": "header-only-poisons-load/none.csv",
+        "trimmed": "text-trimmed/t.csv",
+        "list": "unchanged-snapshot-poisons-load/1/list.csv",
+        "first": "super-nul-blocks-load/a_first.jsonl",
+        "second": "super-nul-blocks-load/b_second.jsonl",
+        "docs": "super-over-64k-blocks-load/docs.jsonl",
+    }.items():
+        lake.drop(f"{name}/{Path(file).name}", (SHARED / file).read_bytes())
+    entry = lake.clean()
+    rows = {name: lake.rows(entry, name) for name in entry["tables"] if name != "dates"}
+    assert rows == {
+        "ambiguous": [],
+        "backslash": [(1, 'a "quoted" b', "x")],
+        "camel": [(1, 2, "x")],
+        "inch": [(1, '5" disk', "x"), (2, "two\nlines", "x")],
+        "items": [],
+        "good": [(1, "a"), (2, "b")],
+        "none": [],
+        "trimmed": [(1, "trailing space "), (2, "  lead")],
+        "list": [(1, "a", None, False), (2, "b", None, False)],
+        "first": [],
+        "second": [(1, '{"k":"x"}')],
+        "docs": [(2, "{}")],
+    }
+    times = lake.frame(entry["tables"]["dates"]).selectExpr("no", "CAST(at AS STRING)").collect()
+    assert sorted(map(tuple, times)) == [(1, "2010-12-01 08:26:00"), (2, "2017-06-20 13:05:09")]
+    first = lake.transform()
+    assert all(counts["path"] for counts in first["tables"].values())
+    lake.drop("list/again.csv", (SHARED / "unchanged-snapshot-poisons-load/2/list.csv").read_bytes())
+    assert lake.clean()["tables"]["list"]["unchanged"] == 2
+    again = lake.transform()["tables"]["list"]
+    assert (again["rows_out"], again["path"] is None) == (0, False)

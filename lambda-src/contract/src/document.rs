@@ -211,6 +211,9 @@ pub struct Column {
     pub kind: ColumnType,
     pub from: String,
     pub required: bool,
+    /// The time zone in which a time with a zone becomes a date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

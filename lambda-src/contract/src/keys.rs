@@ -87,6 +87,11 @@ pub fn ledger_index(stage: Stage) -> String {
     format!("{LEDGER}index/{}.json.gz", stage.as_str())
 }
 
+/// What was read of a ledger, compacted into several objects.
+pub fn ledger_index_folder(stage: Stage) -> String {
+    format!("{LEDGER}index/{}/", stage.as_str())
+}
+
 pub fn ingest_entries_folder(source: &str) -> String {
     format!("{LEDGER}{}/{source}/", Stage::Ingest.as_str())
 }

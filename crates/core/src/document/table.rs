@@ -4,7 +4,7 @@ use pipectl_contract::document::{self, Checks, Csv, Format, Reference};
 use pipectl_contract::keys;
 
 use crate::spec::source::shopify::objects::camel_case;
-use crate::spec::{Capture, Column, FileFormat, Files, Source, Spec, Table};
+use crate::spec::{Capture, Column, FileFormat, Files, Header, Source, Spec, Table};
 
 pub(super) fn entry(spec: &Spec, name: &str, table: &Table) -> document::Table {
     let (source, object) = table.source();
@@ -45,7 +45,7 @@ fn csv(files: &Files) -> Csv {
     Csv {
         delimiter: csv.delimiter.clone(),
         encoding: csv.encoding.clone(),
-        header: true,
+        header: csv.header == Header::First,
         null: csv.null.clone(),
         decimal: csv.decimal.clone(),
         thousands: csv.thousands.clone(),
@@ -63,6 +63,7 @@ fn column(name: &str, column: &Column, source: Option<&Source>) -> document::Col
             None => source.map_or_else(|| camel_case(name), |source| source.default_field(name)),
         },
         required: column.required(),
+        timezone: column.timezone().map(str::to_owned),
     }
 }
 

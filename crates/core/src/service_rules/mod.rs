@@ -38,6 +38,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 pub use crate::template::shape::{UNKNOWN, is_unknown};
+pub(crate) use scheduler::zones;
 
 /// A rule of a service about its resources.
 pub struct Rule {

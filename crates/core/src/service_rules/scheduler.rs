@@ -145,7 +145,8 @@ fn time_zone(subject: &Subject<'_>, found: &mut Findings) {
     }
 }
 
-fn zones() -> impl Iterator<Item = &'static str> + Clone {
+/// The names of the IANA database.
+pub(crate) fn zones() -> impl Iterator<Item = &'static str> + Clone {
     include_str!("time_zones.txt").lines().filter(|line| !line.starts_with('#'))
 }
 

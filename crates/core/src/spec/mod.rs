@@ -38,7 +38,7 @@ pub use settings::{
     Architecture, Archive, Functions, Github, Jobs, LogRetention, Network, RawZone, StorageClass, TransformedZone,
     Trigger, TriggerMode, Warehouse, WorkerType, Zone, Zones,
 };
-pub use source::{Csv, Custom, Database, Engine, FileFormat, Files, Shopify, Source};
+pub use source::{Csv, Custom, Database, Engine, FileFormat, Files, Header, Shopify, Source};
 pub use table::{Column, FullColumn, Late, Table};
 
 /// A map that keeps the order in which the user wrote it.

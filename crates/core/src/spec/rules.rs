@@ -125,6 +125,7 @@ fn tables(pipeline: &Node, errors: &mut Vec<Error>) {
         quality::check(pipeline, key, table, errors);
         iceberg::check(pipeline, key, errors);
         files::check(key, table, sources, errors);
+        files::columns(table, sources, errors);
     }
 }
 

@@ -65,6 +65,9 @@ fn default_quarantine_limit() -> f64 {
     0.1
 }
 
+/// What a column can be from beside the fields of a file.
+pub const PSEUDO_COLUMNS: [&str; 2] = ["_file", "_line"];
+
 /// A column: its type alone (`bigint`), or a mapping with `type`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -80,13 +83,16 @@ pub struct FullColumn {
     /// The warehouse type.
     #[serde(rename = "type")]
     pub kind: ColumnType,
-    /// The location of the value in the source: a header, or a dotted path into JSON. Default: the column's name (in camelCase for Shopify).
+    /// The location of the value in the source: a header, or a dotted path into JSON. Default: the column's name (in camelCase for Shopify). Of files also `_file`, the name of the row's file below `landing/`, and `_line`, the row's number in it.
     #[serde(default)]
     #[schemars(length(min = 1, max = 512))]
     pub from: Option<String>,
     /// A row without a value is quarantined.
     #[serde(default)]
     pub required: bool,
+    /// The time zone, such as `Europe/Berlin`, in which a time with a zone becomes the date of a `date` column. Default: UTC.
+    #[serde(default)]
+    pub timezone: Option<String>,
     /// The key of the table that this column points to, as `customers.id`.
     #[serde(default)]
     pub references: Option<String>,
@@ -123,6 +129,19 @@ impl Column {
 
     pub fn required(&self) -> bool {
         matches!(self, Self::Full(column) if column.required)
+    }
+
+    /// Whether its values are in the file, and not where a row stands (`_file`, `_line`).
+    pub fn is_in_file(&self) -> bool {
+        !self.from().is_some_and(|from| PSEUDO_COLUMNS.contains(&from))
+    }
+
+    /// The time zone of a date.
+    pub fn timezone(&self) -> Option<&str> {
+        match self {
+            Self::Type(_) => None,
+            Self::Full(column) => column.timezone.as_deref(),
+        }
     }
 
     /// The table and the column that rows are made in for this column's values.

@@ -51,7 +51,8 @@ fn keys() {
     add("parked_folder", json!({"source": "shop"}), keys::parked_folder("shop"));
     add("ledger_folder", json!({"stage": "clean"}), keys::ledger_folder(Stage::Clean));
     add("ledger_entry", json!({"stage": "transform", "batch": batch}), keys::ledger_entry(Stage::Transform, batch));
-    add("ledger_index", json!({"stage": "clean"}), keys::ledger_index(Stage::Clean));
+    add("ledger_index", json!({"stage": "transform"}), keys::ledger_index(Stage::Transform));
+    add("ledger_index_folder", json!({"stage": "clean"}), keys::ledger_index_folder(Stage::Clean));
     add("ingest_entries_folder", json!({"source": "erp"}), keys::ingest_entries_folder("erp"));
     add("ingest_entry", json!({"source": "erp", "batch": batch}), keys::ingest_entry("erp", batch));
     add("load_entries_folder", json!({"batch": batch}), keys::load_entries_folder(batch));

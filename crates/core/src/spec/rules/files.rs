@@ -1,6 +1,8 @@
 //! What must hold of a table that is read from files.
 
 use crate::error::{Error, did_you_mean};
+use crate::service_rules::zones;
+use crate::spec::table::PSEUDO_COLUMNS;
 use crate::yaml::{Key, Node, Value};
 
 /// The encodings of CSV that the jobs can read: Python decodes a file's start by this name, Java the rest.
@@ -86,6 +88,48 @@ pub(super) fn dialect(key: &Key, source: &Node, errors: &mut Vec<Error>) {
     );
 }
 
+/// Checks the columns that are found in another way than by name, and the time zones of dates.
+pub(super) fn columns(table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
+    let source = table.get("source").and_then(Node::as_str).unwrap_or_default();
+    let source = sources.iter().find(|(name, _)| name.name == source).map(|(_, source)| source);
+    let files = source.and_then(|source| source.get("files").or(source.pointer("/lambda/files")));
+    let header = files.and_then(|files| files.pointer("/csv/header")).and_then(Node::as_str);
+    for (key, column) in table.get("columns").map_or(&[][..], Node::entries) {
+        if let Some(from) = column.get("from")
+            && let Some(name) = from.as_str()
+        {
+            let is_pseudo = PSEUDO_COLUMNS.contains(&name);
+            if is_pseudo && source.is_some_and(|source| source.get("files").or(source.get("lambda")).is_none()) {
+                errors.push(
+                    Error::project(format!("the column `{}` is from `{name}`, which only files have", key.name))
+                        .at(&from.span, "")
+                        .hint("name a field of the source"),
+                );
+            } else if !is_pseudo && header == Some("none") {
+                errors.push(
+                    Error::project(format!("the column `{}` is found by a name, and the files have no header", key.name))
+                        .at(&from.span, "")
+                        .hint("remove `from` and put the columns in the order of the fields; only `_file` and `_line` need none"),
+                );
+            }
+        }
+        let Some(timezone) = column.get("timezone") else { continue };
+        if column.get("type").and_then(Node::as_str) != Some("date") {
+            errors.push(
+                Error::project(format!("the column `{}` has a time zone and is no date", key.name))
+                    .at(&timezone.span, "")
+                    .hint("remove `timezone`: a timestamp is always UTC"),
+            );
+        } else if let Some(zone) = timezone.as_str().filter(|zone| !zones().any(|known| known == *zone)) {
+            errors.push(
+                Error::project(format!("the column `{}` has a time zone that does not exist: `{zone}`", key.name))
+                    .at(&timezone.span, "unknown")
+                    .hint("write a name of the IANA database, such as `Europe/Berlin` or `UTC`"),
+            );
+        }
+    }
+}
+
 /// Checks what a table needs when each of its files is the whole table.
 pub(super) fn check(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &mut Vec<Error>) {
     let source = table.get("source").and_then(Node::as_str).unwrap_or_default();
@@ -110,5 +154,51 @@ pub(super) fn check(key: &Key, table: &Node, sources: &[(Key, Node)], errors: &m
                 .at(&load.span, "only adds rows")
                 .hint("write `load: upsert`, or `snapshot: false` to its source"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::{Header, Spec};
+    use crate::yaml::Source;
+
+    const ENVIRONMENT: &str = "account: 012345678901\nregion: eu-central-1\n";
+
+    #[test]
+    fn columns_that_no_name_finds_and_dates_in_a_zone() {
+        let pipeline = "\
+name: shop
+sources:
+  bare: {files: {csv: {header: none}}}
+tables:
+  items:
+    source: bare
+    key: [file, line]
+    columns:
+      file: {type: varchar(99), from: _file}
+      line: {type: bigint, from: _line}
+      name: {type: varchar(9), from: NAME}
+      day: {type: date, timezone: Europe/Berlin}
+      at: {type: timestamp, timezone: UTC}
+      other: {type: date, timezone: Berlin}
+";
+        let load = |text: &str| Spec::load(&Source::new("p.yaml", text), &Source::new("dev.yaml", ENVIRONMENT), "dev");
+        let text = load(pipeline).unwrap_err().to_string();
+        let reported: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
+        assert_eq!(
+            reported,
+            [
+                "the column `name` is found by a name, and the files have no header",
+                "the column `at` has a time zone and is no date",
+                "the column `other` has a time zone that does not exist: `Berlin`",
+            ]
+        );
+        let right = pipeline
+            .replace(", from: NAME", "")
+            .replace("timestamp, timezone: UTC", "timestamp")
+            .replace("timezone: Berlin", "timezone: UTC");
+        let spec = load(&right).unwrap();
+        assert_eq!(spec.pipeline.sources["bare"].files().unwrap().csv.header, Header::None);
+        assert!(!spec.pipeline.tables["items"].columns["line"].is_in_file());
     }
 }

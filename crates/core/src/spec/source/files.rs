@@ -36,13 +36,15 @@ impl From<FileFormat> for Format {
     }
 }
 
-/// A CSV dialect. The first line is always the header; columns are found by name, in any order.
+/// A CSV dialect. Columns are found by the names in the header, in any order.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Csv {
     /// One character. A first line such as `sep=;` overrides it.
     #[schemars(length(min = 1, max = 1))]
     pub delimiter: String,
+    /// Whether the first line of a file names its columns: `first`, or `none` for files without names, whose fields are the table's columns in their order.
+    pub header: Header,
     /// The encoding: `utf-8`, `windows-1252`, `iso-8859-15`, `cp850`, … A byte order mark at the start of a file overrides it. `auto` reads a file that is not UTF-8 as `windows-1252`.
     pub encoding: String,
     /// Texts that mean "no value".
@@ -61,10 +63,22 @@ pub struct Csv {
     pub escape: Option<String>,
 }
 
+/// Where the names of a CSV file's columns are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Header {
+    /// In the first line.
+    #[default]
+    First,
+    /// Nowhere: the fields are the table's columns in their order.
+    None,
+}
+
 impl Default for Csv {
     fn default() -> Self {
         Self {
             delimiter: ",".into(),
+            header: Header::First,
             encoding: "utf-8".into(),
             null: vec![String::new()],
             decimal: ".".into(),

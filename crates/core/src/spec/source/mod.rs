@@ -14,7 +14,7 @@ use crate::error::Result;
 
 pub use custom::Custom;
 pub use database::{Database, Engine};
-pub use files::{Csv, FileFormat, Files};
+pub use files::{Csv, FileFormat, Files, Header};
 pub use shopify::Shopify;
 
 /// One source of data: exactly one of the kinds.
