@@ -23,8 +23,9 @@ impl Event {
             None => Self::Look,
             Some("Glue Job State Change") => {
                 let (job, state) = (text("jobName"), text("state"));
-                // A table that is stopped fails the job, and the others are there all the same.
-                if job == format!("{prefix}-transform") && ["SUCCEEDED", "FAILED", "TIMEOUT"].contains(&state) {
+                // However the job ended, the tables that it had finished are there.
+                let ended = ["SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT"].contains(&state);
+                if job == format!("{prefix}-transform") && ended {
                     Self::Look
                 } else {
                     Self::Other(format!("the job `{job}` is {state}"))
@@ -63,7 +64,9 @@ mod tests {
             (json!({}), Some(Event::Look)),
             (glue("p-transform", "SUCCEEDED"), Some(Event::Look)),
             (glue("p-transform", "FAILED"), Some(Event::Look)),
-            (glue("p-transform", "STOPPED"), None),
+            (glue("p-transform", "STOPPED"), Some(Event::Look)),
+            (glue("p-transform", "TIMEOUT"), Some(Event::Look)),
+            (glue("p-transform", "RUNNING"), None),
             (glue("p-clean", "SUCCEEDED"), None),
             (sql("p/load/b/t", "FINISHED"), Some(statement(false))),
             (sql("p/load/b/t", "ABORTED"), Some(statement(true))),

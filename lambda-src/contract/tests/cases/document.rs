@@ -16,7 +16,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
 }
 
 fn column(name: &str, kind: &str, from: &str, required: bool) -> Column {
-    Column { name: text(name), kind: kind.parse().unwrap(), from: text(from), required }
+    Column { name: text(name), kind: kind.parse().unwrap(), from: text(from), required, timezone: None }
 }
 
 /// A table without any option.
