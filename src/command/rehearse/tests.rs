@@ -191,6 +191,7 @@ async fn the_reference_pipeline_from_sources_to_marts_and_again() {
     shop-local-load FollowStatements redshift-data:GetStatementResult
     shop-local-load RunStatements redshift-data:ExecuteStatement
     shop-local-warehouse FindRows s3:GetBucketLocation
+    shop-local-warehouse FindRows s3:ListBucket
     ");
 
     let second = rehearse(&mut pipeline, &spec, &data, &|text| println!("… {text}")).await.unwrap();
