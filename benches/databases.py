@@ -140,7 +140,7 @@ def main() -> int:
     options = _options()
     # The servers that run as somebody else must reach their folder.
     os.umask(0o022)
-    with tempfile.TemporaryDirectory(prefix="pipectl-bench-", dir="/tmp") as name:  # nosec B108: sockets need a short path
+    with tempfile.TemporaryDirectory(prefix="pipectl-bench-", dir="/tmp") as name:  # nosec B108 # sockets need a short path
         folder = Path(name)
         for bucket in BUCKETS.values():
             (folder / "buckets" / bucket).mkdir(parents=True)

@@ -57,7 +57,7 @@ Loader.add_multi_constructor("!", function)
 class Template:
     def __init__(self, path):
         self.path = Path(path)
-        self.resources = yaml.load(self.path.read_text(), Loader)["Resources"]  # nosec B506: Loader is a SafeLoader
+        self.resources = yaml.load(self.path.read_text(), Loader)["Resources"]  # nosec B506 # Loader is a SafeLoader
 
     def reference(self, name, attribute=None):
         """Returns a value of the form that AWS gives a reference, as far as a policy depends on its form."""
