@@ -91,13 +91,13 @@ def find(
     places = Places(document)
     found = Arrivals()
     for entry, record in taken.seen(objects):
-        if entry.key.startswith(REPLAY_REQUESTS):
-            found.requests.append(entry)
-        if is_hidden(entry.key):
-            continue
         if record is not None:
             if len(found.loaded) < _MOST_LOADED and is_loaded(record):
                 found.loaded.append(entry)
+            continue
+        if entry.key.startswith(REPLAY_REQUESTS):
+            found.requests.append(entry)
+        if is_hidden(entry.key):
             continue
         table = places.table(entry.key)
         if table is None:

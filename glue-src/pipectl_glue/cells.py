@@ -23,6 +23,8 @@ _DATE = r"^\d{4}-\d{2}-\d{2}"
 _TIME = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
 _ZONE = r" ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
 _TIMESTAMP = f"{_DATE}({_TIME}({_ZONE})?)?$"
+# What Spark's cast takes as it is.
+_WHOLE_TIMESTAMP = f"{_DATE}[T ]" + r"\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?$"
 _NO_SECONDS = r"^(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2})( ?[A-Z+-].*)$"
 _BARE_ZONE = r"([+-]\d{2})(\d{2})$"
 _SHOPIFY_ID = r"^gid://shopify/\w+/(\d+)(\?.*)?$"
@@ -59,14 +61,19 @@ def trimmed(column: Column, text: str, style: Csv | None = None) -> str:
     if style:
         bare = regional.plain(column.type.kind, bare, style)
     if column.type.kind in _INTEGERS:
+        plain = bare
         # JSON writers print 12000000.0 as 1.2E7; written out, it is an integer if nothing is left behind the point.
         exact = f"CAST({bare} AS DECIMAL(38,18))"
         written = f"regexp_replace(CAST({exact} AS STRING), {literal(_NOTHING_BEHIND)}, '')"
         # The cast rounds; the double shows whether it did.
         kept = f"CAST({exact} AS DOUBLE) = CAST({bare} AS DOUBLE)"
-        bare = f"coalesce(CASE WHEN {bare} RLIKE {literal(_EXPONENT)} AND {kept} THEN {written} END, {bare})"
-    if column.type.kind == "bigint":
-        bare = f"regexp_replace({bare}, {literal(_SHOPIFY_ID)}, '$1')"
+        is_exact = f"{_may_have_exponent(bare)} AND {bare} RLIKE {literal(_EXPONENT)} AND {kept}"
+        bare = f"CASE WHEN coalesce({is_exact}, false) THEN {written} ELSE {bare} END"
+        if column.type.kind == "bigint":
+            gid = f"regexp_replace({plain}, {literal(_SHOPIFY_ID)}, '$1')"
+            bare = f"CASE WHEN startswith({plain}, 'gid:') THEN {gid} ELSE {bare} END"
+        # Most numbers are written as they are printed, and need no pattern.
+        bare = f"CASE WHEN {_is_plain(plain, 'BIGINT')} THEN {plain} ELSE {bare} END"
     return f"CASE WHEN NOT {bare} IN ({_list(null)}) THEN {bare} END" if null else bare
 
 
@@ -147,8 +154,18 @@ def _list(texts: tuple[str, ...]) -> str:
     return ", ".join(map(literal, texts))
 
 
+def _is_plain(text: str, kind: str) -> str:
+    """Whether a text is what its number is printed as: then the cast is exact. Cheaper than any pattern."""
+    return f"CAST(CAST({text} AS {kind}) AS STRING) = {text}"
+
+
+def _may_have_exponent(text: str) -> str:
+    return f"(contains({text}, 'e') OR contains({text}, 'E'))"
+
+
 def _integer(kind: Type, text: str) -> str:
-    return f"CASE WHEN {text} RLIKE {literal(_INTEGER)} THEN CAST({text} AS {kind.kind}) END"
+    found = f"CAST({text} AS {kind.kind})"
+    return f"CASE WHEN {_is_plain(text, kind.kind)} OR {text} RLIKE {literal(_INTEGER)} THEN {found} END"
 
 
 def _decimal(kind: Type, text: str) -> str:
@@ -156,10 +173,11 @@ def _decimal(kind: Type, text: str) -> str:
     plain = rf"^[+-]?\d*(\.\d{{0,{kind.scale}}}0*)?$"
     # The cast rounds. With an exponent, the double tells whether it did.
     kept = (
-        f"CASE WHEN {text} RLIKE {literal(_EXPONENT)} THEN CAST({found} AS DOUBLE) = CAST({text} AS DOUBLE) "
-        f"ELSE {text} RLIKE {literal(plain)} END"
+        f"CASE WHEN {_may_have_exponent(text)} AND {text} RLIKE {literal(_EXPONENT)} "
+        f"THEN CAST({found} AS DOUBLE) = CAST({text} AS DOUBLE) ELSE {text} RLIKE {literal(plain)} END"
     )
-    return f"CASE WHEN {text} RLIKE {literal(_NUMBER)} AND {kept} THEN {found} END"
+    is_exact = f"{_is_plain(text, kind.text)} OR ({text} RLIKE {literal(_NUMBER)} AND {kept})"
+    return f"CASE WHEN {is_exact} THEN {found} END"
 
 
 def _double(_: Type, text: str) -> str:
@@ -176,7 +194,12 @@ def _timestamp(_: Type, text: str) -> str:
     # Spark reads a zone only behind seconds.
     whole = f"regexp_replace({text}, {literal(_NO_SECONDS)}, '$1:00$2')"
     zoned = f"regexp_replace({whole}, {literal(_BARE_ZONE)}, '$1:$2')"
-    return f"CASE WHEN {text} RLIKE {literal(_TIMESTAMP)} THEN CAST({zoned} AS TIMESTAMP) END"
+    # The session's zone is UTC; for a zone in the text, Spark compiles two patterns with each value.
+    bare = f"CASE WHEN endswith({text}, 'Z') THEN left({text}, length({text}) - 1) ELSE {text} END"
+    return (
+        f"CASE WHEN {text} RLIKE {literal(_WHOLE_TIMESTAMP)} THEN CAST({bare} AS TIMESTAMP) "
+        f"WHEN {text} RLIKE {literal(_TIMESTAMP)} THEN CAST({zoned} AS TIMESTAMP) END"
+    )
 
 
 def _date(kind: Type, text: str) -> str:

@@ -43,6 +43,8 @@ from pipectl_glue.taken import read as read_taken
 
 _STAGE = "clean"
 _NAMES_SHOWN = 100
+# Of more objects one listing is cheaper than one for each.
+_FOUND_ALONE = 1000
 
 
 def run(
@@ -84,7 +86,7 @@ def run(
             tell(f"not loaded again: {entry.key} has the content of {entry.duplicate_of}")
     stage = _Stage(prepare(spark, reads_landing=True), store, document, batch, entries)
     counts, stopped = output.each_table(by_table, lambda name: stage.table(document.tables[name], by_table[name]))
-    _same_still(store, document, stage.inputs, counts, stopped)
+    _same_still(store, document, stage.inputs, counts, stopped, taken.splits())
     for name, table in counts.items():
         tell(output.summary(_STAGE, name, table))
         for finding in table.findings:
@@ -260,10 +262,16 @@ def _same_still(
     inputs: dict[str, list[Input]],
     counts: dict[str, Counts],
     stopped: dict[str, Exception],
+    splits: list[str],
 ) -> None:
     """Stops the tables whose objects changed while they were read: their rows are not those the ledger would name."""
     keys = [entry.key for name in counts for entry in inputs[name] if not entry.replay]
-    now = {(found.key, found.etag) for found in store.find_all(document.raw, keys)}
+    if len(keys) > _FOUND_ALONE:
+        there = store.objects(document.raw, LANDING, splits)
+    else:
+        there = store.find_all(document.raw, keys)
+    wanted = set(keys)
+    now = {(found.key, found.etag) for found in there if found.key in wanted}
     for name in list(counts):
         changed = [entry.key for entry in inputs[name] if not entry.replay and (entry.key, entry.etag) not in now]
         if changed:

@@ -67,8 +67,8 @@ def ledger_index(stage: str) -> str:
 
 
 def ledger_index_folder(stage: str) -> str:
-    """What was read of a ledger, compacted into several objects."""
-    return f"{LEDGER}index/{stage}/"
+    """What was read of a ledger, compacted into several objects, which jobs may delete."""
+    return f"_state/_ledger/{stage}/"
 
 
 def ingest_entries_folder(source: str) -> str:

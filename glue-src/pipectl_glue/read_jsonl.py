@@ -5,6 +5,7 @@ reason; a long decimal; a `super` value that may be a string.
 """
 
 import re
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -71,13 +72,15 @@ def cells_of(lines: DataFrame, table: Table, all_names: bool) -> DataFrame:
             F.col("json").getField(rows.POSITION).alias(rows.POSITION),
             (F.lower(F.coalesce(F.col("json").getField(rows.DELETED), F.lit(""))) == "true").alias(rows.DELETED),
         ]
+    values = [_cell(column, tree, whole) for column in table.columns]
+    objects = [value for column, value in zip(table.columns, values, strict=True) if column.type.kind == "super"]
     return parsed.select(
         *rows.PROVENANCE,
         F.decode(F.col("line").cast("binary"), "UTF-8").alias(rows.RAW),
-        _fault(table).alias(rows.FAULT),
+        _fault(table, objects).alias(rows.FAULT),
         F.when(looked, F.json_object_keys("line")).alias(rows.NAMES),
         *extra,
-        *[_cell(column, tree, whole).alias(rows.cell(index)) for index, column in enumerate(table.columns)],
+        *[value.alias(rows.cell(index)) for index, value in enumerate(values)],
     )
 
 
@@ -96,7 +99,7 @@ def _wanted(table: Table) -> tuple[dict[str, Any], set[str]]:
     return _tree([*plain, *[source.split(".") for source in sorted(whole)]]), whole
 
 
-def _fault(table: Table) -> Column:
+def _fault(table: Table, objects: list[Column]) -> Column:
     line = F.col("line")
     octets = line.cast("binary")
     alone = F.json_array_length(F.concat(F.lit("["), line, F.lit("]"))) == 1
@@ -119,9 +122,11 @@ def _fault(table: Table) -> Column:
         .when(F.col("json").isNull(), why)
         .when(half & line.rlike(_HALF_PAIR), "the line holds one half of a surrogate pair, which is no character")
     )
-    if any(column.type.kind == "super" for column in table.columns):
-        # Spark would write `"Infinity"` instead.
-        fault = fault.when(F.expr(cells.beyond_double("line")), "the line holds a number that no double can be")
+    # Spark writes Infinity instead, in quotes or bare.
+    changed = [value.contains("Infinity") for value in objects]
+    if changed:
+        is_changed = reduce(Column.__or__, changed) & F.expr(cells.beyond_double("line"))
+        fault = fault.when(is_changed, "the line holds a number that no double can be")
     return fault
 
 

@@ -6,11 +6,10 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from html import unescape
 from itertools import pairwise
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from urllib.parse import unquote_plus, urlparse
 
 import boto3
@@ -25,8 +24,7 @@ _LISTED = "Listed"
 _FIELDS = [re.compile(f"<{name}>([^<]*)</{name}>") for name in ("Key", "ETag", "Size", "LastModified")]
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(NamedTuple):
     """One object as a listing shows it."""
 
     key: str
@@ -125,8 +123,13 @@ class Store:
 
     def find_all(self, bucket: str, keys: Iterable[str]) -> list[Object]:
         """Those of some objects that are there now."""
+
+        def find(key: str) -> Object | None:
+            # A listing shows that an object is gone; HEAD would need the right to list the whole bucket for that.
+            return next((found for found in self.objects(bucket, key) if found.key == key), None)
+
         with ThreadPoolExecutor(_READERS) as readers:
-            return [found for found in readers.map(lambda key: self.find(bucket, key), keys) if found]
+            return [found for found in readers.map(find, keys) if found]
 
     def put(self, bucket: str, key: str, body: bytes | IO[bytes]) -> None:
         """Writes an object whole or not at all."""

@@ -103,13 +103,13 @@ IN_JSON: Files = {
     "deep_open.jsonl": (b"[" * DEEP + b"\n", 0, [NOT_AN_OBJECT]),
     "deep_900.jsonl": (b'{"id": 2, "name": "deep_900.jsonl", "doc": ' + b"[" * 900 + b"]" * 900 + b"}\n", 1, []),
     "digits.jsonl": (b'{"id": ' + b"1" * 100_000 + b"}\n", 0, [NOT_AN_OBJECT]),
-    "exponent.jsonl": (b'{"id": 2, "total": 1.0000000000000000e400000000}\n', 0, [_TOO_LARGE]),
+    "exponent.jsonl": (b'{"id": 2, "total": 1.0000000000000000e400000000}\n', 0, ["`total`: "]),
     "exponent_less.jsonl": (
         b'{"id": 2, "name": "exponent_less.jsonl", "total": 1.0000000000000000e-400000000}\n',
         1,
         [],
     ),
-    "exponent_id.jsonl": (b'{"id": 1e400000000}\n', 0, [_TOO_LARGE]),
+    "exponent_id.jsonl": (b'{"id": 1e400000000}\n', 0, ["`id`: "]),
     "exponent_text.jsonl": (b'{"id": "1e999999999"}\n', 0, ["`id`: "]),
     "exponent_doc.jsonl": (
         b'{"id": 2, "doc": {"x": [1e400]}}\n{"id": 3, "doc": -1.5E+309}\n'

@@ -43,7 +43,7 @@ def write(lake: Lake, number: int, note: str = "") -> list[Record]:
 
 
 def index(lake: Lake) -> list[Path]:
-    return sorted((lake.path("cleaned") / "_ledger/index/clean").glob("*.heads.json.gz"))
+    return sorted((lake.path("cleaned") / "_state/_ledger/clean").glob("*.heads.json.gz"))
 
 
 def gets(lake: Lake) -> list[str]:
@@ -83,7 +83,7 @@ def test_entries_become_segments_and_segments_are_merged(lake: Lake):
 
 def test_a_long_ledger_without_an_index_is_taken_in_parts(lake: Lake):
     wanted = [record for number in range(30) for record in write(lake, number)]
-    lake.s3.fails = lambda method, key: method == "PUT" and "/index/" in key
+    lake.s3.fails = lambda method, key: method == "PUT" and "_state/" in key
     assert list(taken.read(lake.store, CLEANED).objects()) == sorted(wanted), "it is as well without"
     lake.s3.fails = lambda method, key: False
     found = taken.read(lake.store, CLEANED)
@@ -112,7 +112,7 @@ def test_an_index_that_does_not_match_is_not_used(lake: Lake, fault: str):
             wanted[number] = write(lake, number)
             taken.read(lake.store, CLEANED)
     else:
-        for path in (lake.path("cleaned") / "_ledger/index/clean").glob("*.objects.gz"):
+        for path in (lake.path("cleaned") / "_state/_ledger/clean").glob("*.objects.gz"):
             path.write_bytes(path.read_bytes()[:-5]) if fault == "cut" else path.unlink()
     for _ in range(2):
         found = taken.read(lake.store, CLEANED)

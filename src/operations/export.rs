@@ -93,8 +93,6 @@ async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result
             _ => tokio::time::sleep(waits.next().unwrap_or_default()).await,
         }
     }
-    let mut writer = csv::Writer::from_writer(out);
-    let wrong = |error: csv::Error| Error::new("the rows cannot be written").cause(&error);
     let (mut next, mut count) = (Value::Null, 0);
     loop {
         let mut body = json!({ "Id": id });
@@ -104,11 +102,12 @@ async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result
         let page = aws.signed_calls.redshift_data("GetStatementResult", &body).await.map_err(failed)?;
         if next.is_null() {
             let columns = page["ColumnMetadata"].as_array().into_iter().flatten();
-            writer.write_record(columns.map(|column| column["name"].as_str().unwrap_or_default())).map_err(wrong)?;
+            let names = columns.map(|column| quoted(column["name"].as_str().unwrap_or_default()));
+            writeln!(out, "{}", names.collect::<Vec<_>>().join(","))?;
         }
         for row in page["Records"].as_array().into_iter().flatten() {
             let values = row.as_array().into_iter().flatten().map(text);
-            writer.write_record(values).map_err(wrong)?;
+            writeln!(out, "{}", values.collect::<Vec<_>>().join(","))?;
             count += 1;
         }
         next = page["NextToken"].clone();
@@ -116,19 +115,26 @@ async fn rows(aws: &Aws, spec: &Spec, mart: &str, out: &mut dyn Write) -> Result
             break;
         }
     }
-    writer.flush()?;
+    out.flush()?;
     Ok(count)
 }
 
-/// A value as UNLOAD writes it.
+/// A value as a field of CSV: nothing for NULL, `""` for an empty text, all else as UNLOAD writes it.
 fn text(field: &Value) -> String {
     let Some((kind, value)) = field.as_object().and_then(|field| field.iter().next()) else { return String::new() };
     match (kind.as_str(), value) {
-        ("stringValue", Value::String(text)) => text.clone(),
+        ("stringValue", Value::String(text)) => quoted(text),
         ("booleanValue", Value::Bool(truth)) => if *truth { "t" } else { "f" }.to_owned(),
         ("longValue" | "doubleValue", number) => number.to_string(),
         _ => String::new(),
     }
+}
+
+/// A text as a field of CSV, in quotes where a reader needs them.
+fn quoted(text: &str) -> String {
+    let needs =
+        text.is_empty() || text.contains([',', '"', '\n', '\r']) || text.starts_with(' ') || text.ends_with(' ');
+    if needs { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -139,6 +145,8 @@ mod tests {
     fn values_are_written_as_unload_writes_them() {
         for (field, expected) in [
             (json!({"stringValue": "12.50"}), "12.50"),
+            (json!({"stringValue": ""}), "\"\""),
+            (json!({"stringValue": "a,\"b\"\n"}), "\"a,\"\"b\"\"\n\""),
             (json!({"longValue": 7}), "7"),
             (json!({"booleanValue": true}), "t"),
             (json!({"isNull": true}), ""),

@@ -87,9 +87,9 @@ pub fn ledger_index(stage: Stage) -> String {
     format!("{LEDGER}index/{}.json.gz", stage.as_str())
 }
 
-/// What was read of a ledger, compacted into several objects.
+/// What was read of a ledger, compacted into several objects, which jobs may delete.
 pub fn ledger_index_folder(stage: Stage) -> String {
-    format!("{LEDGER}index/{}/", stage.as_str())
+    format!("{SNAPSHOTS}_ledger/{}/", stage.as_str())
 }
 
 pub fn ingest_entries_folder(source: &str) -> String {

@@ -9,7 +9,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use crate::error::closest;
 use crate::limits::ROW_BYTES;
 use crate::quantity::size;
-use crate::spec::{Column, ColumnType, Csv};
+use crate::spec::{Column, ColumnType, Csv, Header};
 
 use super::read::Text;
 use super::{Finding, Findings, Target, value};
@@ -65,7 +65,10 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
             Err(error) => return Err(io::Error::other(error)),
         }
         let line = record.position().map_or(0, csv::Position::line) + before;
-        if width == 0 {
+        if width == 0 && target.csv().header == Header::None {
+            cells = positional(target);
+            width = cells.len();
+        } else if width == 0 {
             width = record.len();
             let header: Vec<String> =
                 record.iter().map(|name| value::trimmed(&String::from_utf8_lossy(name)).to_owned()).collect();
@@ -85,7 +88,8 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
         rows += 1;
         last = Some((line, record.iter().any(|cell| cell.contains(&b'\n'))));
         if record.len() < width || !record.iter().skip(width).all(blank) {
-            findings.bad_row(line, format!("{} fields, and the header has {width}", record.len()));
+            let expected = if target.csv().header == Header::None { "the table" } else { "the header" };
+            findings.bad_row(line, format!("{} fields, and {expected} has {width}", record.len()));
         } else if rows <= TYPED
             && let Some(reason) = fault(&record, &cells, target.csv())
         {
@@ -105,6 +109,9 @@ pub(super) fn check(mut text: Text, target: &Target<'_>, findings: &mut Findings
         );
     }
     if findings.no_text {
+        return Ok((rows, text));
+    }
+    if target.csv().header == Header::None {
         return Ok((rows, text));
     }
     if width == 0 && text.torn.is_none() {
@@ -156,6 +163,23 @@ fn shown(delimiter: u8) -> String {
     if delimiter == b'\t' { "\\t".to_owned() } else { char::from(delimiter).to_string() }
 }
 
+/// The columns of a file without a header: those of the table in their order.
+fn positional<'a>(target: &Target<'a>) -> Vec<Cell<'a>> {
+    read_columns(target)
+        .enumerate()
+        .map(|(at, (name, column))| Cell { at, name, kind: column.kind(), required: is_required(target, name, column) })
+        .collect()
+}
+
+/// The columns whose values are in the file, and not where the row stands.
+fn read_columns<'a>(target: &Target<'a>) -> impl Iterator<Item = (&'a String, &'a Column)> {
+    target.table.columns.iter().filter(|(_, column)| column.is_in_file())
+}
+
+fn is_required(target: &Target<'_>, name: &str, column: &Column) -> bool {
+    column.required() || target.table.key.iter().any(|key| key == name)
+}
+
 /// Where a column stands: under its exact name, else under the only one that differs in case, blanks, `-` and `_`.
 fn index_of(header: &[String], expected: &str) -> Option<usize> {
     if let Some(at) = header.iter().position(|name| name == expected) {
@@ -170,14 +194,7 @@ fn index_of(header: &[String], expected: &str) -> Option<usize> {
 }
 
 fn alike(name: &str) -> String {
-    let mut folded = String::new();
-    for c in name.trim().to_lowercase().chars() {
-        let c = if c.is_whitespace() || c == '-' { '_' } else { c };
-        if c != '_' || !folded.ends_with('_') {
-            folded.push(c);
-        }
-    }
-    folded
+    name.to_lowercase().chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_')).collect()
 }
 
 /// Finds the table's columns in the header.
@@ -188,9 +205,8 @@ fn columns<'a>(
     target: &Target<'a>,
     findings: &mut Findings,
 ) -> Vec<Cell<'a>> {
-    let table = target.table;
     let from = |name: &'a str, column: &'a Column| column.from().unwrap_or(name);
-    let names: Vec<&str> = table.columns.iter().map(|(name, column)| from(name, column)).collect();
+    let names: Vec<&str> = read_columns(target).map(|(name, column)| from(name, column)).collect();
     let declared = target.csv().delimiter.bytes().next() == Some(read_by);
     if let Some(finding) = delimiter(header, &names, target).filter(|_| declared) {
         findings.error(finding.at(line));
@@ -198,14 +214,23 @@ fn columns<'a>(
     }
     let mut cells = Vec::new();
     let (mut lacking, mut used) = (Vec::new(), BTreeSet::new());
-    for (name, column) in &table.columns {
+    for (name, column) in read_columns(target) {
         let expected = from(name, column);
-        let required = column.required() || table.key.contains(name);
+        let required = is_required(target, name, column);
         if header.iter().filter(|name| *name == expected).count() > 1 {
             findings.error(
                 Finding::new(format!("the header names `{expected}` twice"))
                     .at(line)
                     .hint("drop or rename one of them"),
+            );
+            continue;
+        }
+        let same: Vec<&str> = header.iter().filter(|name| alike(name) == alike(expected)).map(String::as_str).collect();
+        if same.len() > 1 && !header.iter().any(|name| name == expected) {
+            findings.error(
+                Finding::new(format!("the header has columns that could be `{expected}`: `{}`", same.join("`, `")))
+                    .at(line)
+                    .hint("rename all but one of them"),
             );
             continue;
         }

@@ -81,7 +81,7 @@ pub(super) fn check(text: &mut Text, target: &Target<'_>, findings: &mut Finding
 fn fault(object: &Value, target: &Target<'_>) -> (bool, Option<String>) {
     let mut any = false;
     let mut faults = Vec::new();
-    for (name, column) in &target.table.columns {
+    for (name, column) in target.table.columns.iter().filter(|(_, column)| column.is_in_file()) {
         let path = column.from().unwrap_or(name);
         let found = path.split('.').try_fold(object, |value, part| value.get(part)).filter(|value| !value.is_null());
         let Some(found) = found else {

@@ -36,7 +36,7 @@ pub(super) fn check(_: &Target<'_>, findings: &mut Findings) -> u64 {
 fn columns(names: &[String], target: &Target<'_>, findings: &mut Findings) {
     let table = target.table;
     let mut found = 0;
-    for (name, column) in &table.columns {
+    for (name, column) in table.columns.iter().filter(|(_, column)| column.is_in_file()) {
         let expected = column.from().unwrap_or(name);
         if names.iter().any(|name| name == expected.split('.').next().unwrap_or(expected)) {
             found += 1;
