@@ -255,9 +255,9 @@ fn what_check_refuses_is_never_deployed() {
     insta::assert_snapshot!(checked, @r#"
     exit code: 65
     error: `Notify` of the role `shop-dev-events-to-glue` allows every action of a service
-       --> iam.yaml:319:17
+       --> iam.yaml:325:17
         |
-    319 |                 Action: "s3:*"
+    325 |                 Action: "s3:*"
         |                 ^^^^^^
       = hint: name what it needs; where AWS knows nothing narrower, say so in a comment above the statement
     "#);

@@ -119,10 +119,7 @@ fn print(context: &Context, args: &Args, bucket: &str, files: Vec<(Checked, Outc
     args.format.print(&context.ui, &rows, || rows.iter().map(line).collect())?;
     let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
     if count(Outcome::AlreadyThere) > 0 {
-        context.ui.note(
-            "the same content counts once, so it was not uploaded again; `pipectl replay` takes it through the pipeline \
-             once more",
-        );
+        context.ui.note("the same content counts once, so it was not uploaded again; `pipectl replay` replays it");
     }
     Ok(Exit::Success)
 }

@@ -133,6 +133,8 @@ pub(super) struct Text {
     input: Vec<u8>,
     /// What of the input is not decoded yet.
     pending: std::ops::Range<usize>,
+    /// What the decoder writes into. Filled once: each wrong byte ends a call of the decoder.
+    decoded: Vec<u8>,
     output: Vec<u8>,
     given: usize,
     /// The text so far ends in a `\r` that is not given out yet.
@@ -159,7 +161,8 @@ impl Text {
             decoder: encoding.new_decoder(),
             input: vec![0; PIECE],
             pending: 0..0,
-            output: Vec::with_capacity(PIECE * 3 + 16),
+            decoded: vec![0; PIECE * 3 + 16],
+            output: Vec::new(),
             given: 0,
             carriage_return: false,
             ended: false,
@@ -207,13 +210,12 @@ impl Text {
                 self.pending = 0..read;
                 last = read == 0;
             }
-            self.output.resize(PIECE * 3 + 16, 0);
             let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
                 &self.input[self.pending.clone()],
-                &mut self.output,
+                &mut self.decoded,
                 last,
             );
-            self.output.truncate(written);
+            self.output.extend_from_slice(&self.decoded[..written]);
             self.pending.start += read;
             self.join_line_ends(last);
             self.count();

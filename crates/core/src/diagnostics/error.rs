@@ -217,8 +217,11 @@ fn write_quote(f: &mut fmt::Formatter<'_>, quote: &Quote) -> fmt::Result {
     let number = line.to_string();
     let gutter = " ".repeat(number.len());
     write!(f, "\n{gutter}--> {}:{line}:{column}", cut(span.file()))?;
-    let text = shown.as_deref().unwrap_or_else(|| span.source_line());
-    let (text, before, width) = excerpt(text, column - 1, span.width_on_line());
+    let (text, at) = match shown {
+        Some(text) => (text.as_str(), text.char_indices().nth(column - 1).map_or(text.len(), |(byte, _)| byte)),
+        None => (span.source_line(), span.byte_on_line()),
+    };
+    let (text, before, width) = excerpt(text, column - 1, at, span.width_on_line());
     write!(f, "\n{gutter} |\n{number} | {}", text.trim_end())?;
     write!(f, "\n{gutter} | {}{}", " ".repeat(before), "^".repeat(width))?;
     if !label.is_empty() {
@@ -227,25 +230,32 @@ fn write_quote(f: &mut fmt::Formatter<'_>, quote: &Quote) -> fmt::Result {
     Ok(())
 }
 
-/// The part of a line around a span, the column at which the span begins in it, and its width.
-fn excerpt(line: &str, column: usize, width: usize) -> (String, usize, usize) {
+/// The part of a line around a span, the column at which the span begins in it, and its width. It reads a long line only
+/// around the span: a line of megabytes may have thousands of errors.
+fn excerpt(line: &str, column: usize, at: usize, width: usize) -> (String, usize, usize) {
     // Tabs would push the marker off its word, other control characters would write anywhere on the terminal.
     let shown = |c: char| if c.is_control() { ' ' } else { c };
-    let length = line.trim_end().chars().count();
-    if length <= QUOTED_COLUMNS {
+    let line = line.trim_end();
+    if line.chars().nth(QUOTED_COLUMNS).is_none() {
         return (line.chars().map(shown).collect(), column, width.clamp(1, QUOTED_COLUMNS));
     }
     let most = QUOTED_COLUMNS - 2;
-    // A third of it precedes the span.
-    let start = column.saturating_sub(most / 3).min(length.saturating_sub(most));
-    let mut text: String = line.chars().skip(start).take(most.min(length - start)).map(shown).collect();
-    let before = column.saturating_sub(start);
+    let back = |from: usize, characters: usize| {
+        line[..from].char_indices().rev().take(characters).last().map_or(from, |(byte, _)| byte)
+    };
+    let at = if at < line.len() { at } else { line.len() };
+    // A third of it precedes the span, more where the line ends.
+    let mut start = back(at, most / 3);
+    let missing = most - line[start..].chars().take(most).count();
+    start = back(start, missing);
+    let mut text: String = line[start..].chars().take(most).map(shown).collect();
+    let before = line[start..at].chars().count();
     let mut shift = 0;
     if start > 0 {
         text.insert(0, '…');
         shift = 1;
     }
-    if start + most < length {
+    if line[start..].chars().nth(most).is_some() {
         text.push('…');
     }
     (text, before + shift, width.clamp(1, most.saturating_sub(before).max(1)))

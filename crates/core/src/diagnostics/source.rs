@@ -152,6 +152,12 @@ impl Span {
         index.character_at(&self.source.text, self.start) - first + 1
     }
 
+    /// The byte of its line at which it begins.
+    pub(super) fn byte_on_line(&self) -> usize {
+        let index = self.source.index();
+        self.start - index.lines[index.line_of(self.start)].0
+    }
+
     pub fn source_line(&self) -> &str {
         let index = self.source.index();
         let (start, _) = index.lines[index.line_of(self.start)];
