@@ -53,6 +53,7 @@ fn every_case_is_written_by_a_test() {
         "document_without_options",
         "entry_clean",
         "entry_transform",
+        "failed",
         "keys",
         "limits",
         "loaded",
@@ -61,6 +62,7 @@ fn every_case_is_written_by_a_test() {
         "replay_request",
         "report",
         "setup",
+        "skipped",
         "timestamps",
     ];
     assert_eq!(names, expected.map(|name| format!("{name}.json")));
