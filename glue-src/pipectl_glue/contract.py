@@ -13,6 +13,9 @@ REPLAY_VERSION = 1
 # Limits.
 DECIMAL_DIGITS = 38
 VARCHAR_BYTES = 65_535
+# A packed file holds at most this many times its size, once it is this large.
+UNPACKED_RATIO = 200
+UNPACKED_FREE_BYTES = 64 << 20
 
 # Columns that are added to those of a table.
 DELETED = "_deleted"

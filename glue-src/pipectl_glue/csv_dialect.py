@@ -12,15 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 
+from pipectl_glue.contract import UNPACKED_FREE_BYTES, UNPACKED_RATIO
 from pipectl_glue.document import Csv, Table
 
 # What spreadsheets on Windows write where they do not write UTF-8.
 WINDOWS = "windows-1252"
 _GZIP = 31
-# A packed file holds at most this many times its size, once it is this large, as in `pipectl upload`. Text packs to a
-# tenth; some kilobytes can stand for gigabytes, which would have to fit into the driver's memory.
-_UNPACKED_RATIO = 200
-_UNPACKED_FREE_BYTES = 64 << 20
 # What is unpacked of a file's start.
 _UNPACKED_START = 512 << 20
 _DELIMITERS = (";", ",", "\t", "|")
@@ -98,7 +95,7 @@ def detect(start: bytes, path: str, table: Table, style: Csv, whole: bool) -> Cs
     try:
         start, whole = _unpacked(start, path, whole)
     except _TooLarge:
-        return Refusal(f"it holds more than {_UNPACKED_RATIO} times as much as its size; unpack it, or split it")
+        return Refusal(f"it holds more than {UNPACKED_RATIO} times as much as its size; unpack it, or split it")
     except (zlib.error, OSError, EOFError) as error:
         return Refusal(f"it is not a whole {'bz2' if path.endswith('.bz2') else 'gzip'} file: {error}")
     for magic, what in _NOT_CSV:
@@ -148,7 +145,7 @@ def _unpacked(start: bytes, path: str, whole: bool) -> tuple[bytes, bool]:
 
 
 def _bounded(plain: bytes, packed: bytes) -> bytes:
-    if len(plain) > max(_UNPACKED_FREE_BYTES, _UNPACKED_RATIO * len(packed)):
+    if len(plain) > max(UNPACKED_FREE_BYTES, UNPACKED_RATIO * len(packed)):
         raise _TooLarge
     return plain
 

@@ -9,7 +9,6 @@ match the ledger's listing is read from the entries again.
 import contextlib
 import gzip
 import hashlib
-import heapq
 import json
 import re
 import tempfile
@@ -232,7 +231,8 @@ def _merged(store: Store, bucket: str, segments: list[_Segment]) -> list[_Segmen
     largest, *others = sorted(segments, key=lambda segment: segment.objects, reverse=True)
     kept = [largest] if largest.objects > sum(segment.objects for segment in others) else []
     small = others if kept else segments
-    records = heapq.merge(*[_records(store, bucket, segment) for segment in small])
+    streams = [_records(store, bucket, segment) for segment in small]
+    records = _in_order(streams, sorted({key for segment in small for key in segment.splits}))
     heads = {key: head for segment in small for key, head in segment.heads.items()}
     merged = _write(store, bucket, heads, records)
     for segment in small:

@@ -48,7 +48,7 @@ impl Replication {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// The first time: everything is copied.
-    Anew,
+    FullLoad,
     /// From where it stopped.
     Resumed,
 }
@@ -96,7 +96,7 @@ impl Dms {
     /// Starts a replication. DMS answers at once; until changes flow it takes some minutes.
     pub async fn start(&self, arn: &str, start: Start) -> Result<(), Failure> {
         let how = match start {
-            Start::Anew => "start-replication",
+            Start::FullLoad => "start-replication",
             Start::Resumed => "resume-processing",
         };
         let request = self.0.start_replication().replication_config_arn(arn).start_replication_type(how);

@@ -186,11 +186,9 @@ async fn an_artifact_is_never_overwritten() {
     assert_eq!(headers["x-amz-checksum-sha256"], "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
 }
 
-#[tokio::test]
-async fn every_recorded_change_is_in_the_plan() {
-    let Some(folder) = pipectl_core::testing::recorded() else { return };
-    let text = "Resources: {X: {Type: 'AWS::SNS::Topic'}}";
-    let desired = RenderedStack {
+/// A stack `x` of a template.
+fn stack(text: &str) -> RenderedStack {
+    RenderedStack {
         name: "x".into(),
         stack_name: "x".into(),
         text: text.into(),
@@ -198,7 +196,14 @@ async fn every_recorded_change_is_in_the_plan() {
         inputs: Vec::new(),
         tags: Map::new(),
         termination_protection: false,
-    };
+    }
+}
+
+#[tokio::test]
+async fn every_recorded_change_is_in_the_plan() {
+    let Some(folder) = pipectl_core::testing::recorded() else { return };
+    let text = "Resources: {X: {Type: 'AWS::SNS::Topic'}}";
+    let desired = stack(text);
     let known = Known::new(crate::plan::deployed::Stack::default(), String::new());
     let (account_region, parameters) = (AccountRegion::default(), Map::new());
     let comparison =
@@ -280,15 +285,7 @@ async fn every_recorded_change_is_in_the_plan() {
 fn fuzz_change_set() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let text = "Resources: {X: {Type: 'AWS::SNS::Topic', Properties: {TopicName: a}}}";
-    let desired = RenderedStack {
-        name: "x".into(),
-        stack_name: "x".into(),
-        text: text.into(),
-        template: Template::parse(&Source::new("x.yaml", text)).unwrap(),
-        inputs: Vec::new(),
-        tags: Map::new(),
-        termination_protection: false,
-    };
+    let desired = stack(text);
     let known = Known::new(crate::plan::deployed::Stack::default(), text.to_owned());
     let (account_region, parameters) = (AccountRegion::default(), Map::new());
     let comparison =

@@ -159,7 +159,7 @@ pub(super) async fn resume(target: &Target, reporter: &Reporter, stack: &str, st
 async fn start(target: &Target, reporter: &Reporter, stack: &str, replication: &Replication) -> Result<()> {
     let Replication { arn, name, status, failures, .. } = replication;
     let how = match status.as_str() {
-        "created" => Start::Anew,
+        "created" => Start::FullLoad,
         "stopped" | "failed" => Start::Resumed,
         _ => return Ok(()),
     };
@@ -177,7 +177,7 @@ async fn start(target: &Target, reporter: &Reporter, stack: &str, replication: &
         }
     }
     let what = match how {
-        Start::Anew => "starts",
+        Start::FullLoad => "starts",
         Start::Resumed => "resumes",
     };
     reporter.emit(Step::Stack { stack: stack.to_owned(), what: format!("{what} the replication `{name}`") });

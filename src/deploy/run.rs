@@ -84,7 +84,7 @@ pub(super) fn starts_with_id(text: &str) -> bool {
 
 /// The id of the run that started an operation on a stack, if the client request token is one of pipectl's.
 pub(super) fn id_in_token<'a>(token: &'a str, stack: &str) -> Option<&'a str> {
-    let id = token.get(..RUN_LENGTH).filter(|id| starts_with_id(id))?;
+    let id = token.get(..RUN_LENGTH).filter(|id| is_run(id))?;
     let rest = token[RUN_LENGTH..].strip_prefix('-')?.strip_prefix(stack)?;
     (rest.is_empty() || rest.starts_with('-')).then_some(id)
 }

@@ -87,11 +87,8 @@ pub const SECRET_BYTES: u64 = 65_536;
 /// at most 16 MB.
 pub const ROW_BYTES: u64 = 64 * MIB;
 
-/// How much more text than bytes a packed file may hold. Text packs to a tenth, seldom to a fiftieth; gzip can do 1,032.
-pub const UNPACKED_RATIO: u64 = 200;
-
-/// From this size on the ratio counts: a small file can be nothing but repetition.
-pub const UNPACKED_FREE_BYTES: u64 = 64 * MIB;
+/// The jobs have the same limits.
+pub use pipectl_contract::limits::{UNPACKED_FREE_BYTES, UNPACKED_RATIO};
 
 /// How large a packed file may be unpacked. One worker of a job reads it alone.
 pub const UNPACKED_BYTES: u64 = 64 * 1024 * MIB;

@@ -99,11 +99,17 @@ pub mod fuzz {
 
     /// Runs a target over its corpus and this many variations of it. Fails with the input on which the target panics.
     pub fn run(name: &str, variations: u64, target: impl Fn(&[u8])) {
+        run_with(name, variations, &[], target);
+    }
+
+    /// The same with files of the reference project as a part of the corpus.
+    pub fn run_with(name: &str, variations: u64, project: &[&str], target: impl Fn(&[u8])) {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let folder = repository.join("fuzz/corpus").join(name);
         let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
-        let corpus: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+        let mut corpus: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+        corpus.extend(project.iter().map(|path| built_in(path).unwrap().text.as_bytes().to_vec()));
         assert!(!corpus.is_empty(), "no corpus in {}", folder.display());
         let seconds = std::env::var("PIPECTL_FUZZ").ok().and_then(|text| text.parse::<u64>().ok());
         let kept = repository.join("target/fuzz");
@@ -353,7 +359,7 @@ pub mod fuzz {
     mod tests {
         #[test]
         fn fuzz_spec() {
-            super::run("spec", 200, super::spec);
+            super::run_with("spec", 200, &["stacks/pipeline.yaml"], super::spec);
         }
 
         #[test]
@@ -368,7 +374,8 @@ pub mod fuzz {
 
         #[test]
         fn fuzz_sql() {
-            super::run("sql", 300, super::sql);
+            let marts = ["customer_value", "daily_revenue", "top_products"].map(|mart| format!("sql/marts/{mart}.sql"));
+            super::run_with("sql", 300, &marts.each_ref().map(String::as_str), super::sql);
         }
 
         #[test]

@@ -28,7 +28,7 @@ pub(super) struct Found {
 /// Everything in a text that is more than one `SELECT` which computes.
 pub(super) fn check(source: &Arc<Source>, dialect: Dialect) -> Found {
     let mut found = Found::default();
-    // Both databases take a backslash for an escape. In a text that ends within a literal, nothing else can be told.
+    // Both databases take a backslash for an escape. A text that ends within a literal gives no other tokens.
     for backslash in [true, false] {
         let words = Words { dialect, backslash };
         match Tokenizer::new(&words, &source.text).tokenize_with_location() {

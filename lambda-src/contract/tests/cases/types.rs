@@ -66,6 +66,8 @@ fn limits_and_versions() {
             "STATEMENT_BYTES": limits::STATEMENT_BYTES,
             "VARCHAR_BYTES": limits::VARCHAR_BYTES,
             "DECIMAL_DIGITS": limits::DECIMAL_DIGITS,
+            "UNPACKED_RATIO": limits::UNPACKED_RATIO,
+            "UNPACKED_FREE_BYTES": limits::UNPACKED_FREE_BYTES,
         }),
     );
 }
